@@ -28,7 +28,7 @@ void arena_finish(struct arena *a);
 void arena_reset(struct arena *a);
 
 // `n` bytes, aligned for any type, not cleared. NULL when the cap or memory is reached.
-void *arena_alloc(struct arena *a, size_t n) __attribute__((alloc_size(2), malloc));
+void *arena_alloc(struct arena *a, size_t n);
 
 // `count` elements of `size` bytes, cleared; NULL on overflow, at the cap, or without memory.
 void *arena_zalloc(struct arena *a, size_t count, size_t size);
