@@ -41,7 +41,7 @@ char *buf_reserve(struct buf *b, size_t n)
         b->failed = true;
         return NULL;
     }
-    size_t cap = b->cap ? b->cap : 256;
+    size_t cap = b->cap ? b->cap : b->max < 256 ? b->max : 256;
 
     while (cap - b->n < n) {
         cap = cap > b->max / 2 ? b->max : cap * 2;
