@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The account's change log: every commit is one entry, its number is the account's MODSEQ. It says
+// what changed (with the value before), who did it and when. IDLE, CONDSTORE, QRESYNC, the owner's
+// history, undo and backup are readers of it.
+#ifndef STORE_CHANGE_H
+#define STORE_CHANGE_H
+
+#include "store/placement.h"
+
+enum change_kind {
+    CHANGE_ARRIVED = 1, // messages came in (append, delivery, import): uids
+    CHANGE_FLAGS,       // flags or keywords changed: uids
+    CHANGE_COPIED,      // messages copied here: uids, other_mailbox
+    CHANGE_MOVED_IN,    // uids, other_mailbox (where from)
+    CHANGE_MOVED_OUT,   // uids gone from this mailbox, other_mailbox (where to)
+    CHANGE_EXPUNGED,    // uids gone
+    CHANGE_RESTORED,    // uids back from the expunged
+    CHANGE_MAILBOX_CREATED,
+    CHANGE_MAILBOX_DELETED, // `before`: its name
+    CHANGE_MAILBOX_RENAMED, // `before`: the old name, `after`: the new one
+    CHANGE_SUBSCRIPTION,    // `after`: the name; number: 1 subscribed, 0 not
+    CHANGE_SPECIAL_USE,     // number: bits before << 8 | bits after
+    CHANGE_QUOTA,
+    CHANGE_ACCOUNT,   // made, renamed, suspended, password set: `after` says it in words
+    CHANGE_FORGOTTEN, // expunged messages whose time was up were dropped: number of them
+};
+
+// One record of an entry; a commit may have several (a move has two).
+struct change {
+    modseq number;   // the entry's
+    int64_t when_ms; // milliseconds since 1970 UTC
+    struct actor by;
+    enum change_kind kind;
+    mailbox_id mailbox, other_mailbox;
+    struct uid_set uids;
+    struct span before, after;
+    uint64_t value;
+    struct span flags_before; // CHANGE_FLAGS: packed, see docs/format/store.md; for undo
+};
+
+// Walks the records of entries number > since, oldest first (or newest first). A record and its
+// spans live until the next step. Entries trimmed away are not shown: see changes_known_since.
+struct change_scan;
+enum err change_scan_open(struct view *v, modseq since, bool newest_first,
+                          struct change_scan **out);
+enum err change_next(struct change_scan *c, struct change *out); // ERR_NOT_FOUND: the end
+void change_scan_close(struct change_scan *c);
+
+// Every entry above this number is still there.
+enum err changes_known_since(struct view *v, modseq *out);
+
+// UIDs that left the mailbox after `since` (RFC 7162 VANISHED), limited to `among` when not NULL.
+// When the log does not reach back so far, everything below UIDNEXT that is not there now.
+enum err view_vanished(struct view *v, mailbox_id mailbox, modseq since,
+                       const struct uid_set *among, struct arena *a, struct uid_set *out);
+
+#endif
