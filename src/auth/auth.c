@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "auth/auth.h"
+
+#include <openssl/crypto.h>
+#include <openssl/hmac.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/list.h"
+#include "base/lock.h"
+#include "base/log.h"
+#include "base/map.h"
+#include "base/random.h"
+
+#include "base/banned.h"
+
+#define DIGEST_BYTES 32
+
+// A question being answered or lately answered with yes. Its key is an HMAC over everything the
+// decision used: account, stored hash and password, under a secret of this process. The password
+// itself is kept nowhere.
+struct question {
+    struct list by_age; // in auth.answered when done
+    unsigned char key[DIGEST_BYTES];
+    int64_t until_ms;
+    enum err answer;
+    unsigned waiters;
+    bool is_done, in_map;
+};
+
+struct auth {
+    struct store *store;
+    struct auth_options options;
+    struct buf default_domain;
+    unsigned char secret[DIGEST_BYTES];
+    struct buf dummy_hash; // what an unknown name is checked against
+    struct lock lock;
+    pthread_cond_t turn, done;
+    struct map questions; // key -> struct question
+    struct list answered; // oldest first
+    size_t answered_count;
+    unsigned running, waiting;
+};
+
+void auth_options_default(struct auth_options *o)
+{
+    *o = (struct auth_options){
+        .hashes_max = 4, .waiting_max = 256, .remember_s = 60, .remember_max = 10000};
+    password_params_default(&o->params);
+}
+
+enum err auth_create(struct store *s, const struct auth_options *o, struct auth **out)
+{
+    struct auth *a = calloc(1, sizeof(*a));
+
+    if (!a) {
+        return ERR_NOMEM;
+    }
+    a->store = s;
+    a->options = *o;
+    buf_init(&a->default_domain, 256);
+    buf_put(&a->default_domain, o->default_domain);
+    a->options.default_domain = buf_span(&a->default_domain);
+    random_bytes(a->secret, sizeof(a->secret));
+    buf_init(&a->dummy_hash, PASSWORD_HASH_MAX);
+    lock_init(&a->lock, LOCK_AUTH);
+    lock_cond_init(&a->turn);
+    lock_cond_init(&a->done);
+    map_init(&a->questions);
+    list_init(&a->answered);
+    enum err e = password_hash(span_of(a->secret, sizeof(a->secret)), &o->params, &a->dummy_hash);
+
+    if (e != ERR_OK) {
+        auth_destroy(a);
+        return e;
+    }
+    *out = a;
+    return ERR_OK;
+}
+
+static void question_forget(struct auth *a, struct question *q)
+{
+    if (q->in_map) {
+        map_remove(&a->questions, span_of(q->key, sizeof(q->key)));
+        q->in_map = false;
+    }
+    if (q->is_done && !list_is_empty(&q->by_age)) {
+        list_remove(&q->by_age);
+        a->answered_count--;
+    }
+    if (q->waiters == 0) {
+        OPENSSL_cleanse(q, sizeof(*q));
+        free(q);
+    }
+}
+
+void auth_destroy(struct auth *a)
+{
+    if (!a) {
+        return;
+    }
+    while (!list_is_empty(&a->answered)) {
+        question_forget(a, LIST_ITEM(a->answered.next, struct question, by_age));
+    }
+    map_finish(&a->questions);
+    pthread_cond_destroy(&a->turn);
+    pthread_cond_destroy(&a->done);
+    lock_finish(&a->lock);
+    buf_finish(&a->dummy_hash);
+    buf_finish(&a->default_domain);
+    OPENSSL_cleanse(a->secret, sizeof(a->secret));
+    free(a);
+}
+
+// Lengths are part of the input, so that no two triples run together to the same bytes.
+static bool question_key(struct auth *a, account_id account, struct span hash, struct span password,
+                         unsigned char key[DIGEST_BYTES])
+{
+    struct buf b;
+    uint64_t head[2] = {account, hash.n};
+    unsigned n = DIGEST_BYTES;
+
+    buf_init(&b, sizeof(head) + PASSWORD_HASH_MAX + PASSWORD_BYTES_MAX);
+    buf_put(&b, span_of(head, sizeof(head)));
+    buf_put(&b, hash);
+    buf_put(&b, password);
+    bool ok = !b.failed && HMAC(EVP_sha256(), a->secret, sizeof(a->secret),
+                                (const unsigned char *)b.p, b.n, key, &n) != NULL;
+
+    if (b.p) {
+        OPENSSL_cleanse(b.p, b.cap);
+    }
+    buf_finish(&b);
+    return ok;
+}
+
+static void forget_old(struct auth *a)
+{
+    int64_t now = clock_monotonic_ms();
+
+    while (!list_is_empty(&a->answered)) {
+        struct question *q = LIST_ITEM(a->answered.next, struct question, by_age);
+
+        if (q->until_ms > now && a->answered_count <= a->options.remember_max) {
+            return;
+        }
+        question_forget(a, q);
+    }
+}
+
+// Hashes when it is this thread's turn. Called with the lock held, returns with it held.
+static enum err verify_in_turn(struct auth *a, struct span password, struct span hash)
+{
+    if (a->waiting >= a->options.waiting_max) {
+        return ERR_UNAVAILABLE;
+    }
+    a->waiting++;
+    while (a->running >= a->options.hashes_max) {
+        lock_cond_wait(&a->turn, &a->lock, -1);
+    }
+    a->waiting--;
+    a->running++;
+    lock_release(&a->lock);
+    enum err e = password_verify(password, hash);
+
+    lock_take(&a->lock);
+    a->running--;
+    pthread_cond_signal(&a->turn);
+    return e;
+}
+
+static enum err question_wait(struct auth *a, struct question *q)
+{
+    q->waiters++;
+    while (!q->is_done) {
+        lock_cond_wait(&a->done, &a->lock, -1);
+    }
+    q->waiters--;
+    enum err e = q->answer;
+
+    if (!q->in_map) {
+        question_forget(a, q); // the last one out frees it
+    }
+    return e;
+}
+
+static enum err question_answer(struct auth *a, struct question *q, struct span password,
+                                struct span hash)
+{
+    enum err e = verify_in_turn(a, password, hash);
+
+    q->answer = e;
+    q->is_done = true;
+    q->until_ms = clock_monotonic_ms() + (int64_t)a->options.remember_s * 1000;
+    pthread_cond_broadcast(&a->done);
+    if (e == ERR_OK) {
+        list_append(&a->answered, &q->by_age);
+        a->answered_count++;
+    } else {
+        question_forget(a, q); // only a right answer is remembered
+    }
+    return e;
+}
+
+static enum err check(struct auth *a, account_id account, struct span hash, struct span password)
+{
+    unsigned char key[DIGEST_BYTES];
+
+    if (!question_key(a, account, hash, password, key)) {
+        return ERR_UNAVAILABLE;
+    }
+    lock_take(&a->lock);
+    forget_old(a);
+    enum err e = ERR_NOMEM;
+    struct question *q = map_get(&a->questions, span_of(key, sizeof(key)));
+
+    if (q) {
+        e = question_wait(a, q);
+    } else if ((q = calloc(1, sizeof(*q))) != NULL) {
+        memcpy(q->key, key, sizeof(key));
+        list_init(&q->by_age);
+        e = map_put(&a->questions, span_of(key, sizeof(key)), q, NULL);
+        if (e == ERR_OK) {
+            q->in_map = true;
+            e = question_answer(a, q, password, hash);
+        } else {
+            free(q);
+        }
+    }
+    lock_release(&a->lock);
+    OPENSSL_cleanse(key, sizeof(key));
+    return e;
+}
+
+enum err auth_password(struct auth *a, struct span name, struct span password, account_id *out)
+{
+    struct arena arena;
+    struct account account = {0};
+    struct span canonical;
+    const char *reason;
+
+    arena_init(&arena, 16384);
+    enum err e = directory_name_check(&arena, name, a->options.default_domain, &canonical, &reason);
+
+    if (e == ERR_OK) {
+        e = directory_account_by_name(a->store, canonical, &arena, &account);
+    }
+    bool known = e == ERR_OK && account.state == ACCOUNT_ACTIVE && account.password_hash.n > 0;
+
+    if (e == ERR_OK || e == ERR_NOT_FOUND || e == ERR_INVALID) {
+        e = check(a, known ? account.id : 0,
+                  known ? account.password_hash : buf_span(&a->dummy_hash), password);
+    }
+    if (e == ERR_OK && !known) {
+        e = ERR_DENIED;
+    }
+    if (e == ERR_INVALID && known) {
+        log_error("the password hash of %s is damaged; set a new password with: mailkeep account "
+                  "passwd %s",
+                  log_text(account.name).s, log_text(account.name).s);
+        e = ERR_DENIED;
+    }
+    account_id id = account.id;
+
+    arena_finish(&arena);
+    if (e != ERR_OK) {
+        return e == ERR_DENIED ? ERR_DENIED : ERR_UNAVAILABLE;
+    }
+    *out = id;
+    return ERR_OK;
+}

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Who is this: a name and a password in, an account or a refusal out. Runs in keep only.
+//
+// Hashes are slow and large on purpose, so a bounded number runs at a time and a bounded number
+// waits; a client that opens ten connections with one password pays for one hash, because answers
+// are remembered for a short time and equal questions that arrive meanwhile share one answer. An
+// unknown name costs the same work and gets the same answer as a wrong password.
+#ifndef AUTH_AUTH_H
+#define AUTH_AUTH_H
+
+#include "auth/password.h"
+#include "store/directory.h"
+
+struct auth_options {
+    struct password_params params;
+    struct span default_domain; // added to a name without a domain; empty: none
+    unsigned hashes_max;        // running at a time
+    unsigned waiting_max;       // waiting for their turn; more are told to come back later
+    unsigned remember_s;        // how long a right answer is remembered
+    unsigned remember_max;      // answers remembered
+};
+void auth_options_default(struct auth_options *o);
+
+struct auth;
+enum err auth_create(struct store *s, const struct auth_options *o, struct auth **out);
+void auth_destroy(struct auth *a);
+
+// Checks a password. Blocks for as long as hashing and waiting take; any thread.
+// ERR_OK; ERR_DENIED (wrong, unknown or suspended: not to be told apart by the client);
+// ERR_UNAVAILABLE (too many waiting, or the store cannot be read now).
+enum err auth_password(struct auth *a, struct span name, struct span password, account_id *out);
+
+#endif
