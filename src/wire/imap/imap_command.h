@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// An IMAP command from bytes to structs: RFC 3501 and RFC 9051 with the extensions listed in
+// docs/protocol/imap.md. Opens nothing and knows no mailbox; the gate uses it before login, keep
+// after. Everything lives in the arena or points into the text given, so both must outlive the
+// command. The parser does not recurse. Pure; any thread.
+#ifndef WIRE_IMAP_IMAP_COMMAND_H
+#define WIRE_IMAP_IMAP_COMMAND_H
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "wire/imap/imap_date.h"
+#include "wire/imap/imap_fetch.h"
+#include "wire/imap/imap_flag.h"
+#include "wire/imap/imap_search.h"
+#include "wire/imap/imap_seqset.h"
+
+#define IMAP_DEPTH_MAX      100        // parentheses anywhere but in SEARCH
+#define IMAP_ID_PAIRS_MAX   30         // RFC 2971 section 3.3
+#define IMAP_LIST_NAMES_MAX 1000       // patterns of one LIST
+#define IMAP_ARENA_BYTES    (4u << 20) // enough for any command within the framer's limits
+
+// Login states, as a mask.
+#define IMAP_STATE_NOT_AUTHENTICATED 1u
+#define IMAP_STATE_AUTHENTICATED     2u
+#define IMAP_STATE_SELECTED          4u
+
+enum imap_command_id {
+    IMAP_APPEND,
+    IMAP_AUTHENTICATE,
+    IMAP_CAPABILITY,
+    IMAP_CHECK,
+    IMAP_CLOSE,
+    IMAP_COPY,
+    IMAP_CREATE,
+    IMAP_DELETE,
+    IMAP_ENABLE,
+    IMAP_EXAMINE,
+    IMAP_EXPUNGE,
+    IMAP_FETCH,
+    IMAP_GETQUOTA,
+    IMAP_GETQUOTAROOT,
+    IMAP_ID,
+    IMAP_IDLE,
+    IMAP_LIST,
+    IMAP_LOGIN,
+    IMAP_LOGOUT,
+    IMAP_LSUB,
+    IMAP_MOVE,
+    IMAP_NAMESPACE,
+    IMAP_NOOP,
+    IMAP_RENAME,
+    IMAP_SEARCH,
+    IMAP_SELECT,
+    IMAP_SETQUOTA,
+    IMAP_STARTTLS,
+    IMAP_STATUS,
+    IMAP_STORE,
+    IMAP_SUBSCRIBE,
+    IMAP_UNSELECT,
+    IMAP_UNSUBSCRIBE,
+    IMAP_COMMAND__COUNT
+};
+
+// A name and a value; value.p is NULL for NIL.
+struct imap_pair {
+    struct span name, value;
+};
+
+struct imap_login {
+    struct span user, password; // raw bytes; auth normalises and judges them
+};
+
+struct imap_authenticate {
+    struct span mechanism;
+    bool has_initial;
+    struct span initial; // SASL-IR: base64 as sent; "=" stands for an empty response
+};
+
+struct imap_create {
+    struct span mailbox; // a separator at its end was taken off
+    uint32_t special_use;
+};
+
+struct imap_rename {
+    struct span from, to;
+};
+
+// RFC 7162 section 3.2.5.
+struct imap_qresync {
+    uint32_t uidvalidity;
+    uint64_t modseq;
+    struct imap_seqset known_uids;             // n 0: not given; never "*" or "$"
+    struct imap_seqset match_seqs, match_uids; // both or neither
+};
+
+struct imap_select {
+    struct span mailbox;
+    bool condstore, has_qresync;
+    struct imap_qresync qresync;
+};
+
+enum imap_list_selection {
+    IMAP_LIST_SUBSCRIBED = 1u << 0,
+    IMAP_LIST_REMOTE = 1u << 1,
+    IMAP_LIST_RECURSIVEMATCH = 1u << 2,
+    IMAP_LIST_SPECIAL_USE = 1u << 3,
+};
+
+enum imap_list_return {
+    IMAP_RETURN_SUBSCRIBED = 1u << 0,
+    IMAP_RETURN_CHILDREN = 1u << 1,
+    IMAP_RETURN_SPECIAL_USE = 1u << 2,
+    IMAP_RETURN_STATUS = 1u << 3,
+};
+
+enum imap_status_item {
+    IMAP_STATUS_MESSAGES = 1u << 0,
+    IMAP_STATUS_RECENT = 1u << 1,
+    IMAP_STATUS_UIDNEXT = 1u << 2,
+    IMAP_STATUS_UIDVALIDITY = 1u << 3,
+    IMAP_STATUS_UNSEEN = 1u << 4,
+    IMAP_STATUS_DELETED = 1u << 5,
+    IMAP_STATUS_SIZE = 1u << 6,
+    IMAP_STATUS_HIGHESTMODSEQ = 1u << 7,
+    IMAP_STATUS_MAILBOXID = 1u << 8,
+    IMAP_STATUS_APPENDLIMIT = 1u << 9,
+    IMAP_STATUS_DELETED_STORAGE = 1u << 10,
+};
+
+struct imap_list {
+    bool extended;         // written in the syntax of RFC 5258
+    uint32_t selection;    // enum imap_list_selection
+    uint32_t returns;      // enum imap_list_return
+    uint32_t status_items; // of RETURN (STATUS (...))
+    struct span reference; // canonical
+    const struct span
+        *patterns; // canonical; at least one; may be empty ("" asks for the separator)
+    size_t n;
+};
+
+struct imap_status {
+    struct span mailbox;
+    uint32_t items; // enum imap_status_item
+};
+
+// One message of an APPEND, up to its literal.
+struct imap_append_message {
+    struct imap_flags flags;
+    bool has_date;
+    struct imap_date_time date;
+    uint64_t bytes; // of the literal that follows
+    bool sync, literal8;
+    bool utf8; // UTF8 (~{n} ...): RFC 6855 section 4; ")" follows the literal
+};
+
+struct imap_append {
+    struct span mailbox;
+    struct imap_append_message first;
+};
+
+enum imap_store_action {
+    IMAP_STORE_SET,
+    IMAP_STORE_ADD,
+    IMAP_STORE_REMOVE,
+};
+
+struct imap_store {
+    struct imap_seqset set;
+    enum imap_store_action action;
+    bool silent;
+    bool has_unchangedsince;
+    uint64_t unchangedsince;
+    struct imap_flags flags;
+};
+
+struct imap_copy { // and MOVE
+    struct imap_seqset set;
+    struct span mailbox;
+};
+
+enum imap_enable {
+    IMAP_ENABLE_CONDSTORE = 1u << 0,
+    IMAP_ENABLE_QRESYNC = 1u << 1,
+    IMAP_ENABLE_UTF8_ACCEPT = 1u << 2,
+    IMAP_ENABLE_IMAP4REV2 = 1u << 3,
+};
+
+struct imap_id {
+    const struct imap_pair *pairs; // n 0: NIL or ()
+    size_t n;
+};
+
+struct imap_quota_limit {
+    struct span resource;
+    uint64_t limit;
+};
+
+struct imap_setquota {
+    struct span root;
+    const struct imap_quota_limit *limits;
+    size_t n;
+};
+
+struct imap_command {
+    struct span tag;
+    enum imap_command_id id;
+    bool uid; // UID FETCH, UID EXPUNGE ...
+    union {
+        struct imap_login login;
+        struct imap_authenticate authenticate;
+        struct span mailbox; // DELETE, SUBSCRIBE, UNSUBSCRIBE, GETQUOTAROOT
+        struct span root;    // GETQUOTA
+        struct imap_create create;
+        struct imap_rename rename;
+        struct imap_select select; // and EXAMINE
+        struct imap_list list;     // and LSUB
+        struct imap_status status;
+        struct imap_append append;
+        struct imap_fetch fetch;
+        struct imap_store store;
+        struct imap_copy copy; // and MOVE
+        struct imap_search search;
+        struct imap_seqset expunge; // UID EXPUNGE
+        uint32_t enable;            // enum imap_enable; unknown names are left out (RFC 5161)
+        struct imap_id identity;
+        struct imap_setquota setquota;
+    };
+};
+
+struct imap_parse_options {
+    bool utf8;      // UTF8=ACCEPT is enabled
+    bool rev2;      // IMAP4rev2 is enabled
+    char separator; // of mailbox levels; 0 means '/'
+    unsigned state; // one IMAP_STATE_ bit: other commands are refused; 0: not checked
+};
+
+enum imap_fault {
+    IMAP_FAULT_SYNTAX,  // BAD
+    IMAP_FAULT_UNKNOWN, // BAD: no such command
+    IMAP_FAULT_STATE,   // BAD: not in this state
+    IMAP_FAULT_CANNOT,  // NO [CANNOT]: a mailbox name that cannot be
+    IMAP_FAULT_LIMIT,   // NO [LIMIT]: too many, too deep, too long
+};
+
+struct imap_parse_error {
+    enum imap_fault fault;
+    struct span tag;      // points into the text; empty when none could be read
+    size_t position;      // byte offset in the text
+    const char *expected; // a sentence without capital and full stop, a static string
+};
+
+// `text`: what the framer gave for IMAP_FRAME_COMMAND or IMAP_FRAME_APPEND_HEAD. ERR_OK sets *out;
+// ERR_INVALID, ERR_DENIED (state) or ERR_LIMIT set *error. ERR_NOMEM (as ERR_LIMIT, with *error
+// set) when the arena is full.
+enum err imap_parse(struct span text, struct arena *arena, const struct imap_parse_options *options,
+                    struct imap_command *out, struct imap_parse_error *error);
+
+// `text`: what the framer gave for IMAP_FRAME_APPEND_NEXT or IMAP_FRAME_APPEND_END; `previous` the
+// message before it. `*out_end` is true, and *out untouched, at the end of the command.
+enum err imap_parse_append_next(struct span text, struct arena *arena,
+                                const struct imap_parse_options *options,
+                                const struct imap_append_message *previous, bool *out_end,
+                                struct imap_append_message *out, struct imap_parse_error *error);
+
+// The tag at the front of a text that the framer could not finish; empty when there is none.
+struct span imap_peek_tag(struct span text);
+
+// "FETCH"; never NULL.
+const char *imap_command_name(enum imap_command_id id);
+
+// The states a command is allowed in, as a mask of IMAP_STATE_ bits.
+unsigned imap_command_states(enum imap_command_id id);
+
+#endif
