@@ -5,11 +5,11 @@
 #define TESTS_UNIT_TEST_H
 
 // clang-format off: cmocka wants these four before it
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <cmocka.h>
 // clang-format on
 
 #include <fcntl.h>
