@@ -4,12 +4,13 @@
 #ifndef TESTS_UNIT_TEST_H
 #define TESTS_UNIT_TEST_H
 
-// clang-format off: cmocka wants these four before it
-#include <cmocka.h>
+// cmocka wants these four before it.
+// clang-format off
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <cmocka.h>
 // clang-format on
 
 #include <fcntl.h>

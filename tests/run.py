@@ -1,0 +1,227 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Runs every test and counts them. Called by ./check, which installs what is needed first.
+
+Each step is a function that yields (name, outcome, detail), outcome one of passed, failed, skipped.
+A step that cannot even build counts as one failed test. Steps share two cores: at most two
+programs run at a time.
+"""
+import argparse
+import concurrent.futures
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+FUZZ_SECONDS = int(os.environ.get("FUZZ_SECONDS", "60"))
+ASAN = {
+    "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=1:detect_stack_use_after_return=1",
+    "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
+    "TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1",
+    "CMOCKA_MESSAGE_OUTPUT": "TAP",
+    "MK_TEST_DATA": str(ROOT / "tests" / "data"),
+}
+
+
+def run(command, timeout=900, env=None, cwd=ROOT):
+    """Runs a command in a process group of its own; returns (exit status, output)."""
+    with subprocess.Popen([str(c) for c in command], cwd=cwd, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, errors="replace",
+                          env={**os.environ, **(env or {})}, start_new_session=True) as process:
+        try:
+            out, _ = process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, 9)
+            out, _ = process.communicate()
+            return 124, out + f"\n(stopped after {timeout} s)"
+        return process.returncode, out
+
+
+def tail(text, lines=40):
+    return "\n".join(text.splitlines()[-lines:])
+
+
+def build(folder, *options, compiler="gcc", targets=()):
+    path = ROOT / folder
+    env = {"CC": compiler}
+    if not (path / "build.ninja").exists():
+        status, out = run(["meson", "setup", path, *options], env=env)
+        if status:
+            return out
+    status, out = run(["ninja", "-C", path, *targets], env=env, timeout=1800)
+    return out if status else None
+
+
+def tools():
+    for tool in sorted((ROOT / "tools").glob("check_*")):
+        status, out = run([tool])
+        yield tool.name, "failed" if status else "passed", tail(out)
+
+
+def tap(name, out, status):
+    """Counts the tests of one cmocka program."""
+    seen = 0
+    for line in out.splitlines():
+        match = re.match(r"(not ok|ok) \d+ - (\S+)(.*)", line)
+        if match:
+            seen += 1
+            skipped = "# SKIP" in match[3].upper()
+            ok = match[1] == "ok"
+            yield f"{name}: {match[2]}", "skipped" if skipped else "passed" if ok else "failed", \
+                "" if ok else tail(out)
+    if status or not seen:
+        yield f"{name}: ends cleanly", "failed", f"exit status {status}\n{tail(out)}"
+
+
+def unit_programs(folder):
+    text = subprocess.run(["meson", "introspect", "--tests", str(ROOT / folder)], check=True,
+                          capture_output=True, text=True).stdout
+    return [(t["name"], t["cmd"], t["suite"]) for t in json.loads(text)]
+
+
+def run_units(folder, label, wanted=lambda suites: True):
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        jobs = [(name, pool.submit(run, command, 600, ASAN))
+                for name, command, suites in unit_programs(folder) if wanted(suites)]
+        for name, job in jobs:
+            status, out = job.result()
+            yield from tap(f"{label} {name}", out, status)
+
+
+def unit():
+    problem = build("build-check-asan", "-Db_sanitize=address,undefined", "-Dwitness=true",
+                    "--buildtype=debugoptimized")
+    if problem:
+        yield "build with gcc, ASan and UBSan", "failed", tail(problem)
+        return
+    yield "build with gcc, ASan and UBSan", "passed", ""
+    yield from run_units("build-check-asan", "unit")
+
+
+def threads():
+    problem = build("build-check-tsan", "-Db_sanitize=thread", "-Dwitness=true",
+                    "--buildtype=debugoptimized")
+    if problem:
+        yield "build with gcc and TSan", "failed", tail(problem)
+        return
+    yield "build with gcc and TSan", "passed", ""
+    yield from run_units("build-check-tsan", "tsan", lambda s: any("threads" in x for x in s))
+
+
+def clang():
+    problem = build("build-check-fuzz", "-Dfuzz=true", "-Dwitness=true",
+                    "-Db_sanitize=address,undefined", "-Db_lundef=false",
+                    "--buildtype=debugoptimized", "-Dc_args=-fsanitize=fuzzer-no-link",
+                    compiler="clang")
+    yield "build with clang, ASan and fuzzers", "failed" if problem else "passed", tail(problem or "")
+
+
+def fuzz_one(program):
+    name = program.name.removeprefix("fuzz-")
+    corpus = ROOT / "build-check-fuzz" / "corpus" / name
+    corpus.mkdir(parents=True, exist_ok=True)
+    command = [program, f"-max_total_time={FUZZ_SECONDS}", "-timeout=10", "-rss_limit_mb=2048",
+               "-print_final_stats=1", f"-artifact_prefix={corpus.parent}/{name}-", corpus]
+    seeds = ROOT / "tests" / "fuzz" / "seeds" / name
+    if seeds.is_dir():
+        command.append(seeds)
+    words = ROOT / "tests" / "fuzz" / f"{name}.dict"
+    if words.exists():
+        command.append(f"-dict={words}")
+    status, out = run(command, timeout=FUZZ_SECONDS + 120, env=ASAN)
+    done = re.search(r"number_of_executed_units:\s*(\d+)", out)
+    executions = int(done[1]) if done else 0
+    if status or not executions:
+        return f"fuzz {name}", "failed", tail(out, 60)
+    return f"fuzz {name}", "passed", f"{executions} inputs"
+
+
+def fuzz():
+    programs = sorted(p for p in (ROOT / "build-check-fuzz" / "tests").glob("fuzz-*")
+                      if p.is_file() and os.access(p, os.X_OK))
+    if not programs:
+        yield "fuzz targets are built", "failed", ""
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        yield from pool.map(fuzz_one, programs)
+
+
+def pytest():
+    problem = build("build", "--buildtype=release")
+    if problem:
+        yield "release build", "failed", tail(problem)
+        return
+    yield "release build", "passed", ""
+    report = ROOT / "build" / "pytest.xml"
+    report.unlink(missing_ok=True)
+    folders = [f for f in ("protocol", "cli", "e2e", "interop", "crash", "sandbox")
+               if any((ROOT / "tests" / f).glob("test_*.py"))]
+    status, out = run(["/usr/bin/python3", "-m", "pytest", "-q", "-x" if "-x" in sys.argv else "-q",
+                       "-p", "no:cacheprovider", f"--junit-xml={report}",
+                       *[ROOT / "tests" / f for f in folders]], timeout=1500,
+                      env={"MAILKEEP": str(ROOT / "build" / "mailkeep"),
+                           "MAILKEEP_ASAN": str(ROOT / "build-check-asan" / "mailkeep"),
+                           "MAILKEEP_BUILD": str(ROOT / "build")})
+    if not report.exists():
+        yield "pytest", "failed", tail(out)
+        return
+    for case in xml.etree.ElementTree.parse(report).iter("testcase"):
+        name = f"{case.get('classname')}: {case.get('name')}"
+        bad = [c for c in case if c.tag in ("failure", "error")]
+        skip = [c for c in case if c.tag == "skipped"]
+        if bad:
+            yield name, "failed", tail(bad[0].text or bad[0].get("message") or "")
+        elif skip:
+            yield name, "skipped", skip[0].get("message") or ""
+        else:
+            yield name, "passed", ""
+    if status not in (0, 1):
+        yield "pytest ends cleanly", "failed", tail(out)
+
+
+STEPS = [("tools", tools), ("unit", unit), ("threads", threads), ("clang", clang), ("fuzz", fuzz),
+         ("pytest", pytest)]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="no fuzzers, short rounds")
+    parser.add_argument("--list", action="store_true", help="show the steps and stop")
+    parser.add_argument("--only", help="comma-separated names of steps")
+    arguments = parser.parse_args()
+    if arguments.list:
+        print("\n".join(name for name, _ in STEPS))
+        return 0
+    wanted = arguments.only.split(",") if arguments.only else [
+        name for name, _ in STEPS if not (arguments.quick and name in ("fuzz", "clang"))]
+    if arguments.quick:
+        os.environ["MK_QUICK"] = "1"
+    counts = {"passed": 0, "failed": 0, "skipped": 0}
+    for name, step in STEPS:
+        if name not in wanted:
+            continue
+        started = time.monotonic()
+        print(f"== {name}", flush=True)
+        before = dict(counts)
+        for test, outcome, detail in step():
+            counts[outcome] += 1
+            if outcome == "failed":
+                print(f"FAILED  {test}\n{detail}\n", flush=True)
+            elif outcome == "skipped":
+                print(f"skipped {test}: {detail}", flush=True)
+            elif name in ("fuzz", "tools"):
+                print(f"passed  {test}  {detail.splitlines()[-1] if detail else ''}", flush=True)
+        print(f"   {counts['passed'] - before['passed']} passed, "
+              f"{counts['failed'] - before['failed']} failed "
+              f"in {time.monotonic() - started:.0f} s", flush=True)
+    print(f"{counts['passed']} passed, {counts['failed']} failed"
+          + (f", {counts['skipped']} skipped" if counts["skipped"] else ""))
+    return 1 if counts["failed"] or not counts["passed"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
