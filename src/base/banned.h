@@ -5,7 +5,14 @@
 #ifndef BASE_BANNED_H
 #define BASE_BANNED_H
 
-#undef alloca // a macro in some headers
+// Macros in some headers.
+#undef alloca
+#undef sprintf
+#undef vsprintf
+#undef strcpy
+#undef strcat
+#undef strncpy
+#undef strncat
 
 #pragma GCC poison strcpy strcat strncpy strncat sprintf vsprintf gets strtok strtok_r
 #pragma GCC poison atoi atol atoll sscanf fscanf scanf alloca system popen mktemp tmpnam tempnam
