@@ -29,6 +29,7 @@
 #define ENGINE_VALUE_BYTES_MAX   (1u << 20)  // a value
 #define ENGINE_BATCH_BYTES_MAX   (64u << 20) // keys and values of one batch
 #define ENGINE_SUMMARY_BYTES_MAX (1u << 20)
+#define ENGINE_BODY_BYTES_MAX    (1u << 30)
 
 typedef uint64_t account_id; // 0 is the server's own account (domains, account names)
 typedef uint64_t body_id;    // 0 is no body; never used twice
@@ -41,8 +42,9 @@ struct body_writer;
 
 // ---- engine -------------------------------------------------------------------------------------
 
-// Called after a commit has become visible, on an engine thread, without locks held; must return
-// quickly and may not call the engine. A hint: the account's data is the truth.
+// Called after a commit has become visible, by one thread at a time, without locks held; must
+// return quickly and may not call the engine. One account's versions come in rising order. A hint:
+// the account's data is the truth.
 typedef void engine_watch_fn(void *arg, account_id account, uint64_t version);
 
 enum engine_state {
@@ -86,6 +88,12 @@ enum err scan_open(struct snapshot *s, account_id account, struct span from, str
 enum err scan_next(struct scan *c, struct span *out_key, struct span *out_value);
 void scan_close(struct scan *c); // NULL is allowed
 
+// For checkers, which recount everything: the smallest account at or above `from` that was ever
+// written, and the smallest body id at or above `from` that has a use. ERR_NOT_FOUND when there is
+// none.
+enum err snapshot_next_account(struct snapshot *s, account_id from, account_id *out);
+enum err snapshot_next_body(struct snapshot *s, body_id from, body_id *out);
+
 // ---- bodies -------------------------------------------------------------------------------------
 
 // A body has its bytes and, beside them, a small `summary` that belongs to it and is read whole
@@ -94,12 +102,13 @@ void scan_close(struct scan *c); // NULL is allowed
 // Starts a body. Bytes may be given in any number of calls of any size; at most about 1 MiB stays
 // in memory. The writer belongs to one thread at a time.
 enum err body_begin(struct engine *e, struct body_writer **out);
+// ERR_LIMIT above ENGINE_BODY_BYTES_MAX; after any error only body_writer_destroy is left.
 enum err body_write(struct body_writer *w, struct span bytes);
 // Ends the body and gives its id. It becomes durable with the first commit that names it, and is
 // dropped when the writer is destroyed before any commit did.
 enum err body_finish(struct body_writer *w, struct span summary, body_id *out);
-// Frees the writer; keep it until the last commit that names the new body has returned. NULL is
-// allowed.
+// Frees the writer; keep it until the last commit that names the new body has returned: until then
+// the body stays, even when all who used it have already dropped it again. NULL is allowed.
 void body_writer_destroy(struct body_writer *w);
 
 // Sizes in bytes. ERR_NOT_FOUND when no snapshot-visible commit uses the body any more.
@@ -135,6 +144,8 @@ enum err batch_drop_body(struct batch *b, body_id id); // one use fewer
 // ERR_CONFLICT: the version moved (nothing written). ERR_NOSPACE, ERR_UNAVAILABLE: see engine_state
 // (nothing written). ERR_LIMIT: a key, value or the batch is too large.
 // ERR_IO: the write or sync failed; whether it happened is known only after the next start.
+// ERR_NOT_FOUND: it uses a body that is gone or never was, or drops one more often than it is used.
+// The batch may be changed and committed again (after a conflict it usually is built anew).
 enum err engine_commit(struct engine *e, struct batch *b, uint64_t expected);
 
 // Several accounts' batches in one call (a delivery to many): each succeeds or fails by itself, all

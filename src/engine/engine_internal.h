@@ -19,6 +19,8 @@ struct engine_ops {
                           bool reverse, struct scan **out);
     enum err (*scan_next)(struct scan *c, struct span *out_key, struct span *out_value);
     void (*scan_close)(struct scan *c);
+    enum err (*next_account)(struct snapshot *s, account_id from, account_id *out);
+    enum err (*next_body)(struct snapshot *s, body_id from, body_id *out);
     enum err (*body_begin)(struct engine *e, struct body_writer **out);
     enum err (*body_write)(struct body_writer *w, struct span bytes);
     enum err (*body_finish)(struct body_writer *w, struct span summary, body_id *out);
@@ -27,8 +29,9 @@ struct engine_ops {
     enum err (*body_read)(struct snapshot *s, body_id id, uint64_t offset, size_t n,
                           struct buf *out);
     enum err (*body_summary)(struct snapshot *s, body_id id, struct span *out);
-    enum err (*commit)(struct engine *e, struct batch *const *b, const uint64_t *expected,
-                       size_t count, enum err *results);
+    // The batches are sealed. Those with results[i] != ERR_OK on entry are to be left out.
+    void (*commit)(struct engine *e, struct batch *const *b, const uint64_t *expected, size_t count,
+                   enum err *results);
 };
 
 struct engine {
@@ -50,6 +53,7 @@ enum batch_kind { BATCH_PUT, BATCH_DELETE };
 struct batch_op {
     enum batch_kind kind;
     struct span key, value; // in the batch's arena
+    size_t order;           // of the calls: the later one of two for the same key wins
 };
 
 struct batch_body {
@@ -66,9 +70,11 @@ struct batch {
     size_t body_count, body_cap;
     size_t bytes;
     bool sealed;
+    enum err failed; // the first error of a put, delete or use: such a batch is never committed
 };
 
-// Sorts and removes doubles (the last wins); called once by the commit. ERR_LIMIT or ERR_NOMEM.
+// Sorts, removes doubles (the last wins) and body uses that sum up to nothing; called by the
+// commit. Gives the batch's first error, if any.
 enum err batch_seal(struct batch *b);
 
 #endif
