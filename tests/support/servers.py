@@ -1,0 +1,377 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Starts and ends mail servers for tests, each on its own data directory and loopback ports.
+
+server_class() picks Mailkeep, or Debian's Dovecot when PEER=dovecot: every test can be proved
+against a second server that speaks the same protocol.
+"""
+import glob
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+from imapwire import Imap
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+PASSWORD = "pass"
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def alive(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as f:
+            return f.read().rpartition(")")[2].split()[0] not in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def process_tree(root):
+    """Pids of a process and all below it, parents first."""
+    children = {}
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            try:
+                with open(f"/proc/{name}/stat") as f:
+                    parent = int(f.read().rpartition(")")[2].split()[1])
+                children.setdefault(parent, []).append(int(name))
+            except (OSError, IndexError):
+                pass
+    out, todo = [], [root]
+    while todo:
+        pid = todo.pop(0)
+        out.append(pid)
+        todo += children.get(pid, [])
+    return [p for p in out if alive(p)]
+
+
+def title(pid):
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as f:
+            words = f.read().replace(b"\0", b" ").decode(errors="replace")
+        with open(f"/proc/{pid}/comm") as f:
+            return words + " " + f.read().strip()
+    except OSError:
+        return ""
+
+
+def self_signed(folder, name="localhost", tag="cert"):
+    """A fresh key and certificate: (certificate path, key path)."""
+    cert, key = os.path.join(folder, f"{tag}.pem"), os.path.join(folder, f"{tag}.key")
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+         "-nodes", "-keyout", key, "-out", cert, "-days", "30", "-subj", f"/CN={name}",
+         "-addext", f"subjectAltName=DNS:{name},IP:127.0.0.1"],
+        check=True, capture_output=True)
+    os.chmod(key, 0o600)
+    return cert, key
+
+
+class Server:
+    """What every server can do. `folder` is made and removed here unless it is given."""
+
+    peer = None
+
+    def __init__(self, folder=None, data=None, users=20, clear=True, settings=None, wrap=None):
+        self.own_folder = folder is None
+        self.folder = folder or tempfile.mkdtemp(prefix="mailtest-")
+        os.chmod(self.folder, 0o755)
+        self.data = data or os.path.join(self.folder, "data")
+        self.users, self.clear, self.wrap_command = users, clear, wrap
+        self.settings = dict(settings or {})
+        self.port, self.tls_port = free_port(), free_port()
+        self.cert, self.key = self_signed(self.folder)
+        self.process = None
+
+    # ---- names ----
+    def user(self, i):
+        return f"u{i}"
+
+    # ---- life ----
+    def wait_ready(self, seconds=20.0):
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            try:
+                with Imap(self.port, timeout=5.0) as c:
+                    if c.greeting.kind == b"OK":
+                        return
+            except (OSError, Exception):  # noqa: B014 - anything but a greeting means not yet
+                pass
+            time.sleep(0.01)
+        raise RuntimeError(f"server does not greet:\n{self.log_tail()}")
+
+    def log_tail(self, lines=30):
+        try:
+            with open(self.log_path, errors="replace") as f:
+                return "".join(f.readlines()[-lines:])
+        except OSError:
+            return "(no log)"
+
+    def pids(self):
+        root = self.pid()
+        return process_tree(root) if root and alive(root) else []
+
+    def role(self, name):
+        raise NotImplementedError
+
+    def kill(self, what):
+        """SIGKILL to the processes named `what`: 'all', or a role. Returns the pids."""
+        pids = self.pids() if what == "all" else self.role(what)
+        for pid in pids:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        if what == "all":
+            self.reap()
+        return pids
+
+    def reap(self):
+        if self.process is not None:
+            self.process.wait(20)
+            self.process = None
+
+    def restart(self):
+        self.stop()
+        self.start()
+
+    def close(self):
+        try:
+            self.stop()
+        finally:
+            if self.own_folder and not os.environ.get("KEEP_TEST_DATA"):
+                shutil.rmtree(self.folder, ignore_errors=True)
+
+    # ---- use ----
+    def connect(self, mode="clear", **more):
+        return Imap(self.tls_port if mode == "tls" else self.port, mode, **more)
+
+    def login(self, i=1, mode="clear", **more):
+        c = self.connect(mode, **more)
+        c.login(self.user(i), PASSWORD)
+        return c
+
+    # ---- looking at it ----
+    def memory_peak(self):
+        """Pid to (title, peak resident bytes) for each process."""
+        out = {}
+        for pid in self.pids():
+            try:
+                with open(f"/proc/{pid}/status") as f:
+                    m = re.search(r"VmHWM:\s+(\d+) kB", f.read())
+                if m:
+                    out[pid] = (title(pid), int(m.group(1)) * 1024)
+            except OSError:
+                pass
+        return out
+
+    def memory_reset(self):
+        """Starts the peak anew (needs root)."""
+        for pid in self.pids():
+            try:
+                with open(f"/proc/{pid}/clear_refs", "w") as f:
+                    f.write("5")
+            except OSError:
+                pass
+
+    def memory_largest(self):
+        return max((m for _, m in self.memory_peak().values()), default=0)
+
+    def cpu_seconds(self):
+        ticks = 0
+        for pid in self.pids():
+            try:
+                with open(f"/proc/{pid}/stat") as f:
+                    fields = f.read().rpartition(")")[2].split()
+                ticks += int(fields[11]) + int(fields[12])
+            except OSError:
+                pass
+        return ticks / os.sysconf("SC_CLK_TCK")
+
+    def descriptors(self):
+        n = 0
+        for pid in self.pids():
+            try:
+                n += len(os.listdir(f"/proc/{pid}/fd"))
+            except OSError:
+                pass
+        return n
+
+
+DOVECOT_CONF = """
+listen = 127.0.0.1
+base_dir = {folder}/run
+state_dir = {folder}/state
+log_path = {folder}/log
+protocols = imap
+first_valid_uid = 1000
+ssl = yes
+ssl_cert = <{cert}
+ssl_key = <{key}
+ssl_min_protocol = TLSv1.2
+disable_plaintext_auth = {plain}
+mail_location = mdbox:~/mdbox
+mail_max_userip_connections = 0
+default_process_limit = 3000
+default_client_limit = 8000
+service anvil {{
+  client_limit = 10000
+}}
+service auth {{
+  client_limit = 10000
+}}
+service stats {{
+  client_limit = 10000
+}}
+service imap {{
+  process_limit = 3000
+}}
+service imap-login {{
+  service_count = 0
+  client_limit = 4000
+  process_limit = 2
+  inet_listener imap {{
+    port = {port}
+  }}
+  inet_listener imaps {{
+    port = {tls_port}
+    ssl = yes
+  }}
+}}
+passdb {{
+  driver = static
+  args = password={password}
+}}
+userdb {{
+  driver = static
+  args = uid=5000 gid=5000 home={data}/%u allow_all_users=yes
+}}
+namespace inbox {{
+  inbox = yes
+  separator = /
+  mailbox Archive {{
+    auto = create
+    special_use = \\Archive
+  }}
+}}
+"""
+
+
+class Dovecot(Server):
+    peer = "dovecot"
+    atomic = False  # a command on several messages may be half done after a crash
+
+    @staticmethod
+    def missing():
+        if not os.path.exists("/usr/sbin/dovecot"):
+            return "Dovecot is not installed"
+        return None if os.geteuid() == 0 else "Dovecot as a peer needs root"
+
+    @property
+    def log_path(self):
+        return os.path.join(self.folder, "log")
+
+    def pid(self):
+        try:
+            with open(os.path.join(self.folder, "run", "master.pid")) as f:
+                return int(f.read())
+        except (OSError, ValueError):
+            return 0
+
+    def start(self):
+        for d in ("run", "state"):
+            os.makedirs(os.path.join(self.folder, d), exist_ok=True)
+        os.makedirs(self.data, exist_ok=True)
+        os.chown(self.data, 5000, 5000)
+        os.chmod(self.data, 0o755)
+        conf = os.path.join(self.folder, "dovecot.conf")
+        with open(conf, "w") as f:
+            f.write(DOVECOT_CONF.format(
+                folder=self.folder, data=self.data, cert=self.cert, key=self.key, port=self.port,
+                tls_port=self.tls_port, plain="no" if self.clear else "yes", password=PASSWORD))
+        if not alive(self.pid()):
+            try:
+                os.unlink(os.path.join(self.folder, "run", "master.pid"))
+            except FileNotFoundError:
+                pass
+        # Dovecot passes on the limits and descriptors of who starts it: give it a clean start.
+        # In the foreground, it is our child to wait for.
+        self.process = subprocess.Popen(
+            (self.wrap_command or []) + ["/usr/sbin/dovecot", "-F", "-c", conf],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.wait_ready()
+
+    def stop(self):
+        pids = self.pids()
+        if self.process is not None:
+            if self.process.poll() is None:
+                self.process.terminate()
+            try:
+                self.process.wait(15)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait(5)
+            self.process = None
+        end = time.monotonic() + 5
+        while any(alive(p) for p in pids) and time.monotonic() < end:
+            time.sleep(0.02)
+        for p in pids:
+            if alive(p):
+                os.kill(p, signal.SIGKILL)
+
+    def kill(self, what):
+        pids = super().kill(what)
+        if what == "all":
+            end = time.monotonic() + 5
+            while any(alive(p) for p in pids) and time.monotonic() < end:
+                time.sleep(0.01)
+        return pids
+
+    def reload(self):
+        os.kill(self.pid(), signal.SIGHUP)
+
+    def role(self, name):
+        want = {"keep": "dovecot/imap ", "gate": "dovecot/imap-login"}[name]
+        return [p for p in self.pids() if (title(p) + " ").startswith(want)]
+
+    def check(self):
+        """The store's own check: None when there is none."""
+        return None
+
+
+def mailkeep_binary():
+    given = os.environ.get("MAILKEEP")
+    if given:
+        return given
+    found = [b for b in glob.glob(os.path.join(ROOT, "build*", "mailkeep")) if os.access(b, os.X_OK)]
+    return max(found, key=os.path.getmtime) if found else None
+
+
+def server_class():
+    return Dovecot if os.environ.get("PEER") == "dovecot" else Mailkeep
+
+
+class Mailkeep(Server):
+    peer = "mailkeep"
+    atomic = True
+
+    @staticmethod
+    def missing():
+        return None if mailkeep_binary() else "no mailkeep binary: build it or set MAILKEEP"
+
+    @property
+    def log_path(self):
+        return os.path.join(self.folder, "log")
+
+
+def log(*words):
+    print(*words, file=sys.stderr, flush=True)
