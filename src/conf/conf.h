@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Reads mailkeep.conf into `struct settings` and says exactly what is wrong with it.
+//
+// The file is lines of `name = value`, `#` starts a comment. Values are words, numbers, sizes
+// (50 MB), durations (30 min), yes/no, "quoted text" and lists (a, b or [a, b], the latter over
+// several lines). A line `[imap]` puts `imap_` before the names that follow, `[]` ends that.
+//
+// Parsing is pure; conf_load reads one file and may block. Any thread.
+#ifndef CONF_CONF_H
+#define CONF_CONF_H
+
+#include "conf/settings.h"
+
+#define CONF_FILE_BYTES_MAX (256u << 10)
+#define CONF_PROBLEMS_MAX   20 // kept; the others are counted
+
+struct conf_problem {
+    unsigned line, column; // from 1; 0, 0 when it is about the whole file
+    char text[240];        // what is wrong and what would be right
+};
+
+struct conf_report {
+    struct conf_problem problems[CONF_PROBLEMS_MAX];
+    size_t count;   // problems kept
+    size_t dropped; // problems beyond CONF_PROBLEMS_MAX
+};
+
+// Makes settings from the text of a file; an empty text gives the defaults. ERR_INVALID with the
+// problems in `*report` (which is filled in any case), ERR_NOMEM. The caller owns one reference.
+enum err conf_parse(struct span text, struct conf_report *report, struct settings **out);
+
+// Reads and parses a file; ERR_NOT_FOUND and other file errors are also put into the report.
+enum err conf_load(const char *path, struct conf_report *report, struct settings **out);
+
+// Appends the settings that are not at their default as text that conf_parse reads back.
+void conf_write(const struct settings *s, struct buf *out);
+// Appends a commented file with every setting at its default.
+void conf_write_default(struct buf *out);
+// Appends the section of mailkeep.conf(5) about the settings (man macros).
+void conf_write_manual(struct buf *out);
+
+// Appends the names (comma separated) of settings that differ and need a restart; true if any.
+bool conf_needs_restart(const struct settings *now, const struct settings *next, struct buf *out);
+
+#endif

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Every setting, one row each: the parser, the defaults, `mailkeep config` and mailkeep.conf(5) are
+// made from these rows. Included several times with SETTING defined to what is wanted; no guard.
+//
+// SETTING(ID, name, type, default, min, max, when, help)
+//   type  BOOL, COUNT (a number), BYTES (a size), TIME (a duration, kept in milliseconds),
+//         TEXT, CHOICE (one of the words in `help` between braces), LIST (of texts),
+//         ADDRESSES (list of address:port)
+//   min, max  limits of the value; for TEXT its length in bytes, for lists the number of items.
+//             0 never means "no limit": where a row allows 0 it means none at all.
+//   when  LIVE: a reload (SIGHUP) applies it; START: it takes a restart
+// clang-format off
+
+// ---- where and who ------------------------------------------------------------------------------
+SETTING(DATA_DIR, data_dir, TEXT, "/var/lib/mailkeep", 1, 4000, START,
+        "Directory that holds all mail and accounts. Owned by `user`, mode 0700.")
+SETTING(USER, user, TEXT, "mailkeep", 1, 64, START,
+        "User the keep process (which owns the mail) becomes when the server is started as root.")
+SETTING(GATE_USER, gate_user, TEXT, "mailkeep-gate", 1, 64, START,
+        "User the gate process (which talks to strangers) becomes when started as root.")
+SETTING(LOG_LEVEL, log_level, CHOICE, "info", 0, 0, LIVE,
+        "How much is logged: {error warning info debug}.")
+
+// ---- listening ----------------------------------------------------------------------------------
+SETTING(LISTEN_IMAP, listen_imap, ADDRESSES, "*:143", 0, 16, START,
+        "Addresses for IMAP in the clear with STARTTLS. An empty list listens nowhere.")
+SETTING(LISTEN_IMAPS, listen_imaps, ADDRESSES, "*:993", 0, 16, START,
+        "Addresses for IMAP over TLS from the first byte. An empty list listens nowhere.")
+SETTING(TLS_CERT, tls_cert, TEXT, "/etc/mailkeep/tls/cert.pem", 1, 4000, LIVE,
+        "File with the certificate and its chain (PEM). Read by the supervisor only.")
+SETTING(TLS_KEY, tls_key, TEXT, "/etc/mailkeep/tls/key.pem", 1, 4000, LIVE,
+        "File with the private key (PEM). Read by the supervisor only.")
+SETTING(CLEAR_LOGIN_LOOPBACK, clear_login_loopback, BOOL, "no", 0, 0, LIVE,
+        "Allow logins without TLS on connections from this machine to itself. For tests.")
+
+// ---- before login -------------------------------------------------------------------------------
+SETTING(LOGIN_LINE_MAX, login_line_max, BYTES, "8 KB", 1024, 65536, LIVE,
+        "Longest command line before login.")
+SETTING(LOGIN_LITERAL_MAX, login_literal_max, BYTES, "4 KB", 256, 65536, LIVE,
+        "Largest literal before login.")
+SETTING(LOGIN_TIMEOUT, login_timeout, TIME, "60 s", 1000, 600000, LIVE,
+        "Time a client has from connecting to being logged in.")
+SETTING(TLS_TIMEOUT, tls_timeout, TIME, "10 s", 1000, 60000, LIVE,
+        "Time a TLS handshake may take.")
+SETTING(LOGIN_FAILURES_MAX, login_failures_max, COUNT, "3", 1, 100, LIVE,
+        "Failed logins after which a connection is closed.")
+SETTING(LOGIN_FAILURE_DELAY, login_failure_delay, TIME, "1500 ms", 0, 30000, LIVE,
+        "How long the answer to a failed login is held back.")
+SETTING(LOGIN_BAD_COMMANDS_MAX, login_bad_commands_max, COUNT, "10", 1, 1000, LIVE,
+        "Commands that break the grammar after which a connection is closed before login.")
+SETTING(LOGIN_CONNECTIONS_PER_ADDRESS, login_connections_per_address, COUNT, "50", 1, 1000000, LIVE,
+        "Connections not yet logged in from one address (IPv6: one /64).")
+SETTING(LOGIN_CONNECTIONS_MAX, login_connections_max, COUNT, "4000", 1, 1000000, LIVE,
+        "Connections not yet logged in, all together.")
+SETTING(GATE_CONNECTIONS_MAX, gate_connections_max, COUNT, "50000", 1, 1000000, LIVE,
+        "Connections held by the gate: those not yet logged in and those over TLS.")
+
+// ---- IMAP after login ---------------------------------------------------------------------------
+SETTING(IMAP_COMMAND_MAX, imap_command_max, BYTES, "64 KB", 8192, 16777216, LIVE,
+        "Longest command line after login, literals not counted.")
+SETTING(IMAP_LITERAL_MAX, imap_literal_max, BYTES, "128 KB", 4096, 16777216, LIVE,
+        "Largest literal of a command other than APPEND.")
+SETTING(MESSAGE_MAX, message_max, BYTES, "50 MB", 65536, 4294967295, LIVE,
+        "Largest message that is accepted (APPENDLIMIT).")
+SETTING(IMAP_DEPTH_MAX, imap_depth_max, COUNT, "100", 10, 1000, LIVE,
+        "Deepest nesting of parentheses in a command.")
+SETTING(IMAP_BAD_COMMANDS_MAX, imap_bad_commands_max, COUNT, "10", 1, 1000, LIVE,
+        "Commands that break the grammar after which a session is ended.")
+SETTING(IMAP_IDLE_TIMEOUT, imap_idle_timeout, TIME, "30 min", 60000, 86400000, LIVE,
+        "Time without a command after which a session is ended.")
+SETTING(IMAP_SEARCH_TIME, imap_search_time, TIME, "30 s", 1000, 3600000, LIVE,
+        "Time one SEARCH may take before it is refused with [LIMIT].")
+SETTING(CLIENT_WRITE_TIMEOUT, client_write_timeout, TIME, "5 min", 10000, 3600000, LIVE,
+        "Time a client may leave what it asked for unread.")
+SETTING(CONNECTIONS_PER_USER_ADDRESS, connections_per_user_address, COUNT, "20", 1, 1000000, LIVE,
+        "Sessions of one user from one address (IPv6: one /64).")
+SETTING(CONNECTIONS_PER_USER, connections_per_user, COUNT, "100", 1, 1000000, LIVE,
+        "Sessions of one user from everywhere.")
+SETTING(SESSIONS_MAX, sessions_max, COUNT, "50000", 1, 1000000, LIVE,
+        "Sessions of all users.")
+SETTING(HIERARCHY_SEPARATOR, hierarchy_separator, CHOICE, "/", 0, 0, START,
+        "Character between the levels of a mailbox name as clients see it: {/ .}.")
+
+// ---- mailboxes and messages ---------------------------------------------------------------------
+SETTING(MAILBOX_NAME_MAX, mailbox_name_max, BYTES, "1 KB", 255, 4096, LIVE,
+        "Longest full name of a mailbox.")
+SETTING(MAILBOX_LEVEL_MAX, mailbox_level_max, BYTES, "255", 16, 1024, LIVE,
+        "Longest name of one level of the hierarchy.")
+SETTING(MAILBOX_LEVELS_MAX, mailbox_levels_max, COUNT, "64", 1, 256, LIVE,
+        "Levels of the mailbox hierarchy.")
+SETTING(MAILBOXES_MAX, mailboxes_max, COUNT, "10000", 10, 1000000, LIVE,
+        "Mailboxes of one account.")
+SETTING(KEYWORD_MAX, keyword_max, BYTES, "64", 16, 255, LIVE,
+        "Longest keyword (user-defined flag).")
+SETTING(KEYWORDS_PER_MESSAGE, keywords_per_message, COUNT, "64", 1, 256, LIVE,
+        "Keywords on one message.")
+SETTING(KEYWORDS_PER_MAILBOX, keywords_per_mailbox, COUNT, "1000", 26, 10000, LIVE,
+        "Different keywords in one mailbox.")
+SETTING(QUOTA_BYTES, quota_bytes, BYTES, "10 GB", 1048576, 1125899906842624, LIVE,
+        "Bytes an account may hold when nothing else was said for it.")
+SETTING(QUOTA_MESSAGES, quota_messages, COUNT, "5000000", 100, 4000000000, LIVE,
+        "Messages an account may hold when nothing else was said for it.")
+SETTING(EXPUNGED_KEEP_DAYS, expunged_keep_days, COUNT, "14", 0, 3650, LIVE,
+        "Days an expunged message can be brought back; 0: it goes at once.")
+SETTING(MIME_DEPTH_MAX, mime_depth_max, COUNT, "100", 10, 1000, START,
+        "Deepest nesting of MIME parts; what is deeper is kept as one opaque part.")
+SETTING(MIME_PARTS_MAX, mime_parts_max, COUNT, "10000", 100, 100000, START,
+        "MIME parts of one message; what comes after is kept as one opaque part.")
+
+// ---- passwords ----------------------------------------------------------------------------------
+SETTING(ARGON2_MEMORY, argon2_memory, BYTES, "64 MB", 8192, 4294967296, LIVE,
+        "Memory for one Argon2id hash of a new password.")
+SETTING(ARGON2_PASSES, argon2_passes, COUNT, "3", 1, 100, LIVE,
+        "Passes of Argon2id over that memory for a new password.")
+SETTING(ARGON2_LANES, argon2_lanes, COUNT, "1", 1, 64, LIVE,
+        "Lanes of Argon2id for a new password.")
+SETTING(ARGON2_CONCURRENT, argon2_concurrent, COUNT, "4", 1, 256, START,
+        "Passwords checked at the same time; bounds memory and load.")
+SETTING(AUTH_QUEUE_MAX, auth_queue_max, COUNT, "256", 1, 100000, LIVE,
+        "Logins that may wait for their password to be checked; beyond, [UNAVAILABLE].")
+SETTING(AUTH_CACHE_TIME, auth_cache_time, TIME, "60 s", 0, 3600000, LIVE,
+        "How long a checked password is remembered; 0: not at all.")
+
+// ---- threads and processes ----------------------------------------------------------------------
+SETTING(KEEP_THREADS, keep_threads, COUNT, "64", 2, 1024, START,
+        "Threads that run commands in keep. Those waiting for the disk count.")
+SETTING(GATE_THREADS, gate_threads, COUNT, "2", 1, 64, START,
+        "Threads for TLS and logins in the gate.")
+SETTING(OUTPUT_BUFFER, output_buffer, BYTES, "64 KB", 8192, 16777216, START,
+        "Output collected for a connection before it is sent.")
+SETTING(STOP_TIMEOUT, stop_timeout, TIME, "8 s", 1000, 300000, LIVE,
+        "Time the processes have for an orderly stop.")
+SETTING(CHILD_TIMEOUT, child_timeout, TIME, "60 s", 5000, 3600000, LIVE,
+        "Time without a sign of life after which a process is killed and started again.")
+
+// ---- the local engine ---------------------------------------------------------------------------
+SETTING(CHECKPOINT_INTERVAL, checkpoint_interval, TIME, "500 ms", 10, 60000, START,
+        "How often what is in the journal goes into the database file.")
+SETTING(SEGMENT_SIZE, segment_size, BYTES, "64 MB", 1048576, 4294967295, START,
+        "Size of a journal segment.")
+SETTING(MEMORY_TABLE_MAX, memory_table_max, BYTES, "256 MB", 1048576, 68719476736, START,
+        "Changes held in memory before commits wait for the checkpoint.")
+SETTING(COMPRESS_AFTER, compress_after, TIME, "10 min", 0, 31536000000, START,
+        "Age at which a full segment is compressed.")
+SETTING(COMPACT_DEAD_PERCENT, compact_dead_percent, COUNT, "50", 5, 99, START,
+        "Share of dead bytes at which a segment is rewritten.")
+SETTING(DATABASE_SIZE_MAX, database_size_max, BYTES, "256 GB", 16777216, 17592186044416, START,
+        "Largest size of the database file; address space, not disk, is taken ahead.")

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The messages between supervisor, gate, keep (and courier): structs and their bytes. The fields
+// are declared in message_table.h. A frame is
+//     u32 length of what follows | u8 version | u8 type | u16 descriptors that come with it |
+//     fields
+// all little-endian; a text is u32 length and bytes. Decoding checks every length, wants every byte
+// used and leaves spans into the frame. Pure; any thread.
+#ifndef IPC_MESSAGE_H
+#define IPC_MESSAGE_H
+
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/span.h"
+
+#define IPC_VERSION         1
+#define IPC_HEADER_BYTES    8
+#define IPC_FRAME_BYTES_MAX (1u << 20) // header included
+#define IPC_FDS_MAX         64         // descriptors with one message
+#define IPC_STAY            UINT32_MAX // uid, gid: no change
+
+enum ipc_protocol { IPC_IMAP = 1, IPC_POP3 = 2, IPC_MANAGESIEVE = 3, IPC_SUBMISSION = 4 };
+
+enum ipc_auth {
+    IPC_AUTH_OK = 0,
+    IPC_AUTH_BAD = 1,         // no such user or wrong password, never said which
+    IPC_AUTH_UNAVAILABLE = 2, // could not be checked now
+    IPC_AUTH_TOO_MANY = 3,    // too many connections or too many failures
+};
+
+enum ipc_type {
+#define MESSAGE(ID, number, name, rows) IPC_##ID = number,
+#include "ipc/message_table.h"
+#undef MESSAGE
+};
+
+#define U8(f)        uint8_t f;
+#define U16(f)       uint16_t f;
+#define U32(f)       uint32_t f;
+#define U64(f)       uint64_t f;
+#define TEXT(f, max) struct span f;
+#define MESSAGE(ID, number, name, rows)                                                            \
+    struct ipc_##name {                                                                            \
+        rows                                                                                       \
+    };                                                                                             \
+    /* Appends a whole frame; ERR_LIMIT (nothing appended) when a text is too long. */             \
+    enum err ipc_##name##_encode(const struct ipc_##name *m, unsigned fds, struct buf *out);       \
+    /* From the fields of a frame; ERR_INVALID. */                                                 \
+    enum err ipc_##name##_decode(struct span fields, struct ipc_##name *out);
+#include "ipc/message_table.h"
+#undef MESSAGE
+#undef U8
+#undef U16
+#undef U32
+#undef U64
+#undef TEXT
+
+struct ipc_frame {
+    enum ipc_type type;
+    unsigned fds;       // descriptors that come with it
+    struct span fields; // for the decoders above
+    size_t bytes;       // of the whole frame
+};
+
+// Looks at the start of `bytes`. ERR_AGAIN: not all there yet; ERR_INVALID: not our protocol, or
+// another version of it: end the conversation.
+enum err ipc_frame_next(struct span bytes, struct ipc_frame *out);
+
+#endif

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What a process can no longer do once it has started: no_new_privs, no core, not dumpable, no
+// capabilities, Landlock for files and TCP, a seccomp allow list. Entered before the first thread
+// and the first byte from outside; there is no way back. Without Landlock in the kernel the rest
+// still holds, and one line says so.
+//
+//  gate   talks over the descriptors it was given and accepts on the listening sockets; opens no
+//         file, makes no socket but pairs of Unix ones, connects nowhere, runs no program
+//  keep   reads and writes below its data directory, accepts on its control socket; makes no
+//  socket,
+//         connects nowhere, runs no program. The C library's character set tables stay readable.
+#ifndef IPC_SANDBOX_H
+#define IPC_SANDBOX_H
+
+#include "base/err.h"
+
+enum sandbox_kind { SANDBOX_GATE, SANDBOX_KEEP };
+
+// `data_dir`: keep only. Logs what could not be done. ERR_UNSUPPORTED only when the kernel has no
+// seccomp at all; ERR_IO when a step failed that should not.
+enum err sandbox_enter(enum sandbox_kind kind, const char *data_dir);
+
+#endif

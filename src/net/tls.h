@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// TLS contexts for servers: TLS 1.2 and 1.3 with forward secrecy and AEAD only, no renegotiation,
+// no compression, no early data; ALPN checked strictly; session tickets with keys that live in
+// memory, are changed every 12 hours and are good for one service only. Certificates come as bytes:
+// no file is opened here. A context never changes and is counted: a reload makes a new one, and
+// connections keep the one they began with. Any thread; nothing blocks.
+#ifndef NET_TLS_H
+#define NET_TLS_H
+
+#include "base/err.h"
+#include "base/span.h"
+
+struct tls_context;
+
+#define TLS_PROBLEM_BYTES 256
+
+// `cert_pem` holds the certificate and then its chain, `key_pem` the key. `service` ("imap") is the
+// ALPN name and binds the tickets. ERR_INVALID with words in `problem`.
+enum err tls_context_create(struct span cert_pem, struct span key_pem, const char *service,
+                            char problem[TLS_PROBLEM_BYTES], struct tls_context **out);
+struct tls_context *tls_context_ref(struct tls_context *t);
+void tls_context_unref(struct tls_context *t); // NULL is allowed
+// Seconds since 1970 at which the certificate ends.
+int64_t tls_context_expires(const struct tls_context *t);
+
+// Makes a key and a self-signed certificate for the names (comma separated) that lasts ten years.
+// May take some milliseconds. PEM is appended to both buffers.
+struct buf;
+enum err tls_self_signed(struct span names, struct buf *cert_pem, struct buf *key_pem);
+
+#endif
