@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "keep/keep_sessions.h"
+
+#include <arpa/inet.h>
+#include <stdlib.h>
+
+#include "base/bytes.h"
+#include "base/lock.h"
+#include "base/map.h"
+
+#include "base/banned.h"
+
+#define KEY_BYTES_MAX (8 + 16)
+
+// How many share a key: an account, or an account and an address.
+struct tally {
+    unsigned count;
+};
+
+struct keep_sessions {
+    struct lock lock;
+    struct map by_user, by_user_and_address; // struct tally
+    struct keep_session_limits limits;
+    struct keep_session_counts counts;
+};
+
+struct keep_session {
+    struct keep_sessions *all;
+    size_t key_bytes;
+    char key[KEY_BYTES_MAX]; // account, then address
+};
+
+enum err keep_sessions_create(struct keep_sessions **out)
+{
+    struct keep_sessions *s = calloc(1, sizeof(*s));
+
+    if (!s) {
+        return ERR_NOMEM;
+    }
+    lock_init(&s->lock, LOCK_SESSIONS);
+    map_init(&s->by_user);
+    map_init(&s->by_user_and_address);
+    s->limits =
+        (struct keep_session_limits){.per_user = 100, .per_user_and_address = 20, .all = 50000};
+    *out = s;
+    return ERR_OK;
+}
+
+void keep_sessions_destroy(struct keep_sessions *s)
+{
+    if (!s) {
+        return;
+    }
+    map_finish(&s->by_user);
+    map_finish(&s->by_user_and_address);
+    lock_finish(&s->lock);
+    free(s);
+}
+
+void keep_sessions_set_limits(struct keep_sessions *s, const struct keep_session_limits *limits)
+{
+    lock_take(&s->lock);
+    s->limits = *limits;
+    lock_release(&s->lock);
+}
+
+// The account and the part of the address that one customer holds: all of IPv4, a /64 of IPv6.
+static size_t session_key(account_id account, struct span remote, char key[KEY_BYTES_MAX])
+{
+    char text[64];
+    unsigned char address[16];
+
+    put_be64(key, account);
+    if (remote.n >= sizeof(text)) {
+        return 8;
+    }
+    memcpy(text, remote.p, remote.n);
+    text[remote.n] = '\0';
+    if (inet_pton(AF_INET, text, address) == 1) {
+        memcpy(key + 8, address, 4);
+        return 12;
+    }
+    if (inet_pton(AF_INET6, text, address) == 1) {
+        memcpy(key + 8, address, 8);
+        return 16;
+    }
+    return 8;
+}
+
+static unsigned tally_now(const struct map *m, struct span key)
+{
+    const struct tally *t = map_get(m, key);
+
+    return t ? t->count : 0;
+}
+
+static enum err tally_add(struct map *m, struct span key)
+{
+    struct tally *t = map_get(m, key);
+
+    if (!t) {
+        t = calloc(1, sizeof(*t));
+        enum err e = t ? map_put(m, key, t, NULL) : ERR_NOMEM;
+
+        if (e != ERR_OK) {
+            free(t);
+            return e;
+        }
+    }
+    t->count++;
+    return ERR_OK;
+}
+
+static void tally_drop(struct map *m, struct span key)
+{
+    struct tally *t = map_get(m, key);
+
+    if (t && --t->count == 0) {
+        map_remove(m, key);
+        free(t);
+    }
+}
+
+static enum err enter_locked(struct keep_sessions *s, struct keep_session *one,
+                             const char **out_reason)
+{
+    struct span user = span_of(one->key, 8), user_and_address = span_of(one->key, one->key_bytes);
+
+    if (s->counts.sessions >= s->limits.all) {
+        *out_reason = "The server has as many sessions as it may; try again later";
+        return ERR_LIMIT;
+    }
+    if (tally_now(&s->by_user, user) >= s->limits.per_user) {
+        *out_reason = "Too many sessions of this account; close a mail program somewhere";
+        return ERR_LIMIT;
+    }
+    if (tally_now(&s->by_user_and_address, user_and_address) >= s->limits.per_user_and_address) {
+        *out_reason = "Too many sessions of this account from this address";
+        return ERR_LIMIT;
+    }
+    enum err e = tally_add(&s->by_user, user);
+
+    if (e == ERR_OK) {
+        e = tally_add(&s->by_user_and_address, user_and_address);
+        if (e != ERR_OK) {
+            tally_drop(&s->by_user, user);
+        }
+    }
+    if (e != ERR_OK) {
+        *out_reason = "No memory for another session; try again later";
+        return e;
+    }
+    s->counts.sessions++;
+    s->counts.since_start++;
+    return ERR_OK;
+}
+
+enum err keep_sessions_enter(struct keep_sessions *s, account_id account, struct span remote,
+                             struct keep_session **out, const char **out_reason)
+{
+    struct keep_session *one = calloc(1, sizeof(*one));
+
+    if (!one) {
+        *out_reason = "No memory for another session; try again later";
+        return ERR_NOMEM;
+    }
+    one->all = s;
+    one->key_bytes = session_key(account, remote, one->key);
+    lock_take(&s->lock);
+    enum err e = enter_locked(s, one, out_reason);
+
+    lock_release(&s->lock);
+    if (e != ERR_OK) {
+        free(one);
+        return e;
+    }
+    *out = one;
+    return ERR_OK;
+}
+
+void keep_sessions_leave(struct keep_session *one)
+{
+    struct keep_sessions *s = one->all;
+
+    lock_take(&s->lock);
+    tally_drop(&s->by_user, span_of(one->key, 8));
+    tally_drop(&s->by_user_and_address, span_of(one->key, one->key_bytes));
+    s->counts.sessions--;
+    lock_release(&s->lock);
+    free(one);
+}
+
+void keep_sessions_count(struct keep_sessions *s, struct keep_session_counts *out)
+{
+    lock_take(&s->lock);
+    *out = s->counts;
+    out->users = (unsigned)s->by_user.n;
+    lock_release(&s->lock);
+}

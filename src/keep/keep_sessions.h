@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Who is logged in: counts sessions by user and by user and address, and keeps the limits. Any
+// thread.
+#ifndef KEEP_KEEP_SESSIONS_H
+#define KEEP_KEEP_SESSIONS_H
+
+#include "store/store.h"
+
+struct keep_sessions;
+struct keep_session; // one that counts
+
+struct keep_session_limits {
+    unsigned per_user, per_user_and_address, all;
+};
+
+enum err keep_sessions_create(struct keep_sessions **out);
+void keep_sessions_destroy(struct keep_sessions *s); // when all have left; NULL is allowed
+void keep_sessions_set_limits(struct keep_sessions *s, const struct keep_session_limits *limits);
+
+// Counts one more. ERR_LIMIT with `*out_reason` (static text for the client).
+enum err keep_sessions_enter(struct keep_sessions *s, account_id account, struct span remote,
+                             struct keep_session **out, const char **out_reason);
+void keep_sessions_leave(struct keep_session *one);
+
+struct keep_session_counts {
+    unsigned sessions, users;
+    uint64_t since_start;
+};
+void keep_sessions_count(struct keep_sessions *s, struct keep_session_counts *out);
+
+#endif
