@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "keep/keep_link.h"
+
+#include <openssl/crypto.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/list.h"
+#include "base/log.h"
+#include "ipc/channel.h"
+#include "ipc/message.h"
+#include "net/worker_pool.h"
+#include "store/directory.h"
+
+#include "base/banned.h"
+
+#define SEND_QUEUE_MAX (4u << 20)
+
+struct keep_link {
+    struct keep_link_options options;
+    struct channel *channel; // NULL while the gate is away
+    uint64_t generation;     // of the channel: an answer for an older one has nobody to go to
+    struct worker_pool *workers;
+    uint64_t logins, failures;
+    struct list questions; // being answered
+};
+
+// One question about a password, on its way loop -> worker -> loop.
+struct question {
+    struct list link_entry; // in keep_link.questions; the loop's thread
+    struct worker_task work;
+    struct loop_task back;
+    struct keep_link *link;
+    uint64_t generation, conversation;
+    struct arena arena; // holds the texts; wiped at the end
+    struct span user, password, remote, mechanism;
+    enum err result;
+    account_id account;
+};
+
+static void question_destroy(struct question *q)
+{
+    list_remove(&q->link_entry);
+    if (q->password.p) {
+        OPENSSL_cleanse((void *)(uintptr_t)q->password.p, q->password.n);
+    }
+    arena_finish(&q->arena);
+    free(q);
+}
+
+static void answer_send(struct keep_link *l, uint64_t conversation, enum ipc_auth result,
+                        struct span text, struct span ticket)
+{
+    struct ipc_auth_result m = {
+        .conversation = conversation, .result = (uint8_t)result, .text = text, .ticket = ticket};
+    struct buf frame;
+
+    buf_init(&frame, IPC_FRAME_BYTES_MAX);
+    if (ipc_auth_result_encode(&m, 0, &frame) != ERR_OK ||
+        channel_send(l->channel, buf_span(&frame), NULL, 0) != ERR_OK) {
+        log_warn("an answer to a login could not be sent to the gate; the client will time out");
+    }
+    buf_finish(&frame);
+}
+
+static void answer_right(struct keep_link *l, const struct question *q)
+{
+    char ticket[TICKET_BYTES];
+
+    if (keep_tickets_issue(l->options.tickets, q->account, ticket) != ERR_OK) {
+        answer_send(l, q->conversation, IPC_AUTH_UNAVAILABLE, SPAN("Too many logins at once"),
+                    SPAN(""));
+        return;
+    }
+    l->logins++;
+    answer_send(l, q->conversation, IPC_AUTH_OK, SPAN(""), span_of(ticket, sizeof(ticket)));
+}
+
+// Back on the loop's thread.
+static void question_answered(struct loop_task *t)
+{
+    struct question *q = LIST_ITEM(t, struct question, back);
+    struct keep_link *l = q->link;
+
+    if (!l->channel || q->generation != l->generation) {
+        question_destroy(q);
+        return;
+    }
+    if (q->result == ERR_OK) {
+        answer_right(l, q);
+    } else if (q->result == ERR_DENIED) {
+        l->failures++;
+        log_info("login refused: user %s from %s", log_text(q->user).s, log_text(q->remote).s);
+        answer_send(l, q->conversation, IPC_AUTH_BAD, SPAN(""), SPAN(""));
+    } else {
+        answer_send(l, q->conversation, IPC_AUTH_UNAVAILABLE, SPAN(""), SPAN(""));
+    }
+    question_destroy(q);
+}
+
+static void question_work(struct worker_task *t)
+{
+    struct question *q = LIST_ITEM(t, struct question, work);
+
+    q->result = auth_password(q->link->options.auth, q->user, q->password, &q->account);
+    loop_post(q->link->options.loop, &q->back);
+}
+
+static enum err question_start(struct keep_link *l, const struct ipc_auth_request *m)
+{
+    struct question *q = calloc(1, sizeof(*q));
+
+    if (!q) {
+        return ERR_NOMEM;
+    }
+    arena_init(&q->arena, 16384);
+    q->link = l;
+    q->generation = l->generation;
+    q->conversation = m->conversation;
+    q->user = arena_dup(&q->arena, m->user);
+    q->password = arena_dup(&q->arena, m->password);
+    q->remote = arena_dup(&q->arena, m->remote);
+    q->work.run = question_work;
+    q->back.run = question_answered;
+    enum err e = q->user.p && q->password.p && q->remote.p ? ERR_OK : ERR_NOMEM;
+
+    list_append(&l->questions, &q->link_entry);
+    if (e == ERR_OK) {
+        e = worker_pool_submit(l->workers, &q->work);
+    }
+    if (e != ERR_OK) {
+        question_destroy(q);
+    }
+    return e;
+}
+
+static enum err on_auth_request(struct keep_link *l, struct span fields)
+{
+    struct ipc_auth_request m;
+    enum err e = ipc_auth_request_decode(fields, &m);
+
+    if (e != ERR_OK) {
+        return e;
+    }
+    // No mechanism here lets one person act for another.
+    if (m.authzid.n && !span_eq(m.authzid, m.user)) {
+        l->failures++;
+        answer_send(l, m.conversation, IPC_AUTH_BAD, SPAN(""), SPAN(""));
+        return ERR_OK;
+    }
+    if (question_start(l, &m) != ERR_OK) {
+        answer_send(l, m.conversation, IPC_AUTH_UNAVAILABLE,
+                    SPAN("Too many logins at once; try again in a moment"), SPAN(""));
+    }
+    return ERR_OK;
+}
+
+static void session_left(void *arg)
+{
+    keep_sessions_leave(arg);
+}
+
+// The client is told why in its protocol's words; IMAP is the only one so far.
+static void refuse(int fd, struct span tag, const char *code, const char *reason)
+{
+    struct buf line;
+
+    buf_init(&line, 1024);
+    buf_put(&line, tag);
+    buf_printf(&line, " NO [%s] %s\r\n* BYE %s\r\n", code, reason, reason);
+    ssize_t ignored = write(fd, line.p, line.n);
+
+    (void)ignored; // the client is gone, or its socket is full: closing says the same
+    buf_finish(&line);
+    close(fd);
+}
+
+static void session_begin(struct keep_link *l, const struct ipc_handoff *m, account_id account,
+                          struct span user, int fd)
+{
+    struct keep_session *counted;
+    const char *reason;
+
+    if (keep_sessions_enter(l->options.sessions, account, m->remote, &counted, &reason) != ERR_OK) {
+        log_warn("session of %s from %s refused: %s", log_text(user).s, log_text(m->remote).s,
+                 reason);
+        refuse(fd, m->tag, "LIMIT", reason);
+        return;
+    }
+    struct session_start start = {
+        .pool = l->options.pool,
+        .fd = fd,
+        .account = account,
+        .user = user,
+        .remote = m->remote,
+        .tls_text = m->tls_text,
+        .client_id = m->client_id,
+        .tag = m->tag,
+        .input = m->input,
+        .local_port = m->local_port,
+        .on_end = session_left,
+        .on_end_arg = counted,
+    };
+    enum err e = l->options.start(l->options.start_arg, m->protocol, &start);
+
+    if (e != ERR_OK) {
+        log_warn("session of %s could not be started: %s", log_text(user).s, err_name(e));
+        keep_sessions_leave(counted);
+        refuse(fd, m->tag, "UNAVAILABLE", "The server is short of something; try again later");
+    }
+}
+
+static enum err on_handoff(struct keep_link *l, const struct ipc_frame *frame, const int *fds)
+{
+    struct ipc_handoff m;
+    account_id account;
+    struct arena arena;
+    struct account record;
+    enum err e = ipc_handoff_decode(frame->fields, &m);
+
+    if (e != ERR_OK || frame->fds != 1) {
+        for (unsigned i = 0; i < frame->fds; i++) {
+            close(fds[i]);
+        }
+        return ERR_INVALID;
+    }
+    if (keep_tickets_redeem(l->options.tickets, m.ticket, &account) != ERR_OK) {
+        refuse(fds[0], m.tag, "UNAVAILABLE", "The login took too long; try again");
+        return ERR_OK;
+    }
+    arena_init(&arena, 16384);
+    e = directory_account_by_id(l->options.store, account, &arena, &record);
+    if (e == ERR_OK && record.state == ACCOUNT_ACTIVE) {
+        session_begin(l, &m, account, record.name, fds[0]);
+    } else {
+        refuse(fds[0], m.tag, "UNAVAILABLE", "The account cannot be opened now");
+    }
+    arena_finish(&arena);
+    return ERR_OK;
+}
+
+static enum err on_message(struct channel *c, void *arg, const struct ipc_frame *frame, int *fds)
+{
+    struct keep_link *l = arg;
+
+    (void)c;
+    if (frame->type == IPC_AUTH_REQUEST && frame->fds == 0) {
+        return on_auth_request(l, frame->fields);
+    }
+    if (frame->type == IPC_HANDOFF) {
+        return on_handoff(l, frame, fds);
+    }
+    for (unsigned i = 0; i < frame->fds; i++) {
+        close(fds[i]);
+    }
+    return ERR_INVALID;
+}
+
+static void on_ended(struct channel *c, void *arg, enum err e)
+{
+    struct keep_link *l = arg;
+
+    log_warn("the conversation with the gate has ended (%s); the supervisor starts the gate anew",
+             err_name(e));
+    l->channel = NULL;
+    l->generation++;
+    channel_close(c);
+}
+
+enum err keep_link_attach(struct keep_link *l, int fd)
+{
+    static const struct channel_handler handler = {.message = on_message, .ended = on_ended};
+
+    channel_close(l->channel);
+    l->channel = NULL;
+    l->generation++;
+    return channel_open(l->options.loop, fd, SEND_QUEUE_MAX, &handler, l, &l->channel);
+}
+
+enum err keep_link_create(const struct keep_link_options *o, struct keep_link **out)
+{
+    struct keep_link *l = calloc(1, sizeof(*l));
+
+    if (!l) {
+        return ERR_NOMEM;
+    }
+    l->options = *o;
+    list_init(&l->questions);
+    enum err e = worker_pool_create("keep-auth", o->auth_threads, o->auth_queue_max, &l->workers);
+
+    if (e != ERR_OK) {
+        free(l);
+        return e;
+    }
+    *out = l;
+    return ERR_OK;
+}
+
+void keep_link_destroy(struct keep_link *l)
+{
+    if (!l) {
+        return;
+    }
+    worker_pool_destroy(l->workers);
+    while (!list_is_empty(&l->questions)) { // answered, but the loop has stopped
+        question_destroy(LIST_ITEM(l->questions.next, struct question, link_entry));
+    }
+    channel_close(l->channel);
+    free(l);
+}
+
+void keep_link_count(const struct keep_link *l, struct keep_link_counts *out)
+{
+    *out = (struct keep_link_counts){.logins = l->logins, .failures = l->failures};
+}

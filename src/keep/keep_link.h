@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// keep's side of the conversation with the gate: questions about passwords are answered by worker
+// threads, sessions that are handed over are passed to their protocol. All functions on the loop's
+// thread unless said otherwise.
+#ifndef KEEP_KEEP_LINK_H
+#define KEEP_KEEP_LINK_H
+
+#include "auth/auth.h"
+#include "keep/keep_sessions.h"
+#include "keep/keep_tickets.h"
+#include "keep/session.h"
+#include "net/loop.h"
+
+struct keep_link;
+
+struct keep_link_options {
+    struct loop *loop;
+    struct store *store;
+    struct auth *auth;
+    struct keep_tickets *tickets;
+    struct keep_sessions *sessions;
+    struct conn_pool *pool;
+    unsigned auth_threads; // each may hold one hash's memory
+    unsigned auth_queue_max;
+    // Starts a session of the protocol (IPC_IMAP ...). ERR_UNSUPPORTED for one that is not there.
+    enum err (*start)(void *arg, unsigned protocol, const struct session_start *start);
+    void *start_arg;
+};
+
+enum err keep_link_create(const struct keep_link_options *o, struct keep_link **out);
+// Waits for running password checks. NULL is allowed.
+void keep_link_destroy(struct keep_link *l);
+
+// The conversation from now on (the gate was started, or started anew); takes over the descriptor.
+enum err keep_link_attach(struct keep_link *l, int fd);
+
+struct keep_link_counts {
+    uint64_t logins, failures;
+};
+void keep_link_count(const struct keep_link *l, struct keep_link_counts *out);
+
+#endif
