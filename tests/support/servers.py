@@ -219,7 +219,8 @@ ssl_cert = <{cert}
 ssl_key = <{key}
 ssl_min_protocol = TLSv1.2
 disable_plaintext_auth = {plain}
-mail_location = mdbox:~/mdbox
+mail_location = {format}:~/mail
+mail_fsync = {fsync}
 mail_max_userip_connections = 0
 default_process_limit = 3000
 default_client_limit = 8000
@@ -297,7 +298,9 @@ class Dovecot(Server):
         with open(conf, "w") as f:
             f.write(DOVECOT_CONF.format(
                 folder=self.folder, data=self.data, cert=self.cert, key=self.key, port=self.port,
-                tls_port=self.tls_port, plain="no" if self.clear else "yes", password=PASSWORD))
+                tls_port=self.tls_port, plain="no" if self.clear else "yes", password=PASSWORD,
+                format=os.environ.get("DOVECOT_FORMAT", "mdbox"),
+                fsync=os.environ.get("DOVECOT_FSYNC", "optimized")))
         if not alive(self.pid()):
             try:
                 os.unlink(os.path.join(self.folder, "run", "master.pid"))

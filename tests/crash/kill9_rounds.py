@@ -1,0 +1,154 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Rounds of load, kill -9, restart and proof: nothing acknowledged may be lost.
+
+  kill9_rounds.py [--rounds 200] [--clients 16] [--what keep,gate,all] [--seed N] [--keep-data]
+
+PEER=dovecot runs the same against Dovecot. Exit 1 at the first violation, with the data kept.
+"""
+import argparse
+import os
+import random
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "support")]
+
+from imapwire import Closed, Desync, Imap, Refused  # noqa: E402
+from kill9_load import Books, Client, make_known  # noqa: E402
+from kill9_observe import observe  # noqa: E402
+from kill9_oracle import Box, Model, check  # noqa: E402
+from servers import log, server_class  # noqa: E402
+
+CLIENTS_PER_ACCOUNT = 4
+
+
+class Rounds:
+    """A server under load with the books of what it acknowledged."""
+
+    def __init__(self, server, clients=16, seed=0, log_path=None):
+        self.server, self.clients = server, clients
+        self.rng = random.Random(seed)
+        self.model = Model(atomic=server.atomic)
+        self.books = Books(self.model, log_path)
+        self.accounts = range(1, (clients - 1) // CLIENTS_PER_ACCOUNT + 2)
+        self.known, self.number, self.restarts = set(), 0, []
+
+    def account_of(self, client):
+        return 1 + client // CLIENTS_PER_ACCOUNT
+
+    def prepare(self):
+        """The mailboxes the clients work in; what the server made by itself is taken as it is."""
+        for account in self.accounts:
+            with self.server.login(account) as c:
+                mine = [n for k in range(self.clients) if self.account_of(k) == account
+                        for n in (f"w{k}", f"w{k}-b")]
+                have = {u.args[2].decode() for u in c.ok('LIST "" "*"').all(b"LIST")}
+                for name in mine + ["shared"]:
+                    c.ok(f'CREATE "{name}"')
+                for name in mine + ["shared"] + sorted(have):
+                    make_known(c, self.books, Box(account, name))
+                c.logout()
+
+    def load(self, seconds):
+        """Starts the clients and lets them work; returns them still working."""
+        self.number += 1
+        out = [Client(self.books, self.server, k, self.account_of(k), self.number,
+                      self.rng.getrandbits(60)) for k in range(self.clients)]
+        for c in out:
+            c.start()
+        time.sleep(seconds)
+        return out
+
+    def end(self, clients):
+        for c in clients:
+            c.stop.set()
+        for c in clients:
+            c.join(25)
+        return [f"client {c.number}: {c.fault}" for c in clients if c.fault] + [
+            f"client {c.number} hangs" for c in clients if c.is_alive()]
+
+    def verify(self, bodies=0.03):
+        """Reads all back and compares; the violations."""
+        wrong, self.books.wrong = self.books.wrong, []
+        try:
+            seen = observe(self.server, self.accounts, self.known, bodies, self.rng)
+        except (Refused, Desync, Closed, TimeoutError) as e:
+            return wrong + [f"INV1 what is stored cannot be read: {type(e).__name__} {e}"]
+        wrong += check(self.model, seen)
+        return wrong + (self.server.check() or [])
+
+    def wait_service(self, seconds=30.0):
+        """Until a client can log in and select again: the time it took."""
+        begun = time.monotonic()
+        while time.monotonic() - begun < seconds:
+            try:
+                with Imap(self.server.port, timeout=5.0) as c:
+                    c.login(self.server.user(1))
+                    c.select("INBOX")
+                    return time.monotonic() - begun
+            except Exception:  # noqa: B902 - whatever it is, it is not serving yet
+                time.sleep(0.005)
+        raise RuntimeError(f"no service {seconds} s after the kill:\n{self.server.log_tail()}")
+
+    def kill_round(self, what):
+        before = self.books.acked
+        clients = self.load(self.rng.uniform(0.2, 1.6))
+        for c in clients:
+            c.expect_end = True
+        assert self.server.kill(what), f"nothing to kill: {what}"
+        begun = time.monotonic()
+        if what == "all":
+            self.server.start()
+        self.wait_service()
+        took = time.monotonic() - begun
+        self.restarts.append(took)
+        faults = self.end(clients)
+        wrong = faults + self.verify()
+        log(f"round {self.number}: killed {what}, {self.books.acked - before} commands "
+            f"acknowledged, back in {took * 1000:.0f} ms, {len(wrong)} violations")
+        return wrong
+
+
+def run(server, rounds, clients, kinds, seed, log_path=None):
+    r = Rounds(server, clients, seed, log_path)
+    r.prepare()
+    for n in range(rounds):
+        wrong = r.kill_round(kinds[n % len(kinds)])
+        if wrong:
+            return r, wrong
+    return r, r.verify(bodies=1.0)
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    p.add_argument("--rounds", type=int, default=200)
+    p.add_argument("--clients", type=int, default=16)
+    p.add_argument("--what", default="keep,gate,all")
+    p.add_argument("--seed", type=int, default=int(time.time()))
+    p.add_argument("--keep-data", action="store_true")
+    a = p.parse_args()
+    missing = server_class().missing()
+    if missing:
+        sys.exit(f"skipped: {missing}")
+    server = server_class()(users=20)
+    log(f"seed {a.seed}, data in {server.folder}")
+    server.start()
+    try:
+        r, wrong = run(server, a.rounds, a.clients, a.what.split(","), a.seed,
+                       os.path.join(server.folder, "acknowledged"))
+        for line in wrong[:40]:
+            log("VIOLATION", line)
+        times = sorted(r.restarts)
+        log(f"{r.number} rounds, {r.books.acked} commands acknowledged, restart median "
+            f"{times[len(times) // 2] * 1000:.0f} ms, longest {times[-1] * 1000:.0f} ms, "
+            f"{len(wrong)} violations")
+        server.own_folder = not (wrong or a.keep_data)
+    finally:
+        server.close()
+    sys.exit(1 if wrong else 0)
+
+
+if __name__ == "__main__":
+    main()
