@@ -20,7 +20,7 @@ enum imap_system_flag {
 };
 
 struct imap_flags {
-    uint32_t system;             // enum imap_system_flag, or'ed
+    uint32_t bits;               // enum imap_system_flag, or'ed
     const struct span *keywords; // as written, no two equal in any case
     size_t n;
 };

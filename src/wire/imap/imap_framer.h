@@ -70,7 +70,6 @@ struct imap_framer {
     uint32_t text_bytes, literal_bytes; // of this command so far
     uint8_t mode;                       // enum imap_framer_mode, private
     bool bad;                           // a NUL or bare CR was seen in this command
-    bool is_append;
 };
 
 // Prepares a framer in the caller's memory. `limits` must outlive it.

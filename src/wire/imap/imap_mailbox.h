@@ -21,9 +21,8 @@ enum err imap_mailbox_from_wire(struct span wire, bool utf8, char separator, str
 
 // The same for a LIST pattern or reference: "%" and "*" stand for themselves in both spellings;
 // empty levels and any depth are allowed.
-enum err imap_mailbox_pattern_from_wire(struct span wire, bool utf8, char separator,
-                                        struct arena *arena, struct span *out,
-                                        const char **out_why);
+enum err imap_mailbox_pattern_from_wire(struct span wire, bool utf8, struct arena *arena,
+                                        struct span *out, const char **out_why);
 
 // Is this a name a mailbox may have: not empty, within the limits, no control characters, no empty
 // level, no level "." or "..". ERR_INVALID or ERR_LIMIT with the reason.

@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The table of commands, and the frame that every command has: tag, name, arguments, end.
+#include "wire/imap/imap_command.h"
+
+#include "wire/imap/imap_parse_internal.h"
+
+#include "base/banned.h"
+
+#define ANY      (IMAP_STATE_NOT_AUTHENTICATED | IMAP_STATE_AUTHENTICATED | IMAP_STATE_SELECTED)
+#define BEFORE   IMAP_STATE_NOT_AUTHENTICATED
+#define AFTER    (IMAP_STATE_AUTHENTICATED | IMAP_STATE_SELECTED)
+#define SELECTED IMAP_STATE_SELECTED
+
+// May the command follow "UID "?
+enum uid_form {
+    UID_NEVER,
+    UID_MAY,
+};
+
+static const struct command {
+    const char *name;
+    imap_arguments_fn *parse;
+    unsigned states;
+    enum uid_form uid;
+} commands[IMAP_COMMAND__COUNT] = {
+    [IMAP_APPEND] = {"APPEND", imap_parse_append, AFTER, UID_NEVER},
+    [IMAP_AUTHENTICATE] = {"AUTHENTICATE", imap_parse_authenticate, BEFORE, UID_NEVER},
+    [IMAP_CAPABILITY] = {"CAPABILITY", imap_parse_none, ANY, UID_NEVER},
+    [IMAP_CHECK] = {"CHECK", imap_parse_none, SELECTED, UID_NEVER},
+    [IMAP_CLOSE] = {"CLOSE", imap_parse_none, SELECTED, UID_NEVER},
+    [IMAP_COPY] = {"COPY", imap_parse_copy, SELECTED, UID_MAY},
+    [IMAP_CREATE] = {"CREATE", imap_parse_create, AFTER, UID_NEVER},
+    [IMAP_DELETE] = {"DELETE", imap_parse_mailbox, AFTER, UID_NEVER},
+    // RFC 5161 section 3.1 leaves it to the server whether a selected mailbox matters.
+    [IMAP_ENABLE] = {"ENABLE", imap_parse_enable, AFTER, UID_NEVER},
+    [IMAP_EXAMINE] = {"EXAMINE", imap_parse_select, AFTER, UID_NEVER},
+    [IMAP_EXPUNGE] = {"EXPUNGE", imap_parse_expunge, SELECTED, UID_MAY},
+    [IMAP_FETCH] = {"FETCH", imap_parse_fetch, SELECTED, UID_MAY},
+    [IMAP_GETQUOTA] = {"GETQUOTA", imap_parse_getquota, AFTER, UID_NEVER},
+    [IMAP_GETQUOTAROOT] = {"GETQUOTAROOT", imap_parse_mailbox, AFTER, UID_NEVER},
+    [IMAP_ID] = {"ID", imap_parse_id, ANY, UID_NEVER},
+    [IMAP_IDLE] = {"IDLE", imap_parse_none, AFTER, UID_NEVER},
+    [IMAP_LIST] = {"LIST", imap_parse_list, AFTER, UID_NEVER},
+    [IMAP_LOGIN] = {"LOGIN", imap_parse_login, BEFORE, UID_NEVER},
+    [IMAP_LOGOUT] = {"LOGOUT", imap_parse_none, ANY, UID_NEVER},
+    [IMAP_LSUB] = {"LSUB", imap_parse_list, AFTER, UID_NEVER},
+    [IMAP_MOVE] = {"MOVE", imap_parse_copy, SELECTED, UID_MAY},
+    [IMAP_NAMESPACE] = {"NAMESPACE", imap_parse_none, AFTER, UID_NEVER},
+    [IMAP_NOOP] = {"NOOP", imap_parse_none, ANY, UID_NEVER},
+    [IMAP_RENAME] = {"RENAME", imap_parse_rename, AFTER, UID_NEVER},
+    [IMAP_SEARCH] = {"SEARCH", imap_parse_search, SELECTED, UID_MAY},
+    [IMAP_SELECT] = {"SELECT", imap_parse_select, AFTER, UID_NEVER},
+    [IMAP_SETQUOTA] = {"SETQUOTA", imap_parse_setquota, AFTER, UID_NEVER},
+    [IMAP_STARTTLS] = {"STARTTLS", imap_parse_none, BEFORE, UID_NEVER},
+    [IMAP_STATUS] = {"STATUS", imap_parse_status, AFTER, UID_NEVER},
+    [IMAP_STORE] = {"STORE", imap_parse_store, SELECTED, UID_MAY},
+    [IMAP_SUBSCRIBE] = {"SUBSCRIBE", imap_parse_mailbox, AFTER, UID_NEVER},
+    [IMAP_UNSELECT] = {"UNSELECT", imap_parse_none, SELECTED, UID_NEVER},
+    [IMAP_UNSUBSCRIBE] = {"UNSUBSCRIBE", imap_parse_mailbox, AFTER, UID_NEVER},
+};
+
+const char *imap_command_name(enum imap_command_id id)
+{
+    return id < IMAP_COMMAND__COUNT ? commands[id].name : "?";
+}
+
+unsigned imap_command_states(enum imap_command_id id)
+{
+    return id < IMAP_COMMAND__COUNT ? commands[id].states : 0;
+}
+
+struct span imap_peek_tag(struct span text)
+{
+    size_t n = 0;
+
+    while (n < text.n && imap_is_tag_char(text.p[n])) {
+        n++;
+    }
+    // A tag is what a space follows; anything else could be a piece of something.
+    return n < text.n && text.p[n] == ' ' ? span_first(text, n) : span_first(text, 0);
+}
+
+// "FETCH", or "UID FETCH".
+static enum err take_name(struct imap_cursor *c, struct imap_command *out)
+{
+    size_t from = c->at;
+    struct span name;
+
+    if (imap_take_word(c, SPAN("UID"))) {
+        out->uid = true;
+        TRY(imap_take_space(c, "expected a space after UID"));
+    }
+    TRY(imap_take_atom(c, "expected a command", &name));
+    for (size_t i = 0; i < IMAP_COMMAND__COUNT; i++) {
+        if (span_eq_nocase(span_from_str(commands[i].name), name)) {
+            out->id = (enum imap_command_id)i;
+            return out->uid && commands[i].uid == UID_NEVER
+                       ? imap_fail(c, IMAP_FAULT_UNKNOWN, from, "this command has no UID form")
+                       : ERR_OK;
+        }
+    }
+    return imap_fail(c, IMAP_FAULT_UNKNOWN, from, "unknown command");
+}
+
+static enum err check_state(struct imap_cursor *c, unsigned state, enum imap_command_id id)
+{
+    if (!state || (commands[id].states & state)) {
+        return ERR_OK;
+    }
+    imap_fail(c, IMAP_FAULT_STATE, c->at,
+              state == IMAP_STATE_NOT_AUTHENTICATED ? "this command needs a login first"
+              : commands[id].states == BEFORE       ? "this command is for before the login only"
+                                                    : "this command needs a selected mailbox");
+    return ERR_DENIED;
+}
+
+static void cursor_begin(struct imap_cursor *c, struct span text, struct arena *arena,
+                         const struct imap_parse_options *options, struct imap_parse_error *error)
+{
+    *error = (struct imap_parse_error){.expected = ""};
+    *c = (struct imap_cursor){
+        .text = text,
+        .arena = arena,
+        .error = error,
+        .utf8 = options->utf8,
+        .utf8_names = options->utf8 || options->rev2,
+        .separator = options->separator ? options->separator : '/',
+    };
+}
+
+static enum err parse(struct imap_cursor *c, unsigned state, struct imap_command *cmd)
+{
+    cmd->tag = c->error->tag = imap_peek_tag(c->text);
+    if (cmd->tag.n == 0) {
+        return imap_expected(c, "expected a tag and a space");
+    }
+    c->at = cmd->tag.n + 1;
+    TRY(take_name(c, cmd));
+    TRY(check_state(c, state, cmd->id));
+    TRY(commands[cmd->id].parse(c, cmd));
+    return imap_take_end(c);
+}
+
+enum err imap_parse(struct span text, struct arena *arena, const struct imap_parse_options *options,
+                    struct imap_command *out, struct imap_parse_error *error)
+{
+    struct imap_cursor c;
+    struct imap_command cmd = {.id = IMAP_COMMAND__COUNT};
+
+    cursor_begin(&c, text, arena, options, error);
+    TRY(parse(&c, options->state, &cmd));
+    *out = cmd;
+    return ERR_OK;
+}
+
+// ---- APPEND -------------------------------------------------------------------------------------
+
+static enum err take_date_time(struct imap_cursor *c, struct imap_append_message *out)
+{
+    size_t from = c->at;
+    struct span text;
+
+    TRY(imap_take_string(c, "expected a date in quotes", &text));
+    if (imap_date_time_parse(text, &out->date)) {
+        return imap_fail(c, IMAP_FAULT_SYNTAX, from,
+                         "expected a date such as \"17-Jul-1996 02:44:25 -0700\"");
+    }
+    out->has_date = true;
+    return ERR_OK;
+}
+
+// "{n}", "{n+}", "~{n}" or "UTF8 (~{n}", which the text ends with.
+static enum err take_announcement(struct imap_cursor *c, struct imap_append_message *out)
+{
+    out->utf8 = imap_take_word(c, SPAN("UTF8"));
+    if (out->utf8) {
+        TRY(imap_take_space(c, "expected a space after UTF8"));
+        TRY(imap_take_byte(c, '(', "expected \"(\" after UTF8"));
+    }
+    out->literal8 = imap_take(c, '~');
+    if (out->utf8 && !out->literal8) {
+        return imap_expected(c, "expected a literal8 in UTF8 (...)");
+    }
+    TRY(imap_take_byte(c, '{', "expected the message as a literal"));
+    TRY(imap_take_number(c, 0, UINT64_MAX - 1, "expected the literal's size in bytes",
+                         &out->bytes));
+    out->sync = !imap_take(c, '+');
+    TRY(imap_take_byte(c, '}', "expected \"}\" after the literal's size"));
+    return imap_at_end(c) ? ERR_OK : imap_expected(c, "expected the message's bytes next");
+}
+
+// From the space before a message's flags on.
+static enum err take_append_message(struct imap_cursor *c, struct imap_append_message *out)
+{
+    static const char space[] = "expected a space before the message";
+
+    TRY(imap_take_space(c, space));
+    if (imap_peek(c) == '(') {
+        TRY(imap_take_flags(c, false, &out->flags));
+        TRY(imap_take_space(c, "expected a space after the flags"));
+    }
+    if (imap_peek(c) == '"') {
+        TRY(take_date_time(c, out));
+        TRY(imap_take_space(c, "expected a space after the date"));
+    }
+    return take_announcement(c, out);
+}
+
+enum err imap_parse_append(struct imap_cursor *c, struct imap_command *out)
+{
+    TRY(imap_take_space(c, "expected a space after APPEND"));
+    TRY(imap_take_mailbox(c, false, &out->append.mailbox));
+    return take_append_message(c, &out->append.first);
+}
+
+static enum err parse_append_next(struct imap_cursor *c, bool utf8, bool *out_end,
+                                  struct imap_append_message *out)
+{
+    if (utf8) {
+        TRY(imap_take_byte(c, ')', "expected \")\" after the message"));
+    }
+    // Some clients end their APPEND with a space.
+    size_t from = c->at;
+
+    while (imap_take(c, ' ')) {
+    }
+    *out_end = imap_at_end(c);
+    c->at = *out_end ? c->at : from;
+    return *out_end ? ERR_OK : take_append_message(c, out);
+}
+
+enum err imap_parse_append_next(struct span text, struct arena *arena,
+                                const struct imap_parse_options *options,
+                                const struct imap_append_message *previous, bool *out_end,
+                                struct imap_append_message *out, struct imap_parse_error *error)
+{
+    struct imap_cursor c;
+    struct imap_append_message message = {.bytes = 0};
+    bool end;
+
+    cursor_begin(&c, text, arena, options, error);
+    TRY(parse_append_next(&c, previous->utf8, &end, &message));
+    *out_end = end;
+    if (!end) {
+        *out = message;
+    }
+    return ERR_OK;
+}
