@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Writes one message of an mbox (the mboxrd dialect): the "From " line, Status, X-Status and
+// X-Keywords, then the message with every line that begins with any number of '>' and "From "
+// quoted by one more '>'. mbox_reader reads back the same bytes, except that a message always ends
+// in a line end and loses the fields that mbox programs keep for themselves.
+#ifndef MAILFILE_MBOX_WRITER_H
+#define MAILFILE_MBOX_WRITER_H
+
+#include "mailfile/line_end.h"
+
+struct mbox_writer {
+    struct mail_sink to; // where the file's bytes go
+    bool keep_crlf;      // CRLF is left as it is; otherwise lines end in LF
+    struct lf_maker lf;
+    bool at_line_start;
+    unsigned matched; // bytes of "From " seen at the line's start, held back
+    bool ends_line;   // the last byte written was LF
+};
+
+// Begins a message. `sender` may be empty. False: the sink said stop (so do the others).
+bool mbox_writer_begin(struct mbox_writer *w, struct mail_sink to, bool keep_crlf,
+                       struct span sender, const struct mail_meta *meta);
+bool mbox_writer_put(struct mbox_writer *w, struct span bytes);
+// Ends it: the last line's end and the empty line.
+bool mbox_writer_end(struct mbox_writer *w);
+
+#endif
