@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A nonblocking byte stream over a socket, in the clear or over TLS. Knows nothing of loops: the
-// owner asks what to wait for. One thread at a time; never blocks.
+// owner asks what to wait for. One thread at a time; never blocks. The process ignores SIGPIPE.
 #ifndef NET_STREAM_H
 #define NET_STREAM_H
 
@@ -15,8 +15,9 @@
 
 struct stream {
     int fd;
-    void *ssl;       // NULL in the clear
-    bool handshaken; // true in the clear
+    void *ssl;               // NULL in the clear
+    struct tls_context *tls; // one reference while ssl is set
+    bool handshaken;         // true in the clear
     bool read_wants_write, write_wants_read;
 };
 

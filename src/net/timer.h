@@ -5,6 +5,7 @@
 #ifndef NET_TIMER_H
 #define NET_TIMER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 

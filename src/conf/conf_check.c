@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What single rows cannot say: settings that contradict each other. A conflict is named at the
+// later of the two lines, where whoever wrote it looks first.
+#include "conf/conf_internal.h"
+
+#include "base/banned.h"
+
+static const struct conf_value *later(const struct settings *s, enum setting_id a,
+                                      enum setting_id b)
+{
+    return s->values[a].line > s->values[b].line ? &s->values[a] : &s->values[b];
+}
+
+// The first may not be larger than the second.
+static const struct {
+    enum setting_id low, high;
+} ordered[] = {
+    {SETTING_MAILBOX_LEVEL_MAX, SETTING_MAILBOX_NAME_MAX},
+    {SETTING_IMAP_LITERAL_MAX, SETTING_MESSAGE_MAX},
+    {SETTING_KEYWORDS_PER_MESSAGE, SETTING_KEYWORDS_PER_MAILBOX},
+    {SETTING_TLS_TIMEOUT, SETTING_LOGIN_TIMEOUT},
+};
+
+static void check_addresses(const struct settings *s, struct conf_report *r)
+{
+    static const enum setting_id lists[] = {SETTING_LISTEN_IMAP, SETTING_LISTEN_IMAPS};
+    struct span seen[CONF_LIST_ITEMS_MAX * 2];
+    size_t n = 0;
+
+    for (size_t l = 0; l < 2; l++) {
+        const struct conf_value *v = &s->values[lists[l]];
+
+        for (size_t i = 0; i < v->list_n; i++) {
+            for (size_t k = 0; k < n; k++) {
+                if (span_eq(seen[k], v->list[i])) {
+                    conf_problem(r, v->line, v->column, "%.*s is listened on twice",
+                                 SPAN_ARG(v->list[i]));
+                }
+            }
+            seen[n++] = v->list[i];
+        }
+    }
+    if (n == 0) {
+        const struct conf_value *v = later(s, lists[0], lists[1]);
+
+        conf_problem(r, v->line, v->column,
+                     "listen_imap and listen_imaps are both empty: nobody could connect");
+    }
+}
+
+void conf_check_conflicts(const struct settings *s, struct conf_report *r)
+{
+    for (size_t i = 0; i < sizeof(ordered) / sizeof(ordered[0]); i++) {
+        const struct conf_value *v = later(s, ordered[i].low, ordered[i].high);
+
+        if (s->values[ordered[i].low].number > s->values[ordered[i].high].number) {
+            conf_problem(r, v->line, v->column, "%s may not be larger than %s",
+                         setting_row(ordered[i].low)->name, setting_row(ordered[i].high)->name);
+        }
+    }
+    const struct conf_value *memory = later(s, SETTING_ARGON2_MEMORY, SETTING_ARGON2_LANES);
+
+    if (s->values[SETTING_ARGON2_MEMORY].number / 8192 < s->values[SETTING_ARGON2_LANES].number) {
+        conf_problem(r, memory->line, memory->column,
+                     "argon2_memory must be at least 8 KB for each of argon2_lanes");
+    }
+    check_addresses(s, r);
+}

@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Settings back to text: a value, a file, the default file, the manual page.
+#include "conf/conf_internal.h"
+
+#include "base/banned.h"
+
+static void print_bytes(uint64_t n, struct buf *out)
+{
+    static const char *const units[] = {"", " KB", " MB", " GB", " TB"};
+    unsigned u = 0;
+
+    while (u < 4 && n >= 1024 && n % 1024 == 0) {
+        n /= 1024;
+        u++;
+    }
+    buf_put_u64(out, n);
+    buf_put_str(out, units[u]);
+}
+
+static void print_time(uint64_t ms, struct buf *out)
+{
+    static const struct {
+        uint64_t factor;
+        const char *unit;
+    } units[] = {{86400000, " days"}, {3600000, " h"}, {60000, " min"}, {1000, " s"}, {1, " ms"}};
+    size_t u = 0;
+
+    while (u < 4 && (ms == 0 || ms % units[u].factor != 0)) {
+        u++;
+    }
+    if (ms == 0) {
+        u = 3;
+    }
+    buf_put_u64(out, ms / units[u].factor);
+    buf_put_str(out, units[u].unit);
+}
+
+static void print_quoted(struct span text, struct buf *out)
+{
+    buf_put_byte(out, '"');
+    for (size_t i = 0; i < text.n; i++) {
+        if (text.p[i] == '"' || text.p[i] == '\\') {
+            buf_put_byte(out, '\\');
+        }
+        buf_put_byte(out, text.p[i]);
+    }
+    buf_put_byte(out, '"');
+}
+
+static void print_list(const struct conf_value *v, struct buf *out)
+{
+    buf_put_byte(out, '[');
+    for (size_t i = 0; i < v->list_n; i++) {
+        buf_put_str(out, i ? ", " : "");
+        print_quoted(v->list[i], out);
+    }
+    buf_put_byte(out, ']');
+}
+
+void conf_value_print(const struct settings *s, enum setting_id id, struct buf *out)
+{
+    const struct setting_row *row = setting_row(id);
+    const struct conf_value *v = &s->values[id];
+
+    switch (row->type) {
+    case SETTING_TYPE_BOOL:
+        buf_put_str(out, v->number ? "yes" : "no");
+        break;
+    case SETTING_TYPE_COUNT:
+        buf_put_u64(out, v->number);
+        break;
+    case SETTING_TYPE_BYTES:
+        print_bytes(v->number, out);
+        break;
+    case SETTING_TYPE_TIME:
+        print_time(v->number, out);
+        break;
+    case SETTING_TYPE_TEXT:
+        print_quoted(v->text, out);
+        break;
+    case SETTING_TYPE_CHOICE:
+        buf_put(out, conf_choice_word(row, (unsigned)v->number));
+        break;
+    case SETTING_TYPE_LIST:
+    case SETTING_TYPE_ADDRESSES:
+        print_list(v, out);
+        break;
+    }
+}
+
+void conf_write(const struct settings *s, struct buf *out)
+{
+    for (unsigned i = 0; i < SETTING__COUNT; i++) {
+        if (s->values[i].line) {
+            buf_printf(out, "%s = ", setting_row((enum setting_id)i)->name);
+            conf_value_print(s, (enum setting_id)i, out);
+            buf_put_byte(out, '\n');
+        }
+    }
+}
+
+// Help texts mark the words of a choice with braces; people need not see them.
+static void put_help(struct span help, const char *line_start, struct buf *out)
+{
+    size_t column = 0;
+
+    while (help.n) {
+        struct span word = span_split(&help, ' ');
+
+        if (column && column + word.n > 90) {
+            buf_put_byte(out, '\n');
+            column = 0;
+        }
+        buf_put_str(out, column ? " " : line_start);
+        for (size_t i = 0; i < word.n; i++) {
+            if (word.p[i] != '{' && word.p[i] != '}') {
+                buf_put_byte(out, word.p[i]);
+            }
+        }
+        column += word.n + 1;
+    }
+    buf_put_byte(out, '\n');
+}
+
+static bool settings_defaults(struct settings **out)
+{
+    return conf_settings_create(out) == ERR_OK;
+}
+
+void conf_write_default(struct buf *out)
+{
+    struct settings *s;
+
+    if (!settings_defaults(&s)) {
+        out->failed = true;
+        return;
+    }
+    buf_put_str(out,
+                "# Settings of Mailkeep. Every line below is the default; see mailkeep.conf(5).\n"
+                "# After a change: mailkeep config check, then systemctl reload mailkeep.\n");
+    for (unsigned i = 0; i < SETTING__COUNT; i++) {
+        const struct setting_row *row = setting_row((enum setting_id)i);
+
+        buf_put_byte(out, '\n');
+        put_help(span_from_str(row->help), "# ", out);
+        buf_printf(out, "#%s = ", row->name);
+        conf_value_print(s, (enum setting_id)i, out);
+        buf_put_byte(out, '\n');
+    }
+    settings_unref(s);
+}
+
+static const char *type_word(enum setting_type t)
+{
+    static const char *const words[] = {"yes or no", "number", "size", "duration",
+                                        "text",      "word",   "list", "addresses"};
+
+    return words[t];
+}
+
+static bool has_limits(const struct setting_row *row)
+{
+    return row->type == SETTING_TYPE_COUNT || row->type == SETTING_TYPE_BYTES ||
+           row->type == SETTING_TYPE_TIME;
+}
+
+static void put_limit(const struct setting_row *row, uint64_t limit, struct buf *out)
+{
+    if (row->type == SETTING_TYPE_BYTES) {
+        print_bytes(limit, out);
+    } else if (row->type == SETTING_TYPE_TIME) {
+        print_time(limit, out);
+    } else {
+        buf_put_u64(out, limit);
+    }
+}
+
+void conf_write_manual(struct buf *out)
+{
+    struct settings *s;
+
+    if (!settings_defaults(&s)) {
+        out->failed = true;
+        return;
+    }
+    for (unsigned i = 0; i < SETTING__COUNT; i++) {
+        const struct setting_row *row = setting_row((enum setting_id)i);
+
+        buf_printf(out, ".TP\n.B %s\n", row->name);
+        put_help(span_from_str(row->help), "", out);
+        buf_printf(out, ".br\nA %s", type_word(row->type));
+        if (has_limits(row)) {
+            buf_put_str(out, " from ");
+            put_limit(row, row->min, out);
+            buf_put_str(out, " to ");
+            put_limit(row, row->max, out);
+        }
+        buf_put_str(out, "; default ");
+        conf_value_print(s, (enum setting_id)i, out);
+        buf_put_str(out, row->when == SETTING_WHEN_LIVE ? "; a reload applies it.\n"
+                                                        : "; takes a restart.\n");
+    }
+    settings_unref(s);
+}
+
+static bool value_eq(const struct settings *a, const struct settings *b, enum setting_id id)
+{
+    struct buf x, y;
+
+    buf_init(&x, CONF_FILE_BYTES_MAX);
+    buf_init(&y, CONF_FILE_BYTES_MAX);
+    conf_value_print(a, id, &x);
+    conf_value_print(b, id, &y);
+    bool same = span_eq(buf_span(&x), buf_span(&y));
+
+    buf_finish(&x);
+    buf_finish(&y);
+    return same;
+}
+
+bool conf_needs_restart(const struct settings *now, const struct settings *next, struct buf *out)
+{
+    bool any = false;
+
+    for (unsigned i = 0; i < SETTING__COUNT; i++) {
+        const struct setting_row *row = setting_row((enum setting_id)i);
+
+        if (row->when == SETTING_WHEN_START && !value_eq(now, next, (enum setting_id)i)) {
+            buf_printf(out, "%s%s", any ? ", " : "", row->name);
+            any = true;
+        }
+    }
+    return any;
+}

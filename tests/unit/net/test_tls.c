@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Our server side against an OpenSSL client in the same thread, over a socket pair.
+#include <openssl/ssl.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include "../test.h"
+#include "net/stream.h"
+
+static struct buf cert, key;
+static struct tls_context *server;
+
+static int setup(void **state)
+{
+    char problem[TLS_PROBLEM_BYTES];
+
+    (void)state;
+    signal(SIGPIPE, SIG_IGN); // as all our processes do
+    buf_init(&cert, 65536);
+    buf_init(&key, 65536);
+    if (tls_self_signed(SPAN("localhost, 127.0.0.1"), &cert, &key) != ERR_OK) {
+        return -1;
+    }
+    return tls_context_create(buf_span(&cert), buf_span(&key), "imap", problem, &server) == ERR_OK
+               ? 0
+               : -1;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    tls_context_unref(server);
+    buf_finish(&cert);
+    buf_finish(&key);
+    return 0;
+}
+
+struct link {
+    struct stream stream;
+    SSL_CTX *ctx;
+    SSL *client;
+};
+
+static void open_link(struct link *l, struct tls_context *t)
+{
+    int fds[2];
+
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
+    stream_init(&l->stream, fds[0]);
+    assert_ok(stream_start_tls(&l->stream, t));
+    l->ctx = SSL_CTX_new(TLS_client_method());
+    l->client = SSL_new(l->ctx);
+    SSL_set_fd(l->client, fds[1]);
+}
+
+static void close_link(struct link *l)
+{
+    int fd = SSL_get_fd(l->client);
+
+    SSL_free(l->client);
+    SSL_CTX_free(l->ctx);
+    close(fd);
+    stream_finish(&l->stream);
+}
+
+// Runs both handshakes; true when both succeed.
+static bool shake_hands(struct link *l)
+{
+    enum err e = ERR_AGAIN;
+    int c = 0;
+
+    for (int i = 0; i < 50 && (e == ERR_AGAIN || c != 1); i++) {
+        if (c != 1) {
+            c = SSL_connect(l->client);
+            if (c != 1 && SSL_get_error(l->client, c) != SSL_ERROR_WANT_READ) {
+                stream_handshake(&l->stream);
+                return false;
+            }
+        }
+        if (e == ERR_AGAIN) {
+            e = stream_handshake(&l->stream);
+        }
+        if (e != ERR_OK && e != ERR_AGAIN) {
+            return false;
+        }
+    }
+    return e == ERR_OK && c == 1;
+}
+
+static void test_bytes_go_both_ways(void **state)
+{
+    struct link l;
+    struct buf in;
+    char got[16];
+    size_t n;
+
+    (void)state;
+    open_link(&l, server);
+    assert_int_equal(stream_events(&l.stream, true, false), EPOLLIN);
+    assert_true(shake_hands(&l));
+    assert_true(strncmp(stream_tls_text(&l.stream).s, "TLSv1.3 TLS_", 12) == 0);
+    buf_init(&in, 100);
+    assert_err(stream_read(&l.stream, &in, 100), ERR_AGAIN);
+    assert_int_equal(SSL_write(l.client, "hello", 5), 5);
+    assert_ok(stream_read(&l.stream, &in, 2));
+    assert_true(stream_has_pending(&l.stream));
+    assert_ok(stream_read(&l.stream, &in, 50));
+    assert_span(buf_span(&in), "hello");
+    assert_ok(stream_write(&l.stream, SPAN("answer"), &n));
+    assert_int_equal(SSL_read(l.client, got, sizeof(got)), 6);
+    SSL_shutdown(l.client);
+    assert_err(stream_read(&l.stream, &in, 50), ERR_EOF);
+    buf_finish(&in);
+    close_link(&l);
+}
+
+static void test_old_versions_and_weak_ciphers_are_refused(void **state)
+{
+    struct link l;
+
+    (void)state;
+    open_link(&l, server);
+    SSL_set_security_level(l.client, 0);
+    SSL_set_min_proto_version(l.client, TLS1_VERSION);
+    SSL_set_max_proto_version(l.client, TLS1_1_VERSION);
+    assert_false(shake_hands(&l));
+    close_link(&l);
+    open_link(&l, server);
+    SSL_set_max_proto_version(l.client, TLS1_2_VERSION);
+    SSL_set_cipher_list(l.client, "ECDHE-ECDSA-AES128-SHA256:AES128-GCM-SHA256");
+    assert_false(shake_hands(&l));
+    close_link(&l);
+    open_link(&l, server);
+    SSL_set_max_proto_version(l.client, TLS1_2_VERSION);
+    assert_true(shake_hands(&l));
+    close_link(&l);
+}
+
+static void test_alpn_is_strict(void **state)
+{
+    struct link l;
+    const unsigned char *name;
+    unsigned n;
+
+    (void)state;
+    open_link(&l, server);
+    SSL_set_alpn_protos(l.client, (const unsigned char *)"\2h2\10http/1.1", 12);
+    assert_false(shake_hands(&l));
+    close_link(&l);
+    open_link(&l, server);
+    SSL_set_alpn_protos(l.client, (const unsigned char *)"\2h2\4imap", 8);
+    assert_true(shake_hands(&l));
+    SSL_get0_alpn_selected(l.client, &name, &n);
+    assert_int_equal(n, 4);
+    close_link(&l);
+}
+
+static SSL_SESSION *session_of(struct link *l)
+{
+    char c;
+
+    SSL_read(l->client, &c, 1); // takes the ticket in
+    return SSL_get1_session(l->client);
+}
+
+// A ticket resumes on its own context and nowhere else.
+static void test_tickets_belong_to_one_service(void **state)
+{
+    struct link l, again, elsewhere;
+    char problem[TLS_PROBLEM_BYTES];
+    struct tls_context *other;
+
+    (void)state;
+    assert_ok(tls_context_create(buf_span(&cert), buf_span(&key), "pop3", problem, &other));
+    open_link(&l, server);
+    assert_true(shake_hands(&l));
+    SSL_SESSION *ticket = session_of(&l);
+
+    assert_true(SSL_SESSION_has_ticket(ticket));
+    open_link(&again, server);
+    SSL_set_session(again.client, ticket);
+    assert_true(shake_hands(&again));
+    assert_true(SSL_session_reused(again.client));
+    close_link(&again);
+    open_link(&elsewhere, other);
+    SSL_set_session(elsewhere.client, ticket);
+    assert_true(shake_hands(&elsewhere));
+    assert_false(SSL_session_reused(elsewhere.client));
+    close_link(&elsewhere);
+    SSL_SESSION_free(ticket);
+    close_link(&l);
+    tls_context_unref(other);
+}
+
+static void test_key_update_floods_end(void **state)
+{
+    struct link l;
+    struct buf in;
+    enum err e = ERR_AGAIN;
+
+    (void)state;
+    buf_init(&in, 100);
+    open_link(&l, server);
+    assert_true(shake_hands(&l));
+    for (int i = 0; i < 200 && e == ERR_AGAIN; i++) {
+        SSL_key_update(l.client, SSL_KEY_UPDATE_NOT_REQUESTED);
+        SSL_do_handshake(l.client);
+        e = stream_read(&l.stream, &in, 50);
+    }
+    assert_int_not_equal(e, ERR_AGAIN);
+    close_link(&l);
+    buf_finish(&in);
+}
+
+// A connection goes on with the certificate it began with after that was replaced.
+static void test_a_context_outlives_its_replacement(void **state)
+{
+    struct link l;
+    struct buf in;
+    struct tls_context *t;
+    char problem[TLS_PROBLEM_BYTES];
+
+    (void)state;
+    buf_init(&in, 100);
+    assert_ok(tls_context_create(buf_span(&cert), buf_span(&key), "imap", problem, &t));
+    open_link(&l, t);
+    assert_true(shake_hands(&l));
+    tls_context_unref(t);
+    assert_int_equal(SSL_write(l.client, "x", 1), 1);
+    assert_ok(stream_read(&l.stream, &in, 10));
+    close_link(&l);
+    buf_finish(&in);
+}
+
+static void test_bad_certificates_are_explained(void **state)
+{
+    struct buf other_cert, other_key;
+    struct tls_context *t;
+    char problem[TLS_PROBLEM_BYTES];
+
+    (void)state;
+    buf_init(&other_cert, 65536);
+    buf_init(&other_key, 65536);
+    assert_ok(tls_self_signed(SPAN("other"), &other_cert, &other_key));
+    assert_err(tls_context_create(SPAN("junk"), buf_span(&key), "imap", problem, &t), ERR_INVALID);
+    assert_non_null(strstr(problem, "certificate"));
+    assert_err(tls_context_create(buf_span(&cert), SPAN(""), "imap", problem, &t), ERR_INVALID);
+    assert_non_null(strstr(problem, "key"));
+    assert_err(tls_context_create(buf_span(&cert), buf_span(&other_key), "imap", problem, &t),
+               ERR_INVALID);
+    assert_non_null(strstr(problem, "does not belong"));
+    buf_finish(&other_cert);
+    buf_finish(&other_key);
+}
+
+static void test_garbage_is_no_handshake(void **state)
+{
+    struct link l;
+    static const char *const garbage[] = {"GET / HTTP/1.1\r\n\r\n", "a LOGIN u p\r\n",
+                                          "\x16\x03\x01\xff\xff\x01\xff\xff\xff\xff"};
+
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        enum err e = ERR_AGAIN;
+
+        open_link(&l, server);
+        int fd = SSL_get_fd(l.client);
+
+        assert_true(write(fd, garbage[i], strlen(garbage[i])) > 0);
+        shutdown(fd, SHUT_WR);
+        for (int k = 0; k < 10 && e == ERR_AGAIN; k++) {
+            e = stream_handshake(&l.stream);
+        }
+        assert_err(e, ERR_INVALID);
+        close_link(&l);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_bytes_go_both_ways),
+        cmocka_unit_test(test_old_versions_and_weak_ciphers_are_refused),
+        cmocka_unit_test(test_alpn_is_strict),
+        cmocka_unit_test(test_tickets_belong_to_one_service),
+        cmocka_unit_test(test_key_update_floods_end),
+        cmocka_unit_test(test_a_context_outlives_its_replacement),
+        cmocka_unit_test(test_bad_certificates_are_explained),
+        cmocka_unit_test(test_garbage_is_no_handshake),
+    };
+
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
