@@ -8,6 +8,9 @@
 
 #include "base/buf.h"
 
+// A line whose colon comes later than this is no field.
+#define MIME_NAME_BYTES_MAX 1000
+
 struct mime_field {
     struct span name; // without blanks before the colon; empty for a line that is no field
     struct span body; // after the colon, without the last line break; still folded

@@ -62,13 +62,18 @@ mime_fields mime_fields_bit(struct span name);
 // The name of bit number `i` (0 to 63); n is 0 past the end of the list.
 struct span mime_fields_name(unsigned i);
 
+struct mime_summary_cursor {
+    uint32_t index, offset;
+    bool is_done;
+};
+
 // The lines of HEADER.FIELDS for popular fields, byte for byte as filtering the message gives them:
-// start with *cursor = 0 and send each span until ERR_EOF; the empty line comes last, if any.
+// start with a cursor of zeros and send each span until ERR_EOF; the empty line comes last, if any.
 // ERR_LIMIT when the lines were left out, ERR_CORRUPT.
 enum err mime_summary_fields_next(const struct mime_summary *s, mime_fields fields,
-                                  uint32_t *cursor, struct span *out);
+                                  struct mime_summary_cursor *cursor, struct span *out);
 
-// The same appended to a buffer.
+// The same appended to a buffer; ERR_LIMIT also at its cap.
 enum err mime_summary_fields(const struct mime_summary *s, mime_fields fields, struct buf *out);
 
 #endif
