@@ -388,7 +388,7 @@ static void decode_extended(struct buf *out, struct span value)
         int high = rest.p[i] == '%' && i + 2 < rest.n ? byte_hex(rest.p[i + 1]) : -1;
         int low = high >= 0 ? byte_hex(rest.p[i + 2]) : -1;
 
-        buf_put_byte(&bytes, low >= 0 ? (char)(high << 4 | low) : rest.p[i]);
+        buf_put_byte(&bytes, (char)(low >= 0 ? high << 4 | low : rest.p[i]));
         i += low >= 0 ? 2 : 0;
     }
     mime_charset_convert(out, charset, buf_span(&bytes));
