@@ -132,6 +132,16 @@ enum err file_truncate(int fd, uint64_t size)
                                       : ftruncate(fd, (off_t)size));
 }
 
+enum err file_allocate(int fd, uint64_t size)
+{
+    int r;
+
+    do {
+        r = hook.fallocate ? hook.fallocate(fd, (off_t)size) : fallocate(fd, 0, 0, (off_t)size);
+    } while (r < 0 && errno == EINTR);
+    return r < 0 && errno == EOPNOTSUPP ? ERR_UNSUPPORTED : file_result(r);
+}
+
 enum err file_size(int fd, uint64_t *out)
 {
     struct stat st;

@@ -32,6 +32,9 @@ enum err file_sync(int fd);      // fsync; also for directories
 enum err file_rename(int dir_fd, const char *from, const char *to);
 enum err file_unlink(int dir_fd, const char *name);
 enum err file_truncate(int fd, uint64_t size);
+// Makes the file `size` bytes long with blocks for all of it; the new bytes read as zeros.
+// ERR_UNSUPPORTED when the file system cannot.
+enum err file_allocate(int fd, uint64_t size);
 enum err file_size(int fd, uint64_t *out);
 
 // Appends the whole of a small file to `out`; ERR_LIMIT when larger than the buffer's cap.
@@ -46,6 +49,7 @@ struct file_hooks {
     int (*fdatasync)(int fd);
     int (*fsync)(int fd);
     int (*ftruncate)(int fd, off_t size);
+    int (*fallocate)(int fd, off_t size);
     int (*renameat)(int dir_fd, const char *from, const char *to);
     int (*unlinkat)(int dir_fd, const char *name);
 };

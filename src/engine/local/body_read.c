@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Reading bodies and summaries where their records say they are. Nothing is handed out that was
+// not checked against the record's hashes.
+#include <stdlib.h>
+
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "engine/local/compress_internal.h"
+#include "engine/local/snapshot_internal.h"
+
+#include "base/banned.h"
+
+#define WINDOW_BYTES (64u << 10)
+
+static enum err find_record(struct local_snapshot *s, body_id id, struct record *out)
+{
+    struct index_key key;
+    struct span bytes;
+    enum err e = view_get(&s->view, key_number(&key, 'b', id), &bytes);
+
+    return e == ERR_OK ? record_get(bytes, out) : e;
+}
+
+// The segment stays in use until another is asked for.
+static enum err use_segment(struct local_snapshot *s, uint64_t id)
+{
+    struct segments *t = &local_of(s->base.engine)->segments;
+
+    if (s->segment && s->segment->id == id) {
+        return ERR_OK;
+    }
+    if (s->segment) {
+        segment_done(t, s->segment);
+        s->segment = NULL;
+    }
+    enum err e = segment_use(t, id, &s->segment);
+
+    return e == ERR_NOT_FOUND ? ERR_CORRUPT : e;
+}
+
+static enum err read_at(struct local_snapshot *s, struct position at, char *out, size_t n)
+{
+    enum err e = use_segment(s, at.segment);
+
+    if (e == ERR_OK) {
+        e = file_read_at(s->segment->fd, out, n, at.offset);
+    }
+    return e == ERR_EOF ? ERR_CORRUPT : e;
+}
+
+enum err local_body_info(struct snapshot *snapshot, body_id id, struct body_info *out)
+{
+    struct local_snapshot *s = (struct local_snapshot *)snapshot;
+    struct record r;
+    struct index_key key;
+    struct span v;
+    uint32_t uses = 1;
+    enum err e = find_record(s, id, &r);
+
+    if (e != ERR_OK) {
+        return e;
+    }
+    e = view_get(&s->view, key_number(&key, 'u', id), &v);
+    if (e == ERR_OK && v.n == 4) {
+        uses = get_le32(v.p);
+    } else if (e != ERR_NOT_FOUND) {
+        return e == ERR_OK ? ERR_CORRUPT : e;
+    }
+    *out = (struct body_info){.bytes = r.bytes, .summary_bytes = r.summary_n, .uses = uses};
+    return ERR_OK;
+}
+
+// Bytes [from, to) of an uncompressed piece: block by block, each whole, for it has one hash.
+static enum err read_plain(struct local_snapshot *s, const struct piece *p, uint32_t from,
+                           uint32_t to, struct buf *out)
+{
+    char *part CLEANUP_FREE = NULL;
+
+    for (uint32_t i = from / BLOCK_BYTES; (uint64_t)i * BLOCK_BYTES < to; i++) {
+        uint32_t start = i * BLOCK_BYTES;
+        uint32_t n = p->raw_n - start < BLOCK_BYTES ? p->raw_n - start : BLOCK_BYTES;
+        bool whole = from <= start && to >= start + n;
+
+        if (!whole && !part) {
+            part = malloc(BLOCK_BYTES);
+        }
+        char *at = whole ? buf_reserve(out, n) : part;
+
+        if (!at) {
+            return whole ? ERR_LIMIT : ERR_NOMEM;
+        }
+        enum err e = read_at(s, (struct position){p->at.segment, p->at.offset + start}, at, n);
+
+        if (e != ERR_OK) {
+            return e;
+        }
+        if (frame_hash(span_of(at, n)) != get_le64(p->hashes + (size_t)i * 8)) {
+            return ERR_CORRUPT;
+        }
+        if (whole) {
+            out->n += n;
+        } else {
+            uint32_t low = from > start ? from - start : 0;
+            uint32_t high = to - start < n ? to - start : n;
+
+            buf_put(out, span_of(at + low, high - low));
+        }
+    }
+    return buf_result(out);
+}
+
+static enum err read_packed(struct local_snapshot *s, const struct piece *p, uint32_t from,
+                            uint32_t to, struct buf *out)
+{
+    char *stored CLEANUP_FREE = malloc(p->stored_n);
+    struct buf raw;
+
+    if (!stored) {
+        return ERR_NOMEM;
+    }
+    enum err e = read_at(s, p->at, stored, p->stored_n);
+
+    if (e == ERR_OK && frame_hash(span_of(stored, p->stored_n)) != get_le64(p->hashes)) {
+        e = ERR_CORRUPT;
+    }
+    buf_init(&raw, p->raw_n);
+    if (e == ERR_OK) {
+        e = decompress(local_of(s->base.engine)->compressor, p->dictionary,
+                       span_of(stored, p->stored_n), p->raw_n, &raw);
+    }
+    if (e == ERR_OK) {
+        buf_put(out, span_of(raw.p + from, to - from));
+        e = buf_result(out);
+    }
+    buf_finish(&raw);
+    return e;
+}
+
+enum err local_body_read(struct snapshot *snapshot, body_id id, uint64_t offset, size_t n,
+                         struct buf *out)
+{
+    struct local_snapshot *s = (struct local_snapshot *)snapshot;
+    struct record r;
+    struct piece p;
+    size_t before = out->n;
+    uint64_t start = 0;
+    enum err e = find_record(s, id, &r);
+
+    if (e != ERR_OK || offset >= r.bytes || n == 0) {
+        return e;
+    }
+    uint64_t end = n < r.bytes - offset ? offset + n : r.bytes;
+
+    if (end - offset > out->max - out->n) {
+        return ERR_LIMIT;
+    }
+    while (e == ERR_OK && start < end && record_piece_next(&r, &p)) {
+        uint64_t piece_end = start + p.raw_n;
+
+        if (piece_end > offset) {
+            uint32_t from = offset > start ? (uint32_t)(offset - start) : 0;
+            uint32_t to = end < piece_end ? (uint32_t)(end - start) : p.raw_n;
+
+            e = p.dictionary ? read_packed(s, &p, from, to, out) : read_plain(s, &p, from, to, out);
+        }
+        start = piece_end;
+    }
+    if (e != ERR_OK) {
+        out->n = before; // nothing unchecked, and nothing in part
+    }
+    return e;
+}
+
+// ---- summaries ----------------------------------------------------------------------------------
+
+// Where the summary's bytes are in the window; NULL when they are not.
+static const char *in_window(const struct local_snapshot *s, const struct record *r)
+{
+    uint64_t from = s->window_at.offset, at = r->summary_at.offset;
+
+    if (s->window_at.segment != r->summary_at.segment || at < from || at - from > s->window.n ||
+        r->summary_n > s->window.n - (at - from)) {
+        return NULL;
+    }
+    return s->window.p + (at - from);
+}
+
+// Reads a stretch that begins with the summary. Only worth it in packs; false then too when it did
+// not work, and the summary is read by itself.
+static bool fill_window(struct local_snapshot *s, const struct record *r)
+{
+    if (use_segment(s, r->summary_at.segment) != ERR_OK || s->segment->kind != SEGMENT_PACK ||
+        r->summary_n > WINDOW_BYTES / 4 || r->summary_at.offset >= s->segment->size) {
+        return false;
+    }
+    uint64_t n = s->segment->size - r->summary_at.offset;
+
+    s->window.max = WINDOW_BYTES;
+    buf_clear(&s->window);
+    n = n < WINDOW_BYTES ? n : WINDOW_BYTES;
+    char *p = buf_reserve(&s->window, (size_t)n);
+
+    if (!p || file_read_at(s->segment->fd, p, (size_t)n, r->summary_at.offset) != ERR_OK) {
+        return false;
+    }
+    s->window.n = (size_t)n;
+    s->window_at = r->summary_at;
+    return true;
+}
+
+// Room in the slot that was used longest ago.
+static char *next_slot(struct local_snapshot *s, size_t n)
+{
+    struct summary_slot *slot = &s->slots[s->next_slot];
+
+    if (slot->cap < n) {
+        char *p = realloc(slot->p, n);
+
+        if (!p) {
+            return NULL;
+        }
+        slot->p = p;
+        slot->cap = n;
+    }
+    s->next_slot = (s->next_slot + 1) % SNAPSHOT_SUMMARIES_KEPT;
+    return slot->p;
+}
+
+enum err local_body_summary(struct snapshot *snapshot, body_id id, struct span *out)
+{
+    struct local_snapshot *s = (struct local_snapshot *)snapshot;
+    struct record r;
+    enum err e = find_record(s, id, &r);
+
+    if (e != ERR_OK) {
+        return e;
+    }
+    if (r.summary_n == 0) {
+        *out = SPAN("");
+        return ERR_OK;
+    }
+    char *p = next_slot(s, r.summary_n);
+
+    if (!p) {
+        return ERR_NOMEM;
+    }
+    const char *there = in_window(s, &r);
+
+    if (!there && fill_window(s, &r)) {
+        there = in_window(s, &r);
+    }
+    if (there) {
+        memcpy(p, there, r.summary_n);
+    } else {
+        e = read_at(s, r.summary_at, p, r.summary_n);
+    }
+    if (e == ERR_OK && frame_hash(span_of(p, r.summary_n)) != r.summary_hash) {
+        e = ERR_CORRUPT;
+    }
+    if (e == ERR_OK) {
+        *out = span_of(p, r.summary_n);
+    }
+    return e;
+}

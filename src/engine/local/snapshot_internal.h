@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Snapshots: one view each, and what reading through it needs.
+#ifndef ENGINE_LOCAL_SNAPSHOT_INTERNAL_H
+#define ENGINE_LOCAL_SNAPSHOT_INTERNAL_H
+
+#include "engine/local/local_internal.h"
+
+struct summary_slot {
+    char *p;
+    size_t cap;
+};
+
+struct local_snapshot {
+    struct snapshot base;
+    struct list link;
+    struct view view;
+    uint64_t generation;
+    unsigned scans;
+    struct segment *segment; // the one used last, or NULL
+    struct summary_slot slots[SNAPSHOT_SUMMARIES_KEPT];
+    unsigned next_slot;
+    // Summaries in packs lie next to each other; a stretch of them is read at once.
+    struct position window_at;
+    struct buf window;
+};
+
+struct local_scan {
+    struct scan base;
+    struct view_cursor cursor;
+};
+
+enum err local_snapshot_open(struct engine *e, struct snapshot **out);
+void local_snapshot_close(struct snapshot *s);
+enum err local_version(struct snapshot *s, account_id account, uint64_t *out);
+enum err local_get(struct snapshot *s, account_id account, struct span key, struct span *out);
+enum err local_scan_open(struct snapshot *s, account_id account, struct span from, struct span to,
+                         bool reverse, struct scan **out);
+enum err local_scan_next(struct scan *c, struct span *out_key, struct span *out_value);
+void local_scan_close(struct scan *c);
+enum err local_next_account(struct snapshot *s, account_id from, account_id *out);
+enum err local_next_body(struct snapshot *s, body_id from, body_id *out);
+
+// body_read.c
+enum err local_body_info(struct snapshot *s, body_id id, struct body_info *out);
+enum err local_body_read(struct snapshot *s, body_id id, uint64_t offset, size_t n,
+                         struct buf *out);
+enum err local_body_summary(struct snapshot *s, body_id id, struct span *out);
+
+#endif
