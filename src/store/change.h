@@ -23,7 +23,8 @@ enum change_kind {
     CHANGE_SPECIAL_USE,     // number: bits before << 8 | bits after
     CHANGE_QUOTA,
     CHANGE_ACCOUNT,   // made, renamed, suspended, password set: `after` says it in words
-    CHANGE_FORGOTTEN, // expunged messages whose time was up were dropped: number of them
+    CHANGE_FORGOTTEN, // expunged messages whose time was up were dropped: value: number of them
+    CHANGE_REPAIRED,  // mended by `mailkeep check`: `after` says what
 };
 
 // One record of an entry; a commit may have several (a move has two).
@@ -36,8 +37,31 @@ struct change {
     struct uid_set uids;
     struct span before, after;
     uint64_t value;
-    struct span flags_before; // CHANGE_FLAGS: packed, see docs/format/store.md; for undo
+    struct span flags_before; // CHANGE_FLAGS, CHANGE_EXPUNGED: change_flags_next takes it apart
+    struct span messages;     // ids, in order of UID: change_messages_next takes it apart
 };
+
+// `flags_before` as runs: the next `count` of the record's messages had these. False at the end
+// (and for what is no such text).
+struct change_flags {
+    uint64_t count;
+    uint16_t flags;
+    uint64_t keywords; // bit n: keyword number n of the mailbox, n < 64
+    uint16_t more[KEYWORDS_PER_MESSAGE_MAX];
+    unsigned more_count;
+};
+bool change_flags_next(struct span *packed, struct change_flags *out);
+
+// What a CHANGE_FLAGS did (its `after`). False when it is no such text.
+struct change_flags_done {
+    enum flag_change how;
+    struct change_flags what; // count is 0
+};
+bool change_flags_done(struct span after, struct change_flags_done *out);
+
+// `messages` as runs of ids that follow each other, *last 0 at the start. False at the end.
+bool change_messages_next(struct span *packed, message_id *last, message_id *out_first,
+                          uint64_t *out_count);
 
 // Walks the records of entries number > since, oldest first (or newest first). A record and its
 // spans live until the next step. Entries trimmed away are not shown: see changes_known_since.
