@@ -9,7 +9,6 @@
 
 #include <stdlib.h>
 
-#include "base/bytes.h"
 #include "base/log.h"
 #include "store/store_internal.h"
 
@@ -115,9 +114,8 @@ static enum err append_edit(struct edit *ed, void *arg)
         e = append_item(ed, &placer, &a->items[i]);
     }
     e = e != ERR_OK ? e : placer_finish(&placer);
-    return e != ERR_OK
-               ? e
-               : append_log(ed, &m->record.is, a->out.first_uid, first_message, a->count);
+    return e != ERR_OK ? e
+                       : append_log(ed, &m->record.is, a->out.first_uid, first_message, a->count);
 }
 
 static enum err items_check(const struct append_item *items, size_t count)
@@ -249,8 +247,7 @@ enum err store_deliver(struct store *s, const struct actor *by, struct incoming 
     enum err worst = ERR_OK;
 
     for (size_t i = 0; i < count; i += DELIVER_AT_ONCE) {
-        deliver_group(&d, targets + i,
-                      count - i < DELIVER_AT_ONCE ? count - i : DELIVER_AT_ONCE);
+        deliver_group(&d, targets + i, count - i < DELIVER_AT_ONCE ? count - i : DELIVER_AT_ONCE);
     }
     for (size_t i = 0; i < count; i++) {
         worst = targets[i].result != ERR_OK ? targets[i].result : worst;

@@ -5,7 +5,6 @@
 
 #include <stdlib.h>
 
-#include "base/bytes.h"
 #include "store/store_internal.h"
 
 #include "base/banned.h"
@@ -31,8 +30,7 @@ enum err changes_known_since(struct view *v, modseq *out)
     return ERR_OK;
 }
 
-enum err change_scan_open(struct view *v, modseq since, bool newest_first,
-                          struct change_scan **out)
+enum err change_scan_open(struct view *v, modseq since, bool newest_first, struct change_scan **out)
 {
     struct key from = key_change(since, UINT16_MAX), prefix = key_plain(KEY_CHANGE);
     struct key to = key_after(&prefix);
@@ -45,8 +43,8 @@ enum err change_scan_open(struct view *v, modseq since, bool newest_first,
     c->newest_first = newest_first;
     c->number = since;
     arena_init(&c->arena, RANGES_MAX * 2 * sizeof(struct uid_range));
-    enum err e = scan_open(v->snapshot, v->account, key_span(&from), key_span(&to), newest_first,
-                           &c->scan);
+    enum err e =
+        scan_open(v->snapshot, v->account, key_span(&from), key_span(&to), newest_first, &c->scan);
 
     if (e != ERR_OK) {
         free(c);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Writes the change log: one entry a commit, in parts when it is large (docs/format/store.md).
-#include "base/bytes.h"
 #include "base/log.h"
 #include "store/store_internal.h"
 
@@ -265,8 +264,8 @@ static enum err log_trim(struct edit *ed)
 enum err edit_log_seal(struct edit *ed)
 {
     unsigned parts = ed->log_part_count + 1;
-    enum err e = part_write(ed, (uint16_t)ed->log_part_count, parts == 1 ? 1 : 0,
-                            buf_span(&ed->log));
+    enum err e =
+        part_write(ed, (uint16_t)ed->log_part_count, parts == 1 ? 1 : 0, buf_span(&ed->log));
     unsigned number = ed->log_part_count;
 
     for (struct log_part *p = ed->log_parts; p && e == ERR_OK; p = p->next) {

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "store/chunk_internal.h"
-
-#include "base/bytes.h"
 #include "base/log.h"
+#include "store/chunk_internal.h"
 #include "store/store_internal.h"
 
 #include "base/banned.h"
@@ -299,8 +297,8 @@ static enum err walk_find(struct chunk_walk *w, struct key *out)
         return ERR_OK;
     }
     to = key_after(&to);
-    enum err e = scan_open(w->view->snapshot, w->view->account, key_span(&from), key_span(&to),
-                           true, &scan);
+    enum err e =
+        scan_open(w->view->snapshot, w->view->account, key_span(&from), key_span(&to), true, &scan);
 
     if (e != ERR_OK) {
         return e;

@@ -27,10 +27,9 @@ static utf8proc_int32_t code_point_lower(utf8proc_int32_t c, void *arg)
 static enum err text_fold(struct arena *a, struct span s, struct span *out)
 {
     utf8proc_uint8_t *folded = NULL;
-    utf8proc_ssize_t n =
-        utf8proc_map_custom((const utf8proc_uint8_t *)s.p, (utf8proc_ssize_t)s.n, &folded,
-                            (utf8proc_option_t)(UTF8PROC_STABLE | UTF8PROC_COMPOSE),
-                            code_point_lower, NULL);
+    utf8proc_ssize_t n = utf8proc_map_custom(
+        (const utf8proc_uint8_t *)s.p, (utf8proc_ssize_t)s.n, &folded,
+        (utf8proc_option_t)(UTF8PROC_STABLE | UTF8PROC_COMPOSE), code_point_lower, NULL);
 
     if (n < 0) {
         return n == UTF8PROC_ERROR_NOMEM ? ERR_NOMEM : ERR_INVALID;
@@ -496,9 +495,8 @@ static enum err pending_clear(struct edit *ed, account_id id)
 static enum err add_reserve(struct edit *ed, void *arg)
 {
     struct add_args *a = arg;
-    struct entry_record entry = {.state = ENTRY_MAKING,
-                                 .standard_mailboxes = a->standard_mailboxes,
-                                 .address = a->name};
+    struct entry_record entry = {
+        .state = ENTRY_MAKING, .standard_mailboxes = a->standard_mailboxes, .address = a->name};
     account_id taken;
     enum err e = name_to_id(&ed->view, a->name, &taken);
 
@@ -528,12 +526,11 @@ static enum err add_fill(struct edit *ed, void *arg)
     static const struct {
         const char *name;
         uint8_t use;
-    } standard[] = {{"INBOX", 0},         {"Drafts", USE_DRAFTS}, {"Sent", USE_SENT},
-                    {"Junk", USE_JUNK},   {"Trash", USE_TRASH},   {"Archive", USE_ARCHIVE}};
+    } standard[] = {{"INBOX", 0},       {"Drafts", USE_DRAFTS}, {"Sent", USE_SENT},
+                    {"Junk", USE_JUNK}, {"Trash", USE_TRASH},   {"Archive", USE_ARCHIVE}};
     const struct add_args *a = arg;
-    struct account_record record = {.state = ACCOUNT_ACTIVE,
-                                    .created = edit_now_s(ed),
-                                    .password_hash = a->password_hash};
+    struct account_record record = {
+        .state = ACCOUNT_ACTIVE, .created = edit_now_s(ed), .password_hash = a->password_hash};
     size_t count = a->standard_mailboxes ? sizeof(standard) / sizeof(standard[0]) : 1;
     enum err e = note(ed, "account made: ", a->name);
 
@@ -550,9 +547,8 @@ static enum err add_fill(struct edit *ed, void *arg)
 static enum err add_finish(struct edit *ed, void *arg)
 {
     const struct add_args *a = arg;
-    struct entry_record entry = {.state = ENTRY_THERE,
-                                 .standard_mailboxes = a->standard_mailboxes,
-                                 .address = a->name};
+    struct entry_record entry = {
+        .state = ENTRY_THERE, .standard_mailboxes = a->standard_mailboxes, .address = a->name};
     enum err e = pending_clear(ed, a->id);
 
     e = e != ERR_OK ? e : entry_put(ed, a->id, &entry);
@@ -689,8 +685,7 @@ enum err directory_account_set_password(struct store *s, const struct actor *by,
     if (id == 0) {
         return ERR_NOT_FOUND;
     }
-    return password_hash.n > HASH_BYTES_MAX ? ERR_LIMIT
-                                            : store_edit(s, id, by, set_edit, &a, NULL);
+    return password_hash.n > HASH_BYTES_MAX ? ERR_LIMIT : store_edit(s, id, by, set_edit, &a, NULL);
 }
 
 enum err directory_account_set_state(struct store *s, const struct actor *by, account_id id,

@@ -205,8 +205,7 @@ static enum err make_one(struct edit *ed, struct span name, struct edit_mailbox 
     }
     m->record.is.is_subscribed = was_subscribed;
     ed->header.mailboxes++;
-    struct change c = {
-        .kind = CHANGE_MAILBOX_CREATED, .mailbox = m->record.is.id, .after = name};
+    struct change c = {.kind = CHANGE_MAILBOX_CREATED, .mailbox = m->record.is.id, .after = name};
 
     *out = m;
     return change_put(ed, &c);

@@ -67,8 +67,7 @@ static enum err delete_edit(struct edit *ed, void *arg)
         return e;
     }
     struct key keywords = key_u32(KEY_KEYWORDS, id);
-    struct change c = {
-        .kind = CHANGE_MAILBOX_DELETED, .mailbox = id, .before = m->record.is.name};
+    struct change c = {.kind = CHANGE_MAILBOX_DELETED, .mailbox = id, .before = m->record.is.name};
 
     e = change_put(ed, &c);
     e = e != ERR_OK ? e : edit_delete(ed, &keywords);

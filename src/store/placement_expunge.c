@@ -49,11 +49,10 @@ static enum err goner_add(struct expunge_run *x, const struct placement *p)
     }
     struct goner *g = &x->goners[x->count];
 
-    *g = (struct goner){
-        .message = p->message, .order = (uint32_t)x->count, .placement = *p};
+    *g = (struct goner){.message = p->message, .order = (uint32_t)x->count, .placement = *p};
     if (p->more_keyword_count) {
-        struct span more = arena_dup(
-            arena, span_of(p->more_keywords, p->more_keyword_count * sizeof(uint16_t)));
+        struct span more =
+            arena_dup(arena, span_of(p->more_keywords, p->more_keyword_count * sizeof(uint16_t)));
 
         if (!more.p) {
             return ERR_NOMEM;
@@ -78,8 +77,7 @@ static enum err expunge_chunk(struct expunge_run *x, uint32_t key_uid, struct sp
         struct placement p;
 
         chunk_get(&c, i, &p);
-        bool wanted =
-            uid_cursor_has(&x->wanted, p.uid) && (x->any || (p.flags & FLAG_DELETED));
+        bool wanted = uid_cursor_has(&x->wanted, p.uid) && (x->any || (p.flags & FLAG_DELETED));
 
         if (wanted && x->count < x->limit) {
             change_draft_add(&x->log, p.uid, p.message, &p);
@@ -207,12 +205,8 @@ static enum err messages_lose(struct expunge_run *x)
 enum err edit_expunge(struct edit *ed, struct edit_mailbox *m, const struct uid_set *set, bool any,
                       size_t limit, struct uid_builder *gone, bool *out_more)
 {
-    struct expunge_run x = {.ed = ed,
-                            .mailbox = m,
-                            .wanted = {.set = set},
-                            .any = any,
-                            .limit = limit,
-                            .gone = gone};
+    struct expunge_run x = {
+        .ed = ed, .mailbox = m, .wanted = {.set = set}, .any = any, .limit = limit, .gone = gone};
     enum err e = keyword_table_load(&ed->view, m->record.is.id, &x.keywords);
 
     if (e != ERR_OK) {

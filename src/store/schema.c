@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "store/schema_internal.h"
-
 #include <openssl/evp.h>
 
-#include "base/bytes.h"
 #include "base/log.h"
+#include "store/schema_internal.h"
 
 #include "base/banned.h"
 
@@ -271,18 +269,16 @@ enum err header_decode(struct span value, struct header *out)
     if (e != ERR_OK) {
         return e;
     }
-    bool ok = unpack_u64(&value, UINT64_MAX, &h.bytes) &&
-              unpack_u64(&value, UINT64_MAX, &h.messages) &&
-              unpack_u64(&value, UINT64_MAX, &h.bytes_max) &&
-              unpack_u64(&value, UINT64_MAX, &h.messages_max) &&
-              unpack_u32(&value, &h.next_mailbox) &&
-              unpack_u64(&value, UINT64_MAX, &h.next_message) &&
-              unpack_u32(&value, &h.uid_validity_max) &&
-              unpack_u64(&value, UINT64_MAX, &h.known_since) && unpack_u32(&value, &h.mailboxes) &&
-              unpack_u64(&value, UINT64_MAX, &h.expunged) &&
-              unpack_u64(&value, UINT64_MAX, &h.expunged_bytes) &&
-              unpack_u64(&value, UINT64_MAX, &h.next_account) &&
-              unpack_u64(&value, UINT64_MAX, &h.accounts);
+    bool ok =
+        unpack_u64(&value, UINT64_MAX, &h.bytes) && unpack_u64(&value, UINT64_MAX, &h.messages) &&
+        unpack_u64(&value, UINT64_MAX, &h.bytes_max) &&
+        unpack_u64(&value, UINT64_MAX, &h.messages_max) && unpack_u32(&value, &h.next_mailbox) &&
+        unpack_u64(&value, UINT64_MAX, &h.next_message) &&
+        unpack_u32(&value, &h.uid_validity_max) && unpack_u64(&value, UINT64_MAX, &h.known_since) &&
+        unpack_u32(&value, &h.mailboxes) && unpack_u64(&value, UINT64_MAX, &h.expunged) &&
+        unpack_u64(&value, UINT64_MAX, &h.expunged_bytes) &&
+        unpack_u64(&value, UINT64_MAX, &h.next_account) &&
+        unpack_u64(&value, UINT64_MAX, &h.accounts);
 
     if (!ok) {
         return ERR_CORRUPT;

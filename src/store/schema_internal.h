@@ -9,10 +9,11 @@
 #ifndef STORE_SCHEMA_INTERNAL_H
 #define STORE_SCHEMA_INTERNAL_H
 
+#include "base/bytes.h"
 #include "store/change.h"
 #include "store/directory.h"
 
-#define SCHEMA_VERSION 1
+#define SCHEMA_VERSION       1
 
 #define NAME_BYTES_MAX       1024
 #define NAME_LEVEL_BYTES_MAX 255
@@ -150,7 +151,8 @@ struct message_record {
     struct span keywords_packed; // from decoding: keyword_count strings, see unpack_str
 };
 #define MESSAGE_BYTES_MAX                                                                          \
-    (128 + 8 * THREAD_KEYS_MAX + NAME_BYTES_MAX + KEYWORDS_PER_MESSAGE_MAX * (KEYWORD_BYTES_MAX + 2))
+    (128 + 8 * THREAD_KEYS_MAX + NAME_BYTES_MAX +                                                  \
+     KEYWORDS_PER_MESSAGE_MAX * (KEYWORD_BYTES_MAX + 2))
 struct span message_encode(const struct message_record *m, char *room);
 enum err message_decode(struct span value, struct message_record *out);
 

@@ -105,8 +105,8 @@ struct edit {
     int64_t now_ms;
     struct edit_mailbox *mailboxes; // loaded so far
     struct thread_table threads;
-    struct buf log;                 // records of the current part
-    struct log_part *log_parts;     // newest first
+    struct buf log;             // records of the current part
+    struct log_part *log_parts; // newest first
     unsigned log_part_count;
     bool is_changed;
     char room[CHUNK_BYTES_MAX]; // to encode a value in

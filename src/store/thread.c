@@ -7,9 +7,9 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#include "base/bytes.h"
 #include "mime/mime_header.h"
 #include "mime/mime_msgid.h"
+#include "mime/mime_subject.h"
 #include "store/store_internal.h"
 
 #include "base/banned.h"
