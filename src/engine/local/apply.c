@@ -13,7 +13,7 @@ enum err apply_uses(const struct view *v, body_id id, uint64_t *out_uses, struct
 {
     struct index_key key;
     struct span uses;
-    enum err e = view_get(v, key_number(&key, 'b', id), out_record);
+    enum err e = local_view_get(v, key_number(&key, 'b', id), out_record);
 
     if (e == ERR_NOT_FOUND) {
         *out_uses = 0;
@@ -23,7 +23,7 @@ enum err apply_uses(const struct view *v, body_id id, uint64_t *out_uses, struct
     if (e != ERR_OK) {
         return e;
     }
-    e = view_get(v, key_number(&key, 'u', id), &uses);
+    e = local_view_get(v, key_number(&key, 'u', id), &uses);
     if (e == ERR_NOT_FOUND) {
         *out_uses = 1;
         return ERR_OK;

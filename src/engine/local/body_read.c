@@ -17,7 +17,7 @@ static enum err find_record(struct local_snapshot *s, body_id id, struct record 
 {
     struct index_key key;
     struct span bytes;
-    enum err e = view_get(&s->view, key_number(&key, 'b', id), &bytes);
+    enum err e = local_view_get(&s->view, key_number(&key, 'b', id), &bytes);
 
     return e == ERR_OK ? record_get(bytes, out) : e;
 }
@@ -61,7 +61,7 @@ enum err local_body_info(struct snapshot *snapshot, body_id id, struct body_info
     if (e != ERR_OK) {
         return e;
     }
-    e = view_get(&s->view, key_number(&key, 'u', id), &v);
+    e = local_view_get(&s->view, key_number(&key, 'u', id), &v);
     if (e == ERR_OK && v.n == 4) {
         uses = get_le32(v.p);
     } else if (e != ERR_NOT_FOUND) {

@@ -88,7 +88,7 @@ static enum err check_version(const struct view *v, const struct commit_item *it
     struct index_key key;
     struct span value;
     uint64_t now = 0;
-    enum err e = view_get(v, key_number(&key, 'a', item->batch->account), &value);
+    enum err e = local_view_get(v, key_number(&key, 'a', item->batch->account), &value);
 
     if (e == ERR_OK) {
         now = value.n == 8 ? get_le64(value.p) : UINT64_MAX;
@@ -340,7 +340,7 @@ static void fail_group(struct local_engine *e, struct group *g, enum err error)
 static enum err open_view(struct local_engine *e, struct view *out)
 {
     lock_take(&e->state_lock);
-    enum err error = view_open(e, out);
+    enum err error = local_view_open(e, out);
 
     lock_release(&e->state_lock);
     out->seq = UINT64_MAX; // also what is not visible yet: earlier batches of the group
@@ -370,7 +370,7 @@ static void run_group(struct local_engine *e, struct group *g)
         return;
     }
     run_requests(e, g);
-    view_close(&g->view);
+    local_view_close(&g->view);
     error = e->read_only ? ERR_OK
             : g->commits ? journal_sync(&e->journal)
                          : journal_flush(&e->journal);

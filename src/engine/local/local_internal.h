@@ -139,9 +139,9 @@ struct view {
 };
 
 // With the state lock held. ERR_UNAVAILABLE, ERR_NOMEM.
-enum err view_open(struct local_engine *e, struct view *out);
-void view_close(struct view *v); // without the lock
-enum err view_get(const struct view *v, struct span key, struct span *out);
+enum err local_view_open(struct local_engine *e, struct view *out);
+void local_view_close(struct view *v); // without the lock
+enum err local_view_get(const struct view *v, struct span key, struct span *out);
 
 // Walks keys in [from, to) either way, the newest visible value of each.
 struct view_cursor {

@@ -216,7 +216,7 @@ static enum err check_next_version(const struct view *v, account_id account, uin
 {
     struct index_key key;
     struct span value;
-    enum err e = view_get(v, key_number(&key, 'a', account), &value);
+    enum err e = local_view_get(v, key_number(&key, 'a', account), &value);
     uint64_t before = e == ERR_OK && value.n == 8 ? get_le64(value.p) : 0;
 
     if (e != ERR_OK && e != ERR_NOT_FOUND) {
@@ -272,7 +272,7 @@ static enum err replay_frame(struct replay *r, const struct frame *f, struct spa
         return ERR_OK;
     }
     lock_take(&r->e->state_lock);
-    enum err e = view_open(r->e, &v);
+    enum err e = local_view_open(r->e, &v);
 
     lock_release(&r->e->state_lock);
     if (e != ERR_OK) {
@@ -280,7 +280,7 @@ static enum err replay_frame(struct replay *r, const struct frame *f, struct spa
     }
     v.seq = UINT64_MAX;
     e = replay_commit(r, &v, head, tail);
-    view_close(&v);
+    local_view_close(&v);
     if (e == ERR_CORRUPT) {
         buf_printf(r->why, "the commit at %016llx:%llu does not follow what came before it",
                    (unsigned long long)f->at.segment, (unsigned long long)f->at.offset);

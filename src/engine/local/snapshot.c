@@ -23,7 +23,7 @@ enum err local_snapshot_open(struct engine *engine, struct snapshot **out)
     list_init(&s->link);
     lock_take(&e->state_lock);
     enum err error =
-        e->snapshot_count < e->options.readers_max ? view_open(e, &s->view) : ERR_UNAVAILABLE;
+        e->snapshot_count < e->options.readers_max ? local_view_open(e, &s->view) : ERR_UNAVAILABLE;
 
     if (error == ERR_OK) {
         e->snapshot_count++;
@@ -48,7 +48,7 @@ void local_snapshot_close(struct snapshot *snapshot)
     if (s->segment) {
         segment_done(&e->segments, s->segment);
     }
-    view_close(&s->view);
+    local_view_close(&s->view);
     lock_take(&e->state_lock);
     list_remove(&s->link);
     e->snapshot_count--;
@@ -64,7 +64,7 @@ enum err local_version(struct snapshot *s, account_id account, uint64_t *out)
 {
     struct index_key key;
     struct span v;
-    enum err e = view_get(&snapshot_of(s)->view, key_number(&key, 'a', account), &v);
+    enum err e = local_view_get(&snapshot_of(s)->view, key_number(&key, 'a', account), &v);
 
     if (e == ERR_NOT_FOUND) {
         *out = 0;
@@ -83,7 +83,7 @@ enum err local_get(struct snapshot *s, account_id account, struct span key, stru
 {
     struct index_key k;
 
-    return view_get(&snapshot_of(s)->view, key_data(&k, account, key), out);
+    return local_view_get(&snapshot_of(s)->view, key_data(&k, account, key), out);
 }
 
 enum err local_scan_open(struct snapshot *snapshot, account_id account, struct span from,

@@ -8,7 +8,7 @@
 
 #include "base/banned.h"
 
-enum err view_open(struct local_engine *e, struct view *out)
+enum err local_view_open(struct local_engine *e, struct view *out)
 {
     struct index_reader *reader;
     // The index may be newer than the frozen table but never than what is visible, so it does not
@@ -27,7 +27,7 @@ enum err view_open(struct local_engine *e, struct view *out)
     return ERR_OK;
 }
 
-void view_close(struct view *v)
+void local_view_close(struct view *v)
 {
     index_read_end(&v->engine->index, v->reader);
     memtable_unref(v->tables[0]);
@@ -35,7 +35,7 @@ void view_close(struct view *v)
     *v = (struct view){0};
 }
 
-enum err view_get(const struct view *v, struct span key, struct span *out)
+enum err local_view_get(const struct view *v, struct span key, struct span *out)
 {
     for (int i = 0; i < 2 && v->tables[i]; i++) {
         const struct memtable_node *n = memtable_get(v->tables[i], key, v->seq);
