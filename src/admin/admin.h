@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What an administrator can ask for, each operation once: keep runs them for its control socket,
+// the command line runs them itself when no server is there. An operation gets arguments (JSON) and
+// a conversation with the asker, and ends with a result or a sentence that says what is wrong and
+// what to do. docs/protocol/control.md lists operations, arguments and results.
+//
+// Operations may block on the disk and on the asker; they never wait for the asker with a view or a
+// snapshot open. Any thread; several at a time.
+#ifndef ADMIN_ADMIN_H
+#define ADMIN_ADMIN_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "admin/admin_record.h"
+#include "auth/password.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "store/store.h"
+
+// What operations work with; must outlive them.
+struct admin {
+    struct store *store;
+    struct password_params password_params; // for new passwords
+    uint64_t quota_bytes, quota_messages;   // of new accounts when nothing else is said
+    uint64_t message_bytes_max;
+    // Adds what only a running server knows to the answer of "status"; NULL: no server.
+    void (*add_status)(void *arg, json_t *into);
+    void *arg;
+};
+
+// The asker's side of a conversation, handed in by whoever runs an operation.
+struct admin_io {
+    // Appends some of what the asker sends. ERR_EOF: it has ended; other errors: it is gone.
+    enum err (*read)(void *arg, struct buf *into);
+    enum err (*write)(void *arg, struct span bytes);
+    void (*progress)(void *arg, uint64_t done, uint64_t total, const char *text);
+    bool (*cancelled)(void *arg); // end soon: nobody listens, or the server stops
+    void *arg;
+};
+
+#define ADMIN_TEXT_MAX 512
+
+struct admin_outcome {
+    enum err code;             // ERR_OK: `result` is set
+    json_t *result;            // a new reference for the caller; never NULL on success
+    char text[ADMIN_TEXT_MAX]; // otherwise the sentence
+};
+
+// Runs the operation of that name ("account add"). `args` may be NULL and stays the caller's.
+// ERR_UNSUPPORTED: there is no such operation.
+void admin_run(const struct admin *a, const char *name, json_t *args, const struct admin_io *io,
+               struct admin_outcome *out);
+
+// The names of all operations, ended by NULL.
+const char *const *admin_names(void);
+
+#endif

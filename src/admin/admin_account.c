@@ -1,0 +1,386 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// account add, list, show, passwd, rename, suspend, resume, remove, quota.
+#include <stdlib.h>
+
+#include "admin/admin_internal.h"
+#include "store/change.h"
+#include "store/quota.h"
+
+#include "base/banned.h"
+
+static const char *state_name(enum account_state s)
+{
+    return s == ACCOUNT_ACTIVE ? "active" : s == ACCOUNT_SUSPENDED ? "suspended" : "removed";
+}
+
+static enum err account_done(struct admin_call *c, struct span name)
+{
+    c->outcome->result = json_pack("{s:o}", "account", admin_json_text(name));
+    return ERR_OK;
+}
+
+// ---- passwords ----------------------------------------------------------------------------------
+
+// Makes the hash of the argument "password"; empty when there is to be none. A hash made elsewhere
+// ("password_hash") is taken when it is of a kind we can check.
+static enum err password_arg(struct admin_call *c, struct span address, struct buf *out)
+{
+    struct span password = admin_text(c, "password"), hash = admin_text(c, "password_hash");
+
+    if (hash.n > 0) {
+        if (hash.n > PASSWORD_HASH_MAX || password_verify(SPAN("x"), hash) == ERR_INVALID) {
+            return admin_fail(c, ERR_INVALID,
+                              "That is no password hash this server knows. It takes Argon2id in "
+                              "the PHC form: $argon2id$v=19$m=...");
+        }
+        buf_put(out, hash);
+        return buf_result(out);
+    }
+    if (!password.p) {
+        return admin_bool(c, "no_password")
+                   ? ERR_OK
+                   : admin_fail(c, ERR_INVALID, "The account needs a password.");
+    }
+    const char *weak = password_weakness(password, address);
+
+    if (weak && !(admin_bool(c, "allow_weak") && password.n > 0)) {
+        return admin_fail(c, ERR_INVALID, "%s", weak);
+    }
+    enum err e = password_hash(password, &c->admin->password_params, out);
+
+    return e == ERR_OK ? e : admin_fail_store(c, e, "Storing the password");
+}
+
+enum err admin_account_passwd(struct admin_call *c)
+{
+    struct actor by = admin_actor(ACTOR_ADMIN);
+    struct account account;
+    struct buf hash;
+    enum err e = admin_account(c, &account);
+
+    if (e != ERR_OK) {
+        return e;
+    }
+    buf_init(&hash, PASSWORD_HASH_MAX);
+    e = password_arg(c, account.name, &hash);
+    if (e == ERR_OK) {
+        e = directory_account_set_password(c->admin->store, &by, account.id, buf_span(&hash));
+        e = e == ERR_OK ? account_done(c, account.name)
+                        : admin_fail_store(c, e, "Setting the password");
+    }
+    buf_finish(&hash);
+    return e;
+}
+
+// ---- quota --------------------------------------------------------------------------------------
+
+// A limit of the arguments: a number, null or "none" for no limit, `fallback` when not said.
+static enum err limit_arg(struct admin_call *c, const char *name, uint64_t fallback, uint64_t *out)
+{
+    const json_t *v = json_object_get(c->args, name);
+
+    if (!v) {
+        *out = fallback;
+    } else if (json_is_null(v)) {
+        *out = UINT64_MAX;
+    } else if (!admin_number(c, name, out) || *out == 0) {
+        return admin_fail(c, ERR_INVALID, "A quota is a number above 0, or \"none\".");
+    }
+    return ERR_OK;
+}
+
+enum err admin_account_quota(struct admin_call *c)
+{
+    struct actor by = admin_actor(ACTOR_ADMIN);
+    struct account account;
+    uint64_t bytes, messages;
+    enum err e = admin_account(c, &account);
+
+    if (e == ERR_OK) {
+        e = limit_arg(c, "bytes", account.quota_bytes_max, &bytes);
+    }
+    if (e == ERR_OK) {
+        e = limit_arg(c, "messages", account.quota_messages_max, &messages);
+    }
+    if (e != ERR_OK) {
+        return e;
+    }
+    e = quota_set(c->admin->store, account.id, &by, bytes, messages);
+    return e == ERR_OK ? account_done(c, account.name)
+                       : admin_fail_store(c, e, "Setting the quota");
+}
+
+// ---- add ----------------------------------------------------------------------------------------
+
+static enum err account_added(struct admin_call *c, enum err e, struct span name, account_id id,
+                              uint64_t bytes, uint64_t messages)
+{
+    struct actor by = admin_actor(ACTOR_ADMIN);
+    struct span domain = span_skip(name, span_find_byte(name, '@') + 1);
+
+    switch (e) {
+    case ERR_OK:
+        e = quota_set(c->admin->store, id, &by, bytes, messages);
+        return e == ERR_OK ? account_done(c, name) : admin_fail_store(c, e, "Setting the quota");
+    case ERR_EXISTS:
+        return admin_fail(c, e,
+                          "The account \"%.*s\" is there already. To change its password: mailkeep "
+                          "account passwd %.*s",
+                          SPAN_ARG(name), SPAN_ARG(name));
+    case ERR_NOT_FOUND:
+        return admin_fail(c, e,
+                          "There is no domain \"%.*s\" here. Add it first: mailkeep domain add "
+                          "%.*s",
+                          SPAN_ARG(domain), SPAN_ARG(domain));
+    default:
+        return admin_fail_store(c, e, "Adding the account");
+    }
+}
+
+static bool stop_at_match(void *arg, struct span domain, uint64_t accounts)
+{
+    struct span *wanted = arg;
+
+    (void)accounts;
+    if (span_eq(*wanted, domain)) {
+        wanted->p = NULL;
+    }
+    return wanted->p;
+}
+
+// Before the slow hash: can the account be made at all?
+static enum err account_free(struct admin_call *c, struct span name)
+{
+    struct span domain = span_skip(name, span_find_byte(name, '@') + 1);
+    struct account there;
+    enum err e = directory_account_by_name(c->admin->store, name, &c->arena, &there);
+
+    if (e == ERR_OK) {
+        return account_added(c, ERR_EXISTS, name, 0, 0, 0);
+    }
+    if (e == ERR_NOT_FOUND) {
+        e = directory_domain_list(c->admin->store, stop_at_match, &domain);
+        if (e == ERR_OK && domain.p) {
+            return account_added(c, ERR_NOT_FOUND, name, 0, 0, 0);
+        }
+    }
+    return e == ERR_OK ? e : admin_fail_store(c, e, "Adding the account");
+}
+
+enum err admin_account_add(struct admin_call *c)
+{
+    struct actor by = admin_actor(ACTOR_ADMIN);
+    uint64_t bytes, messages;
+    struct span name;
+    struct buf hash;
+    account_id id = 0;
+    enum err e = admin_address(c, "account", &name);
+
+    if (e == ERR_OK) {
+        e = limit_arg(c, "bytes", c->admin->quota_bytes, &bytes);
+    }
+    if (e == ERR_OK) {
+        e = limit_arg(c, "messages", c->admin->quota_messages, &messages);
+    }
+    if (e == ERR_OK) {
+        e = account_free(c, name);
+    }
+    if (e != ERR_OK) {
+        return e;
+    }
+    buf_init(&hash, PASSWORD_HASH_MAX);
+    e = password_arg(c, name, &hash);
+    if (e == ERR_OK) {
+        e = directory_account_add(c->admin->store, &by, name, buf_span(&hash),
+                                  !admin_bool(c, "bare"), &id);
+        e = account_added(c, e, name, id, bytes, messages);
+    }
+    buf_finish(&hash);
+    return e;
+}
+
+// ---- list and show ------------------------------------------------------------------------------
+
+static json_t *account_json(const struct account *account)
+{
+    json_t *j = json_pack("{s:o, s:s, s:b}", "account", admin_json_text(account->name), "state",
+                          state_name(account->state), "has_password", account->password_hash.n > 0);
+
+    if (account->display_name.n > 0) {
+        json_object_set_new(j, "name", admin_json_text(account->display_name));
+    }
+    admin_json_time(j, "created", account->created);
+    return j;
+}
+
+// What the account's own data says: sizes, limits, how often it changed.
+static enum err account_json_sizes(struct admin_call *c, account_id id, json_t *j)
+{
+    const struct mailbox *const *boxes;
+    struct view *v;
+    struct quota q;
+    size_t count = 0;
+    enum err e = view_open(c->admin->store, id, &v);
+
+    if (e != ERR_OK) {
+        return e;
+    }
+    e = view_quota(v, &q);
+    if (e == ERR_OK) {
+        e = view_mailboxes(v, &boxes, &count);
+    }
+    if (e == ERR_OK) {
+        json_object_set_new(j, "mailboxes", json_integer((json_int_t)count));
+        json_object_set_new(j, "messages", json_integer((json_int_t)q.messages));
+        json_object_set_new(j, "messages_max", admin_json_limit(q.messages_max));
+        json_object_set_new(j, "bytes", json_integer((json_int_t)q.bytes));
+        json_object_set_new(j, "bytes_max", admin_json_limit(q.bytes_max));
+        json_object_set_new(j, "changes", json_integer((json_int_t)view_modseq(v)));
+    }
+    view_close(v);
+    return e;
+}
+
+struct account_collector {
+    struct admin_call *call;
+    struct account *items; // names live in the call's arena
+    size_t count, cap;
+    bool failed;
+};
+
+static bool account_collect(void *arg, const struct account *account)
+{
+    struct account_collector *l = arg;
+
+    if (l->count == l->cap) {
+        size_t cap = l->cap ? l->cap * 2 : 64;
+        struct account *items = realloc(l->items, cap * sizeof(*items));
+
+        if (!items) {
+            l->failed = true;
+            return false;
+        }
+        l->items = items;
+        l->cap = cap;
+    }
+    struct account copy = *account;
+
+    copy.name = arena_dup(&l->call->arena, account->name);
+    copy.display_name = arena_dup(&l->call->arena, account->display_name);
+    l->failed = !copy.name.p;
+    if (!l->failed) {
+        l->items[l->count++] = copy;
+    }
+    return !l->failed;
+}
+
+enum err admin_account_list(struct admin_call *c)
+{
+    struct account_collector l = {.call = c};
+    struct span domain = admin_text(c, "domain");
+    enum err e =
+        directory_account_list(c->admin->store, domain.p ? domain : SPAN(""), account_collect, &l);
+
+    if (e == ERR_OK && l.failed) {
+        e = ERR_NOMEM;
+    }
+    for (size_t i = 0; i < l.count && e == ERR_OK; i++) {
+        json_t *j = account_json(&l.items[i]);
+
+        e = j ? account_json_sizes(c, l.items[i].id, j) : ERR_NOMEM;
+        // An account removed since the list was made is not there any more; nothing is wrong.
+        if (e == ERR_OK) {
+            e = admin_item(c, j);
+        } else {
+            json_decref(j);
+            e = e == ERR_NOT_FOUND ? ERR_OK : e;
+        }
+    }
+    c->outcome->result = json_pack("{s:I}", "accounts", (json_int_t)l.count);
+    free(l.items);
+    return e;
+}
+
+enum err admin_account_show(struct admin_call *c)
+{
+    struct account account;
+    enum err e = admin_account(c, &account);
+
+    if (e != ERR_OK) {
+        return e;
+    }
+    json_t *j = account_json(&account);
+
+    e = j ? account_json_sizes(c, account.id, j) : ERR_NOMEM;
+    if (e != ERR_OK) {
+        json_decref(j);
+        return admin_fail_store(c, e, "Reading the account");
+    }
+    json_object_set_new(j, "id", json_integer((json_int_t)account.id));
+    c->outcome->result = j;
+    return ERR_OK;
+}
+
+// ---- changing -----------------------------------------------------------------------------------
+
+enum err admin_account_rename(struct admin_call *c)
+{
+    struct actor by = admin_actor(ACTOR_ADMIN);
+    struct account account;
+    struct span to;
+    enum err e = admin_account(c, &account);
+
+    if (e == ERR_OK) {
+        e = admin_address(c, "to", &to);
+    }
+    if (e != ERR_OK) {
+        return e;
+    }
+    e = directory_account_rename(c->admin->store, &by, account.id, to);
+    if (e == ERR_OK) {
+        return account_done(c, to);
+    }
+    return e == ERR_EXISTS || e == ERR_NOT_FOUND ? account_added(c, e, to, 0, 0, 0)
+                                                 : admin_fail_store(c, e, "Renaming the account");
+}
+
+static enum err set_state(struct admin_call *c, enum account_state state)
+{
+    struct actor by = admin_actor(ACTOR_ADMIN);
+    struct account account;
+    enum err e = admin_account(c, &account);
+
+    if (e != ERR_OK) {
+        return e;
+    }
+    if (account.state != state) {
+        e = directory_account_set_state(c->admin->store, &by, account.id, state);
+    }
+    return e == ERR_OK ? account_done(c, account.name)
+                       : admin_fail_store(c, e, "Changing the account");
+}
+
+enum err admin_account_suspend(struct admin_call *c)
+{
+    return set_state(c, ACCOUNT_SUSPENDED);
+}
+
+enum err admin_account_resume(struct admin_call *c)
+{
+    return set_state(c, ACCOUNT_ACTIVE);
+}
+
+enum err admin_account_remove(struct admin_call *c)
+{
+    struct actor by = admin_actor(ACTOR_ADMIN);
+    struct account account;
+    enum err e = admin_account(c, &account);
+
+    if (e != ERR_OK) {
+        return e;
+    }
+    e = directory_account_remove(c->admin->store, &by, account.id);
+    return e == ERR_OK ? account_done(c, account.name)
+                       : admin_fail_store(c, e, "Removing the account");
+}

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// domain add, list, remove.
+#include "admin/admin_internal.h"
+#include "base/utf8.h"
+
+#include "base/banned.h"
+
+// The argument "domain" in the spelling the directory keeps: as the right half of an address.
+static enum err domain_arg(struct admin_call *c, struct span *out)
+{
+    struct span given = admin_text(c, "domain"), address;
+    const char *reason = NULL;
+    char text[300];
+
+    if (given.n == 0) {
+        return admin_fail(c, ERR_INVALID, "Which domain? Give a name, like example.org.");
+    }
+    if (memchr(given.p, '@', given.n)) {
+        return admin_fail(
+            c, ERR_INVALID, "\"%.*s\" is an address. A domain is what follows the @: \"%.*s\".",
+            SPAN_ARG(given), SPAN_ARG(span_skip(given, span_find_byte(given, '@') + 1)));
+    }
+    if (given.n + 2 > sizeof(text)) {
+        return admin_fail(c, ERR_INVALID, "This name is too long for a domain.");
+    }
+    memcpy(text, "a@", 2);
+    memcpy(text + 2, given.p, given.n);
+    enum err e =
+        directory_name_check(&c->arena, span_of(text, given.n + 2), SPAN(""), &address, &reason);
+
+    if (e != ERR_OK) {
+        return admin_fail(c, e, "\"%.*s\" cannot be a domain: %s.", SPAN_ARG(given),
+                          reason ? reason : err_name(e));
+    }
+    *out = span_skip(address, 2);
+    return ERR_OK;
+}
+
+static enum err domain_done(struct admin_call *c, struct span domain)
+{
+    c->outcome->result = json_pack("{s:o}", "domain", admin_json_text(domain));
+    return ERR_OK;
+}
+
+enum err admin_domain_add(struct admin_call *c)
+{
+    struct actor by = admin_actor(ACTOR_ADMIN);
+    struct span domain;
+    enum err e = domain_arg(c, &domain);
+
+    if (e != ERR_OK) {
+        return e;
+    }
+    e = directory_domain_add(c->admin->store, &by, domain);
+    if (e == ERR_EXISTS) {
+        return admin_fail(c, e, "The domain \"%.*s\" is there already.", SPAN_ARG(domain));
+    }
+    return e == ERR_OK ? domain_done(c, domain) : admin_fail_store(c, e, "Adding the domain");
+}
+
+enum err admin_domain_remove(struct admin_call *c)
+{
+    struct actor by = admin_actor(ACTOR_ADMIN);
+    struct span domain;
+    enum err e = domain_arg(c, &domain);
+
+    if (e != ERR_OK) {
+        return e;
+    }
+    e = directory_domain_remove(c->admin->store, &by, domain);
+    if (e == ERR_NOT_FOUND) {
+        return admin_fail(c, e, "There is no domain \"%.*s\". All domains: mailkeep domain list",
+                          SPAN_ARG(domain));
+    }
+    if (e == ERR_DENIED) {
+        return admin_fail(c, e,
+                          "The domain \"%.*s\" still has accounts. See: mailkeep account list "
+                          "%.*s; remove or rename them first.",
+                          SPAN_ARG(domain), SPAN_ARG(domain));
+    }
+    return e == ERR_OK ? domain_done(c, domain) : admin_fail_store(c, e, "Removing the domain");
+}
+
+struct domain_lister {
+    struct admin_call *call;
+    json_t *items; // collected first: nobody is waited for inside the store
+};
+
+static bool domain_collect(void *arg, struct span domain, uint64_t accounts)
+{
+    struct domain_lister *l = arg;
+
+    return json_array_append_new(l->items,
+                                 json_pack("{s:o, s:I}", "domain", admin_json_text(domain),
+                                           "accounts", (json_int_t)accounts)) == 0;
+}
+
+enum err admin_domain_list(struct admin_call *c)
+{
+    struct domain_lister l = {c, json_array()};
+    enum err e = directory_domain_list(c->admin->store, domain_collect, &l);
+    size_t count = json_array_size(l.items);
+
+    for (size_t i = 0; i < count && e == ERR_OK; i++) {
+        e = admin_item(c, json_incref(json_array_get(l.items, i)));
+    }
+    json_decref(l.items);
+    c->outcome->result = json_pack("{s:I}", "domains", (json_int_t)count);
+    return e;
+}

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the operations share: one running operation, its arguments, its answers, accounts by name.
+#ifndef ADMIN_ADMIN_INTERNAL_H
+#define ADMIN_ADMIN_INTERNAL_H
+
+#include "admin/admin.h"
+#include "store/directory.h"
+#include "store/mailbox.h"
+
+struct admin_call {
+    const struct admin *admin;
+    const struct admin_io *io;
+    json_t *args; // an object
+    struct admin_outcome *outcome;
+    struct arena arena;         // for the operation
+    struct admin_reader reader; // what the asker sends
+    struct buf out;             // records not sent yet
+};
+
+typedef enum err admin_fn(struct admin_call *c);
+
+// Ends with an error: sets the sentence, returns `code`.
+enum err admin_fail(struct admin_call *c, enum err code, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+// The same with the usual words for what the store says about `what` ("the account is full").
+enum err admin_fail_store(struct admin_call *c, enum err code, const char *what);
+
+// Arguments. Text: empty when missing; `p` NULL too.
+struct span admin_text(struct admin_call *c, const char *name);
+bool admin_bool(struct admin_call *c, const char *name);
+// False when missing or no whole number >= 0.
+bool admin_number(struct admin_call *c, const char *name, uint64_t *out);
+
+// Sends an item (takes the reference). Collected; admin_flush sends. ERR_IO: the asker is gone.
+enum err admin_item(struct admin_call *c, json_t *item);
+enum err admin_data(struct admin_call *c, struct span bytes);
+enum err admin_flush(struct admin_call *c);
+// The next record from the asker; waits. ERR_EOF: it has ended.
+enum err admin_receive(struct admin_call *c, enum admin_record_type *out_type,
+                       struct span *out_payload);
+bool admin_is_cancelled(struct admin_call *c);
+void admin_progress(struct admin_call *c, uint64_t done, uint64_t total, const char *text);
+
+json_t *admin_json_text(struct span s); // bytes that are no UTF-8 become U+FFFD
+json_t *admin_json_limit(uint64_t max); // null for "none"
+void admin_json_time(json_t *into, const char *name, int64_t seconds); // RFC 3339, UTC
+
+struct actor admin_actor(enum actor_kind kind);
+
+// admin_names.c
+// The argument `name` as an address in its one spelling. Without a domain it gets the only domain
+// there is. On an error the sentence is set.
+enum err admin_address(struct admin_call *c, const char *name, struct span *out);
+// The account of the argument "account"; a name that is nearly one is suggested.
+enum err admin_account(struct admin_call *c, struct account *out);
+// Sets the sentence about a mailbox that is not there, with the nearest name.
+enum err admin_no_mailbox(struct admin_call *c, struct view *v, struct span name);
+// Steps from one text to the other (insert, drop, replace, swap), at most `max` + 1. Names longer
+// than 254 bytes are max + 1 apart.
+unsigned admin_distance(struct span a, struct span b, unsigned max);
+
+// The operations, one file each noun.
+admin_fn admin_domain_add, admin_domain_list, admin_domain_remove;
+admin_fn admin_account_add, admin_account_list, admin_account_show, admin_account_passwd,
+    admin_account_rename, admin_account_suspend, admin_account_resume, admin_account_remove,
+    admin_account_quota;
+admin_fn admin_mailbox_list, admin_import, admin_export, admin_check, admin_status, admin_log;
+
+#endif
