@@ -81,6 +81,7 @@ struct flag_result {
     modseq version;          // MODSEQ of the messages that were changed
     struct uid_set modified; // refused by unchanged_since; in the arena
     bool new_keywords;       // the mailbox's keyword list grew
+    bool changed;            // something was changed: `version` is our own commit
 };
 // One commit for all of them. Messages that already are as wanted keep their MODSEQ. ERR_NOT_FOUND
 // (no such mailbox), ERR_LIMIT (keywords).

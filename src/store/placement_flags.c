@@ -173,6 +173,7 @@ static enum err flags_edit(struct edit *ed, void *arg)
     uid_builder_init(&f.refused, a->arena);
     e = flags_walk(&f);
     a->out.new_keywords = f.mailbox->keywords_dirty && ed->is_changed;
+    a->out.changed = ed->is_changed;
     return e != ERR_OK ? e : uid_builder_finish(&f.refused, &a->out.modified);
 }
 

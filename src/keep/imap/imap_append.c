@@ -1,0 +1,373 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// APPEND (RFC 9051 section 6.3.12) with MULTIAPPEND (RFC 3502), UTF8 (RFC 6855), literal8 (RFC
+// 3516) and APPENDUID. The messages stream from the connection into the store; nothing is visible
+// before all of them have come and one commit has placed them.
+//
+// What is wrong is found as early as possible. At a literal that waits for our continuation the
+// command is then answered at once; else its bytes come anyway and are thrown away first.
+#include "keep/imap/imap_append.h"
+
+#include <stdlib.h>
+
+#include "store/append.h"
+#include "store/quota.h"
+
+#include "base/banned.h"
+
+#define MESSAGES_MAX 1000
+#define BYTES_A_STEP (1u << 20)
+
+struct append_state {
+    enum { AT_MESSAGE, IN_MESSAGE, AFTER_MESSAGE } at;
+    struct imap_append_message message; // the one being taken
+    uint64_t left;
+    bool sync, literal8;
+
+    mailbox_id mailbox;
+    struct append_item *items; // malloc
+    size_t n, cap;
+    struct incoming *incoming;
+    uint64_t bytes; // of all messages, as announced
+
+    bool is_refused; // then `refusal` is the answer, when the bytes have been taken
+    struct imap_result refusal;
+    bool is_fault; // the parser's refusal
+    struct imap_parse_error fault;
+};
+
+static void append_cleanup(void *state)
+{
+    struct append_state *a = state;
+
+    incoming_destroy(a->incoming);
+    for (size_t i = 0; i < a->n; i++) {
+        incoming_destroy(a->items[i].message);
+    }
+    free(a->items);
+}
+
+bool imap_append_begin(struct imap_session *s, const struct imap_frame *frame,
+                       const struct imap_parse_error *error)
+{
+    struct append_state *a = imap_state(s, sizeof(*a));
+
+    if (!a) {
+        return false;
+    }
+    s->cleanup = append_cleanup;
+    a->left = frame->literal_bytes;
+    a->sync = frame->sync;
+    a->literal8 = frame->literal8;
+    if (error) {
+        s->command = (struct imap_command){.id = IMAP_APPEND, .tag = error->tag};
+        a->is_refused = a->is_fault = true;
+        a->fault = *error;
+    } else {
+        a->message = s->command.append.first;
+    }
+    return true;
+}
+
+// ---- refusing -----------------------------------------------------------------------------------
+
+// Takes the answer that imap_answer_... has set as the one to give in the end.
+static void refuse(struct imap_session *s, struct append_state *a, enum imap_step answered)
+{
+    (void)answered;
+    a->is_refused = true;
+    a->refusal = s->result;
+    incoming_destroy(a->incoming);
+    a->incoming = NULL;
+}
+
+static void refuse_err(struct imap_session *s, struct append_state *a, enum err e)
+{
+    refuse(s, a,
+           e == ERR_NOT_FOUND ? imap_answer_no_mailbox(s, true)
+           : e == ERR_LIMIT   ? imap_answer_no(s, "TOOBIG", "The message is larger than allowed")
+                              : imap_answer_err(s, e));
+}
+
+static enum imap_step answer_refusal(struct imap_session *s, struct append_state *a)
+{
+    if (a->is_fault) {
+        s->result = (struct imap_result){
+            .condition = a->fault.fault <= IMAP_FAULT_STATE ? IMAP_BAD : IMAP_NO,
+            .code = a->fault.fault == IMAP_FAULT_CANNOT  ? SPAN("CANNOT")
+                    : a->fault.fault == IMAP_FAULT_LIMIT ? SPAN("LIMIT")
+                                                         : (struct span){0},
+            .text = imap_text(s, "%s (at byte %zu)", a->fault.expected, a->fault.position),
+        };
+        return STEP_DONE;
+    }
+    s->result = a->refusal;
+    return STEP_DONE;
+}
+
+// ---- before a message ---------------------------------------------------------------------------
+
+static enum err check_quota(struct view *v, uint64_t bytes, uint64_t messages)
+{
+    struct quota q;
+    enum err e = view_quota(v, &q);
+
+    if (e) {
+        return e;
+    }
+    bool over =
+        (q.bytes_max != UINT64_MAX && (q.bytes > q.bytes_max || bytes > q.bytes_max - q.bytes)) ||
+        (q.messages_max != UINT64_MAX &&
+         (q.messages > q.messages_max || messages > q.messages_max - q.messages));
+
+    return over ? ERR_QUOTA : ERR_OK;
+}
+
+static enum err check_target(struct imap_session *s, struct append_state *a, struct span name)
+{
+    const struct mailbox *mailbox;
+    struct view *v;
+    enum err e = view_open(s->server->store, s->account, &v);
+
+    if (e) {
+        return e;
+    }
+    e = view_mailbox_by_name(v, name, &mailbox);
+    if (!e && mailbox->is_no_select) {
+        e = ERR_NOT_FOUND;
+    }
+    if (!e) {
+        a->mailbox = mailbox->id;
+        e = check_quota(v, a->bytes, a->n + 1);
+    }
+    view_close(v);
+    return e;
+}
+
+static void check_message(struct imap_session *s, struct append_state *a)
+{
+    const char *why;
+    struct span name;
+
+    a->bytes += a->left;
+    if (!a->left) {
+        refuse(s, a, imap_answer_no(s, "CANNOT", "A message has at least one byte"));
+        return;
+    }
+    if (a->left > s->server->options.append_bytes_max) {
+        refuse_err(s, a, ERR_LIMIT);
+        return;
+    }
+    if (a->n == MESSAGES_MAX) {
+        refuse(s, a, imap_answer_no(s, "LIMIT", "Too many messages in one APPEND"));
+        return;
+    }
+    if (imap_name_in(s, s->command.append.mailbox, &name, &why)) {
+        refuse(s, a, imap_answer_no(s, "CANNOT", why));
+        return;
+    }
+    enum err e = check_target(s, a, name);
+
+    e = e ? e : incoming_begin(s->server->store, &a->incoming);
+    if (e) {
+        refuse_err(s, a, e);
+    }
+}
+
+static enum imap_step at_message(struct imap_session *s, struct append_state *a)
+{
+    if (!a->is_refused) {
+        check_message(s, a);
+    }
+    if (a->is_refused && a->sync) {
+        imap_framer_refuse(&s->framer);
+        return answer_refusal(s, a);
+    }
+    if (a->sync) {
+        OUT(s, "+ OK\r\n");
+    }
+    a->at = IN_MESSAGE;
+    return STEP_MORE;
+}
+
+// ---- the message --------------------------------------------------------------------------------
+
+static void take_bytes(struct imap_session *s, struct append_state *a, struct span bytes)
+{
+    if (a->is_refused) {
+        return;
+    }
+    if (!a->literal8 && memchr(bytes.p, '\0', bytes.n)) {
+        refuse(s, a, imap_answer_no(s, "CANNOT", "A NUL byte needs a literal8: ~{...}"));
+        return;
+    }
+    enum err e = incoming_write(a->incoming, bytes);
+
+    if (e) {
+        refuse_err(s, a, e);
+    }
+}
+
+static enum err keep_message(struct append_state *a)
+{
+    if (a->n == a->cap) {
+        size_t cap = a->cap ? a->cap * 2 : 4;
+        struct append_item *items = realloc(a->items, cap * sizeof(*items));
+
+        if (!items) {
+            return ERR_NOMEM;
+        }
+        a->items = items;
+        a->cap = cap;
+    }
+    enum err e = incoming_finish(a->incoming);
+
+    if (!e) {
+        a->items[a->n++] = (struct append_item){
+            .message = a->incoming,
+            .flags = imap_flags_to_store(a->message.flags.bits),
+            .keywords = a->message.flags.keywords,
+            .keyword_count = a->message.flags.n,
+            .internal_date = a->message.has_date ? a->message.date.seconds : INT64_MIN,
+            .zone_minutes = a->message.has_date ? a->message.date.zone_minutes : 0,
+        };
+        a->incoming = NULL;
+    }
+    return e;
+}
+
+static enum imap_step in_message(struct imap_session *s, struct append_state *a)
+{
+    size_t taken = 0;
+
+    while (a->left) {
+        struct span bytes;
+
+        if (taken >= BYTES_A_STEP) {
+            return STEP_MORE;
+        }
+        enum err e = imap_input_bytes(s, a->left, &bytes);
+
+        if (e) {
+            return e == ERR_AGAIN ? STEP_INPUT : STEP_CLOSE;
+        }
+        take_bytes(s, a, bytes);
+        a->left -= bytes.n;
+        taken += bytes.n;
+        imap_input_consume(s, bytes.n);
+    }
+    imap_framer_literal_done(&s->framer);
+    enum err e = a->is_refused ? ERR_OK : keep_message(a);
+
+    if (e) {
+        refuse_err(s, a, e);
+    }
+    a->at = AFTER_MESSAGE;
+    return STEP_MORE;
+}
+
+// ---- after a message ----------------------------------------------------------------------------
+
+static struct span appenduid(struct imap_session *s, const struct append_result *r, size_t n)
+{
+    if (n == 1) {
+        return imap_text(s, "APPENDUID %u %u", r->uid_validity, r->first_uid);
+    }
+    return imap_text(s, "APPENDUID %u %u:%u", r->uid_validity, r->first_uid,
+                     r->first_uid + (uint32_t)n - 1);
+}
+
+static enum imap_step commit(struct imap_session *s, struct append_state *a)
+{
+    struct actor by = imap_actor(s);
+    struct append_result result;
+
+    if (a->is_refused) {
+        return answer_refusal(s, a);
+    }
+    enum err e =
+        store_append(s->server->store, s->account, &by, a->mailbox, a->items, a->n, &result);
+
+    if (e) {
+        return e == ERR_NOT_FOUND ? imap_answer_no_mailbox(s, true) : imap_answer_err(s, e);
+    }
+    return imap_answer(s, IMAP_OK, appenduid(s, &result, a->n), SPAN("APPEND completed"));
+}
+
+// "SP message" or the end of the command.
+static enum imap_step next_text(struct imap_session *s, struct append_state *a,
+                                const struct imap_frame *f)
+{
+    struct imap_parse_options options;
+    struct imap_append_message previous = a->message;
+    struct imap_parse_error error;
+    bool is_end = f->kind == IMAP_FRAME_APPEND_END;
+    struct span text = arena_dup(&s->arena, f->text);
+
+    imap_parse_options_of(s, &options);
+    enum err e = text.p ? imap_parse_append_next(text, &s->arena, &options, &previous, &is_end,
+                                                 &a->message, &error)
+                        : ERR_NOMEM;
+
+    imap_input_consume(s, f->bytes);
+    if (!text.p) {
+        refuse(s, a, imap_answer_err(s, ERR_NOMEM));
+    } else if (e && !a->is_refused) {
+        a->is_refused = a->is_fault = true;
+        a->fault = error;
+    }
+    if (f->kind == IMAP_FRAME_APPEND_END) {
+        return commit(s, a);
+    }
+    a->left = f->literal_bytes;
+    a->sync = f->sync;
+    a->literal8 = f->literal8;
+    a->at = AT_MESSAGE;
+    return STEP_MORE;
+}
+
+static enum imap_step after_message(struct imap_session *s, struct append_state *a)
+{
+    struct imap_frame f;
+    enum err e = imap_input_frame(s, 0, &f);
+
+    if (e) {
+        return e == ERR_AGAIN ? STEP_INPUT : STEP_CLOSE;
+    }
+    switch (f.kind) {
+    case IMAP_FRAME_APPEND_NEXT:
+    case IMAP_FRAME_APPEND_END:
+        return next_text(s, a, &f);
+    case IMAP_FRAME_BAD_LINE:
+        imap_input_consume(s, f.bytes);
+        return a->is_refused ? answer_refusal(s, a)
+                             : imap_answer_bad(s, "A command holds no NUL and no bare CR");
+    case IMAP_FRAME_LITERAL_TOO_BIG:
+        if (f.sync) {
+            imap_input_consume(s, f.bytes);
+            return imap_answer_no(s, "TOOBIG", "The message is larger than allowed");
+        }
+        OUT(s, "* BYE [TOOBIG] The message is larger than allowed\r\n");
+        return STEP_CLOSE;
+    default:
+        OUT(s, "* BYE The command line is too long\r\n");
+        return STEP_CLOSE;
+    }
+}
+
+enum imap_step imap_run_append(struct imap_session *s)
+{
+    struct append_state *a = s->state;
+
+    if (!a) { // APPEND without a literal does not get past the parser
+        return imap_answer_bad(s, "Expected a literal");
+    }
+    switch (a->at) {
+    case AT_MESSAGE:
+        return at_message(s, a);
+    case IN_MESSAGE:
+        return in_message(s, a);
+    default:
+        return after_message(s, a);
+    }
+}

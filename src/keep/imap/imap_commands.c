@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The table of commands: what runs each, and what may be told about other people's changes when it
+// ends. In which states a command is allowed is the parser's table (wire/imap/imap_command.h).
+#include "keep/imap/imap_session_internal.h"
+
+#include "base/banned.h"
+
+// clang-format off
+static const struct imap_handler handlers[IMAP_COMMAND__COUNT] = {
+    [IMAP_APPEND]       = {imap_run_append,       TELL_ALL,      TELL_ALL},
+    [IMAP_CAPABILITY]   = {imap_run_capability,   TELL_ALL,      TELL_ALL},
+    [IMAP_CHECK]        = {imap_run_noop,         TELL_ALL,      TELL_ALL},
+    [IMAP_CLOSE]        = {imap_run_close,        TELL_NOTHING,  TELL_NOTHING},
+    [IMAP_COPY]         = {imap_run_copy,         TELL_ALL,      TELL_ALL},
+    [IMAP_CREATE]       = {imap_run_create,       TELL_ALL,      TELL_ALL},
+    [IMAP_DELETE]       = {imap_run_delete,       TELL_ALL,      TELL_ALL},
+    [IMAP_ENABLE]       = {imap_run_enable,       TELL_ALL,      TELL_ALL},
+    [IMAP_EXAMINE]      = {imap_run_select,       TELL_NOTHING,  TELL_NOTHING},
+    [IMAP_EXPUNGE]      = {imap_run_expunge,      TELL_OWN_GONE, TELL_OWN_GONE},
+    [IMAP_FETCH]        = {imap_run_fetch,        TELL_NO_GONE,  TELL_ALL},
+    [IMAP_GETQUOTA]     = {imap_run_getquota,     TELL_ALL,      TELL_ALL},
+    [IMAP_GETQUOTAROOT] = {imap_run_getquotaroot, TELL_ALL,      TELL_ALL},
+    [IMAP_ID]           = {imap_run_id,           TELL_ALL,      TELL_ALL},
+    [IMAP_IDLE]         = {imap_run_idle,         TELL_ALL,      TELL_ALL},
+    [IMAP_LIST]         = {imap_run_list,         TELL_ALL,      TELL_ALL},
+    [IMAP_LOGOUT]       = {imap_run_logout,       TELL_NOTHING,  TELL_NOTHING},
+    [IMAP_LSUB]         = {imap_run_lsub,         TELL_ALL,      TELL_ALL},
+    [IMAP_MOVE]         = {imap_run_copy,         TELL_OWN_GONE, TELL_OWN_GONE},
+    [IMAP_NAMESPACE]    = {imap_run_namespace,    TELL_ALL,      TELL_ALL},
+    [IMAP_NOOP]         = {imap_run_noop,         TELL_ALL,      TELL_ALL},
+    [IMAP_RENAME]       = {imap_run_rename,       TELL_ALL,      TELL_ALL},
+    [IMAP_SEARCH]       = {imap_run_search,       TELL_NO_GONE,  TELL_ALL},
+    [IMAP_SELECT]       = {imap_run_select,       TELL_NOTHING,  TELL_NOTHING},
+    [IMAP_SETQUOTA]     = {imap_run_setquota,     TELL_ALL,      TELL_ALL},
+    [IMAP_STATUS]       = {imap_run_status,       TELL_ALL,      TELL_ALL},
+    [IMAP_STORE]        = {imap_run_store,        TELL_NO_GONE,  TELL_ALL},
+    [IMAP_SUBSCRIBE]    = {imap_run_subscribe,    TELL_ALL,      TELL_ALL},
+    [IMAP_UNSELECT]     = {imap_run_unselect,     TELL_NOTHING,  TELL_NOTHING},
+    [IMAP_UNSUBSCRIBE]  = {imap_run_subscribe,    TELL_ALL,      TELL_ALL},
+};
+// clang-format on
+
+// LOGIN, AUTHENTICATE and STARTTLS never get past the parser after login.
+static enum imap_step run_refused(struct imap_session *s)
+{
+    return imap_answer_bad(s, "Not in this state");
+}
+
+const struct imap_handler *imap_handler_of(enum imap_command_id id)
+{
+    static const struct imap_handler refused = {run_refused, TELL_NOTHING, TELL_NOTHING};
+
+    return handlers[id].run ? &handlers[id] : &refused;
+}

@@ -1,0 +1,404 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// LIST (RFC 9051 section 6.3.9, with the extended form of RFC 5258, RFC 5819 and RFC 6154) and LSUB
+// (RFC 3501 section 6.3.9).
+//
+// The names are copied out of one view, put in order of the tree and marked; then they are written,
+// in as many steps as it takes. In that order all that is below a name follows it directly, so that
+// every question about children is answered in one pass.
+#include "keep/imap/imap_list.h"
+
+#include <stdlib.h>
+
+#include "wire/imap/imap_match.h"
+
+#include "base/banned.h"
+
+struct list_entry {
+    struct span name;
+    mailbox_id id; // 0: there is no such mailbox
+    uint8_t special_use;
+    bool is_subscribed, is_no_select;
+    bool matches;      // a pattern
+    bool is_chosen;    // the selection options
+    bool has_children; // mailboxes below it
+    bool chosen_below; // something below is chosen ...
+    bool unseen_below; // ... and does not match a pattern
+    size_t parent;     // index + 1; 0: none
+};
+
+struct list_state {
+    struct list_entry *entries;
+    size_t n, cap, at;
+    struct imap_pattern **patterns;
+    size_t pattern_n;
+};
+
+// ---- gathering ----------------------------------------------------------------------------------
+
+static struct list_entry *add_entry(struct imap_session *s, struct list_state *l, struct span name)
+{
+    if (l->n == l->cap) {
+        size_t cap = l->cap ? l->cap * 2 : 64;
+        struct list_entry *entries = arena_zalloc(&s->arena, cap, sizeof(*entries));
+
+        if (!entries) {
+            return NULL;
+        }
+        if (l->n) {
+            memcpy(entries, l->entries, l->n * sizeof(*entries));
+        }
+        l->entries = entries;
+        l->cap = cap;
+    }
+    struct span copy = arena_dup(&s->arena, name);
+
+    if (!copy.p) {
+        return NULL;
+    }
+    l->entries[l->n] = (struct list_entry){.name = copy};
+    return &l->entries[l->n++];
+}
+
+static enum err add_mailboxes(struct imap_session *s, struct list_state *l, struct view *v)
+{
+    const struct mailbox *const *mailboxes;
+    size_t n;
+    enum err e = view_mailboxes(v, &mailboxes, &n);
+
+    for (size_t i = 0; !e && i < n; i++) {
+        struct list_entry *entry = add_entry(s, l, mailboxes[i]->name);
+
+        if (!entry) {
+            return ERR_NOMEM;
+        }
+        entry->id = mailboxes[i]->id;
+        entry->special_use = mailboxes[i]->special_use;
+        entry->is_subscribed = mailboxes[i]->is_subscribed;
+        entry->is_no_select = mailboxes[i]->is_no_select;
+    }
+    return e;
+}
+
+// Subscribed names without a mailbox, with the levels above them.
+static enum err add_orphans(struct imap_session *s, struct list_state *l, struct view *v)
+{
+    const struct span *names;
+    size_t n;
+    enum err e = view_orphan_subscriptions(v, &names, &n);
+
+    for (size_t i = 0; !e && i < n; i++) {
+        struct list_entry *entry = add_entry(s, l, names[i]);
+
+        if (!entry) {
+            return ERR_NOMEM;
+        }
+        entry->is_subscribed = true;
+        for (size_t k = 1; k < names[i].n; k++) {
+            if (names[i].p[k] == '/' && !add_entry(s, l, span_first(names[i], k))) {
+                return ERR_NOMEM;
+            }
+        }
+    }
+    return e;
+}
+
+// The separator sorts before all else, so a name is followed by what is below it; INBOX is first.
+static int compare_names(struct span a, struct span b)
+{
+    static const struct span inbox = {"INBOX", 5};
+    size_t n = a.n < b.n ? a.n : b.n;
+    bool a_first = span_starts(a, inbox) && (a.n == 5 || a.p[5] == '/');
+    bool b_first = span_starts(b, inbox) && (b.n == 5 || b.p[5] == '/');
+
+    if (a_first != b_first) {
+        return a_first ? -1 : 1;
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (a.p[i] != b.p[i]) {
+            unsigned char x = a.p[i] == '/' ? 0 : (unsigned char)a.p[i];
+            unsigned char y = b.p[i] == '/' ? 0 : (unsigned char)b.p[i];
+
+            return x < y ? -1 : 1;
+        }
+    }
+    return a.n < b.n ? -1 : a.n > b.n;
+}
+
+static int compare_entries(const void *x, const void *y)
+{
+    const struct list_entry *a = x, *b = y;
+    int order = compare_names(a->name, b->name);
+
+    return order ? order : (b->id != 0) - (a->id != 0);
+}
+
+// One entry a name: a mailbox before a level that was put in for a subscription.
+static void sort_entries(struct list_state *l)
+{
+    size_t n = 0;
+
+    if (l->n) {
+        qsort(l->entries, l->n, sizeof(*l->entries), compare_entries);
+    }
+    for (size_t i = 0; i < l->n; i++) {
+        if (n && span_eq(l->entries[n - 1].name, l->entries[i].name)) {
+            l->entries[n - 1].is_subscribed |= l->entries[i].is_subscribed;
+        } else {
+            l->entries[n++] = l->entries[i];
+        }
+    }
+    l->n = n;
+}
+
+// ---- marking ------------------------------------------------------------------------------------
+
+static bool matches_any(const struct list_state *l, struct span shown)
+{
+    for (size_t i = 0; i < l->pattern_n; i++) {
+        if (imap_pattern_match(l->patterns[i], shown) & IMAP_MATCH_YES) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_below(struct span name, struct span above)
+{
+    return name.n > above.n && name.p[above.n] == '/' && span_starts(name, above);
+}
+
+static void find_parents(struct list_state *l)
+{
+    size_t above = 0; // index + 1 of the nearest name that may be above the next
+
+    for (size_t i = 0; i < l->n; i++) {
+        while (above && !is_below(l->entries[i].name, l->entries[above - 1].name)) {
+            above = l->entries[above - 1].parent;
+        }
+        l->entries[i].parent = above;
+        above = i + 1;
+    }
+}
+
+static void mark(struct imap_session *s, struct list_state *l, uint32_t selection)
+{
+    for (size_t i = 0; i < l->n; i++) {
+        struct list_entry *entry = &l->entries[i];
+        struct span shown = imap_name_shown(s, entry->name);
+
+        entry->matches = shown.p && matches_any(l, shown);
+        entry->is_chosen = selection & IMAP_LIST_SUBSCRIBED ? entry->is_subscribed : entry->id != 0;
+        if (selection & IMAP_LIST_SPECIAL_USE) {
+            entry->is_chosen &= entry->special_use != 0;
+        }
+    }
+    find_parents(l);
+    for (size_t i = l->n; i--;) {
+        struct list_entry *entry = &l->entries[i];
+
+        if (entry->parent) {
+            struct list_entry *parent = &l->entries[entry->parent - 1];
+
+            parent->has_children |= entry->id || entry->has_children;
+            parent->chosen_below |= entry->is_chosen || entry->chosen_below;
+            parent->unseen_below |= (entry->is_chosen && !entry->matches) || entry->unseen_below;
+        }
+    }
+}
+
+static enum err compile_patterns(struct imap_session *s, struct list_state *l)
+{
+    const struct imap_list *list = &s->command.list;
+    char separator = s->server->options.separator;
+
+    l->patterns = arena_zalloc(&s->arena, list->n, sizeof(*l->patterns));
+    if (!l->patterns) {
+        return ERR_NOMEM;
+    }
+    for (size_t i = 0; i < list->n; i++) {
+        struct span joined =
+            imap_pattern_join(list->reference, list->patterns[i], separator, &s->arena);
+
+        if (!joined.p ||
+            imap_pattern_compile(joined, separator, &s->arena, &l->patterns[l->pattern_n++])) {
+            return ERR_NOMEM;
+        }
+    }
+    return ERR_OK;
+}
+
+static enum err gather(struct imap_session *s, struct list_state *l, uint32_t selection)
+{
+    struct view *v;
+    enum err e = compile_patterns(s, l);
+
+    e = e ? e : view_open(s->server->store, s->account, &v);
+    if (e) {
+        return e;
+    }
+    e = add_mailboxes(s, l, v);
+    if (!e && selection & IMAP_LIST_SUBSCRIBED) {
+        e = add_orphans(s, l, v);
+    }
+    view_close(v);
+    if (!e) {
+        sort_entries(l);
+        mark(s, l, selection);
+    }
+    return e;
+}
+
+// ---- writing ------------------------------------------------------------------------------------
+
+static void write_name(struct imap_session *s, struct span name)
+{
+    const char separator[] = {s->server->options.separator, '\0'};
+
+    buf_put_byte(s->out, ' ');
+    imap_write_string(s->out, span_from_str(separator), false);
+    buf_put_byte(s->out, ' ');
+    imap_name_out(s, name);
+}
+
+static uint32_t attributes_of(const struct imap_session *s, const struct list_entry *entry)
+{
+    const struct imap_list *list = &s->command.list;
+    uint32_t bits = entry->special_use;
+
+    bits |= entry->has_children ? IMAP_ATTR_HAS_CHILDREN : IMAP_ATTR_HAS_NO_CHILDREN;
+    if (!entry->id) {
+        bits |= IMAP_ATTR_NONEXISTENT;
+    } else if (entry->is_no_select) {
+        bits |= IMAP_ATTR_NOSELECT;
+    }
+    if (entry->is_subscribed &&
+        (list->selection & IMAP_LIST_SUBSCRIBED || list->returns & IMAP_RETURN_SUBSCRIBED)) {
+        bits |= IMAP_ATTR_SUBSCRIBED;
+    }
+    return bits;
+}
+
+static void write_childinfo(struct imap_session *s)
+{
+    uint32_t selection = s->command.list.selection;
+
+    OUT(s, " (\"CHILDINFO\" (");
+    if (selection & IMAP_LIST_SUBSCRIBED) {
+        OUT(s, "\"SUBSCRIBED\"");
+    }
+    if (selection & IMAP_LIST_SPECIAL_USE) {
+        buf_put_str(s->out,
+                    selection & IMAP_LIST_SUBSCRIBED ? " \"SPECIAL-USE\"" : "\"SPECIAL-USE\"");
+    }
+    OUT(s, "))");
+}
+
+static void write_status(struct imap_session *s, struct view *v, const struct list_entry *entry)
+{
+    const struct mailbox *mailbox;
+
+    if (s->command.list.returns & IMAP_RETURN_STATUS && entry->id && !entry->is_no_select &&
+        !view_mailbox(v, entry->id, &mailbox)) {
+        imap_status_write(s, v, mailbox, s->command.list.status_items);
+    }
+}
+
+// RFC 9051 section 6.3.9.3: a name that is chosen, or one with something chosen below it that the
+// patterns leave out.
+static void list_entry_write(struct imap_session *s, struct view *v, const struct list_entry *entry)
+{
+    bool recursive = s->command.list.selection & IMAP_LIST_RECURSIVEMATCH;
+
+    if (!entry->matches || !(entry->is_chosen || (recursive && entry->unseen_below))) {
+        return;
+    }
+    OUT(s, "* LIST ");
+    imap_attributes_write(s->out, attributes_of(s, entry));
+    write_name(s, entry->name);
+    if (recursive && entry->chosen_below) {
+        write_childinfo(s);
+    }
+    OUT(s, "\r\n");
+    if (entry->is_chosen) {
+        write_status(s, v, entry);
+    }
+}
+
+// LSUB: a "%" also shows a level that is not subscribed itself but has something subscribed below.
+static void lsub_entry_write(struct imap_session *s, struct view *v, const struct list_entry *entry)
+{
+    (void)v;
+    if (!entry->matches || !(entry->is_chosen || entry->unseen_below)) {
+        return;
+    }
+    OUT(s, "* LSUB ");
+    imap_attributes_write(s->out, entry->is_chosen ? 0 : IMAP_ATTR_NOSELECT);
+    write_name(s, entry->name);
+    OUT(s, "\r\n");
+}
+
+typedef void entry_writer(struct imap_session *s, struct view *v, const struct list_entry *entry);
+
+static enum imap_step write_entries(struct imap_session *s, struct list_state *l,
+                                    entry_writer *writer)
+{
+    struct view *v;
+    enum err e = view_open(s->server->store, s->account, &v);
+
+    if (e) {
+        return imap_answer_err(s, e);
+    }
+    while (l->at < l->n && !imap_batch_is_full(s)) {
+        writer(s, v, &l->entries[l->at++]);
+    }
+    view_close(v);
+    if (l->at < l->n) {
+        return STEP_MORE;
+    }
+    return imap_answer_ok(s, s->command.id == IMAP_LSUB ? "LSUB completed" : "LIST completed");
+}
+
+static enum imap_step run(struct imap_session *s, uint32_t selection, entry_writer *writer)
+{
+    struct list_state *l = s->state;
+
+    if (!l) {
+        l = imap_state(s, sizeof(*l));
+        enum err e = l ? gather(s, l, selection) : ERR_NOMEM;
+
+        if (e) {
+            return imap_answer_err(s, e);
+        }
+    }
+    return write_entries(s, l, writer);
+}
+
+static bool asks_separator(const struct imap_list *list)
+{
+    return list->n == 1 && !list->patterns[0].n && !list->extended;
+}
+
+enum imap_step imap_run_list(struct imap_session *s)
+{
+    if (asks_separator(&s->command.list)) {
+        OUT(s, "* LIST (\\Noselect)");
+        write_name(s, (struct span){"", 0});
+        OUT(s, "\r\n");
+        return imap_answer_ok(s, "LIST completed");
+    }
+    return run(s, s->command.list.selection, list_entry_write);
+}
+
+enum imap_step imap_run_lsub(struct imap_session *s)
+{
+    return run(s, IMAP_LIST_SUBSCRIBED, lsub_entry_write);
+}
+
+void imap_list_one(struct imap_session *s, const struct mailbox *mailbox)
+{
+    OUT(s, "* LIST ");
+    imap_attributes_write(s->out, mailbox->special_use);
+    write_name(s, mailbox->name);
+    OUT(s, "\r\n");
+}

@@ -1,0 +1,517 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The machine that drives one session: finds commands in the input, runs them one after the other,
+// tells what changed, answers. Never waits: every function here does what it can and returns.
+#include "keep/imap/imap_session.h"
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "keep/imap/imap_append.h"
+#include "keep/imap/imap_recent.h"
+#include "keep/imap/imap_session_internal.h"
+#include "keep/imap/imap_updates.h"
+
+#include "base/banned.h"
+
+// How long one run may go on before others get their turn.
+#define RUN_US 20000
+
+enum progress { GO_ON, WAIT_INPUT, OVER };
+
+void imap_server_options_default(struct imap_server_options *o)
+{
+    *o = (struct imap_server_options){
+        .separator = '/',
+        .append_bytes_max = 50u << 20,
+        .idle_timeout_s = 30 * 60,
+        .bad_commands_max = 10,
+        .search_cpu_ms = 30000,
+    };
+}
+
+enum err imap_server_create(struct store *store, const struct imap_server_options *options,
+                            struct imap_server **out)
+{
+    struct imap_server *server = calloc(1, sizeof(*server));
+
+    if (!server) {
+        return ERR_NOMEM;
+    }
+    server->store = store;
+    server->options = *options;
+    server->limits = imap_framer_limits_after_login;
+    server->limits.message_bytes = options->append_bytes_max;
+    server->limits.nonsync_bytes = options->append_bytes_max;
+    server->limits.stream_append = true;
+    enum err e = imap_recent_create(&server->recent);
+
+    if (e) {
+        free(server);
+        return e;
+    }
+    *out = server;
+    return ERR_OK;
+}
+
+void imap_server_destroy(struct imap_server *server)
+{
+    if (server) {
+        imap_recent_destroy(server->recent);
+        free(server);
+    }
+}
+
+static char *copy_text(struct span s)
+{
+    char *p = malloc(s.n + 1);
+
+    if (p) {
+        if (s.n) {
+            memcpy(p, s.p, s.n);
+        }
+        p[s.n] = '\0';
+    }
+    return p;
+}
+
+enum err imap_session_create(struct imap_server *server, const struct imap_session_start *start,
+                             const struct imap_io *io, void *io_arg, struct imap_session **out)
+{
+    struct imap_session *s = calloc(1, sizeof(*s));
+
+    if (!s) {
+        return ERR_NOMEM;
+    }
+    s->server = server;
+    s->io = io;
+    s->io_arg = io_arg;
+    s->account = start->account;
+    s->user = copy_text(start->user);
+    s->login_tag = start->login_tag.n ? copy_text(start->login_tag) : NULL;
+    if (!s->user || (start->login_tag.n && !s->login_tag)) {
+        imap_session_destroy(s);
+        return ERR_NOMEM;
+    }
+    struct span origin = span_first(start->client, sizeof(s->origin));
+
+    memcpy(s->origin, origin.p ? origin.p : "", origin.n);
+    s->origin_n = (uint8_t)origin.n;
+    imap_device_from_list(s, start->client_id);
+    arena_init(&s->arena, IMAP_COMMAND_BYTES);
+    imap_framer_init(&s->framer, &server->limits);
+    s->heard_ms = clock_monotonic_ms();
+    *out = s;
+    return ERR_OK;
+}
+
+static void command_forget(struct imap_session *s)
+{
+    if (s->cleanup) {
+        s->cleanup(s->state);
+    }
+    s->cleanup = NULL;
+    s->state = NULL;
+    s->handler = NULL;
+    arena_reset(&s->arena);
+}
+
+void imap_session_destroy(struct imap_session *s)
+{
+    if (!s) {
+        return;
+    }
+    command_forget(s);
+    arena_finish(&s->arena);
+    imap_selected_destroy(s->selected);
+    free(s->user);
+    free(s->login_tag);
+    free(s);
+}
+
+void imap_session_stop(struct imap_session *s, const char *text)
+{
+    atomic_store(&s->stop, text);
+    s->io->wake(s->io_arg);
+}
+
+size_t imap_session_memory(const struct imap_session *s)
+{
+    return sizeof(*s) + s->arena.used + (s->selected ? imap_selected_memory(s->selected) : 0);
+}
+
+// ---- input --------------------------------------------------------------------------------------
+
+static enum err input_read(struct imap_session *s)
+{
+    enum err e = s->input_ended ? ERR_EOF : s->io->read(s->io_arg);
+
+    if (!e) {
+        s->heard_ms = clock_monotonic_ms();
+        return ERR_OK;
+    }
+    if (e == ERR_AGAIN) {
+        return ERR_AGAIN;
+    }
+    s->input_ended = true;
+    return ERR_EOF;
+}
+
+enum err imap_input_frame(struct imap_session *s, size_t line_max, struct imap_frame *out)
+{
+    for (;;) {
+        struct span in = s->io->input(s->io_arg);
+
+        if (line_max) {
+            imap_framer_line(&s->framer, in, line_max, out);
+        } else {
+            imap_framer_next(&s->framer, in, out);
+        }
+        if (out->kind != IMAP_FRAME_MORE) {
+            return ERR_OK;
+        }
+        enum err e = input_read(s);
+
+        if (e) {
+            return e;
+        }
+    }
+}
+
+enum err imap_input_bytes(struct imap_session *s, uint64_t max, struct span *out)
+{
+    struct span in = s->io->input(s->io_arg);
+
+    if (!in.n) {
+        enum err e = input_read(s);
+
+        if (e) {
+            return e;
+        }
+        in = s->io->input(s->io_arg);
+    }
+    *out = max < in.n ? span_first(in, (size_t)max) : in;
+    return ERR_OK;
+}
+
+void imap_input_consume(struct imap_session *s, size_t n)
+{
+    if (n) {
+        s->io->consume(s->io_arg, n);
+    }
+}
+
+// Does the text begin with this word, as far as it goes?
+static bool may_be_word(struct span text, const char *word)
+{
+    struct span w = span_from_str(word);
+
+    if (text.n <= w.n) {
+        return span_starts_nocase(w, text);
+    }
+    return span_starts_nocase(text, w) && text.p[w.n] == ' ';
+}
+
+bool imap_input_uses_numbers(struct imap_session *s)
+{
+    static const char *const words[] = {"FETCH", "STORE", "SEARCH", "COPY", "MOVE"};
+    struct span rest = span_skip(s->io->input(s->io_arg), s->held);
+
+    if (!rest.n) {
+        return false;
+    }
+    size_t space = span_find_byte(rest, ' ');
+
+    rest = span_skip(rest, space + 1);
+    for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++) {
+        if (may_be_word(rest, words[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+enum err imap_input_release(struct imap_session *s)
+{
+    struct span tag = arena_dup(&s->arena, s->command.tag);
+
+    if (!tag.p) {
+        return ERR_NOMEM;
+    }
+    s->command.tag = tag;
+    imap_input_consume(s, s->held);
+    s->held = 0;
+    return ERR_OK;
+}
+
+// ---- answers to what is no command --------------------------------------------------------------
+
+static enum progress say_bye(struct imap_session *s, struct span code, const char *text)
+{
+    imap_write_status_line(s->out, (struct span){0}, IMAP_BYE, code, span_from_str(text));
+    s->phase = PHASE_OVER;
+    return OVER;
+}
+
+static enum progress count_bad(struct imap_session *s)
+{
+    if (++s->bad_commands >= s->server->options.bad_commands_max) {
+        log_warn("imap: %s: too many bad commands", s->user);
+        return say_bye(s, (struct span){0}, "Too many bad commands");
+    }
+    return GO_ON;
+}
+
+static enum progress refuse_line(struct imap_session *s, const struct imap_frame *f)
+{
+    imap_write_status_line(s->out, imap_peek_tag(f->text), IMAP_BAD, (struct span){0},
+                           SPAN("A command holds no NUL and no bare CR"));
+    imap_input_consume(s, f->bytes);
+    return count_bad(s);
+}
+
+static enum progress refuse_literal(struct imap_session *s, const struct imap_frame *f)
+{
+    if (!f->sync) {
+        return say_bye(s, SPAN("TOOBIG"), "The literal is larger than allowed");
+    }
+    imap_write_status_line(s->out, imap_peek_tag(f->text), IMAP_NO, SPAN("TOOBIG"),
+                           SPAN("The literal is larger than allowed"));
+    imap_input_consume(s, f->bytes);
+    return GO_ON;
+}
+
+// ---- commands -----------------------------------------------------------------------------------
+
+static void command_begin(struct imap_session *s)
+{
+    s->handler = imap_handler_of(s->command.id);
+    s->phase = PHASE_RUN;
+}
+
+void imap_parse_options_of(const struct imap_session *s, struct imap_parse_options *out)
+{
+    *out = (struct imap_parse_options){
+        .utf8 = imap_is_enabled(s, IMAP_ENABLE_UTF8_ACCEPT),
+        .rev2 = imap_is_rev2(s),
+        .separator = s->server->options.separator,
+        .state = s->selected ? IMAP_STATE_SELECTED : IMAP_STATE_AUTHENTICATED,
+    };
+}
+
+static enum progress command_refused(struct imap_session *s, const struct imap_parse_error *error)
+{
+    imap_write_parse_error(s->out, error);
+    imap_input_consume(s, s->held);
+    s->held = 0;
+    command_forget(s);
+    return error->fault <= IMAP_FAULT_STATE ? count_bad(s) : GO_ON;
+}
+
+static enum progress command_parse(struct imap_session *s, const struct imap_frame *f)
+{
+    struct imap_parse_options options;
+    struct imap_parse_error error;
+
+    s->held = f->bytes;
+    imap_parse_options_of(s, &options);
+    if (imap_parse(f->text, &s->arena, &options, &s->command, &error)) {
+        return command_refused(s, &error);
+    }
+    command_begin(s);
+    return GO_ON;
+}
+
+// The text is copied: the message is taken off the input while the command runs.
+static enum progress append_parse(struct imap_session *s, const struct imap_frame *f)
+{
+    struct imap_parse_options options;
+    struct imap_parse_error error;
+    struct span text = arena_dup(&s->arena, f->text);
+
+    if (!text.p) {
+        return say_bye(s, SPAN("UNAVAILABLE"), "No memory");
+    }
+    imap_parse_options_of(s, &options);
+    enum err e = imap_parse(text, &s->arena, &options, &s->command, &error);
+
+    imap_input_consume(s, f->bytes);
+    s->held = 0;
+    if (e && f->sync) {
+        imap_framer_refuse(&s->framer);
+        return command_refused(s, &error);
+    }
+    if (!imap_append_begin(s, f, e ? &error : NULL)) {
+        return say_bye(s, SPAN("UNAVAILABLE"), "No memory");
+    }
+    command_begin(s);
+    return GO_ON;
+}
+
+static enum progress command_next(struct imap_session *s)
+{
+    const char *stop = atomic_load(&s->stop);
+    struct imap_frame f;
+
+    if (stop) {
+        return say_bye(s, SPAN("UNAVAILABLE"), stop);
+    }
+    enum err e = imap_input_frame(s, 0, &f);
+
+    if (e) {
+        s->phase = e == ERR_EOF ? PHASE_OVER : s->phase;
+        return e == ERR_EOF ? OVER : WAIT_INPUT;
+    }
+    switch (f.kind) {
+    case IMAP_FRAME_CONTINUE:
+        OUT(s, "+ OK\r\n");
+        return GO_ON;
+    case IMAP_FRAME_COMMAND:
+        return command_parse(s, &f);
+    case IMAP_FRAME_APPEND_HEAD:
+        return append_parse(s, &f);
+    case IMAP_FRAME_BAD_LINE:
+        return refuse_line(s, &f);
+    case IMAP_FRAME_LITERAL_TOO_BIG:
+        return refuse_literal(s, &f);
+    default:
+        return say_bye(s, (struct span){0}, "The command line is too long");
+    }
+}
+
+static enum progress command_step(struct imap_session *s)
+{
+    const char *stop;
+
+    switch (s->handler->run(s)) {
+    case STEP_MORE:
+        return GO_ON;
+    case STEP_INPUT:
+        stop = atomic_load(&s->stop);
+        return stop ? say_bye(s, SPAN("UNAVAILABLE"), stop) : WAIT_INPUT;
+    case STEP_DONE:
+        s->phase = PHASE_UPDATES;
+        return GO_ON;
+    case STEP_CLOSE:
+        break;
+    }
+    s->phase = PHASE_OVER;
+    return OVER;
+}
+
+static enum progress command_end(struct imap_session *s)
+{
+    enum imap_condition condition = s->result.condition;
+
+    imap_write_status_line(s->out, s->command.tag, condition, s->result.code, s->result.text);
+    imap_input_consume(s, s->held);
+    s->held = 0;
+    s->heard_ms = clock_monotonic_ms();
+    command_forget(s);
+    s->phase = PHASE_COMMAND;
+    if (condition == IMAP_BAD) {
+        return count_bad(s);
+    }
+    s->bad_commands = 0;
+    return GO_ON;
+}
+
+static enum progress command_updates(struct imap_session *s)
+{
+    enum imap_telling telling = s->command.uid ? s->handler->telling_uid : s->handler->telling;
+
+    if (telling == TELL_ALL && imap_input_uses_numbers(s)) {
+        telling = TELL_NO_GONE;
+    }
+    if (s->selected && telling != TELL_NOTHING && imap_updates_step(s, telling) == STEP_MORE) {
+        return GO_ON;
+    }
+    if (s->selected && s->selected->is_gone) {
+        return say_bye(s, (struct span){0}, "The selected mailbox was deleted");
+    }
+    return command_end(s);
+}
+
+static enum progress greet(struct imap_session *s)
+{
+    if (s->login_tag) {
+        buf_put_str(s->out, s->login_tag);
+        OUT(s, " OK [CAPABILITY ");
+    } else {
+        OUT(s, "* PREAUTH [CAPABILITY ");
+    }
+    imap_write_capabilities(s);
+    OUT(s, "] Logged in\r\n");
+    free(s->login_tag);
+    s->login_tag = NULL;
+    s->phase = PHASE_COMMAND;
+    return GO_ON;
+}
+
+static enum progress advance(struct imap_session *s)
+{
+    switch (s->phase) {
+    case PHASE_GREETING:
+        return greet(s);
+    case PHASE_COMMAND:
+        return command_next(s);
+    case PHASE_RUN:
+        return command_step(s);
+    case PHASE_UPDATES:
+        return command_updates(s);
+    case PHASE_OVER:
+        break;
+    }
+    return OVER;
+}
+
+// Nobody answers any more when the output's cap was passed: what was lost cannot be made good.
+static bool output_is_broken(struct imap_session *s)
+{
+    if (s->out->failed) {
+        log_error("imap: %s: an answer did not fit into memory", s->user);
+        s->phase = PHASE_OVER;
+        return true;
+    }
+    return false;
+}
+
+static enum progress check_idle(struct imap_session *s, int64_t deadline_ms)
+{
+    if (clock_monotonic_ms() < deadline_ms) {
+        return WAIT_INPUT;
+    }
+    return say_bye(s, (struct span){0}, "Disconnected: nothing was heard for too long");
+}
+
+void imap_session_run(struct imap_session *s, struct imap_wait *out)
+{
+    int64_t until_us = clock_monotonic_us() + RUN_US;
+    int64_t timeout_ms = (int64_t)s->server->options.idle_timeout_s * 1000;
+    enum progress p = GO_ON;
+
+    s->out = s->io->output(s->io_arg);
+    *out = (struct imap_wait){0};
+    atomic_store(&s->was_woken, false);
+    while (p == GO_ON) {
+        if (s->io->output_full(s->io_arg)) {
+            break;
+        }
+        if (clock_monotonic_us() > until_us) {
+            out->again = true;
+            break;
+        }
+        p = output_is_broken(s) ? OVER : advance(s);
+    }
+    if (p == WAIT_INPUT) {
+        p = check_idle(s, s->heard_ms + timeout_ms);
+    }
+    if (p == WAIT_INPUT && s->phase == PHASE_COMMAND) {
+        arena_finish(&s->arena);
+    }
+    out->closed = p == OVER;
+    out->input = p == WAIT_INPUT;
+    out->deadline_ms = s->heard_ms + timeout_ms;
+    s->out = NULL;
+}

@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A session from the inside: what the command files of this folder share. imap_session.c owns the
+// struct and drives it; a command is a function that is called, perhaps many times, until it says
+// it is done. Between two calls it holds no view: whatever it needs later is in its state.
+//
+// The life of a command: imap_session.c takes it off the input, parses it, finds its row in
+// imap_commands.c and calls `run` until it gives STEP_DONE; then imap_updates.c tells the client
+// what changed meanwhile, as far as the command's row allows; then the tagged answer is written.
+#ifndef KEEP_IMAP_SESSION_INTERNAL_H
+#define KEEP_IMAP_SESSION_INTERNAL_H
+
+#include <stdatomic.h>
+
+#include "base/buf.h"
+#include "keep/imap/imap_selected.h"
+#include "keep/imap/imap_session.h"
+#include "store/placement.h"
+#include "wire/imap/imap_command.h"
+#include "wire/imap/imap_framer.h"
+#include "wire/imap/imap_write.h"
+
+// A step stops adding to the output here; what is larger goes out in several steps.
+#define IMAP_BATCH_BYTES (128u << 10)
+// Memory of one command beside the output: its parsed form, its state, sets of UIDs.
+#define IMAP_COMMAND_BYTES (48u << 20)
+#define IMAP_DEVICE_BYTES  64
+#define IMAP_ORIGIN_BYTES  128
+
+enum imap_step {
+    STEP_MORE,  // call again when the output has room
+    STEP_INPUT, // call again when there is input, or the session was woken
+    STEP_DONE,  // s->result is set
+    STEP_CLOSE, // the session is over; what is to be said has been written
+};
+
+// What the tagged answer says. The spans are static text or in the command's arena.
+struct imap_result {
+    enum imap_condition condition;
+    struct span code, text;
+};
+
+enum imap_phase {
+    PHASE_GREETING, // the login is still to be answered
+    PHASE_COMMAND,  // between commands: looking for the next
+    PHASE_RUN,
+    PHASE_UPDATES,
+    PHASE_OVER,
+};
+
+struct imap_handler;
+struct imap_recent;
+
+struct imap_session {
+    struct imap_server *server;
+    const struct imap_io *io;
+    void *io_arg;
+    account_id account;
+    char *user; // for the log
+
+    enum imap_phase phase;
+    uint32_t enabled; // enum imap_enable
+    uint32_t bad_commands;
+    int64_t heard_ms; // when the client last sent something
+    char *login_tag;  // until it is answered
+    char device[IMAP_DEVICE_BYTES], origin[IMAP_ORIGIN_BYTES];
+    uint8_t device_n, origin_n;
+
+    struct imap_framer framer;
+    bool input_ended;
+    size_t held; // bytes of the input that the running command's text lies in
+
+    // The running command.
+    struct arena arena;
+    struct imap_command command;
+    const struct imap_handler *handler;
+    void *state;                  // the handler's, in the arena
+    void (*cleanup)(void *state); // frees what the state holds outside the arena; may be NULL
+    struct imap_result result;
+    struct buf *out; // during a run
+
+    struct imap_selected *selected; // NULL: none
+    struct arena tell_arena;        // of one step of imap_updates.c
+
+    _Atomic(const char *) stop; // said in BYE
+    atomic_bool is_watching;    // IDLE: a change is to wake the session
+    atomic_bool was_woken;
+};
+
+struct imap_server {
+    struct store *store;
+    struct imap_server_options options;
+    struct imap_framer_limits limits;
+    struct imap_recent *recent;
+};
+
+// ---- what a command is --------------------------------------------------------------------------
+
+// What may be told about other people's changes when a command ends (RFC 9051 section 7.5.1).
+enum imap_telling {
+    TELL_NOTHING,  // the mailbox was closed, or nothing is to come between
+    TELL_NO_GONE,  // all but EXPUNGE: FETCH, STORE, SEARCH with sequence numbers
+    TELL_ALL,      // all, unless a command with sequence numbers follows in the pipeline
+    TELL_OWN_GONE, // all, always: the command itself took messages out
+};
+
+struct imap_handler {
+    enum imap_step (*run)(struct imap_session *s);
+    enum imap_telling telling, telling_uid; // without and with the UID prefix
+};
+
+// imap_commands.c
+const struct imap_handler *imap_handler_of(enum imap_command_id id);
+
+// The commands, one file each; RFC sections in the files.
+enum imap_step imap_run_append(struct imap_session *s);
+enum imap_step imap_run_capability(struct imap_session *s);
+enum imap_step imap_run_close(struct imap_session *s);
+enum imap_step imap_run_copy(struct imap_session *s); // and MOVE
+enum imap_step imap_run_create(struct imap_session *s);
+enum imap_step imap_run_delete(struct imap_session *s);
+enum imap_step imap_run_enable(struct imap_session *s);
+enum imap_step imap_run_expunge(struct imap_session *s);
+enum imap_step imap_run_fetch(struct imap_session *s);
+enum imap_step imap_run_getquota(struct imap_session *s);
+enum imap_step imap_run_getquotaroot(struct imap_session *s);
+enum imap_step imap_run_id(struct imap_session *s);
+enum imap_step imap_run_idle(struct imap_session *s);
+enum imap_step imap_run_list(struct imap_session *s);
+enum imap_step imap_run_logout(struct imap_session *s);
+enum imap_step imap_run_lsub(struct imap_session *s);
+enum imap_step imap_run_namespace(struct imap_session *s);
+enum imap_step imap_run_noop(struct imap_session *s); // and CHECK
+enum imap_step imap_run_rename(struct imap_session *s);
+enum imap_step imap_run_search(struct imap_session *s);
+enum imap_step imap_run_select(struct imap_session *s); // and EXAMINE
+enum imap_step imap_run_setquota(struct imap_session *s);
+enum imap_step imap_run_status(struct imap_session *s);
+enum imap_step imap_run_store(struct imap_session *s);
+enum imap_step imap_run_subscribe(struct imap_session *s); // and UNSUBSCRIBE
+enum imap_step imap_run_unselect(struct imap_session *s);
+
+// ---- input (imap_session.c) ---------------------------------------------------------------------
+
+// The next frame of the input, reading when needed. ERR_OK; ERR_AGAIN: wait for input; ERR_EOF:
+// nothing more will come. `line_max` 0: a command, else one raw line of at most that many bytes.
+enum err imap_input_frame(struct imap_session *s, size_t line_max, struct imap_frame *out);
+// Bytes of the connection as they come, at most `max`: valid until consumed. Errors as above.
+enum err imap_input_bytes(struct imap_session *s, uint64_t max, struct span *out);
+void imap_input_consume(struct imap_session *s, size_t n);
+// A command with sequence numbers waits in the input: no EXPUNGE may come before it.
+bool imap_input_uses_numbers(struct imap_session *s);
+// Copies the running command's text, so that input may be read while it runs. ERR_NOMEM.
+enum err imap_input_release(struct imap_session *s);
+
+// ---- answers (imap_answer.c) --------------------------------------------------------------------
+
+// Sets the result; `code` and `text` are static or in the arena. Returns STEP_DONE.
+enum imap_step imap_answer(struct imap_session *s, enum imap_condition condition, struct span code,
+                           struct span text);
+enum imap_step imap_answer_ok(struct imap_session *s, const char *text);
+enum imap_step imap_answer_no(struct imap_session *s, const char *code, const char *text);
+enum imap_step imap_answer_bad(struct imap_session *s, const char *text);
+// The store's or engine's error as NO with the code of RFC 5530 that fits.
+enum imap_step imap_answer_err(struct imap_session *s, enum err e);
+// "[NONEXISTENT]", or with TRYCREATE as COPY and APPEND want it.
+enum imap_step imap_answer_no_mailbox(struct imap_session *s, bool try_create);
+
+// Text in the command's arena; empty without memory.
+struct span imap_text(struct imap_session *s, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+// ---- small things -------------------------------------------------------------------------------
+
+static inline bool imap_is_enabled(const struct imap_session *s, uint32_t what)
+{
+    return (s->enabled & what) != 0;
+}
+
+static inline bool imap_is_rev2(const struct imap_session *s)
+{
+    return imap_is_enabled(s, IMAP_ENABLE_IMAP4REV2);
+}
+
+// Names and quoted strings may be UTF-8.
+static inline bool imap_is_utf8(const struct imap_session *s)
+{
+    return imap_is_enabled(s, IMAP_ENABLE_IMAP4REV2 | IMAP_ENABLE_UTF8_ACCEPT);
+}
+
+static inline bool imap_batch_is_full(const struct imap_session *s)
+{
+    return s->out->n >= IMAP_BATCH_BYTES;
+}
+
+#define OUT(s, literal) buf_put((s)->out, SPAN(literal))
+
+struct actor imap_actor(const struct imap_session *s);
+// The handler's state, cleared; NULL without memory.
+void *imap_state(struct imap_session *s, size_t bytes);
+// The client's name of an ID command, kept as the device that changes are put down to.
+void imap_device_set(struct imap_session *s, const struct imap_id *id);
+// The same from the text of the list: ("name" "Thunderbird" ...).
+void imap_device_from_list(struct imap_session *s, struct span list);
+void imap_parse_options_of(const struct imap_session *s, struct imap_parse_options *out);
+
+// A mailbox name of the wire (canonical, with the server's separator) as the store knows it, in the
+// arena, and back. The names of IMAP_SESSION are already checked by the parser. ERR_INVALID with
+// the reason.
+enum err imap_name_in(struct imap_session *s, struct span wire, struct span *out,
+                      const char **out_why);
+struct span imap_name_shown(struct imap_session *s, struct span name); // p NULL without memory
+void imap_name_out(struct imap_session *s, struct span name);          // written as an astring
+
+void imap_condstore_enable(struct imap_session *s);
+// Back to the state without a mailbox; `say_closed`: with [CLOSED] where the client knows it.
+void imap_forget_selected(struct imap_session *s, bool say_closed);
+void imap_write_capabilities(struct imap_session *s);
+
+// Bits of wire/imap/imap_flag.h as those of store/placement.h.
+uint16_t imap_flags_to_store(uint32_t bits);
+
+#endif

@@ -1,0 +1,372 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// One telling is: what left the mailbox, then what came, then whose flags changed, all as of one
+// view. What does not fit into a batch is told in further ones, each with a view of its own. So
+// that nothing is missed the marks (told, told_gone) move only when a kind is finished, and then to
+// the version of the view in which it was begun; what changed meanwhile is told once more.
+//
+// The client's HIGHESTMODSEQ must never pass an expunge it was not told of, or it would miss it
+// after a QRESYNC. So while expunges may not be told, flags are not told either to a session that
+// has QRESYNC; new messages are (EXISTS has no MODSEQ).
+#include "keep/imap/imap_updates.h"
+
+#include "keep/imap/imap_line.h"
+#include "keep/imap/imap_recent.h"
+#include "store/change.h"
+
+#include "base/banned.h"
+
+#define VANISHED_RANGES_A_LINE 500
+#define OWN_RECORDS_MAX        1000
+
+modseq imap_updates_modseq(const struct imap_session *s)
+{
+    return s->selected->highest ? s->selected->highest : 1;
+}
+
+void imap_updates_flags_line(struct imap_session *s, const struct span *keywords, size_t n)
+{
+    static const char known[] = "\\Answered \\Flagged \\Deleted \\Seen \\Draft";
+    struct buf *out = s->out;
+
+    for (int permanent = 0; permanent < 2; permanent++) {
+        buf_put_str(out, permanent ? "* OK [PERMANENTFLAGS (" : "* FLAGS (");
+        if (permanent && s->selected->is_read_only) {
+            OUT(s, ")] Read-only\r\n");
+            break;
+        }
+        buf_put_str(out, known);
+        for (size_t i = 0; i < n; i++) {
+            if (imap_keyword_is_valid(keywords[i])) {
+                buf_put_byte(out, ' ');
+                buf_put(out, keywords[i]);
+            }
+        }
+        if (permanent && n < KEYWORDS_PER_MAILBOX_MAX) {
+            OUT(s, " \\*");
+        }
+        buf_put_str(out, permanent ? ")] These are kept\r\n" : ")\r\n");
+    }
+    s->selected->keywords_told = (uint32_t)n;
+}
+
+// ---- what left ----------------------------------------------------------------------------------
+
+static void tell_vanished(struct imap_session *s, struct uid_set gone)
+{
+    for (size_t i = 0; i < gone.count; i++) {
+        bool first = i % VANISHED_RANGES_A_LINE == 0;
+
+        buf_put_str(s->out, first ? "* VANISHED " : ",");
+        buf_put_u64(s->out, gone.ranges[i].first);
+        if (gone.ranges[i].last > gone.ranges[i].first) {
+            buf_put_byte(s->out, ':');
+            buf_put_u64(s->out, gone.ranges[i].last);
+        }
+        if ((i + 1) % VANISHED_RANGES_A_LINE == 0 || i + 1 == gone.count) {
+            OUT(s, "\r\n");
+        }
+    }
+}
+
+// From the highest number down, so that no number changes under the next; as many as fit. Those
+// told are left in `gone`.
+static void tell_expunged(struct imap_session *s, struct uid_set *gone)
+{
+    const struct uid_map *map = &s->selected->map;
+    size_t i = gone->count;
+
+    while (i && !imap_batch_is_full(s)) {
+        struct uid_range *r = &gone->ranges[--i];
+        uint32_t seq = uid_map_seq(map, r->last), left = r->last - r->first + 1;
+
+        for (; left && !imap_batch_is_full(s); left--, seq--) {
+            OUT(s, "* ");
+            buf_put_u64(s->out, seq);
+            OUT(s, " EXPUNGE\r\n");
+        }
+        r->first += left;
+    }
+    gone->ranges += i;
+    gone->count -= i;
+}
+
+// UIDs of the map that are there no more.
+static enum err find_gone(struct imap_session *s, struct view *v, struct uid_set *out)
+{
+    struct imap_selected *sel = s->selected;
+    struct uid_set gone;
+    enum err e = view_vanished(v, sel->mailbox, sel->told_gone, NULL, &s->tell_arena, &gone);
+
+    return e ? e : uid_map_known(&sel->map, gone, &s->tell_arena, out);
+}
+
+static enum err tell_gone(struct imap_session *s, struct view *v, enum imap_telling telling,
+                          bool *out_held)
+{
+    struct imap_selected *sel = s->selected;
+    struct uid_set gone = {0};
+    enum err e = find_gone(s, v, &gone);
+
+    *out_held = false;
+    if (e || !gone.count) {
+        sel->told_gone = e ? sel->told_gone : view_modseq(v);
+        return e;
+    }
+    if (telling == TELL_NO_GONE) {
+        *out_held = true;
+        return ERR_OK;
+    }
+    uint64_t all = uid_set_size(gone);
+
+    if (imap_is_enabled(s, IMAP_ENABLE_QRESYNC)) {
+        tell_vanished(s, gone);
+    } else {
+        tell_expunged(s, &gone);
+    }
+    e = uid_map_remove(&sel->map, gone);
+    e = e ? e : uid_map_remove(&sel->recent, gone);
+    if (!e && uid_set_size(gone) == all) {
+        sel->told_gone = view_modseq(v);
+    }
+    return e;
+}
+
+// ---- what came ----------------------------------------------------------------------------------
+
+static enum err take_recent(struct imap_session *s, struct view *v, uint32_t first, uint32_t last)
+{
+    struct imap_selected *sel = s->selected;
+    uint32_t from =
+        imap_recent_first(s->server->recent, v, sel->mailbox, last + 1, !sel->is_read_only);
+    struct uid_set fresh;
+    struct uid_range range = {from > first ? from : first, last};
+    enum err e = ERR_OK;
+
+    if (range.first <= last) {
+        e = uid_map_known(&sel->map, (struct uid_set){&range, 1}, &s->tell_arena, &fresh);
+        for (size_t i = 0; !e && i < fresh.count; i++) {
+            e = uid_map_append(&sel->recent, fresh.ranges[i].first, fresh.ranges[i].last);
+        }
+    }
+    return e;
+}
+
+static enum err tell_arrived(struct imap_session *s, struct view *v)
+{
+    struct imap_selected *sel = s->selected;
+    struct placement_scan *scan;
+    struct placement p;
+    uint32_t before = sel->map.exists, last = uid_map_last(&sel->map), first = 0;
+
+    if (last == UINT32_MAX) {
+        return ERR_OK;
+    }
+    enum err e = placement_scan_open(v, sel->mailbox, last + 1, UINT32_MAX, 0, &scan);
+
+    if (e) {
+        return e;
+    }
+    while (!(e = placement_next(scan, &p))) {
+        first = first ? first : p.uid;
+        e = uid_map_append(&sel->map, p.uid, p.uid);
+        if (e) {
+            break;
+        }
+    }
+    placement_scan_close(scan);
+    e = e == ERR_NOT_FOUND ? ERR_OK : e;
+    if (sel->map.exists == before) {
+        return e;
+    }
+    if (!e && !imap_is_rev2(s)) {
+        e = take_recent(s, v, first, uid_map_last(&sel->map));
+    }
+    OUT(s, "* ");
+    buf_put_u64(s->out, sel->map.exists);
+    OUT(s, " EXISTS\r\n");
+    if (!imap_is_rev2(s)) {
+        OUT(s, "* ");
+        buf_put_u64(s->out, sel->recent.exists);
+        OUT(s, " RECENT\r\n");
+    }
+    return e;
+}
+
+// ---- whose flags changed ------------------------------------------------------------------------
+
+static void tell_flags_of(struct imap_session *s, const struct placement *p, uint32_t seq,
+                          const struct imap_keywords *keywords)
+{
+    struct imap_selected *sel = s->selected;
+
+    imap_line_begin(s->out, seq);
+    // RFC 7162 section 3.2.4 wants the UID with QRESYNC; RFC 9051 allows it always.
+    if (s->command.uid || imap_is_enabled(s, IMAP_ENABLE_QRESYNC) || imap_is_rev2(s)) {
+        imap_line_uid(s->out, p->uid);
+        buf_put_byte(s->out, ' ');
+    }
+    imap_line_flags(s->out, p, sel->recent.exists && uid_map_seq(&sel->recent, p->uid), keywords);
+    if (sel->condstore) {
+        buf_put_byte(s->out, ' ');
+        imap_line_modseq(s->out, p->changed);
+    }
+    imap_line_end(s->out);
+}
+
+static enum err scan_flags(struct imap_session *s, struct view *v,
+                           const struct imap_keywords *keywords, bool *out_more)
+{
+    struct imap_selected *sel = s->selected;
+    struct placement_scan *scan;
+    struct placement p;
+    struct uid_cursor cursor = {0};
+    enum err e = placement_scan_open(v, sel->mailbox, sel->pass_uid + 1, uid_map_last(&sel->map),
+                                     sel->told, &scan);
+
+    *out_more = false;
+    if (e) {
+        return e;
+    }
+    while (!*out_more && !(e = placement_next(scan, &p))) {
+        uint32_t seq = uid_map_seq_at(&sel->map, &cursor, p.uid);
+
+        if (seq) {
+            tell_flags_of(s, &p, seq, keywords);
+        }
+        sel->pass_uid = p.uid;
+        *out_more = imap_batch_is_full(s);
+    }
+    placement_scan_close(scan);
+    return e == ERR_NOT_FOUND ? ERR_OK : e;
+}
+
+static enum err tell_flags(struct imap_session *s, struct view *v, uint32_t last_before,
+                           bool *out_more)
+{
+    struct imap_selected *sel = s->selected;
+    struct imap_keywords keywords;
+
+    *out_more = false;
+    if (!sel->pass_goal) {
+        sel->pass_goal = view_modseq(v);
+        sel->pass_uid = 0;
+    }
+    enum err e = imap_keywords_of(v, sel->mailbox, &keywords);
+
+    if (!e && keywords.n != sel->keywords_told) {
+        imap_updates_flags_line(s, keywords.names, keywords.n);
+    }
+    if (!e && last_before > sel->pass_uid) {
+        e = scan_flags(s, v, &keywords, out_more);
+    }
+    if (!e && !*out_more) {
+        sel->told = sel->pass_goal;
+        sel->pass_goal = 0;
+    }
+    return e;
+}
+
+// ---- all together -------------------------------------------------------------------------------
+
+static enum err tell(struct imap_session *s, struct view *v, enum imap_telling telling,
+                     bool *out_more)
+{
+    struct imap_selected *sel = s->selected;
+    const struct mailbox *mailbox;
+    bool held = false;
+    enum err e = view_mailbox(v, sel->mailbox, &mailbox);
+
+    if (e == ERR_NOT_FOUND || (!e && mailbox->is_no_select)) {
+        sel->is_gone = true;
+        return ERR_OK;
+    }
+    if (!e && mailbox->highest_modseq <= sel->told && mailbox->highest_modseq <= sel->told_gone &&
+        !sel->pass_goal) {
+        sel->told = sel->told_gone = view_modseq(v);
+        sel->highest = mailbox->highest_modseq;
+        return ERR_OK;
+    }
+    modseq highest = e ? 0 : mailbox->highest_modseq;
+
+    e = e ? e : tell_gone(s, v, telling, &held);
+    if (!e && imap_batch_is_full(s)) {
+        *out_more = true;
+        return ERR_OK;
+    }
+    uint32_t last_before = uid_map_last(&sel->map);
+
+    e = e ? e : tell_arrived(s, v);
+    if (!e && !(held && imap_is_enabled(s, IMAP_ENABLE_QRESYNC))) {
+        e = tell_flags(s, v, last_before, out_more);
+    }
+    if (!e && !*out_more && !held) {
+        sel->highest = highest;
+    }
+    return e;
+}
+
+enum imap_step imap_updates_step(struct imap_session *s, enum imap_telling telling)
+{
+    struct imap_selected *sel = s->selected;
+    struct view *v;
+    bool more = false;
+
+    // The watcher's number is a hint that may lag behind a commit just acknowledged to somebody
+    // else. It is good enough between FETCHes; where all may be told the store itself is asked.
+    if (sel->is_gone || (telling == TELL_NO_GONE && !sel->pass_goal &&
+                         sel->told >= store_watch_version(sel->watch))) {
+        return STEP_DONE;
+    }
+    if (view_open(s->server->store, s->account, &v)) {
+        return STEP_DONE; // told at the next occasion
+    }
+    arena_init(&s->tell_arena, IMAP_COMMAND_BYTES);
+    enum err e = tell(s, v, telling, &more);
+
+    view_close(v);
+    arena_finish(&s->tell_arena);
+    return !e && more ? STEP_MORE : STEP_DONE;
+}
+
+// ---- own changes --------------------------------------------------------------------------------
+
+// Did anybody else change flags in the mailbox between what was told and `version`?
+static bool others_changed(struct imap_session *s, struct view *v, modseq version)
+{
+    struct imap_selected *sel = s->selected;
+    struct change_scan *scan;
+    struct change c;
+    bool found = false;
+    int left = OWN_RECORDS_MAX;
+
+    if (change_scan_open(v, sel->told, false, &scan)) {
+        return true;
+    }
+    while (!found && !change_next(scan, &c) && c.number < version) {
+        found = (c.mailbox == sel->mailbox && c.kind == CHANGE_FLAGS) || --left == 0;
+    }
+    change_scan_close(scan);
+    return found;
+}
+
+void imap_updates_own(struct imap_session *s, modseq version)
+{
+    struct imap_selected *sel = s->selected;
+    struct view *v;
+
+    if (sel->pass_goal || version <= sel->told) {
+        return;
+    }
+    if (version == sel->told + 1) {
+        sel->told = version;
+        return;
+    }
+    if (view_open(s->server->store, s->account, &v)) {
+        return;
+    }
+    if (!others_changed(s, v, version)) {
+        sel->told = version;
+    }
+    view_close(v);
+}
