@@ -8,6 +8,7 @@
 
 enum lock_rank {
     LOCK_SUPERVISOR = 10,
+    LOCK_GATE = 15,             // gate: settings, certificate, the conversation with keep
     LOCK_SESSIONS = 20,         // keep: the table of sessions
     LOCK_SESSION = 30,          // keep: one session's state shared between loop and worker
     LOCK_AUTH = 40,             // auth: cache of verified passwords, running hashes

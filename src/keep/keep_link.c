@@ -22,7 +22,7 @@ struct keep_link {
     struct channel *channel; // NULL while the gate is away
     uint64_t generation;     // of the channel: an answer for an older one has nobody to go to
     struct worker_pool *workers;
-    uint64_t logins, failures;
+    atomic_uint_fast64_t logins, failures; // read by others
     struct list questions; // being answered
 };
 

@@ -38,6 +38,7 @@ enum err keep_link_attach(struct keep_link *l, int fd);
 struct keep_link_counts {
     uint64_t logins, failures;
 };
+// Any thread.
 void keep_link_count(const struct keep_link *l, struct keep_link_counts *out);
 
 #endif

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the parts of the gate share: the configuration of the moment, the conversation with keep,
+// the workers. Functions here may be called on any thread unless said otherwise; none blocks.
+#ifndef GATE_GATE_INTERNAL_H
+#define GATE_GATE_INTERNAL_H
+
+#include <stdatomic.h>
+
+#include "base/lock.h"
+#include "base/map.h"
+#include "conf/settings.h"
+#include "ipc/channel.h"
+#include "net/address.h"
+#include "net/tls.h"
+
+#define GATE_WORKERS_MAX 64
+
+struct gate_worker;
+
+// Settings and certificate as they were when a connection came; counted, never changed.
+struct gate_config {
+    atomic_uint refs;
+    struct settings *settings;
+    struct tls_context *tls; // NULL: no usable certificate, so no TLS
+};
+struct gate_config *gate_config_ref(struct gate_config *c);
+void gate_config_unref(struct gate_config *c); // NULL is allowed
+
+struct gate {
+    struct lock lock; // of the members down to the empty line
+    struct gate_config *config;
+    struct channel *keep; // NULL while keep is away
+    struct map waiting;   // address key -> tally of connections not yet logged in
+    unsigned waiting_count;
+
+    struct loop *loop; // of the main thread: listeners, supervisor, keep
+    struct gate_worker *workers[GATE_WORKERS_MAX];
+    unsigned worker_count;
+    atomic_uint connections; // held by the workers
+    atomic_bool is_stopping;
+};
+
+struct gate_config *gate_config_now(struct gate *g); // one reference, the caller's
+
+// Sends frames to keep. ERR_UNAVAILABLE while keep is away. The descriptor (-1: none) stays the
+// caller's.
+enum err gate_keep_send(struct gate *g, struct span frames, int fd);
+
+// Counts a connection that has not logged in. ERR_LIMIT with `*out_reason` (static).
+enum err gate_waiting_enter(struct gate *g, const struct gate_config *c, const struct address *peer,
+                            const char **out_reason);
+void gate_waiting_leave(struct gate *g, const struct address *peer);
+
+#endif

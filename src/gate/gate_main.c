@@ -1,0 +1,327 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The gate's start and end, its listeners, and its conversations with the supervisor and keep.
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "gate/gate.h"
+#include "gate/gate_internal.h"
+#include "gate/worker.h"
+#include "ipc/child.h"
+#include "ipc/sandbox.h"
+#include "net/listener.h"
+
+#include "base/banned.h"
+
+#define SEND_QUEUE_MAX (8u << 20)
+#define GOODBYE_MS     2000 // the most that the last words may take at a stop
+
+struct gate_listener {
+    struct gate_main *main;
+    struct listener *listener;
+    bool implicit_tls;
+};
+
+struct gate_main {
+    struct gate gate;
+    struct child_start start;
+    struct child *child;
+    struct gate_listener listeners[IPC_FDS_MAX];
+    unsigned listener_count;
+    unsigned next_worker;
+    struct timer stop_timer;
+    int64_t stop_at_ms;
+};
+
+// ---- settings and certificate -------------------------------------------------------------------
+
+static enum err config_make(struct settings *settings, struct span cert, struct span key,
+                            char problem[256], struct gate_config **out)
+{
+    struct gate_config *c = calloc(1, sizeof(*c));
+
+    if (!c) {
+        return ERR_NOMEM;
+    }
+    atomic_init(&c->refs, 1);
+    if (cert.n) {
+        enum err e = tls_context_create(cert, key, "imap", problem, &c->tls);
+
+        if (e != ERR_OK) {
+            free(c);
+            return e;
+        }
+    }
+    c->settings = settings_ref(settings);
+    log_set_level((enum log_level)conf_value_choice(settings, SETTING_LOG_LEVEL));
+    *out = c;
+    return ERR_OK;
+}
+
+static void config_use(struct gate *g, struct gate_config *c)
+{
+    lock_take(&g->lock);
+    struct gate_config *old = g->config;
+
+    g->config = c;
+    lock_release(&g->lock);
+    gate_config_unref(old);
+}
+
+static enum err on_reload(void *arg, struct settings *settings, struct span cert_pem,
+                          struct span key_pem, char problem[256])
+{
+    struct gate_main *m = arg;
+    struct gate_config *c;
+    enum err e = config_make(settings, cert_pem, key_pem, problem, &c);
+
+    settings_unref(settings);
+    if (e == ERR_OK) {
+        config_use(&m->gate, c);
+    }
+    return e;
+}
+
+// ---- keep ---------------------------------------------------------------------------------------
+
+static enum err on_keep_message(struct channel *c, void *arg, const struct ipc_frame *frame,
+                                int *fds)
+{
+    struct gate *g = arg;
+    struct ipc_auth_result answer;
+
+    (void)c;
+    for (unsigned i = 0; i < frame->fds; i++) {
+        close(fds[i]);
+    }
+    if (frame->type != IPC_AUTH_RESULT || frame->fds ||
+        ipc_auth_result_decode(frame->fields, &answer) != ERR_OK) {
+        return ERR_INVALID;
+    }
+    unsigned index = worker_of_conversation(answer.conversation);
+
+    if (index >= g->worker_count) {
+        return ERR_INVALID;
+    }
+    worker_answer(g->workers[index], &answer);
+    return ERR_OK;
+}
+
+static void keep_use(struct gate *g, struct channel *c)
+{
+    lock_take(&g->lock);
+    struct channel *old = g->keep;
+
+    g->keep = c;
+    lock_release(&g->lock);
+    channel_close(old);
+    for (unsigned i = 0; i < g->worker_count; i++) {
+        worker_keep_lost(g->workers[i]); // questions to the old one
+    }
+}
+
+static void on_keep_ended(struct channel *c, void *arg, enum err e)
+{
+    struct gate *g = arg;
+
+    (void)c;
+    if (!atomic_load(&g->is_stopping)) {
+        log_warn("the conversation with keep has ended (%s); logins are told to try again until it "
+                 "is back",
+                 err_name(e));
+    }
+    keep_use(g, NULL);
+}
+
+static enum err keep_attach(struct gate *g, int fd)
+{
+    static const struct channel_handler handler = {.message = on_keep_message,
+                                                   .ended = on_keep_ended};
+    struct channel *c;
+    enum err e = channel_open(g->loop, fd, SEND_QUEUE_MAX, &handler, g, &c);
+
+    if (e == ERR_OK) {
+        keep_use(g, c);
+    }
+    return e;
+}
+
+static void on_link(void *arg, int fd)
+{
+    struct gate_main *m = arg;
+
+    if (keep_attach(&m->gate, fd) != ERR_OK) {
+        log_error("the new conversation with keep could not be opened");
+        close(fd);
+    }
+}
+
+// ---- listeners ----------------------------------------------------------------------------------
+
+static void on_connection(void *arg, int fd, const struct address *peer)
+{
+    struct gate_listener *l = arg;
+    struct gate *g = &l->main->gate;
+    unsigned max = (unsigned)conf_value_count(g->config->settings, SETTING_GATE_CONNECTIONS_MAX);
+
+    if (atomic_fetch_add(&g->connections, 1) >= max) {
+        atomic_fetch_sub(&g->connections, 1);
+        close(fd);
+        return;
+    }
+    worker_give(g->workers[l->main->next_worker++ % g->worker_count], fd, peer, l->implicit_tls);
+}
+
+static enum err listeners_open(struct gate_main *m)
+{
+    struct span words = span_from_str(m->start.listeners);
+
+    for (unsigned i = 0; i < m->start.listen_count; i++) {
+        struct gate_listener *l = &m->listeners[i];
+
+        l->main = m;
+        l->implicit_tls = span_eq(span_split(&words, ' '), SPAN("imaps"));
+        enum err e =
+            listener_create(m->gate.loop, m->start.listen_fds[i], on_connection, l, &l->listener);
+
+        if (e != ERR_OK) {
+            return e;
+        }
+        m->start.listen_fds[i] = -1;
+        m->listener_count = i + 1;
+    }
+    return ERR_OK;
+}
+
+static void listeners_close(struct gate_main *m)
+{
+    for (unsigned i = 0; i < m->listener_count; i++) {
+        listener_destroy(m->listeners[i].listener);
+    }
+    m->listener_count = 0;
+}
+
+// ---- stopping -----------------------------------------------------------------------------------
+
+// Relays end when keep has said goodbye on them; then nothing is left to wait for.
+static void on_stop_timer(struct timer *t)
+{
+    struct gate_main *m = LIST_ITEM(t, struct gate_main, stop_timer);
+    int64_t now = clock_monotonic_ms();
+
+    if (atomic_load(&m->gate.connections) == 0 || now >= m->stop_at_ms ||
+        loop_timer_set(m->gate.loop, t, now + 20) != ERR_OK) {
+        loop_stop(m->gate.loop);
+    }
+}
+
+static void on_stop(void *arg, int64_t timeout_ms)
+{
+    struct gate_main *m = arg;
+
+    atomic_store(&m->gate.is_stopping, true);
+    listeners_close(m);
+    for (unsigned i = 0; i < m->gate.worker_count; i++) {
+        worker_goodbye(m->gate.workers[i]);
+    }
+    m->stop_at_ms = clock_monotonic_ms() + (timeout_ms < GOODBYE_MS ? timeout_ms : GOODBYE_MS);
+    m->stop_timer.fire = on_stop_timer;
+    on_stop_timer(&m->stop_timer);
+}
+
+static void on_status(void *arg, struct ipc_status *out)
+{
+    struct gate_main *m = arg;
+
+    out->connections = atomic_load(&m->gate.connections);
+}
+
+// ---- start and end ------------------------------------------------------------------------------
+
+static enum err workers_start(struct gate *g)
+{
+    unsigned n = (unsigned)conf_value_count(g->config->settings, SETTING_GATE_THREADS);
+
+    while (g->worker_count < n && g->worker_count < GATE_WORKERS_MAX) {
+        enum err e = worker_start(g, g->worker_count, &g->workers[g->worker_count]);
+
+        if (e != ERR_OK) {
+            return e;
+        }
+        g->worker_count++;
+    }
+    return ERR_OK;
+}
+
+static enum err gate_open(struct gate_main *m, int supervisor_fd)
+{
+    char problem[256] = "";
+    struct gate *g = &m->gate;
+    enum err e = child_start(supervisor_fd, "gate", &m->start);
+
+    if (e == ERR_OK) {
+        e = config_make(m->start.settings, buf_span(&m->start.cert_pem),
+                        buf_span(&m->start.key_pem), problem, &g->config);
+        if (e != ERR_OK && problem[0]) {
+            log_error("the certificate cannot be used: %s", problem);
+        }
+    }
+    if (e == ERR_OK) {
+        e = sandbox_enter(SANDBOX_GATE, NULL);
+    }
+    if (e == ERR_OK) {
+        e = loop_create(&g->loop);
+    }
+    if (e == ERR_OK) {
+        e = workers_start(g);
+    }
+    if (e == ERR_OK) {
+        e = keep_attach(g, m->start.link_fd);
+        m->start.link_fd = e == ERR_OK ? -1 : m->start.link_fd;
+    }
+    return e == ERR_OK ? listeners_open(m) : e;
+}
+
+static void gate_close(struct gate_main *m)
+{
+    struct gate *g = &m->gate;
+
+    listeners_close(m);
+    for (unsigned i = 0; i < g->worker_count; i++) {
+        worker_stop(g->workers[i]);
+    }
+    child_detach(m->child);
+    channel_close(g->keep);
+    loop_destroy(g->loop);
+    map_finish(&g->waiting);
+    gate_config_unref(g->config);
+    lock_finish(&g->lock);
+    child_start_finish(&m->start);
+}
+
+int gate_main(int supervisor_fd)
+{
+    static const struct child_handler handler = {
+        .reload = on_reload, .link = on_link, .stop = on_stop, .status = on_status};
+    static struct gate_main m; // one of a process; large
+    enum err e;
+
+    lock_init(&m.gate.lock, LOCK_GATE);
+    map_init(&m.gate.waiting);
+    e = gate_open(&m, supervisor_fd);
+    if (e == ERR_OK) {
+        e = child_attach(&m.start, m.gate.loop, &handler, &m, &m.child);
+    }
+    if (e == ERR_OK) {
+        e = child_ready(m.child);
+    }
+    if (e == ERR_OK) {
+        loop_run(m.gate.loop);
+    } else {
+        log_error("the gate cannot start: %s", err_name(e));
+    }
+    gate_close(&m);
+    return e == ERR_OK ? EXIT_SUCCESS : EXIT_FAILURE;
+}
