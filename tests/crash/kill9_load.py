@@ -13,6 +13,7 @@ import imapwire
 from imapwire import Closed, Desync, Imap, compress, expand
 from kill9_oracle import Box, BoxOp, Item, ItemOp, forget, rename
 from messages import generated
+from servers import PASSWORD
 
 FLAGS = ("\\seen", "\\flagged", "\\answered", "\\draft", "$forwarded", "work", "later")
 SIZES = (300, 800, 1500, 1500, 3000, 6000, 6000, 30000)
@@ -48,7 +49,7 @@ class Client(threading.Thread):
     def run(self):
         try:
             self.imap = Imap(self.server.port, timeout=15.0)
-            self.imap.login(self.server.user(self.account))
+            self.imap.login(self.server.user(self.account), PASSWORD)
             self.imap.ok("ENABLE QRESYNC")
             self.choose_box(self.box(f"w{self.number}"))
             while not self.stop.is_set():

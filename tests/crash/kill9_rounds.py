@@ -19,7 +19,7 @@ from imapwire import Closed, Desync, Imap, Refused  # noqa: E402
 from kill9_load import Books, Client, make_known  # noqa: E402
 from kill9_observe import observe  # noqa: E402
 from kill9_oracle import Box, Model, check  # noqa: E402
-from servers import log, server_class  # noqa: E402
+from servers import PASSWORD, log, server_class  # noqa: E402
 
 CLIENTS_PER_ACCOUNT = 4
 
@@ -85,7 +85,7 @@ class Rounds:
         while time.monotonic() - begun < seconds:
             try:
                 with Imap(self.server.port, timeout=5.0) as c:
-                    c.login(self.server.user(1))
+                    c.login(self.server.user(1), PASSWORD)
                     c.select("INBOX")
                     return time.monotonic() - begun
             except Exception:  # noqa: B902 - whatever it is, it is not serving yet

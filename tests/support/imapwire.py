@@ -368,7 +368,7 @@ class Imap:
             raise Refused(reply, command)
         return reply
 
-    def login(self, user, password="pass"):
+    def login(self, user, password):
         return self.ok(b"LOGIN " + quote(user) + b" " + quote(password))
 
     def capabilities(self):

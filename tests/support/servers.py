@@ -6,6 +6,7 @@ against a second server that speaks the same protocol.
 """
 import glob
 import os
+import pwd
 import re
 import shutil
 import signal
@@ -18,7 +19,7 @@ import time
 from imapwire import Imap
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-PASSWORD = "pass"
+PASSWORD = "garden-gate-77"
 
 
 def free_port():
@@ -67,6 +68,8 @@ def title(pid):
 def self_signed(folder, name="localhost", tag="cert"):
     """A fresh key and certificate: (certificate path, key path)."""
     cert, key = os.path.join(folder, f"{tag}.pem"), os.path.join(folder, f"{tag}.key")
+    if os.path.exists(cert) and os.path.exists(key):
+        return cert, key
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
          "-nodes", "-keyout", key, "-out", cert, "-days", "30", "-subj", f"/CN={name}",
@@ -80,15 +83,17 @@ class Server:
     """What every server can do. `folder` is made and removed here unless it is given."""
 
     peer = None
+    password = PASSWORD
 
-    def __init__(self, folder=None, data=None, users=20, clear=True, settings=None, wrap=None):
+    def __init__(self, folder=None, data=None, users=20, clear=True, settings=None, wrap=None,
+                 port=None, tls_port=None):
         self.own_folder = folder is None
         self.folder = folder or tempfile.mkdtemp(prefix="mailtest-")
         os.chmod(self.folder, 0o755)
         self.data = data or os.path.join(self.folder, "data")
         self.users, self.clear, self.wrap_command = users, clear, wrap
         self.settings = dict(settings or {})
-        self.port, self.tls_port = free_port(), free_port()
+        self.port, self.tls_port = port or free_port(), tls_port or free_port()
         self.cert, self.key = self_signed(self.folder)
         self.process = None
 
@@ -157,7 +162,7 @@ class Server:
 
     def login(self, i=1, mode="clear", **more):
         c = self.connect(mode, **more)
-        c.login(self.user(i), PASSWORD)
+        c.login(self.user(i), self.password)
         return c
 
     # ---- looking at it ----
@@ -298,8 +303,9 @@ class Dovecot(Server):
         with open(conf, "w") as f:
             f.write(DOVECOT_CONF.format(
                 folder=self.folder, data=self.data, cert=self.cert, key=self.key, port=self.port,
-                tls_port=self.tls_port, plain="no" if self.clear else "yes", password=PASSWORD,
-                format=os.environ.get("DOVECOT_FORMAT", "mdbox"),
+                tls_port=self.tls_port, plain="no" if self.clear else "yes",
+                password=self.password,
+                format=os.environ.get("DOVECOT_FORMAT", "sdbox"),
                 fsync=os.environ.get("DOVECOT_FSYNC", "optimized")))
         if not alive(self.pid()):
             try:
@@ -315,21 +321,19 @@ class Dovecot(Server):
 
     def stop(self):
         pids = self.pids()
-        if self.process is not None:
-            if self.process.poll() is None:
-                self.process.terminate()
-            try:
-                self.process.wait(15)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait(5)
-            self.process = None
-        end = time.monotonic() + 5
+        if pids:
+            os.kill(pids[0], signal.SIGTERM)
+        end = time.monotonic() + 15
         while any(alive(p) for p in pids) and time.monotonic() < end:
+            if self.process is not None:
+                self.process.poll()
             time.sleep(0.02)
         for p in pids:
             if alive(p):
                 os.kill(p, signal.SIGKILL)
+        if self.process is not None:
+            self.process.wait(5)
+            self.process = None
 
     def kill(self, what):
         pids = super().kill(what)
@@ -363,6 +367,21 @@ def server_class():
     return Dovecot if os.environ.get("PEER") == "dovecot" else Mailkeep
 
 
+MAILKEEP_CONF = """
+data_dir = "{data}"
+listen_imap = 127.0.0.1:{port}
+listen_imaps = 127.0.0.1:{tls_port}
+tls_cert = "{cert}"
+tls_key = "{key}"
+user = "{me}"
+gate_user = "{me}"
+clear_login_loopback = {clear}
+# One hash in a test says as much as a slow one.
+argon2_memory = 64 KB
+argon2_passes = 1
+"""
+
+
 class Mailkeep(Server):
     peer = "mailkeep"
     atomic = True
@@ -374,6 +393,90 @@ class Mailkeep(Server):
     @property
     def log_path(self):
         return os.path.join(self.folder, "log")
+
+    @property
+    def conf_path(self):
+        return os.path.join(self.folder, "mailkeep.conf")
+
+    def user(self, i):
+        return f"u{i}@example.org"
+
+    def write_conf(self):
+        text = MAILKEEP_CONF.format(
+            data=self.data, port=self.port, tls_port=self.tls_port, cert=self.cert, key=self.key,
+            me=pwd.getpwuid(os.geteuid()).pw_name, clear="yes" if self.clear else "no")
+        for name, value in self.settings.items():
+            text = re.sub(rf"(?m)^{name} = .*\n", "", text) + f"{name} = {value}\n"
+        with open(self.conf_path, "w") as f:
+            f.write(text)
+
+    def command(self, *words, data=None, check=True):
+        """Runs `mailkeep <words>` against this server; returns the finished process."""
+        r = subprocess.run([mailkeep_binary(), "-c", self.conf_path, *words], input=data,
+                           capture_output=True, text=True, timeout=120)
+        if check and r.returncode:
+            raise RuntimeError(f"mailkeep {' '.join(words)}: exit {r.returncode}\n{r.stdout}"
+                               f"{r.stderr}")
+        return r
+
+    def pid(self):
+        try:
+            with open(os.path.join(self.folder, "pid")) as f:
+                return int(f.read())
+        except (OSError, ValueError):
+            return 0
+
+    def start(self):
+        os.makedirs(self.data, exist_ok=True)
+        self.write_conf()
+        with open(self.log_path, "ab") as out:
+            self.process = subprocess.Popen(
+                (self.wrap_command or []) + [mailkeep_binary(), "-c", self.conf_path, "serve"],
+                stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True)
+        with open(os.path.join(self.folder, "pid"), "w") as f:
+            f.write(str(self.process.pid))
+        self.wait_ready()
+        self.add_accounts()
+
+    def add_accounts(self):
+        mark = os.path.join(self.folder, "accounts-made")
+        if os.path.exists(mark):
+            return
+        self.command("domain", "add", "example.org")
+        for i in range(1, self.users + 1):
+            self.command("account", "add", self.user(i), "--password-stdin", data=self.password + "\n")
+        with open(mark, "w"):
+            pass
+
+    def stop(self, seconds=15.0):
+        pids = self.pids()
+        if pids:
+            os.kill(pids[0], signal.SIGTERM)
+        end = time.monotonic() + seconds
+        while any(alive(p) for p in pids) and time.monotonic() < end:
+            if self.process is not None:
+                self.process.poll()
+            time.sleep(0.01)
+        left = [p for p in pids if alive(p)]
+        for p in left:
+            os.kill(p, signal.SIGKILL)
+        if self.process is not None:
+            self.process.wait(5)
+            self.process = None
+        if left:
+            raise RuntimeError(f"did not stop in {seconds} s:\n{self.log_tail()}")
+
+    def reload(self):
+        os.kill(self.pid(), signal.SIGHUP)
+
+    def role(self, name):
+        return [p for p in self.pids()[1:] if re.search(rf"\b{name}\b", title(p))]
+
+    def check(self):
+        """What `mailkeep check` has to say: lines, none when all is well."""
+        r = self.command("check", check=False)
+        return [] if r.returncode == 0 else [f"mailkeep check: {line}" for line in
+                                             (r.stdout + r.stderr).splitlines()]
 
 
 def log(*words):

@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The common part of the control scripts in tests/bench."""
+import os
+import resource
+import shutil
+import sys
+
+
+def main(server, name, port, tls_port, usage, **options):
+    if len(sys.argv) != 2 or sys.argv[1] not in ("start", "stop", "restart", "wipe", "pid"):
+        sys.exit(usage)
+    folder = os.path.join(os.path.abspath(os.environ.get("PEERS", "peers")), name)
+    if sys.argv[1] == "pid" and not os.path.isdir(folder):
+        return
+    os.makedirs(folder, exist_ok=True)
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    s = server(folder=folder, port=port, tls_port=tls_port, **options)
+    if sys.argv[1] == "pid":
+        if s.pids():
+            print(s.pid())
+        return
+    if sys.argv[1] in ("stop", "restart", "wipe"):
+        s.stop()
+    if sys.argv[1] == "wipe":
+        shutil.rmtree(folder)
+    if sys.argv[1] in ("start", "restart"):
+        s.start()
+    s.process = None  # it lives on without us
