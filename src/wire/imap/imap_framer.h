@@ -15,7 +15,9 @@
 // IMAP_FRAME_APPEND_NEXT announces a further message (RFC 3502), IMAP_FRAME_APPEND_END is the end.
 // An owner that wants to refuse the command at a synchronizing literal answers with a tagged NO
 // instead of the continuation and calls imap_framer_refuse; at a non-synchronizing one the bytes
-// come anyway and it must take (and drop) them before it answers.
+// come anyway and it must take (and drop) them, and go on to IMAP_FRAME_APPEND_END, before it
+// answers. IMAP_FRAME_LITERAL_TOO_BIG instead of APPEND_NEXT ends the whole APPEND. A head that the
+// parser refuses (a NUL in it, say) is framed as usual.
 //
 // A line may end in a bare LF; a NUL or a CR elsewhere in a line is IMAP_FRAME_BAD_LINE.
 #ifndef WIRE_IMAP_IMAP_FRAMER_H

@@ -270,8 +270,8 @@ static enum err take_items(struct imap_cursor *c, struct fetch_builder *b)
     return ERR_OK;
 }
 
-// "(CHANGEDSINCE 12 VANISHED)"; RFC 7162 section 3.2.6 wants VANISHED with UID FETCH and
-// CHANGEDSINCE only.
+// "(CHANGEDSINCE 12 VANISHED)"; 0 is borne and means every message. RFC 7162 section 3.2.6 wants
+// VANISHED with UID FETCH and CHANGEDSINCE only.
 static enum err take_modifiers(struct imap_cursor *c, bool uid, struct imap_fetch *f)
 {
     size_t from = c->at;
@@ -281,7 +281,7 @@ static enum err take_modifiers(struct imap_cursor *c, bool uid, struct imap_fetc
     while (!end) {
         if (imap_take_word(c, SPAN("CHANGEDSINCE"))) {
             TRY(imap_take_space(c, "expected a space after CHANGEDSINCE"));
-            TRY(imap_take_number(c, 1, IMAP_NUMBER_MAX, "expected a mod-sequence of 1 or more",
+            TRY(imap_take_number(c, 0, IMAP_NUMBER_MAX, "expected a mod-sequence",
                                  &f->changedsince));
             f->has_changedsince = true;
         } else if (imap_take_word(c, SPAN("VANISHED"))) {

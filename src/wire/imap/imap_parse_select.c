@@ -42,7 +42,7 @@ static enum err take_qresync(struct imap_cursor *c, struct imap_qresync *q)
     TRY(imap_take_number(c, 1, UINT32_MAX, "expected a UIDVALIDITY", &validity));
     q->uidvalidity = (uint32_t)validity;
     TRY(imap_take_space(c, "expected a space after the UIDVALIDITY"));
-    TRY(imap_take_number(c, 1, IMAP_NUMBER_MAX, "expected a mod-sequence", &q->modseq));
+    TRY(imap_take_number(c, 0, IMAP_NUMBER_MAX, "expected a mod-sequence", &q->modseq));
     bool more = imap_take(c, ' ');
 
     if (more && imap_peek(c) != '(') {
