@@ -40,6 +40,7 @@ struct auth {
     struct list answered; // oldest first
     size_t answered_count;
     unsigned running, waiting;
+    uint64_t hashes;
 };
 
 void auth_options_default(struct auth_options *o)
@@ -165,6 +166,7 @@ static enum err verify_in_turn(struct auth *a, struct span password, struct span
 
     lock_take(&a->lock);
     a->running--;
+    a->hashes++;
     pthread_cond_signal(&a->turn);
     return e;
 }
@@ -268,4 +270,13 @@ enum err auth_password(struct auth *a, struct span name, struct span password, a
     }
     *out = id;
     return ERR_OK;
+}
+
+uint64_t auth_hashes(struct auth *a)
+{
+    lock_take(&a->lock);
+    uint64_t n = a->hashes;
+
+    lock_release(&a->lock);
+    return n;
 }

@@ -31,4 +31,7 @@ void auth_destroy(struct auth *a);
 // ERR_UNAVAILABLE (too many waiting, or the store cannot be read now).
 enum err auth_password(struct auth *a, struct span name, struct span password, account_id *out);
 
+// Hashes computed since the start: what logins have really cost. Any thread.
+uint64_t auth_hashes(struct auth *a);
+
 #endif

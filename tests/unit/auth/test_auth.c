@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <pthread.h>
+
+#include "../test.h"
+#include "auth/auth.h"
+#include "engine/memory/memory.h"
+
+#define THREADS 10
+
+struct fixture {
+    struct engine *engine;
+    struct store *store;
+    struct auth *auth;
+    account_id anna;
+};
+
+static const struct password_params cheap = {.memory_kib = 64, .passes = 1, .lanes = 1};
+static const struct actor admin = {.kind = ACTOR_ADMIN};
+
+static void set_password(struct fixture *f, struct span password)
+{
+    struct buf hash;
+
+    buf_init(&hash, PASSWORD_HASH_MAX);
+    assert_ok(password_hash(password, &cheap, &hash));
+    assert_ok(directory_account_set_password(f->store, &admin, f->anna, buf_span(&hash)));
+    buf_finish(&hash);
+}
+
+static int setup(void **state)
+{
+    static struct fixture f;
+    struct store_options so;
+    struct auth_options ao;
+
+    assert_ok(engine_memory_open(&f.engine));
+    store_options_default(&so);
+    assert_ok(store_open(f.engine, &so, &f.store));
+    assert_ok(directory_domain_add(f.store, &admin, SPAN("example.org")));
+    assert_ok(
+        directory_account_add(f.store, &admin, SPAN("anna@example.org"), SPAN(""), false, &f.anna));
+    auth_options_default(&ao);
+    ao.params = cheap;
+    ao.default_domain = SPAN("example.org");
+    ao.hashes_max = 2;
+    assert_ok(auth_create(f.store, &ao, &f.auth));
+    *state = &f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+
+    auth_destroy(f->auth);
+    store_close(f->store);
+    engine_close(f->engine);
+    return 0;
+}
+
+static void test_right_wrong_unknown(void **state)
+{
+    struct fixture *f = *state;
+    account_id id = 0;
+
+    // No password was set yet: nothing opens the account, the empty password least of all.
+    assert_err(auth_password(f->auth, SPAN("anna@example.org"), SPAN(""), &id), ERR_DENIED);
+    set_password(f, SPAN("correct horse"));
+    assert_ok(auth_password(f->auth, SPAN("anna@example.org"), SPAN("correct horse"), &id));
+    assert_true(id == f->anna);
+    assert_ok(auth_password(f->auth, SPAN("ANNA@Example.ORG"), SPAN("correct horse"), &id));
+    assert_ok(auth_password(f->auth, SPAN("anna"), SPAN("correct horse"), &id));
+    static const char *const wrong[] = {"", "correct hors", "correct horse ", "Correct horse"};
+
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        assert_err(auth_password(f->auth, SPAN("anna"), span_from_str(wrong[i]), &id), ERR_DENIED);
+    }
+    assert_err(auth_password(f->auth, SPAN("berta"), SPAN("correct horse"), &id), ERR_DENIED);
+    assert_err(auth_password(f->auth, SPAN("a b@@c"), SPAN("correct horse"), &id), ERR_DENIED);
+    assert_err(auth_password(f->auth, SPAN(""), SPAN(""), &id), ERR_DENIED);
+}
+
+static void test_unknown_names_cost_as_much(void **state)
+{
+    struct fixture *f = *state;
+    account_id id;
+    uint64_t before = auth_hashes(f->auth);
+
+    assert_err(auth_password(f->auth, SPAN("nobody"), SPAN("x"), &id), ERR_DENIED);
+    assert_err(auth_password(f->auth, SPAN("nobody"), SPAN("x"), &id), ERR_DENIED);
+    assert_int_equal(auth_hashes(f->auth), before + 2);
+}
+
+static void *login(void *arg)
+{
+    struct fixture *f = arg;
+    account_id id = 0;
+
+    return auth_password(f->auth, SPAN("anna"), SPAN("correct horse"), &id) == ERR_OK &&
+                   id == f->anna
+               ? f
+               : NULL;
+}
+
+static void test_ten_connections_pay_once(void **state)
+{
+    struct fixture *f = *state;
+    pthread_t threads[THREADS];
+
+    set_password(f, SPAN("correct horse"));
+    uint64_t before = auth_hashes(f->auth);
+
+    for (int i = 0; i < THREADS; i++) {
+        assert_int_equal(pthread_create(&threads[i], NULL, login, f), 0);
+    }
+    for (int i = 0; i < THREADS; i++) {
+        void *ok;
+
+        pthread_join(threads[i], &ok);
+        assert_non_null(ok);
+    }
+    assert_int_equal(auth_hashes(f->auth), before + 1);
+}
+
+static void test_a_change_counts_at_once(void **state)
+{
+    struct fixture *f = *state;
+    account_id id;
+
+    set_password(f, SPAN("correct horse"));
+    assert_ok(auth_password(f->auth, SPAN("anna"), SPAN("correct horse"), &id));
+    set_password(f, SPAN("another one"));
+    assert_err(auth_password(f->auth, SPAN("anna"), SPAN("correct horse"), &id), ERR_DENIED);
+    assert_ok(auth_password(f->auth, SPAN("anna"), SPAN("another one"), &id));
+    assert_ok(directory_account_set_state(f->store, &admin, f->anna, ACCOUNT_SUSPENDED));
+    assert_err(auth_password(f->auth, SPAN("anna"), SPAN("another one"), &id), ERR_DENIED);
+    assert_ok(directory_account_set_state(f->store, &admin, f->anna, ACCOUNT_ACTIVE));
+    assert_ok(auth_password(f->auth, SPAN("anna"), SPAN("another one"), &id));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_right_wrong_unknown),
+        cmocka_unit_test(test_unknown_names_cost_as_much),
+        cmocka_unit_test(test_ten_connections_pay_once),
+        cmocka_unit_test(test_a_change_counts_at_once),
+    };
+
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
