@@ -37,6 +37,24 @@ void bench_close(struct bench *b)
     arena_finish(&b->arena);
 }
 
+static void tell(void *arg, account_id account, const char *problem, bool repaired)
+{
+    (void)arg;
+    if (problem) {
+        print_error("account %llu: %s%s\n", (unsigned long long)account, problem,
+                    repaired ? " (repaired)" : "");
+    }
+}
+
+void bench_check(struct bench *b)
+{
+    struct check_options o = {.read_bodies = true};
+    struct check_totals totals;
+
+    assert_ok(store_check(b->store, &o, tell, NULL, &totals));
+    assert_int_equal(totals.differences, 0);
+}
+
 mailbox_id bench_mailbox(struct bench *b, const char *name)
 {
     struct view *v;

@@ -19,6 +19,7 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
+    bench_check(*state);
     bench_close(*state);
     free(*state);
     return 0;
