@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// mailkeep serve: reads the settings and becomes the supervisor.
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "cli/cli_commands.h"
+#include "supervisor/supervisor.h"
+
+#include "base/banned.h"
+
+int cli_serve(struct cli *c, int argc, char **argv)
+{
+    struct supervisor_options o = {.config_path = c->config_path};
+    char *absolute = NULL;
+
+    o.self_signed = cli_flag(&argc, argv, "--self-signed");
+    o.background = cli_flag(&argc, argv, "--background");
+    bool foreground = cli_flag(&argc, argv, "--foreground"); // the default, said aloud
+
+    if (argc != 1 || (foreground && o.background)) {
+        return cli_usage(c);
+    }
+    int code = cli_settings(c);
+
+    if (code) {
+        return code;
+    }
+    if (!c->config_given && access(c->config_path, F_OK) != 0) {
+        o.config_path = NULL;
+    } else {
+        absolute = realpath(c->config_path, NULL);
+        o.config_path = absolute ? absolute : c->config_path;
+    }
+    o.settings = settings_ref(c->settings);
+    code = supervisor_main(&o);
+    free(absolute);
+    return code;
+}

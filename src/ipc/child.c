@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ipc/child.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "conf/conf.h"
+
+#include "base/banned.h"
+
+#define START_WAIT_MS  30000
+#define SEND_QUEUE_MAX (1u << 20)
+
+struct child {
+    struct channel *channel;
+    const struct child_handler *handler;
+    void *arg;
+    bool stopping; // the handler has been told
+};
+
+static enum err become(uint32_t uid, uint32_t gid)
+{
+    if (uid == IPC_STAY) {
+        return ERR_OK;
+    }
+    if (setgroups(0, NULL) < 0 || setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0) {
+        log_error("cannot become user %u: errno %d", uid, errno);
+        return ERR_DENIED;
+    }
+    return ERR_OK;
+}
+
+// The supervisor takes the signals of people and of systemd, and tells us.
+static void ignore_signals(void)
+{
+    static const int numbers[] = {SIGPIPE, SIGINT, SIGHUP, SIGTERM, SIGUSR1, SIGUSR2};
+
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+        signal(numbers[i], SIG_IGN);
+    }
+}
+
+static enum err parse_settings(struct span text, struct settings **out)
+{
+    struct conf_report report;
+    enum err e = conf_parse(text, &report, out);
+
+    if (e == ERR_INVALID) {
+        log_error("settings from the supervisor: %s", report.problems[0].text);
+    }
+    return e;
+}
+
+static enum err take_start(const struct ipc_frame *frame, const int *fds, struct child_start *out)
+{
+    struct ipc_start m;
+    unsigned extra;
+    enum err e = frame->type == IPC_START ? ipc_start_decode(frame->fields, &m) : ERR_INVALID;
+
+    if (e == ERR_OK && frame->fds < 1) {
+        e = ERR_INVALID;
+    }
+    if (e == ERR_OK) {
+        e = parse_settings(m.settings, &out->settings);
+    }
+    if (e != ERR_OK) {
+        return e;
+    }
+    bool gate = m.listeners.n > 0;
+
+    out->link_fd = fds[0];
+    extra = gate ? 1 : 2;
+    out->lock_fd = !gate && frame->fds > 1 ? fds[1] : -1;
+    for (unsigned i = extra; i < frame->fds; i++) {
+        out->listen_fds[out->listen_count++] = fds[i];
+    }
+    memcpy(out->listeners, m.listeners.p, m.listeners.n); // room for the field's maximum and a NUL
+    buf_put(&out->cert_pem, m.cert_pem);
+    buf_put(&out->key_pem, m.key_pem);
+    log_set_level((enum log_level)conf_value_choice(out->settings, SETTING_LOG_LEVEL));
+    return become(m.uid, m.gid);
+}
+
+enum err child_start(int supervisor_fd, const char *process, struct child_start *out)
+{
+    struct buf bytes;
+    struct ipc_frame frame;
+    struct child_start s = {.link_fd = -1, .lock_fd = -1, .supervisor_fd = supervisor_fd};
+    int fds[IPC_FDS_MAX];
+
+    log_set_process(process);
+    ignore_signals();
+    buf_init(&bytes, IPC_FRAME_BYTES_MAX);
+    buf_init(&s.cert_pem, IPC_FRAME_BYTES_MAX);
+    buf_init(&s.key_pem, IPC_FRAME_BYTES_MAX);
+    enum err e = channel_receive_blocking(supervisor_fd, START_WAIT_MS, &bytes, &frame, fds);
+
+    if (e == ERR_OK) {
+        e = take_start(&frame, fds, &s);
+    }
+    if (bytes.p) {
+        explicit_bzero(bytes.p, bytes.n); // it had the key
+    }
+    buf_finish(&bytes);
+    if (e != ERR_OK) {
+        log_error("%s cannot start: %s (it is started by `mailkeep serve` only)", process,
+                  err_name(e));
+        child_start_finish(&s);
+        return e;
+    }
+    *out = s;
+    return ERR_OK;
+}
+
+void child_start_finish(struct child_start *s)
+{
+    settings_unref(s->settings);
+    s->settings = NULL;
+    if (s->key_pem.p) {
+        explicit_bzero(s->key_pem.p, s->key_pem.n);
+    }
+    buf_finish(&s->cert_pem);
+    buf_finish(&s->key_pem);
+}
+
+// ---- later --------------------------------------------------------------------------------------
+
+static void stop_once(struct child *c, int64_t timeout_ms)
+{
+    if (!c->stopping) {
+        c->stopping = true;
+        c->handler->stop(c->arg, timeout_ms);
+    }
+}
+
+static enum err on_reload(struct child *c, struct span fields)
+{
+    struct ipc_reload m;
+    struct settings *settings;
+    char problem[256] = "";
+    struct buf frame;
+    enum err e = ipc_reload_decode(fields, &m);
+
+    if (e != ERR_OK) {
+        return e;
+    }
+    e = parse_settings(m.settings, &settings);
+    if (e == ERR_OK) {
+        enum log_level level = (enum log_level)conf_value_choice(settings, SETTING_LOG_LEVEL);
+
+        e = c->handler->reload(c->arg, settings, m.cert_pem, m.key_pem, problem);
+        if (e == ERR_OK) {
+            log_set_level(level);
+        }
+    }
+    struct ipc_reloaded answer = {.ok = e == ERR_OK, .text = span_from_str(problem)};
+
+    buf_init(&frame, IPC_FRAME_BYTES_MAX);
+    e = ipc_reloaded_encode(&answer, 0, &frame);
+    if (e == ERR_OK) {
+        e = channel_send(c->channel, buf_span(&frame), NULL, 0);
+    }
+    buf_finish(&frame);
+    return e;
+}
+
+static enum err on_ping(struct child *c, struct span fields)
+{
+    struct ipc_ping m;
+    struct ipc_status status = {0};
+    struct buf frame;
+    enum err e = ipc_ping_decode(fields, &m);
+
+    if (e != ERR_OK) {
+        return e;
+    }
+    c->handler->status(c->arg, &status);
+    status.number = m.number;
+    buf_init(&frame, 256);
+    e = ipc_status_encode(&status, 0, &frame);
+    if (e == ERR_OK) {
+        e = channel_send(c->channel, buf_span(&frame), NULL, 0);
+    }
+    buf_finish(&frame);
+    return e;
+}
+
+static enum err on_message(struct channel *channel, void *arg, const struct ipc_frame *frame,
+                           int *fds)
+{
+    struct child *c = arg;
+    struct ipc_stop stop;
+
+    (void)channel;
+    if (frame->type == IPC_LINK && frame->fds == 1) {
+        c->handler->link(c->arg, fds[0]);
+        return ERR_OK;
+    }
+    for (unsigned i = 0; i < frame->fds; i++) {
+        close(fds[i]); // the others come with none
+    }
+    switch (frame->type) {
+    case IPC_RELOAD:
+        return on_reload(c, frame->fields);
+    case IPC_PING:
+        return on_ping(c, frame->fields);
+    case IPC_STOP:
+        if (ipc_stop_decode(frame->fields, &stop) != ERR_OK) {
+            return ERR_INVALID;
+        }
+        stop_once(c, stop.timeout_ms);
+        return ERR_OK;
+    default:
+        return ERR_INVALID;
+    }
+}
+
+static void on_ended(struct channel *channel, void *arg, enum err e)
+{
+    struct child *c = arg;
+
+    (void)channel;
+    if (!c->stopping) {
+        log_error("the supervisor is gone (%s): stopping", err_name(e));
+    }
+    stop_once(c, 5000);
+}
+
+enum err child_attach(struct child_start *s, struct loop *l, const struct child_handler *h,
+                      void *arg, struct child **out)
+{
+    static const struct channel_handler handler = {on_message, on_ended};
+    struct child *c = calloc(1, sizeof(*c));
+
+    if (!c) {
+        return ERR_NOMEM;
+    }
+    c->handler = h;
+    c->arg = arg;
+    enum err e = channel_open(l, s->supervisor_fd, SEND_QUEUE_MAX, &handler, c, &c->channel);
+
+    if (e != ERR_OK) {
+        free(c);
+        return e;
+    }
+    *out = c;
+    return ERR_OK;
+}
+
+enum err child_ready(struct child *c)
+{
+    struct ipc_ready m = {.pid = (uint32_t)getpid()};
+    struct buf frame;
+
+    buf_init(&frame, 256);
+    enum err e = ipc_ready_encode(&m, 0, &frame);
+
+    if (e == ERR_OK) {
+        e = channel_send(c->channel, buf_span(&frame), NULL, 0);
+    }
+    buf_finish(&frame);
+    return e;
+}
+
+void child_detach(struct child *c)
+{
+    if (c) {
+        channel_close(c->channel);
+        free(c);
+    }
+}

@@ -1,0 +1,344 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the supervisor does before it starts anybody, with the rights it was started with.
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "ipc/data_lock.h"
+#include "net/listener.h"
+#include "net/tls.h"
+#include "supervisor/supervisor_internal.h"
+
+#include "base/banned.h"
+
+#define PEM_BYTES_MAX (200u << 10)
+#define UID_NOBODY    65534
+
+static void raise_fd_limit(void)
+{
+    struct rlimit r;
+
+    if (getrlimit(RLIMIT_NOFILE, &r) == 0 && r.rlim_cur < r.rlim_max) {
+        r.rlim_cur = r.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &r);
+    }
+}
+
+// ---- users --------------------------------------------------------------------------------------
+
+static bool find_user(struct span name, uint32_t *uid, uint32_t *gid)
+{
+    struct passwd *pw = getpwnam(name.p); // a setting's text has a NUL behind it
+
+    if (!pw) {
+        return false;
+    }
+    *uid = pw->pw_uid;
+    *gid = pw->pw_gid;
+    return true;
+}
+
+// Started as root, keep becomes `user`. Without that user it becomes the owner of the data
+// directory; when that is root, it stays root, but without capabilities and inside the sandbox.
+static void choose_users(struct supervisor *s)
+{
+    struct process *keep = &s->processes[PROCESS_KEEP], *gate = &s->processes[PROCESS_GATE];
+    struct span user = conf_value_text(s->settings, SETTING_USER);
+    struct span gate_user = conf_value_text(s->settings, SETTING_GATE_USER);
+    struct stat st;
+
+    keep->uid = keep->gid = gate->uid = gate->gid = IPC_STAY;
+    if (geteuid() != 0) {
+        return; // all run as whoever started us
+    }
+    if (!find_user(user, &keep->uid, &keep->gid)) {
+        if (stat(conf_value_text(s->settings, SETTING_DATA_DIR).p, &st) == 0 && st.st_uid != 0) {
+            keep->uid = st.st_uid;
+            keep->gid = st.st_gid;
+            log_warn("there is no user %.*s: keep runs as user %u, who owns the data directory",
+                     SPAN_ARG(user), keep->uid);
+        } else {
+            log_warn("there is no user %.*s: keep runs as root without root's powers; "
+                     "`useradd --system %.*s` would be better",
+                     SPAN_ARG(user), SPAN_ARG(user));
+        }
+    }
+    if (!find_user(gate_user, &gate->uid, &gate->gid)) {
+        gate->uid = gate->gid = UID_NOBODY;
+        log_warn("there is no user %.*s: the gate runs as nobody; `useradd --system %.*s` would be "
+                 "better",
+                 SPAN_ARG(gate_user), SPAN_ARG(gate_user));
+    }
+}
+
+// ---- data directory -----------------------------------------------------------------------------
+
+static enum err make_data_dir(struct supervisor *s, const char *dir)
+{
+    const struct process *keep = &s->processes[PROCESS_KEEP];
+    struct stat st;
+
+    if (mkdir(dir, 0700) < 0 && errno != EEXIST) {
+        log_error("cannot make the data directory %s: %s; make its parent, or set data_dir",
+                  log_text(span_from_str(dir)).s, err_name(err_from_errno(errno)));
+        return ERR_DENIED;
+    }
+    if (stat(dir, &st) < 0 || !S_ISDIR(st.st_mode)) {
+        log_error("the data directory %s is no directory", log_text(span_from_str(dir)).s);
+        return ERR_INVALID;
+    }
+    uid_t owner = keep->uid == IPC_STAY ? geteuid() : keep->uid;
+
+    if (st.st_uid != owner && geteuid() == 0 && st.st_uid == 0 && st.st_nlink == 2 &&
+        chown(dir, owner, keep->gid) == 0) {
+        st.st_uid = owner; // fresh: made by us or by whoever prepared it
+    }
+    if (st.st_uid != owner) {
+        log_error("the data directory %s belongs to user %u, but keep runs as user %u; "
+                  "chown -R it, or change `user`",
+                  log_text(span_from_str(dir)).s, st.st_uid, owner);
+        return ERR_DENIED;
+    }
+    if ((st.st_mode & 077) && chmod(dir, 0700) == 0) {
+        log_warn("the data directory %s could be read by others; it is 0700 now",
+                 log_text(span_from_str(dir)).s);
+    }
+    return ERR_OK;
+}
+
+static enum err lock_data_dir(struct supervisor *s, const char *dir)
+{
+    const struct process *keep = &s->processes[PROCESS_KEEP];
+    int pid = 0;
+    enum err e = data_lock_take(dir, &s->lock_fd, &pid);
+
+    if (e == ERR_EXISTS) {
+        log_error("another server or command uses %s (process %d): stop it first",
+                  log_text(span_from_str(dir)).s, pid);
+    } else if (e != ERR_OK) {
+        log_error("cannot lock the data directory %s: %s", log_text(span_from_str(dir)).s,
+                  err_name(e));
+    } else if (keep->uid != IPC_STAY && fchown(s->lock_fd, keep->uid, keep->gid) < 0) {
+        log_warn("cannot give the lock file to user %u", keep->uid);
+    }
+    return e;
+}
+
+// ---- certificates -------------------------------------------------------------------------------
+
+static enum err read_pem(const char *path, const char *setting, struct buf *out)
+{
+    int fd CLEANUP_FD = open(path, O_RDONLY | O_CLOEXEC); // follows links, as ACME clients make
+    enum err e = fd < 0 ? err_from_errno(errno) : ERR_OK;
+
+    buf_clear(out);
+    while (e == ERR_OK) {
+        char *at = buf_reserve(out, 4096);
+        ssize_t n = at ? read(fd, at, 4096) : -1;
+
+        if (n == 0) {
+            return ERR_OK;
+        }
+        e = !at ? ERR_LIMIT : n > 0 ? ERR_OK : err_from_errno(errno);
+        out->n += n > 0 ? (size_t)n : 0;
+    }
+    log_error("%s = %s: %s", setting, log_text(span_from_str(path)).s, err_name(e));
+    return e;
+}
+
+static bool both_exist(const char *cert, const char *key)
+{
+    return access(cert, F_OK) == 0 && access(key, F_OK) == 0;
+}
+
+enum err setup_read_certificate(const struct settings *settings, struct buf *cert, struct buf *key)
+{
+    const char *cert_path = conf_value_text(settings, SETTING_TLS_CERT).p;
+    const char *key_path = conf_value_text(settings, SETTING_TLS_KEY).p;
+    char problem[TLS_PROBLEM_BYTES];
+    struct tls_context *t;
+
+    if (!both_exist(cert_path, key_path) &&
+        conf_value_list_size(settings, SETTING_LISTEN_IMAPS) == 0 &&
+        conf_value_line(settings, SETTING_TLS_CERT) == 0) {
+        return ERR_NOT_FOUND;
+    }
+    enum err e = read_pem(cert_path, "tls_cert", cert);
+
+    if (e == ERR_OK) {
+        e = read_pem(key_path, "tls_key", key);
+    }
+    if (e != ERR_OK) {
+        log_error("without certificate and key there is no TLS: put the files there, set tls_cert "
+                  "and tls_key, or start once with `mailkeep serve --self-signed`");
+        return ERR_INVALID;
+    }
+    e = tls_context_create(buf_span(cert), buf_span(key), "imap", problem, &t);
+    if (e != ERR_OK) {
+        log_error("tls_cert = %s: %s", log_text(span_from_str(cert_path)).s, problem);
+        return e;
+    }
+    tls_context_unref(t);
+    return ERR_OK;
+}
+
+static enum err write_new(const char *path, struct span contents, mode_t mode)
+{
+    int fd CLEANUP_FD = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
+
+    if (fd < 0) {
+        return err_from_errno(errno);
+    }
+    enum err e = file_write_at(fd, contents.p, contents.n, 0);
+
+    return e == ERR_OK ? file_sync(fd) : e;
+}
+
+// The directories above a file, as far as they are missing.
+static void make_parents(const char *path)
+{
+    char dir[4096];
+    size_t n = strlen(path);
+
+    for (size_t i = 1; i < n && i < sizeof(dir); i++) {
+        if (path[i] == '/') {
+            memcpy(dir, path, i);
+            dir[i] = '\0';
+            mkdir(dir, 0755);
+        }
+    }
+}
+
+static enum err make_self_signed(const struct settings *settings)
+{
+    const char *cert_path = conf_value_text(settings, SETTING_TLS_CERT).p;
+    const char *key_path = conf_value_text(settings, SETTING_TLS_KEY).p;
+    char host[256] = "", names[512];
+    struct buf cert, key;
+
+    if (access(cert_path, F_OK) == 0 || access(key_path, F_OK) == 0) {
+        return ERR_OK; // never replaces anything
+    }
+    gethostname(host, sizeof(host) - 1);
+    snprintf(names, sizeof(names), "%s%slocalhost,127.0.0.1,::1", host, host[0] ? "," : "");
+    buf_init(&cert, PEM_BYTES_MAX);
+    buf_init(&key, PEM_BYTES_MAX);
+    enum err e = tls_self_signed(span_from_str(names), &cert, &key);
+
+    if (e == ERR_OK) {
+        make_parents(cert_path);
+        make_parents(key_path);
+        e = write_new(key_path, buf_span(&key), 0600);
+    }
+    if (e == ERR_OK) {
+        e = write_new(cert_path, buf_span(&cert), 0644);
+    }
+    if (e == ERR_OK) {
+        log_info("made a self-signed certificate for %s: %s", names,
+                 log_text(span_from_str(cert_path)).s);
+    } else {
+        log_error("cannot make a self-signed certificate at %s: %s",
+                  log_text(span_from_str(cert_path)).s, err_name(e));
+    }
+    if (key.p) {
+        explicit_bzero(key.p, key.n);
+    }
+    buf_finish(&cert);
+    buf_finish(&key);
+    return e;
+}
+
+// ---- listening sockets --------------------------------------------------------------------------
+
+static enum err open_listener(struct supervisor *s, struct span text, const char *service)
+{
+    struct address a;
+    enum err e = address_parse(text, &a);
+
+    if (e == ERR_OK) {
+        e = listener_socket(&a, &s->listen_fds[s->listen_n]);
+    }
+    if (e == ERR_OK) {
+        s->listen_n++;
+        buf_printf(&s->listeners, "%s%s", s->listeners.n ? " " : "", service);
+        log_info("listening on %.*s (%s)", SPAN_ARG(text), service);
+        return ERR_OK;
+    }
+    log_error("cannot listen on %.*s (%s): %s", SPAN_ARG(text), service,
+              e == ERR_EXISTS   ? "another program does already"
+              : e == ERR_DENIED ? "not allowed; ports below 1024 need root or CAP_NET_BIND_SERVICE"
+                                : "this machine has no such address, or no network");
+    return e;
+}
+
+static enum err open_listeners(struct supervisor *s)
+{
+    static const struct {
+        enum setting_id id;
+        const char *service;
+    } lists[] = {{SETTING_LISTEN_IMAP, "imap"}, {SETTING_LISTEN_IMAPS, "imaps"}};
+    enum err e = ERR_OK;
+
+    for (size_t l = 0; l < sizeof(lists) / sizeof(lists[0]); l++) {
+        size_t n = conf_value_list_size(s->settings, lists[l].id);
+
+        for (size_t i = 0; i < n && e == ERR_OK; i++) {
+            e = open_listener(s, conf_value_list_item(s->settings, lists[l].id, i),
+                              lists[l].service);
+        }
+    }
+    return e;
+}
+
+// ---- all of it ----------------------------------------------------------------------------------
+
+enum err setup_all(struct supervisor *s)
+{
+    const char *dir = conf_value_text(s->settings, SETTING_DATA_DIR).p;
+
+    buf_init(&s->listeners, 1024);
+    buf_init(&s->cert_pem, PEM_BYTES_MAX);
+    buf_init(&s->key_pem, PEM_BYTES_MAX);
+    raise_fd_limit();
+    choose_users(s);
+    enum err e = make_data_dir(s, dir);
+
+    if (e == ERR_OK) {
+        e = lock_data_dir(s, dir);
+    }
+    if (e == ERR_OK && s->options.self_signed) {
+        e = make_self_signed(s->settings);
+    }
+    if (e == ERR_OK) {
+        e = setup_read_certificate(s->settings, &s->cert_pem, &s->key_pem);
+        if (e == ERR_NOT_FOUND) {
+            log_warn("no certificate: STARTTLS is not offered");
+            e = ERR_OK;
+        }
+    }
+    return e == ERR_OK ? open_listeners(s) : e;
+}
+
+void setup_finish(struct supervisor *s)
+{
+    for (unsigned i = 0; i < s->listen_n; i++) {
+        close(s->listen_fds[i]);
+    }
+    if (s->lock_fd >= 0) {
+        close(s->lock_fd);
+    }
+    if (s->key_pem.p) {
+        explicit_bzero(s->key_pem.p, s->key_pem.n);
+    }
+    buf_finish(&s->listeners);
+    buf_finish(&s->cert_pem);
+    buf_finish(&s->key_pem);
+}
