@@ -232,7 +232,7 @@ static bool set_mailbox(const struct mime_address_reader *r, const struct string
 {
     *out = (struct mime_address){MIME_MAILBOX, kept_span(r, s->name), kept_span(r, s->route),
                                  kept_span(r, s->local), kept_span(r, s->domain)};
-    return !r->scratch.failed;
+    return !r->scratch.failed && out->name.n + out->local.n + out->domain.n != 0;
 }
 
 // An address without angle brackets: [words] local@domain [comment], or words only.
@@ -275,7 +275,7 @@ static size_t angle_end(struct mime_address_reader *r, size_t from)
             is_first = false;
         }
         in_route = in_route && c != ':';
-        if (c == '>' || c == '<' || c == ';' || (c == ',' && !in_route)) {
+        if (c == '>' || c == '<' || (c == ',' && !in_route)) {
             break;
         }
     }

@@ -89,16 +89,52 @@ static bool next_is_digit(const struct reader *r, size_t at)
     return at < r->in.n && byte_is_digit(r->in.p[at]);
 }
 
-static void take_time(struct reader *r, int hour, char separator)
+static void skip_comment(struct reader *r)
+{
+    size_t depth = 0, i = 0;
+
+    for (; i < r->in.n; i++) {
+        depth += r->in.p[i] == '(';
+        depth -= r->in.p[i] == ')';
+        i += r->in.p[i] == '\\';
+        if (depth == 0) {
+            break;
+        }
+    }
+    r->in = span_skip(r->in, i + 1);
+}
+
+// The separator of a time, with blanks and comments around it (RFC 5322 4.3), before a digit.
+static bool take_colon(struct reader *r)
+{
+    struct reader ahead = *r;
+
+    for (int colons = 0; ahead.in.n;) {
+        char c = ahead.in.p[0];
+
+        if (c == '(') {
+            skip_comment(&ahead);
+        } else if (byte_is_space(c) || (c == ':' && colons++ == 0)) {
+            ahead.in = span_skip(ahead.in, 1);
+        } else {
+            if (colons == 1 && byte_is_digit(c)) {
+                r->in = ahead.in;
+                return true;
+            }
+            break;
+        }
+    }
+    return false;
+}
+
+static void take_time(struct reader *r, int hour)
 {
     int digits;
 
     r->hour = hour;
-    r->in = span_skip(r->in, 1);
     r->minute = take_digits(r, &digits);
     r->second = 0;
-    if (r->in.n && r->in.p[0] == separator && next_is_digit(r, 1)) {
-        r->in = span_skip(r->in, 1);
+    if (take_colon(r)) {
         r->second = take_digits(r, &digits);
         if (r->in.n && (r->in.p[0] == '.' || r->in.p[0] == ',') && next_is_digit(r, 1)) {
             r->in = span_skip(r->in, 1); // fractions of a second
@@ -134,27 +170,16 @@ static void take_number(struct reader *r)
 {
     int digits, v = take_digits(r, &digits);
 
-    if (r->in.n && r->in.p[0] == ':' && r->hour < 0 && next_is_digit(r, 1)) {
-        take_time(r, v, ':');
+    if (r->hour < 0 && take_colon(r)) {
+        take_time(r, v);
+    } else if (digits == 4 && r->hour >= 0 && r->number_n >= 2 && !r->has_zone && v <= 1400 &&
+               v % 100 < 60) { // a zone without its sign
+        r->has_zone = r->is_zone_known = true;
+        r->zone = v / 100 * 60 + v % 100;
     } else if (r->number_n < 3) {
         r->number_digits[r->number_n] = digits;
         r->numbers[r->number_n++] = v;
     }
-}
-
-static void skip_comment(struct reader *r)
-{
-    size_t depth = 0, i = 0;
-
-    for (; i < r->in.n; i++) {
-        depth += r->in.p[i] == '(';
-        depth -= r->in.p[i] == ')';
-        i += r->in.p[i] == '\\';
-        if (depth == 0) {
-            break;
-        }
-    }
-    r->in = span_skip(r->in, i + 1);
 }
 
 static void take_token(struct reader *r)
@@ -176,11 +201,11 @@ static void take_token(struct reader *r)
 
 static int full_year(int year, int digits)
 {
-    if (digits >= 4 || year < 0) {
-        return year;
-    }
-    if (digits == 3) { // years since 1900, from programs that count so
+    if (year >= 100 && year < 200) { // years since 1900, from programs that count so
         return year + 1900;
+    }
+    if (digits >= 3 || year < 0) {
+        return year;
     }
     return year < 50 ? year + 2000 : year + 1900;
 }

@@ -3,7 +3,9 @@
 
 #include "base/banned.h"
 
-#define CHUNK 4096
+#define CHUNK          4096
+#define BASE64_PADDING 64
+#define BASE64_JUNK    65
 
 // Output gathered on the stack, so that the buffer is asked for what is needed and no more.
 struct sink {
@@ -34,7 +36,7 @@ static inline void sink_put(struct sink *s, char c)
     s->bytes[s->n++] = c;
 }
 
-// 0 to 63; 64 for the padding character; 65 for what is passed over.
+// 0 to 63, BASE64_PADDING, or BASE64_JUNK for what is passed over.
 static inline unsigned base64_digit(unsigned char c)
 {
     static const unsigned char table[256] = {
@@ -46,7 +48,7 @@ static inline unsigned base64_digit(unsigned char c)
         ['0'] = 14, 13, 12, 11, 10, 9,  8,  7,  6,  5,  ['+'] = 4, ['/'] = 3, ['='] = 2,
     };
 
-    return table[c] ? 66u - table[c] : 65;
+    return table[c] ? 66u - table[c] : BASE64_JUNK;
 }
 
 // What is left of a quantum when it ends early: two digits make a byte, three make two.
@@ -61,16 +63,17 @@ static void base64_end(struct mime_decoder *d, struct sink *s)
     d->bits = d->count = 0;
 }
 
+// Padding ends the data: what follows is a footer that some list server put there.
 static void base64_feed(struct mime_decoder *d, struct sink *s, struct span in)
 {
-    for (size_t i = 0; i < in.n; i++) {
+    for (size_t i = 0; i < in.n && !d->is_over; i++) {
         unsigned v = base64_digit((unsigned char)in.p[i]);
 
-        if (v == 64) {
+        if (v == BASE64_PADDING && d->count >= 2) {
             base64_end(d, s);
-            continue;
+            d->is_over = true;
         }
-        if (v == 65) {
+        if (v >= BASE64_PADDING) {
             continue;
         }
         d->bits = d->bits << 6 | v;

@@ -13,6 +13,7 @@ struct mime_decoder {
     uint32_t bits;  // base64: bits gathered
     uint32_t count; // base64: digits gathered; quoted-printable: bytes in held
     char held[64];  // quoted-printable: an unfinished "=X" or blanks that may end a line
+    bool is_over;   // base64: padding was seen, the rest is not decoded
     bool has_nul;   // output so far holds a NUL (BINARY then needs a literal8, RFC 3516)
     bool has_8bit;  // output so far holds a byte above 127
 };

@@ -222,8 +222,12 @@ static struct span join_sections(struct parser *p, const struct raw *first, stru
         n++;
     }
     buf_clear(out);
+    for (size_t i = 0; i < p->n; i++) { // also those behind a gap, and second ones
+        struct raw *r = &p->raws[i];
+
+        r->is_used |= r->section >= 0 && span_eq_nocase(r->name, first->name);
+    }
     for (int i = 0; i < n; i++) {
-        list[i]->is_used = true;
         if (*out_extended && !list[i]->is_extended) {
             buf_put(out, i == 0 ? SPAN("''") : SPAN(""));
             put_percent(out, list[i]->value);

@@ -147,7 +147,11 @@ static void put_line(struct preview *p, struct span line)
         if (is_blank_code(c)) {
             p->is_blank_owed = true;
         } else if (!is_invisible(c)) {
-            if (p->is_blank_owed && p->has_text && p->left > 1) {
+            if (p->is_blank_owed && p->has_text) {
+                if (p->left < 2) {
+                    p->left = 0;
+                    return;
+                }
                 buf_put_byte(p->out, ' ');
                 p->left--;
             }
