@@ -37,18 +37,32 @@ static bool is_blank(struct span s)
     return true;
 }
 
+// Index of the two bytes at or after `from` and before `to`, or `to`.
+static size_t find_pair(struct span s, size_t from, size_t to, const char *pair)
+{
+    while (from + 1 < to) {
+        const char *hit = memchr(s.p + from, pair[0], to - from - 1);
+
+        if (!hit) {
+            break;
+        }
+        if (hit[1] == pair[1]) {
+            return (size_t)(hit - s.p);
+        }
+        from = (size_t)(hit - s.p) + 1;
+    }
+    return to;
+}
+
 // The text ends at the first "?=" (searched for once, however many words are never closed), unless
 // another word starts before it.
 static bool find_close(struct decoder *d, size_t from, size_t *out_close)
 {
     if (d->close_at < from) {
-        d->close_at = from + span_find(span_skip(d->in, from), SPAN("?="));
+        d->close_at = find_pair(d->in, from, d->in.n, "?=");
     }
-    size_t next = from + span_find(span_first(span_skip(d->in, from), d->close_at - from), //
-                                   SPAN("=?"));
-
     *out_close = d->close_at;
-    return d->close_at < d->in.n && next >= d->close_at;
+    return d->close_at < d->in.n && find_pair(d->in, from, d->close_at, "=?") == d->close_at;
 }
 
 // Reads the word whose "=?" is at `at`: =?charset*language?encoding?text?=
@@ -148,7 +162,7 @@ void mime_word_decode(struct buf *out, struct span text)
     bool after_word = false;
 
     buf_init(&d.run, text.n + 1);
-    while ((at += span_find(span_skip(text, at), SPAN("=?"))) < text.n) {
+    while ((at = find_pair(text, at, text.n, "=?")) < text.n) {
         struct word w;
         struct span between = span_of(text.p + plain, at - plain);
 
