@@ -9,12 +9,13 @@ A script is a list of lines:
     S0:          nothing comes for a moment
     EOF:         the server has closed the connection
     ! word args  at the top: `! quota BYTES MESSAGES`, `! server OPTIONS` (a server of its own),
-                 `! enable WORDS` (each connection begins with ENABLE WORDS)
+                 `! enable WORDS` (each connection begins with ENABLE WORDS),
+                 `! messages N` (INBOX has N messages, UID 1 to N, none recent)
     # remark, and empty lines
 
 In a pattern `...` is any text, <name> is a word that is remembered and means the same word from
 then on; everything else stands for itself, case ignored in the first word of an answer's text.
-In client text ${...} is a Python expression, \\r \\n \\0 \\\\ \\xHH are bytes; <name> is what was
+In client text $[[...]] is a Python expression, \\r \\n \\0 \\\\ \\xHH are bytes; <name> is what was
 remembered.
 """
 import itertools
@@ -87,7 +88,7 @@ class Wire:
 
 def as_bytes(text, names):
     text = re.sub(r"<(\w+)>", lambda m: names.get(m[1], m[0]), text)
-    text = re.sub(r"\$\{(.*?)\}(?!\})", lambda m: str(eval(m[1], {}, dict(names))), text)
+    text = re.sub(r"\$\[\[(.*?)\]\]", lambda m: str(eval(m[1], {}, dict(names))), text)
     raw = text.encode("utf-8")
     escapes = {b"r": b"\r", b"n": b"\n", b"0": b"\0", b"\\": b"\\"}
     return re.sub(rb"\\(x[0-9a-f]{2}|[rn0\\])",
@@ -182,6 +183,24 @@ def tell(port, line):
     w.socket.close()
 
 
+def message(i):
+    return (f"From: from{i}@one.example\r\nTo: to{i}@two.example\r\nSubject: message {i}\r\n"
+            f"Date: Mon, {i % 28 + 1:02} Feb 2021 10:00:00 +0000\r\n\r\nbody {i}\r\n").encode()
+
+
+def fill(port, user, count):
+    w = Wire(port)
+    w.line()
+    w.send(f"a LOGIN {user} pass\r\n".encode())
+    for i in range(1, count + 1):
+        m = message(i)
+        w.send(b"b APPEND INBOX \" 1-Jan-2021 12:00:00 +0000\" {%d+}\r\n%s\r\n" % (len(m), m))
+    w.send(b"c SELECT INBOX\r\n")
+    while not w.line().startswith(b"c OK"):
+        pass
+    w.socket.close()
+
+
 @pytest.mark.parametrize("path", sorted((HERE / "imap").glob("*.imap")), ids=lambda p: p.stem)
 def test_script(path, testd):
     top, lines = read_script(path)
@@ -190,6 +209,8 @@ def test_script(path, testd):
     user = f"s{next(COUNTER)}"
     if "quota" in top:
         tell(port, f"q XQUOTA {user} {top['quota']}")
+    if "messages" in top:
+        fill(port, user, int(top["messages"]))
     talk = Conversation(port, user, top.get("enable"))
     talk.names["user"] = user
     try:

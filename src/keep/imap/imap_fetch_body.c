@@ -45,7 +45,7 @@ static enum err send_plain(struct imap_session *s, struct imap_fetcher *f, struc
     while (f->literal.left) {
         size_t before = s->out->n;
 
-        if (before >= IMAP_BATCH_BYTES) {
+        if (imap_batch_is_full(s)) {
             return ERR_AGAIN;
         }
         enum err e = read_piece(v, f, s->out);
@@ -83,7 +83,7 @@ static enum err send_decoded(struct imap_session *s, struct imap_fetcher *f, str
     while (l->send) {
         size_t before = s->out->n;
 
-        if (before >= IMAP_BATCH_BYTES) {
+        if (imap_batch_is_full(s)) {
             return ERR_AGAIN;
         }
         enum err e = l->left ? decode_piece(v, f, l, s->out) : ERR_CORRUPT;

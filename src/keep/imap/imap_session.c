@@ -502,6 +502,7 @@ void imap_session_run(struct imap_session *s, struct imap_wait *out)
             out->again = true;
             break;
         }
+        s->batch_end = s->out->n + IMAP_BATCH_BYTES;
         p = output_is_broken(s) ? OVER : advance(s);
     }
     if (p == WAIT_INPUT) {

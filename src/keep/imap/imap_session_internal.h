@@ -77,7 +77,8 @@ struct imap_session {
     void *state;                  // the handler's, in the arena
     void (*cleanup)(void *state); // frees what the state holds outside the arena; may be NULL
     struct imap_result result;
-    struct buf *out; // during a run
+    struct buf *out;  // during a run
+    size_t batch_end; // a step stops adding when out->n is here
 
     struct imap_selected *selected; // NULL: none
     struct arena tell_arena;        // of one step of imap_updates.c
@@ -190,7 +191,7 @@ static inline bool imap_is_utf8(const struct imap_session *s)
 
 static inline bool imap_batch_is_full(const struct imap_session *s)
 {
-    return s->out->n >= IMAP_BATCH_BYTES;
+    return s->out->n >= s->batch_end;
 }
 
 #define OUT(s, literal) buf_put((s)->out, SPAN(literal))

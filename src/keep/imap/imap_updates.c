@@ -215,14 +215,13 @@ static void tell_flags_of(struct imap_session *s, const struct placement *p, uin
 }
 
 static enum err scan_flags(struct imap_session *s, struct view *v,
-                           const struct imap_keywords *keywords, bool *out_more)
+                           const struct imap_keywords *keywords, uint32_t last, bool *out_more)
 {
     struct imap_selected *sel = s->selected;
     struct placement_scan *scan;
     struct placement p;
     struct uid_cursor cursor = {0};
-    enum err e = placement_scan_open(v, sel->mailbox, sel->pass_uid + 1, uid_map_last(&sel->map),
-                                     sel->told, &scan);
+    enum err e = placement_scan_open(v, sel->mailbox, sel->pass_uid + 1, last, sel->told, &scan);
 
     *out_more = false;
     if (e) {
@@ -258,7 +257,7 @@ static enum err tell_flags(struct imap_session *s, struct view *v, uint32_t last
         imap_updates_flags_line(s, keywords.names, keywords.n);
     }
     if (!e && last_before > sel->pass_uid) {
-        e = scan_flags(s, v, &keywords, out_more);
+        e = scan_flags(s, v, &keywords, last_before, out_more);
     }
     if (!e && !*out_more) {
         sel->told = sel->pass_goal;
