@@ -357,7 +357,10 @@ void imap_updates_own(struct imap_session *s, modseq version)
     if (sel->pass_goal || version <= sel->told) {
         return;
     }
-    if (version == sel->told + 1) {
+    if (version == sel->told + 1) { // nothing at all happened between
+        if (sel->told_gone == sel->told) {
+            sel->told_gone = sel->highest = version;
+        }
         sel->told = version;
         return;
     }
