@@ -13,11 +13,17 @@
 
 #define WINDOW_BYTES (64u << 10)
 
-static enum err find_record(struct local_snapshot *s, body_id id, struct record *out)
+enum err local_find_record(struct local_snapshot *s, body_id id, struct span *out)
 {
     struct index_key key;
+
+    return local_view_get(&s->view, key_number(&key, 'b', id), out);
+}
+
+static enum err find_record(struct local_snapshot *s, body_id id, struct record *out)
+{
     struct span bytes;
-    enum err e = local_view_get(&s->view, key_number(&key, 'b', id), &bytes);
+    enum err e = local_find_record(s, id, &bytes);
 
     return e == ERR_OK ? record_get(bytes, out) : e;
 }
@@ -110,29 +116,41 @@ static enum err read_plain(struct local_snapshot *s, const struct piece *p, uint
     return buf_result(out);
 }
 
+enum err local_piece_read(struct local_snapshot *s, const struct piece *p, struct buf *out)
+{
+    if (!p->dictionary) {
+        return read_plain(s, p, 0, p->raw_n, out);
+    }
+    char *at = buf_reserve(out, p->stored_n);
+    enum err e = at ? read_at(s, p->at, at, p->stored_n) : ERR_LIMIT;
+
+    if (e == ERR_OK && frame_hash(span_of(at, p->stored_n)) != get_le64(p->hashes)) {
+        e = ERR_CORRUPT;
+    }
+    if (e == ERR_OK) {
+        out->n += p->stored_n;
+    }
+    return e;
+}
+
 static enum err read_packed(struct local_snapshot *s, const struct piece *p, uint32_t from,
                             uint32_t to, struct buf *out)
 {
-    char *stored CLEANUP_FREE = malloc(p->stored_n);
-    struct buf raw;
+    struct buf stored, raw;
 
-    if (!stored) {
-        return ERR_NOMEM;
-    }
-    enum err e = read_at(s, p->at, stored, p->stored_n);
-
-    if (e == ERR_OK && frame_hash(span_of(stored, p->stored_n)) != get_le64(p->hashes)) {
-        e = ERR_CORRUPT;
-    }
+    buf_init(&stored, p->stored_n);
     buf_init(&raw, p->raw_n);
+    enum err e = local_piece_read(s, p, &stored);
+
     if (e == ERR_OK) {
-        e = decompress(local_of(s->base.engine)->compressor, p->dictionary,
-                       span_of(stored, p->stored_n), p->raw_n, &raw);
+        e = decompress(local_of(s->base.engine)->compressor, p->dictionary, buf_span(&stored),
+                       p->raw_n, &raw);
     }
     if (e == ERR_OK) {
         buf_put(out, span_of(raw.p + from, to - from));
         e = buf_result(out);
     }
+    buf_finish(&stored);
     buf_finish(&raw);
     return e;
 }
@@ -227,39 +245,42 @@ static char *next_slot(struct local_snapshot *s, size_t n)
     return slot->p;
 }
 
+enum err local_summary_read(struct local_snapshot *s, const struct record *r, struct span *out)
+{
+    enum err e = ERR_OK;
+    char *p = next_slot(s, r->summary_n);
+
+    if (!p) {
+        return ERR_NOMEM;
+    }
+    const char *there = in_window(s, r);
+
+    if (!there && fill_window(s, r)) {
+        there = in_window(s, r);
+    }
+    if (there) {
+        memcpy(p, there, r->summary_n);
+    } else {
+        e = read_at(s, r->summary_at, p, r->summary_n);
+    }
+    if (e == ERR_OK && frame_hash(span_of(p, r->summary_n)) != r->summary_hash) {
+        e = ERR_CORRUPT;
+    }
+    if (e == ERR_OK) {
+        *out = span_of(p, r->summary_n);
+    }
+    return e;
+}
+
 enum err local_body_summary(struct snapshot *snapshot, body_id id, struct span *out)
 {
     struct local_snapshot *s = (struct local_snapshot *)snapshot;
     struct record r;
     enum err e = find_record(s, id, &r);
 
-    if (e != ERR_OK) {
-        return e;
-    }
-    if (r.summary_n == 0) {
+    if (e == ERR_OK && r.summary_n == 0) {
         *out = SPAN("");
         return ERR_OK;
     }
-    char *p = next_slot(s, r.summary_n);
-
-    if (!p) {
-        return ERR_NOMEM;
-    }
-    const char *there = in_window(s, &r);
-
-    if (!there && fill_window(s, &r)) {
-        there = in_window(s, &r);
-    }
-    if (there) {
-        memcpy(p, there, r.summary_n);
-    } else {
-        e = read_at(s, r.summary_at, p, r.summary_n);
-    }
-    if (e == ERR_OK && frame_hash(span_of(p, r.summary_n)) != r.summary_hash) {
-        e = ERR_CORRUPT;
-    }
-    if (e == ERR_OK) {
-        *out = span_of(p, r.summary_n);
-    }
-    return e;
+    return e == ERR_OK ? local_summary_read(s, &r, out) : e;
 }

@@ -147,21 +147,21 @@ enum err live_apply(struct local_engine *e, MDB_txn *t, struct live_changes *c)
         struct live_change *change = &c->all[i];
         struct index_key key;
         struct span v;
-        char row[9];
+        char row[SEGMENT_ROW_BYTES];
 
         key_number(&key, 's', change->segment);
         error = index_get(&e->index, t, key_span(&key), &v);
-        if (error == ERR_OK && v.n == 9) {
-            memcpy(row, v.p, 9);
+        if (error == ERR_OK && v.n == sizeof(row)) {
+            memcpy(row, v.p, sizeof(row));
         } else if (error == ERR_NOT_FOUND) {
-            memset(row, 0, 9);
+            memset(row, 0, sizeof(row));
             row[0] = SEGMENT_JOURNAL; // packs get theirs from compaction
         } else {
             return error == ERR_OK ? ERR_CORRUPT : error;
         }
         change->now = get_le64(row + 1) + (uint64_t)change->bytes;
         put_le64(row + 1, change->now);
-        error = index_put(&e->index, t, key_span(&key), span_of(row, 9));
+        error = index_put(&e->index, t, key_span(&key), span_of(row, sizeof(row)));
     }
     return error;
 }

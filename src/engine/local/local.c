@@ -13,7 +13,6 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
-#include "engine/local/compact_internal.h"
 #include "engine/local/compress_internal.h"
 #include "engine/local/snapshot_internal.h"
 
@@ -164,8 +163,8 @@ static void local_close(struct engine *engine)
 {
     struct local_engine *e = local_of(engine);
 
+    stop_threads(e); // compaction has snapshots of its own
     ASSERT(list_is_empty(&e->snapshots) && list_is_empty(&e->pendings));
-    stop_threads(e);
     prepare_stop(&e->prepare);
     final_checkpoint(e);
     local_free(e);

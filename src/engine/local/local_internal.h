@@ -17,11 +17,11 @@
 
 #include "base/list.h"
 #include "engine/engine_internal.h"
+#include "engine/format/record.h"
 #include "engine/local/index_internal.h"
 #include "engine/local/journal_internal.h"
 #include "engine/local/local.h"
 #include "engine/local/memtable_internal.h"
-#include "engine/local/record_internal.h"
 
 #define SCANS_MAX 8
 
@@ -199,6 +199,9 @@ struct index_meta {
 enum err checkpoint_meta_get(struct local_engine *e, struct index_meta *out);
 enum err checkpoint_meta_put(struct local_engine *e, MDB_txn *t, const struct index_meta *m);
 
+// An `s` row: kind, live bytes, for packs the live bytes they were made with.
+#define SEGMENT_ROW_BYTES 17
+
 // Changes of live bytes by segment, collected over one index transaction.
 struct live_changes {
     struct live_change {
@@ -213,6 +216,10 @@ enum err live_apply(struct local_engine *e, MDB_txn *t, struct live_changes *c);
 // After the transaction: tells the table of segments.
 void live_publish(struct local_engine *e, const struct live_changes *c);
 void live_finish(struct live_changes *c);
+
+// ---- compact.c ----------------------------------------------------------------------------------
+
+void *compact_run(void *engine);
 
 // ---- replay.c -----------------------------------------------------------------------------------
 

@@ -16,20 +16,19 @@
 
 // ---- files --------------------------------------------------------------------------------------
 
-static enum err live_of(struct local_engine *e, MDB_txn *t, uint64_t id, bool *out_row,
-                        uint64_t *out_live)
+static enum err read_row(struct local_engine *e, MDB_txn *t, struct segment *s, bool *out_row)
 {
     struct index_key key;
     struct span v;
-    enum err error = index_get(&e->index, t, key_number(&key, 's', id), &v);
+    enum err error = index_get(&e->index, t, key_number(&key, 's', s->id), &v);
 
     *out_row = error == ERR_OK;
-    *out_live = 0;
     if (error == ERR_OK) {
-        if (v.n != 9) {
+        if (v.n != SEGMENT_ROW_BYTES) {
             return ERR_CORRUPT;
         }
-        *out_live = get_le64(v.p + 1);
+        s->live = get_le64(v.p + 1);
+        s->base = get_le64(v.p + 9);
     }
     return error == ERR_NOT_FOUND ? ERR_OK : error;
 }
@@ -104,7 +103,7 @@ static enum err add_file(struct local_engine *e, MDB_txn *t, const struct index_
     if (kind && meta->position.segment == 0) {
         return add_to_new_store(e, name, &s, why);
     }
-    enum err error = live_of(e, t, s.id, &row, &s.live);
+    enum err error = read_row(e, t, &s, &row);
 
     if (error != ERR_OK) {
         return error;
@@ -144,7 +143,7 @@ static enum err check_rows(struct local_engine *e, MDB_txn *t, struct buf *why)
         struct segment s;
         uint64_t id = key_to_number(index_span(&k));
 
-        if (v.mv_size == 9 && get_le64((char *)v.mv_data + 1) != 0 &&
+        if (v.mv_size == SEGMENT_ROW_BYTES && get_le64((char *)v.mv_data + 1) != 0 &&
             (!segment_next(&e->segments, id, &s) || s.id != id)) {
             buf_printf(why, "file %016llx of journal/ is missing, and mail is in it; ",
                        (unsigned long long)id);

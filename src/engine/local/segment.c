@@ -260,13 +260,13 @@ void segment_set_current(struct segments *t, uint64_t id, bool current)
     lock_release(&t->lock);
 }
 
-void segment_set_kept(struct segments *t, uint64_t id, uint64_t kept_dead)
+void segment_set_kept(struct segments *t, uint64_t id)
 {
     lock_take(&t->lock);
     struct segment *s = get(t, id);
 
     if (s) {
-        s->kept_dead = kept_dead;
+        s->kept = true;
     }
     lock_release(&t->lock);
 }
@@ -281,4 +281,28 @@ void segment_doom(struct segments *t, uint64_t id, uint64_t generation)
         s->doomed_at = generation;
     }
     lock_release(&t->lock);
+}
+
+unsigned segment_reap(struct segments *t, uint64_t oldest)
+{
+    unsigned n = 0;
+    uint64_t from = 0;
+
+    for (;;) {
+        uint64_t id = 0;
+
+        lock_take(&t->lock);
+        for (size_t i = find(t, from); i < t->n && id == 0; i++) {
+            struct segment *s = t->all[i];
+
+            id = s->doomed && s->doomed_at <= oldest && s->users == 0 ? s->id : 0;
+        }
+        lock_release(&t->lock);
+        if (id == 0) {
+            return n;
+        }
+        segment_remove(t, id); // what is left of the file after an error goes at the next start
+        from = id + 1;
+        n++;
+    }
 }

@@ -6,13 +6,14 @@
 #define ENGINE_LOCAL_SEGMENT_INTERNAL_H
 
 #include "base/lock.h"
-#include "engine/local/frame_internal.h"
+#include "engine/format/frame.h"
 
 struct segment {
     uint64_t id;
     enum segment_kind kind;
     uint64_t size; // of the file
     uint64_t live; // stored bytes of live bodies, as of the last index transaction
+    uint64_t base; // of a pack: what was live when it was made
     int64_t created_s;
     int fd;             // -1: not open now
     unsigned users;     // threads that use fd
@@ -20,7 +21,7 @@ struct segment {
     bool current;       // the journal is still written to it, or it waits for that
     bool doomed;        // rewritten; goes when nobody can know it any more
     uint64_t doomed_at; // the generation of snapshots that do not know it any more
-    uint64_t kept_dead; // dead bytes it had when rewriting it was last not worth it
+    bool kept;          // could not be rewritten; not tried again until the next start
 };
 
 struct segments {
@@ -58,7 +59,9 @@ void segment_pin(struct segments *t, uint64_t id, int change);
 bool segment_next(struct segments *t, uint64_t from, struct segment *out);
 void segment_set_live(struct segments *t, uint64_t id, uint64_t live);
 void segment_set_current(struct segments *t, uint64_t id, bool current);
-void segment_set_kept(struct segments *t, uint64_t id, uint64_t kept_dead);
+void segment_set_kept(struct segments *t, uint64_t id);
 void segment_doom(struct segments *t, uint64_t id, uint64_t generation);
+// Removes the doomed ones that no snapshot of `oldest` or later can know; how many in the result.
+unsigned segment_reap(struct segments *t, uint64_t oldest);
 
 #endif

@@ -28,6 +28,9 @@ enum err local_snapshot_open(struct engine *engine, struct snapshot **out)
     if (error == ERR_OK) {
         e->snapshot_count++;
         s->generation = e->generation;
+        s->bodies = e->bodies;
+        s->body_bytes = e->body_bytes;
+        s->end = e->tail;
         list_append(&e->snapshots, &s->link);
     }
     lock_release(&e->state_lock);

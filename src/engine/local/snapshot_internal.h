@@ -16,6 +16,8 @@ struct local_snapshot {
     struct list link;
     struct view view;
     uint64_t generation;
+    uint64_t bodies, body_bytes; // of this moment, for verify
+    struct position end;
     unsigned scans;
     struct segment *segment; // the one used last, or NULL
     struct summary_slot slots[SNAPSHOT_SUMMARIES_KEPT];
@@ -46,5 +48,9 @@ enum err local_body_info(struct snapshot *s, body_id id, struct body_info *out);
 enum err local_body_read(struct snapshot *s, body_id id, uint64_t offset, size_t n,
                          struct buf *out);
 enum err local_body_summary(struct snapshot *s, body_id id, struct span *out);
+// For compaction: a body's record, a piece's stored bytes, and a summary, the last two checked.
+enum err local_find_record(struct local_snapshot *s, body_id id, struct span *out);
+enum err local_piece_read(struct local_snapshot *s, const struct piece *p, struct buf *out);
+enum err local_summary_read(struct local_snapshot *s, const struct record *r, struct span *out);
 
 #endif

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "engine/format/record.h"
+
 #include "base/bytes.h"
-#include "engine/local/record_internal.h"
 
 #include "base/banned.h"
 

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "engine/format/frame.h"
+
 #include <xxhash.h>
 
 #include "base/bytes.h"
 #include "base/file.h"
-#include "engine/local/frame_internal.h"
 
 #include "base/banned.h"
 

@@ -2,8 +2,8 @@
 //
 // Frames, the pieces a segment is made of (docs/format/journal.md): bytes to struct and back, and
 // the walk over a file. Pure but for the walk's reads; any thread.
-#ifndef ENGINE_LOCAL_FRAME_INTERNAL_H
-#define ENGINE_LOCAL_FRAME_INTERNAL_H
+#ifndef ENGINE_FORMAT_FRAME_H
+#define ENGINE_FORMAT_FRAME_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -2,13 +2,13 @@
 //
 // Where a body is (the `b` rows of docs/format/index.md) and what a COMMIT frame says. Bytes to
 // struct and back; pure, any thread. Decoding takes any bytes and refuses what is not exact.
-#ifndef ENGINE_LOCAL_RECORD_INTERNAL_H
-#define ENGINE_LOCAL_RECORD_INTERNAL_H
+#ifndef ENGINE_FORMAT_RECORD_H
+#define ENGINE_FORMAT_RECORD_H
 
 #include "base/arena.h"
 #include "base/buf.h"
 #include "engine/engine_internal.h"
-#include "engine/local/frame_internal.h"
+#include "engine/format/frame.h"
 
 #define PIECE_BYTES_MAX  (1u << 20)   // of a body, in one frame
 #define BLOCK_BYTES      (64u << 10)  // of an uncompressed piece, with a hash of its own
