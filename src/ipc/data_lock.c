@@ -12,7 +12,7 @@
 
 #include "base/banned.h"
 
-#define LOCK_NAME "lock"
+#define LOCK_NAME "server.lock" // the engine has a lock of its own, on `lock`
 
 static int read_owner(int fd)
 {

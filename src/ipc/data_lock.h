@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// One server (or one offline command) per data directory: an flock on `lock` inside it, which holds
-// the owner's process id. The lock ends with the last process that has the descriptor.
+// One server (or one offline command) per data directory: an flock on `server.lock` inside it,
+// which holds the owner's process id. The lock ends with the last process that has the descriptor.
 // Any thread; does not wait for the lock.
 #ifndef IPC_DATA_LOCK_H
 #define IPC_DATA_LOCK_H
