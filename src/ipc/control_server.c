@@ -81,6 +81,11 @@ enum err control_socket_open(const char *data_dir, int *out_fd)
 
 // ---- for handlers -------------------------------------------------------------------------------
 
+const char *control_command_name(struct control_call *c)
+{
+    return json_string_value(json_object_get(c->request, "command"));
+}
+
 json_t *control_args(struct control_call *c)
 {
     return json_object_get(c->request, "args");

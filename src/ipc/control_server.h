@@ -34,6 +34,7 @@ enum err control_server_create(struct loop *l, int fd, const struct control_comm
 void control_server_destroy(struct control_server *s);
 
 // For handlers, on their thread. Arguments belong to the call; missing ones are NULL / the default.
+const char *control_command_name(struct control_call *c); // "account add"
 json_t *control_args(struct control_call *c);
 const char *control_arg_text(struct control_call *c, const char *name); // NULL: missing, no text
 bool control_arg_bool(struct control_call *c, const char *name);

@@ -20,10 +20,11 @@
 struct keep_link {
     struct keep_link_options options;
     struct channel *channel; // NULL while the gate is away
+    bool has_spoken;         // the gate has, on this channel
     uint64_t generation;     // of the channel: an answer for an older one has nobody to go to
     struct worker_pool *workers;
     atomic_uint_fast64_t logins, failures; // read by others
-    struct list questions; // being answered
+    struct list questions;                 // being answered
 };
 
 // One question about a password, on its way loop -> worker -> loop.
@@ -245,6 +246,7 @@ static enum err on_message(struct channel *c, void *arg, const struct ipc_frame 
     struct keep_link *l = arg;
 
     (void)c;
+    l->has_spoken = true;
     if (frame->type == IPC_AUTH_REQUEST && frame->fds == 0) {
         return on_auth_request(l, frame->fields);
     }
@@ -261,8 +263,10 @@ static void on_ended(struct channel *c, void *arg, enum err e)
 {
     struct keep_link *l = arg;
 
-    log_warn("the conversation with the gate has ended (%s); the supervisor starts the gate anew",
-             err_name(e));
+    if (l->has_spoken) { // at a start the first channel has nobody at its other end yet
+        log_warn("the conversation with the gate has ended (%s); the supervisor starts it anew",
+                 err_name(e));
+    }
     l->channel = NULL;
     l->generation++;
     channel_close(c);
@@ -274,6 +278,7 @@ enum err keep_link_attach(struct keep_link *l, int fd)
 
     channel_close(l->channel);
     l->channel = NULL;
+    l->has_spoken = false;
     l->generation++;
     return channel_open(l->options.loop, fd, SEND_QUEUE_MAX, &handler, l, &l->channel);
 }

@@ -7,6 +7,9 @@
 
 #include "engine/engine.h"
 
+// Where the server keeps the store, below its data directory.
+#define ENGINE_LOCAL_FOLDER "mail"
+
 struct engine_local_options {
     const char *path;          // of the folder, for LMDB; NULL: found through /proc/self/fd
     uint64_t segment_bytes;    // the largest segment; a new store starts with a 16th of it

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "keep/keep_control.h"
+
+#include <stdlib.h>
+
+#include "base/banned.h"
+
+struct keep_control {
+    const struct admin *admin;
+    struct control_server *server;
+    struct control_command *commands; // a row for each operation, ended by an empty one
+};
+
+static enum err io_read(void *arg, struct buf *into)
+{
+    return control_read_chunk(arg, into);
+}
+
+static enum err io_write(void *arg, struct span bytes)
+{
+    return control_write_chunk(arg, bytes);
+}
+
+static void io_progress(void *arg, uint64_t done, uint64_t total, const char *text)
+{
+    control_progress(arg, done, total, text);
+}
+
+static bool io_cancelled(void *arg)
+{
+    return control_cancelled(arg);
+}
+
+static void command_run(struct control_call *call, void *arg)
+{
+    struct keep_control *k = arg;
+    struct admin_io io = {.read = io_read,
+                          .write = io_write,
+                          .progress = io_progress,
+                          .cancelled = io_cancelled,
+                          .arg = call};
+    struct admin_outcome outcome = {0};
+
+    admin_run(k->admin, control_command_name(call), control_args(call), &io, &outcome);
+    if (outcome.code == ERR_OK) {
+        control_reply(call, outcome.result);
+    } else {
+        control_fail(call, outcome.code, "%s", outcome.text);
+    }
+}
+
+void keep_control_stop(struct keep_control *k)
+{
+    if (k) {
+        control_server_destroy(k->server);
+        free(k->commands);
+        free(k);
+    }
+}
+
+enum err keep_control_start(struct loop *l, int fd, const struct admin *admin,
+                            struct keep_control **out)
+{
+    const char *const *names = admin_names();
+    struct keep_control *k = calloc(1, sizeof(*k));
+    size_t n = 0;
+
+    if (!k) {
+        return ERR_NOMEM;
+    }
+    while (names[n]) {
+        n++;
+    }
+    k->admin = admin;
+    k->commands = calloc(n + 1, sizeof(*k->commands));
+    for (size_t i = 0; k->commands && i < n; i++) {
+        k->commands[i] = (struct control_command){.name = names[i], .run = command_run};
+    }
+    enum err e = k->commands ? control_server_create(l, fd, k->commands, k, &k->server) : ERR_NOMEM;
+
+    if (e != ERR_OK) {
+        keep_control_stop(k);
+        return e;
+    }
+    *out = k;
+    return ERR_OK;
+}

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The control socket's commands: what admin/ can do, asked for by `mailkeep <command>` while the
+// server runs. All functions on the loop's thread.
+#ifndef KEEP_KEEP_CONTROL_H
+#define KEEP_KEEP_CONTROL_H
+
+#include "admin/admin.h"
+#include "ipc/control_server.h"
+
+struct keep_control;
+
+// Serves on the socket from control_socket_open (taken over on success). `admin` must outlive it.
+enum err keep_control_start(struct loop *l, int fd, const struct admin *admin,
+                            struct keep_control **out);
+// Ends running commands and waits for them. NULL is allowed.
+void keep_control_stop(struct keep_control *k);
+
+#endif

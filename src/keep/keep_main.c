@@ -1,0 +1,361 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// keep's start and end, in the order in which things are opened and closed.
+#include <errno.h>
+#include <fcntl.h>
+#include <malloc.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "engine/local/local.h"
+#include "ipc/child.h"
+#include "ipc/sandbox.h"
+#include "keep/keep.h"
+#include "keep/keep_control.h"
+#include "keep/keep_imap.h"
+#include "keep/keep_link.h"
+#include "keep/keep_upkeep.h"
+
+#include "base/banned.h"
+
+#define INPUT_MAX       (320u << 10) // a command with its literals, and a little
+#define OUTPUT_HARD_MAX (8u << 20)
+
+struct keep {
+    struct child_start start;
+    struct settings *settings;
+    struct loop *loop;
+    struct child *child;
+    struct engine *engine;
+    struct store *store;
+    struct auth *auth;
+    struct keep_tickets *tickets;
+    struct keep_sessions *sessions;
+    struct conn_pool *pool;
+    struct imap_server *imap;
+    struct keep_link *link;
+    struct keep_upkeep *upkeep;
+    struct admin admin;
+    struct keep_control *control;
+    struct password_params password_params;
+    int64_t started_ms, stop_timeout_ms;
+};
+
+// ---- settings -----------------------------------------------------------------------------------
+
+static void apply_live(struct keep *k)
+{
+    struct keep_session_limits limits = {
+        .per_user = (unsigned)conf_value_count(k->settings, SETTING_CONNECTIONS_PER_USER),
+        .per_user_and_address =
+            (unsigned)conf_value_count(k->settings, SETTING_CONNECTIONS_PER_USER_ADDRESS),
+        .all = (unsigned)conf_value_count(k->settings, SETTING_SESSIONS_MAX),
+    };
+
+    keep_sessions_set_limits(k->sessions, &limits);
+    log_set_level((enum log_level)conf_value_choice(k->settings, SETTING_LOG_LEVEL));
+    conn_pool_set_write_timeout(k->pool, conf_value_ms(k->settings, SETTING_CLIENT_WRITE_TIMEOUT));
+}
+
+static enum err on_reload(void *arg, struct settings *settings, struct span cert_pem,
+                          struct span key_pem, char problem[256])
+{
+    struct keep *k = arg;
+
+    (void)cert_pem;
+    (void)key_pem;
+    (void)problem;
+    settings_unref(k->settings);
+    k->settings = settings;
+    apply_live(k);
+    return ERR_OK;
+}
+
+static void on_link(void *arg, int fd)
+{
+    struct keep *k = arg;
+
+    if (keep_link_attach(k->link, fd) != ERR_OK) {
+        log_error("the new conversation with the gate could not be opened");
+        close(fd);
+    }
+}
+
+static void on_stop(void *arg, int64_t timeout_ms)
+{
+    struct keep *k = arg;
+
+    k->stop_timeout_ms = timeout_ms;
+    loop_stop(k->loop);
+}
+
+static void on_status(void *arg, struct ipc_status *out)
+{
+    struct keep *k = arg;
+    struct keep_session_counts sessions;
+    struct keep_link_counts logins;
+
+    keep_sessions_count(k->sessions, &sessions);
+    keep_link_count(k->link, &logins);
+    out->connections = sessions.sessions;
+    out->logins = logins.logins;
+    out->failures = logins.failures;
+}
+
+// ---- start, one step a function -----------------------------------------------------------------
+
+static enum err open_engine(struct keep *k)
+{
+    const struct settings *s = k->settings;
+    struct engine_local_options o = ENGINE_LOCAL_DEFAULTS;
+    struct buf why, path;
+    int dir = -1;
+
+    buf_init(&path, 8192);
+    buf_printf(&path, "%s/" ENGINE_LOCAL_FOLDER, conf_value_text(s, SETTING_DATA_DIR).p);
+    buf_put_byte(&path, '\0');
+    o.path = path.p;
+    o.checkpoint_ms = (uint32_t)conf_value_ms(s, SETTING_CHECKPOINT_INTERVAL);
+    o.segment_bytes = conf_value_bytes(s, SETTING_SEGMENT_SIZE);
+    o.memtable_bytes = conf_value_bytes(s, SETTING_MEMORY_TABLE_MAX);
+    o.compress_after_s = (uint32_t)(conf_value_ms(s, SETTING_COMPRESS_AFTER) / 1000);
+    o.compact_dead_pct = (uint32_t)conf_value_count(s, SETTING_COMPACT_DEAD_PERCENT);
+    o.map_bytes = conf_value_bytes(s, SETTING_DATABASE_SIZE_MAX);
+    buf_init(&why, 1024);
+    enum err e = file_open_dir(AT_FDCWD, path.p, true, &dir);
+
+    if (e == ERR_OK) {
+        e = engine_local_open(dir, &o, &k->engine, &why);
+    }
+    if (e != ERR_OK) {
+        log_error("the store in %s cannot be opened: %s%s%.*s",
+                  log_text(span_first(buf_span(&path), path.n - 1)).s, err_name(e),
+                  why.n ? ": " : "", SPAN_ARG(buf_span(&why)));
+    }
+    if (dir >= 0) {
+        close(dir);
+    }
+    buf_finish(&why);
+    buf_finish(&path);
+    return e;
+}
+
+static enum err open_store(struct keep *k)
+{
+    struct store_options o;
+
+    store_options_default(&o);
+    o.separator = *conf_value_choice_text(k->settings, SETTING_HIERARCHY_SEPARATOR).p;
+    o.message_bytes_max = conf_value_bytes(k->settings, SETTING_MESSAGE_MAX);
+    o.mailboxes_max = (uint32_t)conf_value_count(k->settings, SETTING_MAILBOXES_MAX);
+    o.expunged_keep_s = (uint32_t)conf_value_count(k->settings, SETTING_EXPUNGED_KEEP_DAYS) * 86400;
+    enum err e = store_open(k->engine, &o, &k->store);
+
+    if (e == ERR_OK) {
+        e = keep_upkeep_start(k->store, o.expunged_keep_s, &k->upkeep);
+    }
+    return e;
+}
+
+static enum err open_auth(struct keep *k)
+{
+    const struct settings *s = k->settings;
+    struct auth_options o;
+
+    auth_options_default(&o);
+    o.params.memory_kib = (uint32_t)(conf_value_bytes(s, SETTING_ARGON2_MEMORY) / 1024);
+    o.params.passes = (uint32_t)conf_value_count(s, SETTING_ARGON2_PASSES);
+    o.params.lanes = (uint32_t)conf_value_count(s, SETTING_ARGON2_LANES);
+    o.default_domain = conf_value_text(s, SETTING_DEFAULT_DOMAIN);
+    o.hashes_max = (unsigned)conf_value_count(s, SETTING_ARGON2_CONCURRENT);
+    o.waiting_max = (unsigned)conf_value_count(s, SETTING_AUTH_QUEUE_MAX);
+    o.remember_s = (unsigned)(conf_value_ms(s, SETTING_AUTH_CACHE_TIME) / 1000);
+    k->password_params = o.params;
+    return auth_create(k->store, &o, &k->auth);
+}
+
+static enum err open_sessions(struct keep *k)
+{
+    const struct settings *s = k->settings;
+    struct conn_pool_options pool = {
+        .thread_name = "keep-worker",
+        .threads = (unsigned)conf_value_count(s, SETTING_KEEP_THREADS),
+        .connections_max = (unsigned)conf_value_count(s, SETTING_SESSIONS_MAX),
+        .input_max = INPUT_MAX,
+        .output_soft = conf_value_bytes(s, SETTING_OUTPUT_BUFFER),
+        .output_hard = OUTPUT_HARD_MAX,
+        .write_timeout_ms = conf_value_ms(s, SETTING_CLIENT_WRITE_TIMEOUT),
+    };
+    struct imap_server_options imap;
+    enum err e = conn_pool_create(&pool, &k->pool);
+
+    if (e != ERR_OK) {
+        return e;
+    }
+    imap_server_options_default(&imap);
+    imap.separator = *conf_value_choice_text(s, SETTING_HIERARCHY_SEPARATOR).p;
+    imap.append_bytes_max = conf_value_bytes(s, SETTING_MESSAGE_MAX);
+    imap.idle_timeout_s = (uint32_t)(conf_value_ms(s, SETTING_IMAP_IDLE_TIMEOUT) / 1000);
+    imap.bad_commands_max = (uint32_t)conf_value_count(s, SETTING_IMAP_BAD_COMMANDS_MAX);
+    imap.search_cpu_ms = (uint32_t)conf_value_ms(s, SETTING_IMAP_SEARCH_TIME);
+    e = imap_server_create(k->store, &imap, &k->imap);
+    if (e == ERR_OK) {
+        e = keep_tickets_create(&k->tickets);
+    }
+    if (e == ERR_OK) {
+        e = keep_sessions_create(&k->sessions);
+    }
+    return e;
+}
+
+static enum err start_protocol(void *arg, unsigned protocol, const struct session_start *start)
+{
+    struct keep *k = arg;
+
+    return protocol == IPC_IMAP ? keep_imap_start(k->imap, start) : ERR_UNSUPPORTED;
+}
+
+static enum err open_link(struct keep *k)
+{
+    struct keep_link_options o = {
+        .loop = k->loop,
+        .store = k->store,
+        .auth = k->auth,
+        .tickets = k->tickets,
+        .sessions = k->sessions,
+        .pool = k->pool,
+        .auth_threads = (unsigned)conf_value_count(k->settings, SETTING_ARGON2_CONCURRENT) + 4,
+        .auth_queue_max = (unsigned)conf_value_count(k->settings, SETTING_AUTH_QUEUE_MAX),
+        .start = start_protocol,
+        .start_arg = k,
+    };
+    enum err e = keep_link_create(&o, &k->link);
+
+    if (e == ERR_OK) {
+        e = keep_link_attach(k->link, k->start.link_fd);
+        k->start.link_fd = e == ERR_OK ? -1 : k->start.link_fd;
+    }
+    return e;
+}
+
+static void add_status(void *arg, json_t *into)
+{
+    struct keep *k = arg;
+    struct keep_session_counts sessions;
+    struct keep_link_counts logins;
+
+    keep_sessions_count(k->sessions, &sessions);
+    keep_link_count(k->link, &logins);
+    json_object_set_new(into, "uptime_s",
+                        json_integer((clock_monotonic_ms() - k->started_ms) / 1000));
+    json_object_set_new(into, "sessions", json_integer(sessions.sessions));
+    json_object_set_new(into, "users", json_integer(sessions.users));
+    json_object_set_new(into, "sessions_since_start",
+                        json_integer((json_int_t)sessions.since_start));
+    json_object_set_new(into, "logins", json_integer((json_int_t)logins.logins));
+    json_object_set_new(into, "failed_logins", json_integer((json_int_t)logins.failures));
+}
+
+static enum err open_control(struct keep *k, int fd)
+{
+    k->admin = (struct admin){
+        .store = k->store,
+        .password_params = k->password_params,
+        .quota_bytes = conf_value_bytes(k->settings, SETTING_QUOTA_BYTES),
+        .quota_messages = conf_value_count(k->settings, SETTING_QUOTA_MESSAGES),
+        .message_bytes_max = conf_value_bytes(k->settings, SETTING_MESSAGE_MAX),
+        .add_status = add_status,
+        .arg = k,
+    };
+    return keep_control_start(k->loop, fd, &k->admin, &k->control);
+}
+
+// glibc keeps an arena for each thread otherwise; idle memory matters more than the last percent.
+static void tune_memory(void)
+{
+    mallopt(M_ARENA_MAX, 4);
+    mallopt(M_TRIM_THRESHOLD, 1 << 20);
+}
+
+static enum err keep_open(struct keep *k, int supervisor_fd)
+{
+    int control_fd = -1;
+    enum err e = child_start(supervisor_fd, "keep", &k->start);
+
+    if (e != ERR_OK) {
+        return e;
+    }
+    k->settings = settings_ref(k->start.settings);
+    k->stop_timeout_ms = conf_value_ms(k->settings, SETTING_STOP_TIMEOUT);
+    k->started_ms = clock_monotonic_ms();
+    tune_memory();
+    const char *data_dir = conf_value_text(k->settings, SETTING_DATA_DIR).p;
+
+    e = control_socket_open(data_dir, &control_fd);
+    if (e == ERR_OK) {
+        e = sandbox_enter(SANDBOX_KEEP, data_dir);
+    }
+    if (e == ERR_OK) {
+        e = loop_create(&k->loop);
+    }
+    enum err (*const steps[])(struct keep *) = {open_engine, open_store, open_auth, open_sessions,
+                                                open_link};
+
+    for (size_t i = 0; e == ERR_OK && i < sizeof(steps) / sizeof(steps[0]); i++) {
+        e = steps[i](k);
+    }
+    return e == ERR_OK ? open_control(k, control_fd) : e;
+}
+
+// ---- end ----------------------------------------------------------------------------------------
+
+static void keep_close(struct keep *k)
+{
+    keep_control_stop(k->control);
+    keep_link_destroy(k->link);
+    if (k->pool) {
+        conn_pool_stop(k->pool, k->stop_timeout_ms);
+        conn_pool_destroy(k->pool);
+    }
+    child_detach(k->child);
+    imap_server_destroy(k->imap);
+    keep_upkeep_stop(k->upkeep);
+    keep_sessions_destroy(k->sessions);
+    keep_tickets_destroy(k->tickets);
+    auth_destroy(k->auth);
+    if (k->store) {
+        store_close(k->store);
+    }
+    if (k->engine) {
+        engine_close(k->engine);
+    }
+    loop_destroy(k->loop);
+    settings_unref(k->settings);
+    child_start_finish(&k->start);
+}
+
+int keep_main(int supervisor_fd)
+{
+    static const struct child_handler handler = {
+        .reload = on_reload, .link = on_link, .stop = on_stop, .status = on_status};
+    struct keep k = {0};
+    enum err e = keep_open(&k, supervisor_fd);
+
+    if (e == ERR_OK) {
+        apply_live(&k);
+        e = child_attach(&k.start, k.loop, &handler, &k, &k.child);
+    }
+    if (e == ERR_OK) {
+        e = child_ready(k.child);
+    }
+    if (e == ERR_OK) {
+        loop_run(k.loop);
+    } else {
+        log_error("keep cannot start: %s", err_name(e));
+    }
+    keep_close(&k);
+    return e == ERR_OK ? EXIT_SUCCESS : EXIT_FAILURE;
+}

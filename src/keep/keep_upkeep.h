@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What keep does by itself, on a thread of its own: forgets expunged messages whose time is over.
+#ifndef KEEP_KEEP_UPKEEP_H
+#define KEEP_KEEP_UPKEEP_H
+
+#include "store/store.h"
+
+struct keep_upkeep;
+
+// `expunged_keep_s`: as in store_options. Runs at once and then every hour, in small commits.
+enum err keep_upkeep_start(struct store *s, uint32_t expunged_keep_s, struct keep_upkeep **out);
+// Ends the thread; waits for the commit it is in. NULL is allowed.
+void keep_upkeep_stop(struct keep_upkeep *u);
+
+#endif
