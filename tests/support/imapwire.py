@@ -242,6 +242,7 @@ def client_context():
     return c
 
 
+ATOM = re.compile(r"[A-Za-z0-9@._+-]+\Z")
 LITERAL_END = re.compile(rb"\{([0-9]+)\}\Z")
 
 
@@ -369,7 +370,8 @@ class Imap:
         return reply
 
     def login(self, user, password):
-        return self.ok(b"LOGIN " + quote(user) + b" " + quote(password))
+        words = [w.encode() if ATOM.match(w) else quote(w) for w in (user, password)]
+        return self.ok(b"LOGIN " + b" ".join(words))
 
     def capabilities(self):
         if self.capability is None:

@@ -364,7 +364,7 @@ def mailkeep_binary():
 
 
 def server_class():
-    return Dovecot if os.environ.get("PEER") == "dovecot" else Mailkeep
+    return {"dovecot": Dovecot, "testd": Testd}.get(os.environ.get("PEER"), Mailkeep)
 
 
 MAILKEEP_CONF = """
@@ -477,6 +477,47 @@ class Mailkeep(Server):
         r = self.command("check", check=False)
         return [] if r.returncode == 0 else [f"mailkeep check: {line}" for line in
                                              (r.stdout + r.stderr).splitlines()]
+
+
+class Testd(Server):
+    """PEER=testd: the IMAP layer alone, on the engine in memory, without gate, TLS or disk."""
+
+    peer = "testd"
+    atomic = True
+
+    @staticmethod
+    def missing():
+        return None if Testd.program() else "imap-testd is not built"
+
+    @staticmethod
+    def program():
+        found = glob.glob(os.path.join(ROOT, "build*", "tests", "protocol", "imap-testd"))
+        return max(found, key=os.path.getmtime) if found else None
+
+    @property
+    def log_path(self):
+        return os.path.join(self.folder, "log")
+
+    def pid(self):
+        return self.process.pid if self.process else 0
+
+    def start(self):
+        with open(self.log_path, "ab") as out:
+            self.process = subprocess.Popen([self.program()], stdout=subprocess.PIPE, stderr=out)
+        self.port = int(self.process.stdout.readline().split()[1])
+
+    def stop(self):
+        if self.process:
+            self.process.terminate()
+            self.process.wait(10)
+            self.process.stdout.close()
+            self.process = None
+
+    def role(self, name):
+        return []
+
+    def check(self):
+        return None
 
 
 def log(*words):
