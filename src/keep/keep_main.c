@@ -13,16 +13,13 @@
 #include "engine/local/local.h"
 #include "ipc/child.h"
 #include "ipc/sandbox.h"
+#include "keep/imap/imap_connection.h"
 #include "keep/keep.h"
 #include "keep/keep_control.h"
-#include "keep/keep_imap.h"
 #include "keep/keep_link.h"
 #include "keep/keep_upkeep.h"
 
 #include "base/banned.h"
-
-#define INPUT_MAX       (320u << 10) // a command with its literals, and a little
-#define OUTPUT_HARD_MAX (8u << 20)
 
 struct keep {
     struct child_start start;
@@ -184,9 +181,9 @@ static enum err open_sessions(struct keep *k)
         .thread_name = "keep-worker",
         .threads = (unsigned)conf_value_count(s, SETTING_KEEP_THREADS),
         .connections_max = (unsigned)conf_value_count(s, SETTING_SESSIONS_MAX),
-        .input_max = INPUT_MAX,
+        .input_max = IMAP_CONN_INPUT_MAX,
         .output_soft = conf_value_bytes(s, SETTING_OUTPUT_BUFFER),
-        .output_hard = OUTPUT_HARD_MAX,
+        .output_hard = IMAP_CONN_OUTPUT_HARD,
         .write_timeout_ms = conf_value_ms(s, SETTING_CLIENT_WRITE_TIMEOUT),
     };
     struct imap_server_options imap;
@@ -215,7 +212,7 @@ static enum err start_protocol(void *arg, unsigned protocol, const struct sessio
 {
     struct keep *k = arg;
 
-    return protocol == IPC_IMAP ? keep_imap_start(k->imap, start) : ERR_UNSUPPORTED;
+    return protocol == IPC_IMAP ? imap_connection_open(k->imap, start) : ERR_UNSUPPORTED;
 }
 
 static enum err open_link(struct keep *k)

@@ -63,7 +63,9 @@ static void connection_run(struct task_conn *conn, void *arg, unsigned reasons)
     struct imap_connection *c = arg;
     struct imap_wait wait;
 
-    c->conn = conn;
+    if (!c->conn) { // written once: a watcher of another thread reads it
+        c->conn = conn;
+    }
     if (reasons & CONN_CLOSED) {
         return;
     }
