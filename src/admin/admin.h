@@ -24,7 +24,8 @@
 struct admin {
     struct store *store;
     struct password_params password_params; // for new passwords
-    uint64_t quota_bytes, quota_messages;   // of new accounts when nothing else is said
+    struct span default_domain; // of addresses given without one; empty: the only domain there is
+    uint64_t quota_bytes, quota_messages; // of new accounts when nothing else is said
     uint64_t message_bytes_max;
     // Adds what only a running server knows to the answer of "status"; NULL: no server.
     void (*add_status)(void *arg, json_t *into);

@@ -45,7 +45,10 @@ static enum err password_arg(struct admin_call *c, struct span address, struct b
     const char *weak = password_weakness(password, address);
 
     if (weak && !(admin_bool(c, "allow_weak") && password.n > 0)) {
-        return admin_fail(c, ERR_INVALID, "%s", weak);
+        return admin_fail(c, ERR_INVALID,
+                          "This password is refused: %s. Choose another; several words in a row "
+                          "are good and easy to remember.",
+                          weak);
     }
     enum err e = password_hash(password, &c->admin->password_params, out);
 

@@ -102,6 +102,9 @@ static struct span only_domain(struct admin_call *c)
 {
     struct only_domain o = {.arena = &c->arena};
 
+    if (c->admin->default_domain.n > 0) {
+        return c->admin->default_domain;
+    }
     if (directory_domain_list(c->admin->store, count_domain, &o) != ERR_OK || o.count != 1) {
         return (struct span){"", 0};
     }

@@ -12,4 +12,15 @@ cli_fn cli_config_show;    //
 cli_fn cli_config_default; //
 cli_fn cli_config_manual;  // not in the table's help: makes mailkeep.conf(5)
 
+cli_fn cli_domain_add, cli_domain_list, cli_domain_remove; // cli_domain.c
+cli_fn cli_account_add, cli_account_passwd, cli_account_rename, cli_account_suspend,
+    cli_account_resume, cli_account_remove, cli_account_quota; // cli_account.c
+cli_fn cli_account_list, cli_account_show;                     // cli_account_list.c
+cli_fn cli_mailbox_list;                                       // cli_mailbox.c
+cli_fn cli_import;                                             // cli_import.c
+cli_fn cli_export;                                             // cli_export.c
+cli_fn cli_check;                                              // cli_check.c
+cli_fn cli_status;                                             // cli_status.c
+cli_fn cli_log;                                                // cli_log.c
+
 #endif

@@ -48,6 +48,11 @@ enum err control_connect(const char *data_dir, struct control_client **out)
         close(fd);
         return e;
     }
+    return control_client_adopt(fd, out);
+}
+
+enum err control_client_adopt(int fd, struct control_client **out)
+{
     struct control_client *c = calloc(1, sizeof(*c));
 
     if (!c) {

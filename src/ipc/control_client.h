@@ -23,6 +23,9 @@ struct control_event {
 };
 
 enum err control_connect(const char *data_dir, struct control_client **out);
+// The same over a socket that is connected already to somebody who speaks as the server does. The
+// descriptor is taken over, also on failure.
+enum err control_client_adopt(int fd, struct control_client **out);
 void control_disconnect(struct control_client *c); // NULL is allowed
 
 // `args` may be NULL; stays the caller's.

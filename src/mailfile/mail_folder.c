@@ -45,11 +45,12 @@ static enum err open_mbox(struct mail_source *s, int dir, const char *name)
     } else if (mail_open_file(dir, name, &s->file, &st, &why) != ERR_OK) {
         s->file = -1;
     }
-    if (s->file < 0 || mbox_reader_create(read_file_at, s, dialect, &s->mbox) != ERR_OK) {
+    enum err e = s->file < 0 ? ERR_IO : mbox_reader_create(read_file_at, s, dialect, &s->mbox);
+
+    if (e != ERR_OK && e != ERR_EOF) {
         mail_source_skip(s, why, s->folders[s->current].path);
-        return ERR_NOT_FOUND;
     }
-    return ERR_OK;
+    return e == ERR_OK ? ERR_OK : ERR_NOT_FOUND; // ERR_EOF: there is nothing in it
 }
 
 static enum err open_maildir(struct mail_source *s, int dir)

@@ -175,8 +175,9 @@ static enum err walk_file(struct mail_source *s, const struct place *at, const c
         (*eml_count)++;
         return ERR_OK;
     }
-    if (mail_open_file(at->fd, name, &fd, &st, &why) != ERR_OK || st.st_size == 0 ||
-        !file_is_mbox(fd) || !format_allows(s, FOLDER_MBOX)) {
+    // An empty file is an empty mailbox when its name says that it is one.
+    if (mail_open_file(at->fd, name, &fd, &st, &why) != ERR_OK || !format_allows(s, FOLDER_MBOX) ||
+        !(st.st_size > 0 ? file_is_mbox(fd) : without_ending(file, SPAN(".mbox")).n < file.n)) {
         mail_source_skip(s, why, path);
         return ERR_OK;
     }

@@ -214,6 +214,8 @@ static void test_tree(void **state)
     put_dir("Apple.mbox");
     put_file("Apple.mbox/mbox", D "A: 3\n\n");
     put_file("100%2E.mbox", D "A: 4\n\n");
+    put_file("Nothing.mbox", "");
+    put_file("nothing", "");
     put_dir("eml");
     put_file("eml/2.eml", "Date: Mon, 23 Nov 2026 10:12:00 +0000\n\nx\n");
     put_file("eml/1.EML", "Received: by x; Mon, 23 Nov 2026 11:12:00 +0100\nDate: Mon, 1 Jan 2024 "
@@ -221,10 +223,11 @@ static void test_tree(void **state)
     read_source(root, MAIL_FORMAT_AUTO, &out);
     assert_span(
         buf_span(&out),
-        "skip 2 Inbox.msf\n"
+        "skip 2 Inbox.msf\nskip 2 nothing\n"
         "[100.]\nA: 4\r\n\r\n 0 1795428720\n"
         "[Apple]\nA: 3\r\n\r\n 0 1795428720\n"
         "[INBOX]\nA: 1\r\n\r\nx\r\n 0 1795428720\n"
+        "[Nothing]\n"
         "[Work/a.b]\nA: 2\r\n\r\n 0 1795428720\n"
         "[eml]\nReceived: by x; Mon, 23 Nov 2026 11:12:00 +0100\r\nDate: Mon, 1 Jan 2024 00:00:00 "
         "+0000\r\n\r\n 0 1795428720\nDate: Mon, 23 Nov 2026 10:12:00 +0000\r\n\r\nx\r\n 0 "

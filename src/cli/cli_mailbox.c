@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// mailkeep mailbox list.
+#include <stdio.h>
+
+#include "cli/cli_commands.h"
+#include "cli/cli_link.h"
+#include "cli/cli_text.h"
+
+#include "base/banned.h"
+
+struct lister {
+    struct cli *cli;
+    struct cli_table *table;
+};
+
+static void cell_number(struct cli_table *t, uint64_t v)
+{
+    char text[24];
+
+    snprintf(text, sizeof(text), "%llu", (unsigned long long)v);
+    cli_table_cell(t, text);
+}
+
+static void on_mailbox(void *arg, const json_t *item)
+{
+    const json_t *uses = json_object_get(item, "special_use");
+    struct lister *l = arg;
+    char notes[200] = "";
+    size_t n = 0;
+
+    if (l->cli->json) {
+        cli_print_json(json_deep_copy(item));
+        return;
+    }
+    for (size_t i = 0; i < json_array_size(uses) && n < sizeof(notes); i++) {
+        n += (size_t)snprintf(notes + n, sizeof(notes) - n, "%s%s", n > 0 ? ", " : "",
+                              json_string_value(json_array_get(uses, i)));
+    }
+    if (!json_is_true(json_object_get(item, "subscribed")) && n < sizeof(notes)) {
+        n += (size_t)snprintf(notes + n, sizeof(notes) - n, "%snot subscribed", n > 0 ? ", " : "");
+    }
+    if (json_is_true(json_object_get(item, "no_select")) && n < sizeof(notes)) {
+        snprintf(notes + n, sizeof(notes) - n, "%sholds no mail", n > 0 ? ", " : "");
+    }
+    cli_table_cell(l->table, cli_get_text(item, "mailbox"));
+    cell_number(l->table, cli_get_number(item, "messages"));
+    cell_number(l->table, cli_get_number(item, "unseen"));
+    cli_table_cell(l->table, cli_size_text(cli_get_number(item, "bytes")).s);
+    cli_table_cell(l->table, notes);
+}
+
+int cli_mailbox_list(struct cli *c, int argc, char **argv)
+{
+    static const char *const heads[] = {"MAILBOX", ">MESSAGES", ">UNREAD", ">SIZE", "", NULL};
+    struct lister l = {c, NULL};
+    int code = cli_words_check(c, &argc, argv, 1, 1);
+
+    if (code == CLI_OK) {
+        l.table = cli_table_create(heads);
+        code = cli_link_run(c, "mailbox list", json_pack("{s:s}", "account", argv[1]), on_mailbox,
+                            &l, NULL);
+        cli_table_print(l.table);
+    }
+    return code;
+}

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "keep/keep_store.h"
+
+#include <fcntl.h>
+
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "engine/local/local.h"
+
+#include "base/banned.h"
+
+static enum err open_engine(const struct settings *s, struct engine **out, struct buf *why)
+{
+    struct engine_local_options o = ENGINE_LOCAL_DEFAULTS;
+    int dir CLEANUP_FD = -1;
+
+    o.path = conf_value_text(s, SETTING_DATA_DIR).p;
+    o.checkpoint_ms = (uint32_t)conf_value_ms(s, SETTING_CHECKPOINT_INTERVAL);
+    o.segment_bytes = conf_value_bytes(s, SETTING_SEGMENT_SIZE);
+    o.memtable_bytes = conf_value_bytes(s, SETTING_MEMORY_TABLE_MAX);
+    o.compress_after_s = (uint32_t)(conf_value_ms(s, SETTING_COMPRESS_AFTER) / 1000);
+    o.compact_dead_pct = (uint32_t)conf_value_count(s, SETTING_COMPACT_DEAD_PERCENT);
+    o.map_bytes = conf_value_bytes(s, SETTING_DATABASE_SIZE_MAX);
+    enum err e = file_open_dir(AT_FDCWD, o.path, false, &dir);
+
+    return e == ERR_OK ? engine_local_open(dir, &o, out, why) : e;
+}
+
+enum err keep_store_open(const struct settings *s, struct keep_store *out, struct buf *why)
+{
+    struct keep_store k = {.engine = NULL};
+    struct store_options o;
+    enum err e = open_engine(s, &k.engine, why);
+
+    if (e != ERR_OK) {
+        return e;
+    }
+    store_options_default(&o);
+    o.separator = *conf_value_choice_text(s, SETTING_HIERARCHY_SEPARATOR).p;
+    o.message_bytes_max = conf_value_bytes(s, SETTING_MESSAGE_MAX);
+    o.mailboxes_max = (uint32_t)conf_value_count(s, SETTING_MAILBOXES_MAX);
+    o.expunged_keep_s = (uint32_t)conf_value_count(s, SETTING_EXPUNGED_KEEP_DAYS) * 86400;
+    e = store_open(k.engine, &o, &k.store);
+    if (e != ERR_OK) {
+        engine_close(k.engine);
+        return e;
+    }
+    *out = k;
+    return ERR_OK;
+}
+
+void keep_store_close(struct keep_store *k)
+{
+    store_close(k->store);
+    engine_close(k->engine);
+    *k = (struct keep_store){.engine = NULL};
+}
+
+void keep_store_admin(const struct settings *s, const struct keep_store *k, struct admin *out)
+{
+    *out = (struct admin){
+        .store = k->store,
+        .password_params = {.memory_kib =
+                                (uint32_t)(conf_value_bytes(s, SETTING_ARGON2_MEMORY) / 1024),
+                            .passes = (uint32_t)conf_value_count(s, SETTING_ARGON2_PASSES),
+                            .lanes = (uint32_t)conf_value_count(s, SETTING_ARGON2_LANES)},
+        .quota_bytes = conf_value_bytes(s, SETTING_QUOTA_BYTES),
+        .quota_messages = conf_value_count(s, SETTING_QUOTA_MESSAGES),
+        .message_bytes_max = conf_value_bytes(s, SETTING_MESSAGE_MAX),
+    };
+}
