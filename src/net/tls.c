@@ -224,6 +224,7 @@ static bool load_key(struct tls_context *t, struct span pem, char *problem)
 static bool set_rules(struct tls_context *t)
 {
     SSL_CTX *c = t->ctx;
+    char groups[] = "X25519:P-256:P-384"; // the macro below takes no const
 
     SSL_CTX_set_options(c, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION |
                                SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA |
@@ -238,7 +239,7 @@ static bool set_rules(struct tls_context *t)
     SSL_CTX_set_msg_callback(c, on_message);
     return SSL_CTX_set_min_proto_version(c, TLS1_2_VERSION) == 1 &&
            SSL_CTX_set_cipher_list(c, "ECDHE+AESGCM:ECDHE+CHACHA20") == 1 &&
-           SSL_CTX_set1_groups_list(c, "X25519:P-256:P-384") == 1 &&
+           SSL_CTX_set1_groups_list(c, groups) == 1 &&
            SSL_CTX_set_session_id_context(c, (const unsigned char *)t->service,
                                           (unsigned)strlen(t->service)) == 1 &&
            SSL_CTX_set_tlsext_ticket_key_evp_cb(c, on_ticket) == 1;
