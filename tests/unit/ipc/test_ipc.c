@@ -290,7 +290,7 @@ static void test_data_lock_has_one_owner(void **state)
     close(fd);
     assert_ok(data_lock_take(dir, &fd, &pid));
     close(fd);
-    snprintf(path, sizeof(path), "%s/lock", dir);
+    snprintf(path, sizeof(path), "%s/server.lock", dir);
     unlink(path);
     rmdir(dir);
     assert_err(data_lock_take(dir, &fd, &pid), ERR_NOT_FOUND);
