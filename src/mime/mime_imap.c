@@ -55,7 +55,7 @@ void mime_imap_string(struct buf *out, struct span s)
         char c = is_end ? '\0' : s.p[i];
 
         if (is_end || c == '\0' || (is_quoted && (c == '"' || c == '\\'))) {
-            buf_put(out, span_of(s.p + from, i - from));
+            buf_put(out, span_first(span_skip(s, from), i - from));
             from = c == '\0' ? i + 1 : i;
             if (!is_end) {
                 buf_put_byte(out, c == '\0' ? '?' : '\\');

@@ -331,7 +331,7 @@ enum err mime_param_parse(struct arena *arena, struct span body, struct span *ou
     size_t at = 0;
 
     for (size_t i = 0; i < p.n; i++) {
-        p.raws[i].value.p = p.text.p + at;
+        p.raws[i].value.p = p.text.n ? p.text.p + at : "";
         p.raws[i].is_used = false;
         at += p.raws[i].value.n;
     }

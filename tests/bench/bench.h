@@ -39,7 +39,7 @@ uint64_t hash_bytes(uint64_t h, const void *p, size_t n);
 #define HASH_START 0xcbf29ce484222325u
 
 // ---- processes (bench_process.c): the server and everything below it ----
-double server_cpu(void); // seconds; negative: unknown
+double server_cpu(void);    // seconds; negative: unknown
 double server_memory(void); // bytes, proportional share; negative: unknown
 double client_cpu(void);
 double now(void);
@@ -70,10 +70,10 @@ struct conn {
     bool can_multiappend, can_literal_plus;
     void *owner;
 };
-struct conn *conn_open(int user);         // connected, greeted, logged in, CAPABILITY read; or exits
-struct conn *conn_try(int user); // NULL when it fails
-struct conn *conn_start(void);   // only connected: open until the greeting is here
-void conn_close(struct conn *c);          // LOGOUT and free
+struct conn *conn_open(int user); // connected, greeted, logged in, CAPABILITY read; or exits
+struct conn *conn_try(int user);  // NULL when it fails
+struct conn *conn_start(void);    // only connected: open until the greeting is here
+void conn_close(struct conn *c);  // LOGOUT and free
 void conn_free(struct conn *c);
 void conn_begin(struct conn *c, struct text *out); // starts a command: writes its tag into `out`
 void conn_send(struct conn *c, const void *p, size_t n);

@@ -62,8 +62,8 @@ static void timed(struct conn *c, const char *name, const char *line, const long
 static void load(void)
 {
     struct conn *c = conn_open(opt.first_user);
-    long have = conn_command(c, "STATUS %s (MESSAGES)", opt.box) == ST_OK
-                    ? conn_note(c, "MESSAGES ") : -1;
+    long have =
+        conn_command(c, "STATUS %s (MESSAGES)", opt.box) == ST_OK ? conn_note(c, "MESSAGES ") : -1;
     if (have != opt.count) {
         conn_command(c, "DELETE %s", opt.box);
         conn_must(c, "CREATE %s", opt.box);
@@ -269,8 +269,8 @@ static void resync_rows(void)
         conn_must(c, "SELECT %s (QRESYNC (%ld %ld))", opt.box, validity, modseq);
         sample(&times, now() - t);
         if (c->seen.fetches != CHANGED || c->seen.vanished != 10)
-            wrong = wrong_text("%ld changed and %ld vanished, %d and 10 expected",
-                               c->seen.fetches, c->seen.vanished, CHANGED);
+            wrong = wrong_text("%ld changed and %ld vanished, %d and 10 expected", c->seen.fetches,
+                               c->seen.vanished, CHANGED);
         if (i < REPEATS - 1)
             conn_close(c);
     }

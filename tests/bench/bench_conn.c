@@ -145,8 +145,9 @@ static void piece(struct conn *c, const char *p, size_t n)
     else if (starts(p, n, "+"))
         c->going_on = true;
     else if (n > tag && starts(p, n, c->tag) && p[tag] == ' ') {
-        c->status = starts(p + tag, n - tag, " OK") ? ST_OK : starts(p + tag, n - tag, " NO")
-                                                                 ? ST_NO : ST_BAD;
+        c->status = starts(p + tag, n - tag, " OK")   ? ST_OK
+                    : starts(p + tag, n - tag, " NO") ? ST_NO
+                                                      : ST_BAD;
         snprintf(c->last, sizeof c->last, "%.*s", (int)(n < 590 ? n : 590), p);
         note(c, p, n);
     }

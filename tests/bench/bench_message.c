@@ -133,14 +133,17 @@ static void headers(struct text *t, long i, uint64_t *seed)
     strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S +0000", &tm);
     unsigned who = message_sender(i);
     text_print(t, "Return-Path: <person%u@bench.example>\r\n", who);
-    text_print(t, "Received: from out%u.bench.example (out%u.bench.example [192.0.2.%u])\r\n"
-                  "\tby mx.example.com with ESMTPS id %08lx\r\n\tfor <reader@example.com>; %s\r\n",
+    text_print(t,
+               "Received: from out%u.bench.example (out%u.bench.example [192.0.2.%u])\r\n"
+               "\tby mx.example.com with ESMTPS id %08lx\r\n\tfor <reader@example.com>; %s\r\n",
                who % 7, who % 7, who % 200 + 1, (unsigned long)(dice(seed) & 0xffffffff), date);
-    text_print(t, "Received: from laptop%u.local (unknown [198.51.100.%u])\r\n"
-                  "\tby out%u.bench.example with ESMTPSA; %s\r\n",
+    text_print(t,
+               "Received: from laptop%u.local (unknown [198.51.100.%u])\r\n"
+               "\tby out%u.bench.example with ESMTPSA; %s\r\n",
                who, who % 200 + 1, who % 7, date);
-    text_print(t, "DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/relaxed; d=bench.example; s=k1;\r\n"
-                  "\th=from:to:subject:date:message-id; bh=%016llx%016llx=;\r\n\tb=",
+    text_print(t,
+               "DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/relaxed; d=bench.example; s=k1;\r\n"
+               "\th=from:to:subject:date:message-id; bh=%016llx%016llx=;\r\n\tb=",
                (unsigned long long)dice(seed), (unsigned long long)dice(seed));
     base64_noise(t, seed, 78);
     text_print(t, "Message-ID: <n%ld@bench.example>\r\nDate: %s\r\n", i, date);
@@ -168,9 +171,11 @@ static void parts(struct text *t, long i, uint64_t *seed, size_t size, bool atta
     prose(t, seed, size * 4 / 10);
     text_print(t, "\r\n--bound%ld\r\n", i);
     if (attachment) {
-        text_print(t, "Content-Type: image/png; name=\"p%ld.png\"\r\nContent-Disposition: "
-                      "attachment; filename=\"p%ld.png\"\r\nContent-Transfer-Encoding: "
-                      "base64\r\n\r\n", i % 90, i % 90);
+        text_print(t,
+                   "Content-Type: image/png; name=\"p%ld.png\"\r\nContent-Disposition: "
+                   "attachment; filename=\"p%ld.png\"\r\nContent-Transfer-Encoding: "
+                   "base64\r\n\r\n",
+                   i % 90, i % 90);
         base64_noise(t, seed, size * 6 / 10);
     } else {
         text_print(t, "Content-Type: text/html; charset=utf-8\r\n\r\n<html><body>\r\n");

@@ -63,8 +63,11 @@ void measure_append(void)
 {
     struct append_run a = {.total = opt.count};
     int n = opt.connections;
-    struct swarm s = {.conns = calloc((size_t)n, sizeof *s.conns), .n = n, .next = append_next,
-                      .done = append_done, .arg = &a};
+    struct swarm s = {.conns = calloc((size_t)n, sizeof *s.conns),
+                      .n = n,
+                      .next = append_next,
+                      .done = append_done,
+                      .arg = &a};
     a.messages = calloc((size_t)opt.count, sizeof *a.messages);
     a.given = calloc((size_t)n, sizeof *a.given);
     long *before = calloc((size_t)n, sizeof *before);
@@ -155,10 +158,14 @@ static void login_done(struct swarm *s, int k, double seconds)
 void measure_login(void)
 {
     int n = opt.connections;
-    struct login_run l = {.total = opt.count, .stage = calloc((size_t)n, sizeof(int)),
+    struct login_run l = {.total = opt.count,
+                          .stage = calloc((size_t)n, sizeof(int)),
                           .since = calloc((size_t)n, sizeof(double))};
-    struct swarm s = {.conns = calloc((size_t)n, sizeof *s.conns), .n = n, .next = login_next,
-                      .done = login_done, .arg = &l};
+    struct swarm s = {.conns = calloc((size_t)n, sizeof *s.conns),
+                      .n = n,
+                      .next = login_next,
+                      .done = login_done,
+                      .arg = &l};
     struct row r = row_begin();
     swarm_run(&s);
     char name[40];
@@ -185,8 +192,17 @@ struct mixed_run {
     const char *wrong;
     struct samples latency;
 };
-enum { MIX_APPEND, MIX_BODY, MIX_LIST, MIX_STORE, MIX_SEARCH, MIX_DELETE, MIX_NOOP, MIX_SELECT,
-       MIX_EXPUNGE };
+enum {
+    MIX_APPEND,
+    MIX_BODY,
+    MIX_LIST,
+    MIX_STORE,
+    MIX_SEARCH,
+    MIX_DELETE,
+    MIX_NOOP,
+    MIX_SELECT,
+    MIX_EXPUNGE
+};
 
 static unsigned roll(struct mixed_client *m, unsigned sides)
 {
@@ -239,9 +255,9 @@ static void mixed_text(struct mixed_client *m, struct conn *c, int k, struct tex
         text_print(out, "STORE %ld:%ld +FLAGS (\\Deleted)\r\n", at, to);
         return;
     default:
-        text_print(out, m->what == MIX_EXPUNGE ? "EXPUNGE\r\n" : m->what == MIX_SELECT
-                                                                     ? "SELECT mixed\r\n"
-                                                                     : "NOOP\r\n");
+        text_print(out, m->what == MIX_EXPUNGE  ? "EXPUNGE\r\n"
+                        : m->what == MIX_SELECT ? "SELECT mixed\r\n"
+                                                : "NOOP\r\n");
     }
 }
 
@@ -311,8 +327,11 @@ void measure_mixed(void)
 {
     int n = opt.connections;
     struct mixed_run run = {.clients = calloc((size_t)n, sizeof *run.clients)};
-    struct swarm s = {.conns = calloc((size_t)n, sizeof *s.conns), .n = n, .next = mixed_next,
-                      .done = mixed_done, .arg = &run};
+    struct swarm s = {.conns = calloc((size_t)n, sizeof *s.conns),
+                      .n = n,
+                      .next = mixed_next,
+                      .done = mixed_done,
+                      .arg = &run};
     for (int k = 0; k < n; k++)
         mixed_prepare(&s, &run, k);
     struct row r = row_begin();
@@ -324,8 +343,8 @@ void measure_mixed(void)
         conn_must(s.conns[k], "SELECT mixed");
         long want = MIXED_START + m->appended - m->expunged;
         if (s.conns[k]->seen.exists != want)
-            run.wrong = wrong_text("%ld messages at the end, %ld expected",
-                                   s.conns[k]->seen.exists, want);
+            run.wrong =
+                wrong_text("%ld messages at the end, %ld expected", s.conns[k]->seen.exists, want);
     }
     row_end(&r, "mixed", "cmd/s", (double)run.commands / took, &run.latency, run.wrong);
     for (int k = 0; k < n; k++)

@@ -11,10 +11,23 @@
 
 #include "bench.h"
 
-struct options opt = {.label = "server", .host = "127.0.0.1", .user = "u", .password = "pass",
-                      .box = "INBOX", .port = 143, .connections = 16, .first_user = 1,
-                      .users = 16, .watchers = 2000, .trials = 20, .batch = 100, .range = 10000,
-                      .settle_ms = 2000, .count = 5000, .size = 4000, .seconds = 20};
+struct options opt = {.label = "server",
+                      .host = "127.0.0.1",
+                      .user = "u",
+                      .password = "pass",
+                      .box = "INBOX",
+                      .port = 143,
+                      .connections = 16,
+                      .first_user = 1,
+                      .users = 16,
+                      .watchers = 2000,
+                      .trials = 20,
+                      .batch = 100,
+                      .range = 10000,
+                      .settle_ms = 2000,
+                      .count = 5000,
+                      .size = 4000,
+                      .seconds = 20};
 
 static const struct {
     const char *name;
@@ -28,18 +41,41 @@ static const struct {
     {"idle", measure_idle, "--watchers in IDLE over --users accounts; memory and latency"},
 };
 
-enum { O_LABEL = 256, O_HOST, O_PORT, O_USER, O_PASSWORD, O_BOX, O_PID, O_RESTART, O_ONLY,
-       O_CONNECTIONS, O_FIRST, O_USERS, O_WATCHERS, O_TRIALS, O_BATCH, O_RANGE, O_COUNT, O_SIZE,
-       O_SECONDS, O_SETTLE, O_DROP };
+enum {
+    O_LABEL = 256,
+    O_HOST,
+    O_PORT,
+    O_USER,
+    O_PASSWORD,
+    O_BOX,
+    O_PID,
+    O_RESTART,
+    O_ONLY,
+    O_CONNECTIONS,
+    O_FIRST,
+    O_USERS,
+    O_WATCHERS,
+    O_TRIALS,
+    O_BATCH,
+    O_RANGE,
+    O_COUNT,
+    O_SIZE,
+    O_SECONDS,
+    O_SETTLE,
+    O_DROP
+};
 static const struct option long_options[] = {
-    {"label", 1, 0, O_LABEL}, {"host", 1, 0, O_HOST}, {"port", 1, 0, O_PORT},
-    {"user", 1, 0, O_USER}, {"password", 1, 0, O_PASSWORD}, {"box", 1, 0, O_BOX},
-    {"pid-command", 1, 0, O_PID}, {"restart-command", 1, 0, O_RESTART}, {"only", 1, 0, O_ONLY},
-    {"connections", 1, 0, O_CONNECTIONS}, {"first-user", 1, 0, O_FIRST},
-    {"users", 1, 0, O_USERS}, {"watchers", 1, 0, O_WATCHERS}, {"trials", 1, 0, O_TRIALS},
-    {"batch", 1, 0, O_BATCH}, {"range", 1, 0, O_RANGE}, {"count", 1, 0, O_COUNT},
-    {"size", 1, 0, O_SIZE}, {"seconds", 1, 0, O_SECONDS}, {"settle-ms", 1, 0, O_SETTLE},
-    {"drop-caches", 0, 0, O_DROP}, {0, 0, 0, 0}};
+    {"label", 1, 0, O_LABEL},       {"host", 1, 0, O_HOST},
+    {"port", 1, 0, O_PORT},         {"user", 1, 0, O_USER},
+    {"password", 1, 0, O_PASSWORD}, {"box", 1, 0, O_BOX},
+    {"pid-command", 1, 0, O_PID},   {"restart-command", 1, 0, O_RESTART},
+    {"only", 1, 0, O_ONLY},         {"connections", 1, 0, O_CONNECTIONS},
+    {"first-user", 1, 0, O_FIRST},  {"users", 1, 0, O_USERS},
+    {"watchers", 1, 0, O_WATCHERS}, {"trials", 1, 0, O_TRIALS},
+    {"batch", 1, 0, O_BATCH},       {"range", 1, 0, O_RANGE},
+    {"count", 1, 0, O_COUNT},       {"size", 1, 0, O_SIZE},
+    {"seconds", 1, 0, O_SECONDS},   {"settle-ms", 1, 0, O_SETTLE},
+    {"drop-caches", 0, 0, O_DROP},  {0, 0, 0, 0}};
 
 static _Noreturn void usage(void)
 {
@@ -55,10 +91,15 @@ static _Noreturn void usage(void)
 
 static bool text_option(int o, const char *v)
 {
-    const char **to = o == O_LABEL ? &opt.label : o == O_HOST ? &opt.host : o == O_USER ? &opt.user
-                    : o == O_PASSWORD ? &opt.password : o == O_BOX ? &opt.box
-                    : o == O_PID ? &opt.pid_command : o == O_RESTART ? &opt.restart_command
-                    : o == O_ONLY ? &opt.only : NULL;
+    const char **to = o == O_LABEL      ? &opt.label
+                      : o == O_HOST     ? &opt.host
+                      : o == O_USER     ? &opt.user
+                      : o == O_PASSWORD ? &opt.password
+                      : o == O_BOX      ? &opt.box
+                      : o == O_PID      ? &opt.pid_command
+                      : o == O_RESTART  ? &opt.restart_command
+                      : o == O_ONLY     ? &opt.only
+                                        : NULL;
     if (to)
         *to = v;
     return to != NULL;
@@ -66,11 +107,16 @@ static bool text_option(int o, const char *v)
 
 static bool number_option(int o, long v)
 {
-    int *to = o == O_PORT ? &opt.port : o == O_CONNECTIONS ? &opt.connections
-            : o == O_FIRST ? &opt.first_user : o == O_USERS ? &opt.users
-            : o == O_WATCHERS ? &opt.watchers : o == O_TRIALS ? &opt.trials
-            : o == O_BATCH ? &opt.batch : o == O_RANGE ? &opt.range
-            : o == O_SETTLE ? &opt.settle_ms : NULL;
+    int *to = o == O_PORT          ? &opt.port
+              : o == O_CONNECTIONS ? &opt.connections
+              : o == O_FIRST       ? &opt.first_user
+              : o == O_USERS       ? &opt.users
+              : o == O_WATCHERS    ? &opt.watchers
+              : o == O_TRIALS      ? &opt.trials
+              : o == O_BATCH       ? &opt.batch
+              : o == O_RANGE       ? &opt.range
+              : o == O_SETTLE      ? &opt.settle_ms
+                                   : NULL;
     if (v <= 0)
         fail("an option wants a number above 0");
     if (to)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Prints what mime/ makes of messages, one JSON object a line, for the comparison with other
-// readers (mime_compare.py): mime-dump FILE...
+// readers (mime_compare.py): mime-dump FILE... With --summary first, the bytes of their summaries.
 #include <fcntl.h>
 #include <jansson.h>
 #include <openssl/sha.h>
@@ -234,7 +234,33 @@ static void add_summary(json_t *j, const struct mime_message *m)
     buf_finish(&b);
 }
 
-static int dump(const char *path)
+static void write_summary(const struct mime_message *m)
+{
+    struct buf b;
+
+    buf_init(&b, 2 * MIME_SUMMARY_BYTES_MAX);
+    if (mime_summary_build(&b, m) == ERR_OK) {
+        fwrite(b.p, 1, b.n, stdout);
+    }
+    buf_finish(&b);
+}
+
+static void write_json(const char *path, struct span file, const struct mime_message *m)
+{
+    json_t *j = json_object();
+
+    json_object_set_new(j, "file", json_string(path));
+    json_object_set_new(j, "size", json_integer((json_int_t)m->size));
+    json_object_set_new(j, "fields", fields(m->parts[0].header));
+    add_message(j, m->parts[0].header);
+    json_object_set_new(j, "tree", tree(file, &m->parts[0]));
+    add_summary(j, m);
+    json_dumpf(j, stdout, JSON_COMPACT | JSON_SORT_KEYS);
+    putchar('\n');
+    json_decref(j);
+}
+
+static int dump(const char *path, bool is_summary)
 {
     struct buf file;
     struct arena arena;
@@ -252,29 +278,24 @@ static int dump(const char *path)
         fprintf(stderr, "mime-dump: %s: %s\n", path, err_name(e));
         return 1;
     }
-    json_t *j = json_object();
-
-    json_object_set_new(j, "file", json_string(path));
-    json_object_set_new(j, "size", json_integer((json_int_t)m.size));
-    json_object_set_new(j, "fields", fields(m.parts[0].header));
-    add_message(j, m.parts[0].header);
-    json_object_set_new(j, "tree", tree(buf_span(&file), &m.parts[0]));
-    add_summary(j, &m);
-    json_dumpf(j, stdout, JSON_COMPACT | JSON_SORT_KEYS);
-    putchar('\n');
-    json_decref(j);
+    if (is_summary) {
+        write_summary(&m);
+    } else {
+        write_json(path, buf_span(&file), &m);
+    }
     arena_finish(&arena);
     buf_finish(&file);
     return 0;
 }
-
 int main(int argc, char **argv)
 {
     int failed = 0;
 
     mime_charset_preload();
-    for (int i = 1; i < argc; i++) {
-        failed |= dump(argv[i]);
+    bool is_summary = argc > 1 && strcmp(argv[1], "--summary") == 0;
+
+    for (int i = 1 + is_summary; i < argc; i++) {
+        failed |= dump(argv[i], is_summary);
     }
     return failed;
 }
