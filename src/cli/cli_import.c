@@ -360,7 +360,7 @@ static int finish(struct import *m)
         json_object_set_new(r, "skipped", skipped_json(m));
         json_object_set_new(r, "dry_run", json_boolean(m->is_dry));
         cli_print_json(r);
-    } else {
+    } else if (!m->cli->quiet || is_incomplete(m, event.json)) {
         print_result(m, event.json);
     }
     return is_incomplete(m, event.json) ? CLI_FAILED : CLI_OK;

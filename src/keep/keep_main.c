@@ -2,21 +2,19 @@
 //
 // keep's start and end, in the order in which things are opened and closed.
 #include <errno.h>
-#include <fcntl.h>
 #include <malloc.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/file.h"
 #include "base/log.h"
-#include "engine/local/local.h"
 #include "ipc/child.h"
 #include "ipc/sandbox.h"
 #include "keep/imap/imap_connection.h"
 #include "keep/keep.h"
 #include "keep/keep_control.h"
 #include "keep/keep_link.h"
+#include "keep/keep_store.h"
 #include "keep/keep_upkeep.h"
 
 #include "base/banned.h"
@@ -26,8 +24,8 @@ struct keep {
     struct settings *settings;
     struct loop *loop;
     struct child *child;
-    struct engine *engine;
-    struct store *store;
+    struct keep_store opened;
+    struct store *store; // the one opened
     struct auth *auth;
     struct keep_tickets *tickets;
     struct keep_sessions *sessions;
@@ -37,7 +35,6 @@ struct keep {
     struct keep_upkeep *upkeep;
     struct admin admin;
     struct keep_control *control;
-    struct password_params password_params;
     int64_t started_ms, stop_timeout_ms;
 };
 
@@ -104,56 +101,24 @@ static void on_status(void *arg, struct ipc_status *out)
 
 // ---- start, one step a function -----------------------------------------------------------------
 
-static enum err open_engine(struct keep *k)
-{
-    const struct settings *s = k->settings;
-    struct engine_local_options o = ENGINE_LOCAL_DEFAULTS;
-    struct buf why, path;
-    int dir = -1;
-
-    buf_init(&path, 8192);
-    buf_printf(&path, "%s/" ENGINE_LOCAL_FOLDER, conf_value_text(s, SETTING_DATA_DIR).p);
-    buf_put_byte(&path, '\0');
-    o.path = path.p;
-    o.checkpoint_ms = (uint32_t)conf_value_ms(s, SETTING_CHECKPOINT_INTERVAL);
-    o.segment_bytes = conf_value_bytes(s, SETTING_SEGMENT_SIZE);
-    o.memtable_bytes = conf_value_bytes(s, SETTING_MEMORY_TABLE_MAX);
-    o.compress_after_s = (uint32_t)(conf_value_ms(s, SETTING_COMPRESS_AFTER) / 1000);
-    o.compact_dead_pct = (uint32_t)conf_value_count(s, SETTING_COMPACT_DEAD_PERCENT);
-    o.map_bytes = conf_value_bytes(s, SETTING_DATABASE_SIZE_MAX);
-    buf_init(&why, 1024);
-    enum err e = file_open_dir(AT_FDCWD, path.p, true, &dir);
-
-    if (e == ERR_OK) {
-        e = engine_local_open(dir, &o, &k->engine, &why);
-    }
-    if (e != ERR_OK) {
-        log_error("the store in %s cannot be opened: %s%s%.*s",
-                  log_text(span_first(buf_span(&path), path.n - 1)).s, err_name(e),
-                  why.n ? ": " : "", SPAN_ARG(buf_span(&why)));
-    }
-    if (dir >= 0) {
-        close(dir);
-    }
-    buf_finish(&why);
-    buf_finish(&path);
-    return e;
-}
-
 static enum err open_store(struct keep *k)
 {
-    struct store_options o;
+    struct buf why;
 
-    store_options_default(&o);
-    o.separator = *conf_value_choice_text(k->settings, SETTING_HIERARCHY_SEPARATOR).p;
-    o.message_bytes_max = conf_value_bytes(k->settings, SETTING_MESSAGE_MAX);
-    o.mailboxes_max = (uint32_t)conf_value_count(k->settings, SETTING_MAILBOXES_MAX);
-    o.expunged_keep_s = (uint32_t)conf_value_count(k->settings, SETTING_EXPUNGED_KEEP_DAYS) * 86400;
-    enum err e = store_open(k->engine, &o, &k->store);
+    buf_init(&why, 1024);
+    enum err e = keep_store_open(k->settings, &k->opened, &why);
 
     if (e == ERR_OK) {
-        e = keep_upkeep_start(k->store, o.expunged_keep_s, &k->upkeep);
+        k->store = k->opened.store;
+        e = keep_upkeep_start(
+            k->store, (uint32_t)conf_value_count(k->settings, SETTING_EXPUNGED_KEEP_DAYS) * 86400,
+            &k->upkeep);
+    } else {
+        log_error("the store in %s cannot be opened: %s%s%.*s",
+                  log_text(conf_value_text(k->settings, SETTING_DATA_DIR)).s, err_name(e),
+                  why.n ? ": " : "", SPAN_ARG(buf_span(&why)));
     }
+    buf_finish(&why);
     return e;
 }
 
@@ -170,7 +135,6 @@ static enum err open_auth(struct keep *k)
     o.hashes_max = (unsigned)conf_value_count(s, SETTING_ARGON2_CONCURRENT);
     o.waiting_max = (unsigned)conf_value_count(s, SETTING_AUTH_QUEUE_MAX);
     o.remember_s = (unsigned)(conf_value_ms(s, SETTING_AUTH_CACHE_TIME) / 1000);
-    k->password_params = o.params;
     return auth_create(k->store, &o, &k->auth);
 }
 
@@ -258,15 +222,9 @@ static void add_status(void *arg, json_t *into)
 
 static enum err open_control(struct keep *k, int fd)
 {
-    k->admin = (struct admin){
-        .store = k->store,
-        .password_params = k->password_params,
-        .quota_bytes = conf_value_bytes(k->settings, SETTING_QUOTA_BYTES),
-        .quota_messages = conf_value_count(k->settings, SETTING_QUOTA_MESSAGES),
-        .message_bytes_max = conf_value_bytes(k->settings, SETTING_MESSAGE_MAX),
-        .add_status = add_status,
-        .arg = k,
-    };
+    keep_store_admin(k->settings, &k->opened, &k->admin);
+    k->admin.add_status = add_status;
+    k->admin.arg = k;
     return keep_control_start(k->loop, fd, &k->admin, &k->control);
 }
 
@@ -298,8 +256,7 @@ static enum err keep_open(struct keep *k, int supervisor_fd)
     if (e == ERR_OK) {
         e = loop_create(&k->loop);
     }
-    enum err (*const steps[])(struct keep *) = {open_engine, open_store, open_auth, open_sessions,
-                                                open_link};
+    enum err (*const steps[])(struct keep *) = {open_store, open_auth, open_sessions, open_link};
 
     for (size_t i = 0; e == ERR_OK && i < sizeof(steps) / sizeof(steps[0]); i++) {
         e = steps[i](k);
@@ -324,10 +281,7 @@ static void keep_close(struct keep *k)
     keep_tickets_destroy(k->tickets);
     auth_destroy(k->auth);
     if (k->store) {
-        store_close(k->store);
-    }
-    if (k->engine) {
-        engine_close(k->engine);
+        keep_store_close(&k->opened);
     }
     loop_destroy(k->loop);
     settings_unref(k->settings);

@@ -64,6 +64,7 @@ void keep_store_admin(const struct settings *s, const struct keep_store *k, stru
                                 (uint32_t)(conf_value_bytes(s, SETTING_ARGON2_MEMORY) / 1024),
                             .passes = (uint32_t)conf_value_count(s, SETTING_ARGON2_PASSES),
                             .lanes = (uint32_t)conf_value_count(s, SETTING_ARGON2_LANES)},
+        .default_domain = conf_value_text(s, SETTING_DEFAULT_DOMAIN),
         .quota_bytes = conf_value_bytes(s, SETTING_QUOTA_BYTES),
         .quota_messages = conf_value_count(s, SETTING_QUOTA_MESSAGES),
         .message_bytes_max = conf_value_bytes(s, SETTING_MESSAGE_MAX),
