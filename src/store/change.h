@@ -37,7 +37,7 @@ struct change {
     struct uid_set uids;
     struct span before, after;
     uint64_t value;
-    struct span flags_before; // CHANGE_FLAGS, CHANGE_EXPUNGED: change_flags_next takes it apart
+    struct span flags_before; // FLAGS, EXPUNGED, MOVED_OUT: change_flags_next takes it apart
     struct span messages;     // ids, in order of UID: change_messages_next takes it apart
 };
 

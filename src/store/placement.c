@@ -320,6 +320,7 @@ void remover_begin(struct remover *r, struct edit *ed, struct edit_mailbox *m)
     r->mailbox = m;
     r->has_pending = false;
     r->has_touched = false;
+    r->has_gap = false;
     r->touched_uid = 0;
 }
 
@@ -388,16 +389,22 @@ enum err remover_chunk(struct remover *r, const struct chunk *c, bool adjacent)
     if (c->count == 0) {
         return remover_erase(r, c->key_uid);
     }
-    if (r->has_pending && adjacent && chunk_join(&r->pending, c)) {
+    if (r->has_pending && adjacent && !r->has_gap && chunk_join(&r->pending, c)) {
         return remover_erase(r, c->key_uid);
     }
     enum err e = pending_flush(r);
 
+    r->has_gap = false;
     r->pending = *c;
     r->has_pending = true;
     r->has_touched_before = r->has_touched;
     r->touched_before = r->touched_uid;
     return e;
+}
+
+void remover_pass(struct remover *r)
+{
+    r->has_gap = true;
 }
 
 enum err remover_finish(struct remover *r)

@@ -61,7 +61,7 @@ static enum err copy_one(struct copy_run *c, const struct placement *p)
     if (!c->move) {
         return message_note(c, p->message);
     }
-    change_draft_add(&c->log_out, p->uid, p->message, NULL);
+    change_draft_add(&c->log_out, p->uid, p->message, p);
     placement_uncount(c->ed, c->from, p);
     return ERR_OK;
 }
@@ -86,6 +86,7 @@ static enum err copy_chunk(struct copy_run *c, uint32_t key_uid, struct span val
         kept++;
     }
     if (e != ERR_OK || !c->move || kept == chunk.count) {
+        remover_pass(&c->remover);
         return e;
     }
     chunk_truncate(&chunk, kept);

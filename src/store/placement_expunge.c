@@ -93,6 +93,7 @@ static enum err expunge_chunk(struct expunge_run *x, uint32_t key_uid, struct sp
         kept++;
     }
     if (e != ERR_OK || kept == c.count) {
+        remover_pass(&x->remover);
         return e;
     }
     chunk_truncate(&c, kept);

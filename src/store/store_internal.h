@@ -207,10 +207,12 @@ struct remover {
     // `pending`. The view still shows what they were.
     uint32_t touched_uid, touched_before;
     bool has_touched, has_touched_before;
+    bool has_gap; // a chunk that stays as it is came after `pending`
 };
 void remover_begin(struct remover *r, struct edit *ed, struct edit_mailbox *m);
 // `c` is the chunk without what was removed, perhaps empty; `adjacent`: it followed the one before.
 enum err remover_chunk(struct remover *r, const struct chunk *c, bool adjacent);
+void remover_pass(struct remover *r); // the next chunk stays as it is
 enum err remover_finish(struct remover *r);
 
 // Removes the messages of a mailbox that `set` and `any` select (as placement_expunge); at most
