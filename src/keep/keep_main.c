@@ -13,9 +13,9 @@
 #include "keep/imap/imap_connection.h"
 #include "keep/keep.h"
 #include "keep/keep_control.h"
-#include "keep/keep_link.h"
 #include "keep/keep_store.h"
 #include "keep/keep_upkeep.h"
+#include "keep/login/keep_link.h"
 
 #include "base/banned.h"
 

@@ -12,18 +12,26 @@
 static enum err open_engine(const struct settings *s, struct engine **out, struct buf *why)
 {
     struct engine_local_options o = ENGINE_LOCAL_DEFAULTS;
+    struct buf path;
     int dir CLEANUP_FD = -1;
 
-    o.path = conf_value_text(s, SETTING_DATA_DIR).p;
+    buf_init(&path, 8192);
+    buf_printf(&path, "%s/" ENGINE_LOCAL_FOLDER, conf_value_text(s, SETTING_DATA_DIR).p);
+    buf_put_byte(&path, '\0');
+    o.path = path.p;
     o.checkpoint_ms = (uint32_t)conf_value_ms(s, SETTING_CHECKPOINT_INTERVAL);
     o.segment_bytes = conf_value_bytes(s, SETTING_SEGMENT_SIZE);
     o.memtable_bytes = conf_value_bytes(s, SETTING_MEMORY_TABLE_MAX);
     o.compress_after_s = (uint32_t)(conf_value_ms(s, SETTING_COMPRESS_AFTER) / 1000);
     o.compact_dead_pct = (uint32_t)conf_value_count(s, SETTING_COMPACT_DEAD_PERCENT);
     o.map_bytes = conf_value_bytes(s, SETTING_DATABASE_SIZE_MAX);
-    enum err e = file_open_dir(AT_FDCWD, o.path, false, &dir);
+    enum err e = file_open_dir(AT_FDCWD, o.path, true, &dir);
 
-    return e == ERR_OK ? engine_local_open(dir, &o, out, why) : e;
+    if (e == ERR_OK) {
+        e = engine_local_open(dir, &o, out, why);
+    }
+    buf_finish(&path);
+    return e;
 }
 
 enum err keep_store_open(const struct settings *s, struct keep_store *out, struct buf *why)

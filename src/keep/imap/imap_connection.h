@@ -6,7 +6,7 @@
 #define KEEP_IMAP_CONNECTION_H
 
 #include "keep/imap/imap_session.h"
-#include "keep/session.h"
+#include "keep/login/session.h"
 
 // What the pool of start->pool needs at least: conn_pool_options.input_max, output_soft and
 // output_hard.

@@ -2,8 +2,8 @@
 //
 // Tickets and session counts.
 #include "../test.h"
-#include "keep/keep_sessions.h"
-#include "keep/keep_tickets.h"
+#include "keep/login/keep_sessions.h"
+#include "keep/login/keep_tickets.h"
 
 static void test_a_ticket_is_good_once(void **state)
 {

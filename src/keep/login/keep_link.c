@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "keep/keep_link.h"
+#include "keep/login/keep_link.h"
 
 #include <openssl/crypto.h>
 #include <stdatomic.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "keep/keep_tickets.h"
+#include "keep/login/keep_tickets.h"
 
 #include <stdlib.h>
 

@@ -7,9 +7,9 @@
 #define KEEP_KEEP_LINK_H
 
 #include "auth/auth.h"
-#include "keep/keep_sessions.h"
-#include "keep/keep_tickets.h"
-#include "keep/session.h"
+#include "keep/login/keep_sessions.h"
+#include "keep/login/keep_tickets.h"
+#include "keep/login/session.h"
 #include "net/loop.h"
 
 struct keep_link;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "keep/keep_sessions.h"
+#include "keep/login/keep_sessions.h"
 
 #include <arpa/inet.h>
 #include <stdlib.h>
