@@ -402,5 +402,10 @@ void conn_run_owned(struct task_conn *c, struct conn_lender *l)
     if (c->again && !c->closing) {
         atomic_fetch_or_explicit(&c->state, CONN_AGAIN, memory_order_relaxed);
     }
+    if (!c->closing && (c->wants_writable || c->held) &&
+        out_pending(c) < c->pool->options.output_soft) {
+        // The client has read while the session was leaving: no event will come to say so.
+        atomic_fetch_or_explicit(&c->state, STATE_EVENT_OUT, memory_order_relaxed);
+    }
     park(c, l, now);
 }

@@ -273,6 +273,59 @@ static void test_large_output_waits_for_the_client(void **state)
     wait_until(&s.ended, 1);
 }
 
+// ---- a client that reads just while the session gives up ----------------------------------------
+
+struct racer {
+    int peer;
+    size_t left;
+    _Atomic int runs, ended;
+};
+
+static void racer_run(struct task_conn *c, void *arg, unsigned reasons)
+{
+    struct racer *r = arg;
+    static const char block[8192] = {'x'};
+    static char bin[1 << 20];
+
+    atomic_fetch_add(&r->runs, 1);
+    if (reasons & CONN_CLOSED) {
+        return;
+    }
+    while (r->left && !conn_output_full(c)) {
+        buf_put(conn_output(c), span_of(block, sizeof(block)));
+        r->left -= sizeof(block);
+    }
+    while (recv(r->peer, bin, sizeof(bin), MSG_DONTWAIT) > 0) {
+    } // so the flush after this run gets everything out, and no event follows
+    if (!r->left) {
+        conn_close(c);
+    }
+}
+
+static void racer_end(struct task_conn *c, void *arg)
+{
+    struct racer *r = arg;
+
+    (void)c;
+    atomic_fetch_add(&r->ended, 1);
+}
+
+static void test_a_continuation_is_not_lost_when_the_client_catches_up(void **state)
+{
+    static const struct conn_handler racer_handler = {racer_run, racer_end};
+    struct racer r = {.left = 8192 * 1000};
+    struct task_conn *c;
+    int fds[2];
+
+    (void)state;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+    r.peer = fds[0];
+    assert_ok(conn_open(pool, fds[1], SPAN(""), &racer_handler, &r, &c));
+    wait_until(&r.ended, 1);
+    assert_int_equal(r.left, 0);
+    close(fds[0]);
+}
+
 static void test_a_client_that_never_reads_is_dropped(void **state)
 {
     struct session s = {0};
@@ -431,6 +484,7 @@ int main(void)
         CONN_TEST(test_input_before_hangup_is_read),
         CONN_TEST(test_a_session_that_ignores_the_end_is_ended),
         CONN_TEST(test_large_output_waits_for_the_client),
+        CONN_TEST(test_a_continuation_is_not_lost_when_the_client_catches_up),
         CONN_TEST(test_a_client_that_never_reads_is_dropped),
         CONN_TEST(test_deadlines),
         CONN_TEST(test_wakeups_from_threads_are_not_lost),
