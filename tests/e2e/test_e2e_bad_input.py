@@ -57,7 +57,7 @@ def test_literal_before_login(shared_server, command):
         got = ask(c, command)
         # A peer may take 5,000 bytes; ours says what it takes: 4 KB.
         assert got in REFUSED or (shared_server.peer != "mailkeep" and got == b"+")
-    still_served(shared_server, 60)
+    still_served(shared_server, 150)
 
 
 def test_literal_before_login_that_does_not_wait(shared_server):
@@ -65,7 +65,7 @@ def test_literal_before_login_that_does_not_wait(shared_server):
         c.count += 1
         push(c, b"t1 LOGIN {5000+}\r\n" + b"u" * 5000 + b" pass\r\n")
         assert outcome(c) in REFUSED
-    still_served(shared_server, 60)
+    still_served(shared_server, 150)
 
 
 def test_many_clients_announcing_literals_before_login(shared_server):
@@ -77,7 +77,7 @@ def test_many_clients_announcing_literals_before_login(shared_server):
             push(c, b"t1 LOGIN {4000}\r\n")
         for c in clients:
             assert outcome(c) == b"+"
-        still_served(shared_server, 60)
+        still_served(shared_server, 150)
         for c in clients:
             c.close()
 
@@ -116,7 +116,7 @@ def test_nested_parentheses_before_login(shared_server):
         assert ask(c, b"ID " + b"(" * 7000) in REFUSED
     with shared_server.connect() as c, bounded(shared_server, megabytes=4, seconds=2):
         assert ask(c, b"LOGIN " + b"(" * 100000) in REFUSED
-    still_served(shared_server, 60)
+    still_served(shared_server, 150)
 
 
 @pytest.mark.parametrize("line", [b'LOGIN "u\x00" "x"', b'LOGIN u\x00 x', b'LOGIN "u',
@@ -127,7 +127,7 @@ def test_broken_commands_before_login(shared_server, line):
         c.count += 1
         push(c, b"t1 " + line + b"\r\n")
         assert outcome(c) in REFUSED
-    still_served(shared_server, 60)
+    still_served(shared_server, 150)
 
 
 @pytest.mark.parametrize("line", [b'SELECT "IN\x00BOX"', b'SELECT IN\x00BOX', b'CREATE "a\x00b"',
@@ -178,7 +178,7 @@ def test_http_on_the_imap_port(shared_server):
         except (Closed, TimeoutError):
             pass
         assert b" OK " not in seen
-    still_served(shared_server, 60)
+    still_served(shared_server, 150)
 
 
 # ---- lists and sets -----------------------------------------------------------------------------

@@ -59,7 +59,7 @@ def test_alpn(shared_server, starttls):
 def test_no_renegotiation_and_no_compression(shared_server):
     out = s_client(shared_server, "-tls1_2", data=b"R\na NOOP\n")
     assert "Compression: NONE" in out
-    still_served(shared_server, 60)
+    still_served(shared_server, 150)
 
 
 def test_login_in_the_clear_is_refused_by_default(make_server):
@@ -115,7 +115,7 @@ def test_nothing_said_in_the_clear_is_done_inside(shared_server, bytes_sent, pau
         except (OSError, ssl.SSLError):
             pass
         assert b"b OK" not in inside and b"b NO" not in inside and b"b BAD" not in inside
-    still_served(shared_server, 60)
+    still_served(shared_server, 150)
 
 
 def test_no_state_survives_starttls(shared_server):
@@ -126,7 +126,7 @@ def test_no_state_survives_starttls(shared_server):
         c.wrap()
         assert not c.cmd("SELECT INBOX").ok
         assert not c.cmd("STARTTLS").ok
-        r = c.login(shared_server.user(59), shared_server.password)
+        r = c.login(shared_server.user(149), shared_server.password)
         assert r.ok
         assert not c.cmd("STARTTLS").ok
         usable(c)
@@ -147,7 +147,7 @@ def test_failed_handshake_is_the_end(shared_server):
         except ConnectionError:
             pass
         assert b"NOOP" not in got and b" OK" not in got
-    still_served(shared_server, 60)
+    still_served(shared_server, 150)
 
 
 def test_clear_bytes_after_close_notify(shared_server, account):
@@ -173,20 +173,20 @@ def test_clear_bytes_after_close_notify(shared_server, account):
                                    b"\x16\x03\x01\x00\x05\x01\x00\x00\x01\x03"])
 def test_garbage_on_the_tls_port(shared_server, hello):
     s = socket.create_connection(("localhost", shared_server.tls_port), timeout=15)
-    s.sendall(hello)
-    s.shutdown(socket.SHUT_WR)
     got = b""
     try:
+        s.sendall(hello)
+        s.shutdown(socket.SHUT_WR)
         while True:
             more = s.recv(4096)
             if not more:
                 break
             got += more
-    except ConnectionError:
+    except OSError:
         pass
     s.close()
     assert b"OK" not in got
-    still_served(shared_server, 60)
+    still_served(shared_server, 150)
 
 
 @pytest.mark.parametrize("name", ["../../etc/passwd", "a" * 250, "x\\y", "unknown.example"])
@@ -199,7 +199,7 @@ def test_strange_server_names(shared_server, name):
     except (ssl.SSLError, ValueError, OSError, UnicodeError):
         pass
     raw.close()
-    still_served(shared_server, 60)
+    still_served(shared_server, 150)
 
 
 def subject(server):

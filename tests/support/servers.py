@@ -113,6 +113,8 @@ class Server:
                         return
             except (OSError, Exception):  # noqa: B014 - anything but a greeting means not yet
                 pass
+            if self.process is not None and self.process.poll() is not None:
+                break
             time.sleep(0.01)
         raise RuntimeError(f"server does not greet:\n{self.log_tail()}")
 
@@ -140,6 +142,9 @@ class Server:
                 pass
         if what == "all":
             self.reap()
+            end = time.monotonic() + 10
+            while any(alive(p) for p in pids) and time.monotonic() < end:
+                time.sleep(0.001)
         return pids
 
     def reap(self):
@@ -336,14 +341,6 @@ class Dovecot(Server):
         if self.process is not None:
             self.process.wait(5)
             self.process = None
-
-    def kill(self, what):
-        pids = super().kill(what)
-        if what == "all":
-            end = time.monotonic() + 5
-            while any(alive(p) for p in pids) and time.monotonic() < end:
-                time.sleep(0.01)
-        return pids
 
     def reload(self):
         os.kill(self.pid(), signal.SIGHUP)
