@@ -10,6 +10,7 @@ import os
 import struct
 import subprocess
 import tempfile
+import time
 
 SHUTDOWN = 0x8004587D  # _IOR('X', 125, __u32)
 NO_LOG_FLUSH = 2
@@ -51,9 +52,17 @@ class Disk:
         self.mounted = True
 
     def unmount(self):
-        if self.mounted:
-            run("umount", self.path)
-            self.mounted = False
+        if not self.mounted:
+            return
+        for left in range(100, -1, -1):  # a process born while the others died sees it and ends
+            try:
+                run("umount", self.path)
+                break
+            except subprocess.CalledProcessError:
+                if not left:
+                    raise
+                time.sleep(0.05)
+        self.mounted = False
 
     def cut(self):
         fd = os.open(self.path, os.O_RDONLY)

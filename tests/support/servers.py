@@ -443,7 +443,14 @@ class Mailkeep(Server):
         self.chunks = b""
         with socket.socket(socket.AF_UNIX) as s:
             s.settimeout(120)
-            s.connect(os.path.join(self.data, "control.sock"))
+            for left in range(500, -1, -1):  # keep may still be coming up
+                try:
+                    s.connect(os.path.join(self.data, "control.sock"))
+                    break
+                except OSError:
+                    if not left:
+                        raise
+                    time.sleep(0.01)
             request = json.dumps({"version": 1, "command": command, "args": arguments}).encode()
             s.sendall(struct.pack("<IB", len(request) + 1, 1) + request)
             stream = s.makefile("rb")
