@@ -143,8 +143,8 @@ static enum err read_packed(struct local_snapshot *s, const struct piece *p, uin
     enum err e = local_piece_read(s, p, &stored);
 
     if (e == ERR_OK) {
-        e = decompress(local_of(s->base.engine)->compressor, p->dictionary, buf_span(&stored),
-                       p->raw_n, &raw);
+        e = compressor_decompress(local_of(s->base.engine)->compressor, p->dictionary,
+                                  buf_span(&stored), p->raw_n, &raw);
     }
     if (e == ERR_OK) {
         buf_put(out, span_of(raw.p + from, to - from));

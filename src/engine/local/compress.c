@@ -192,8 +192,8 @@ static const struct dictionary *find_dictionary(struct compressor *c, uint32_t i
     return d; // never removed while the engine is open
 }
 
-enum err decompress(struct compressor *c, uint32_t dictionary, struct span stored, size_t raw_n,
-                    struct buf *out)
+enum err compressor_decompress(struct compressor *c, uint32_t dictionary, struct span stored,
+                               size_t raw_n, struct buf *out)
 {
     const struct dictionary *d = NULL;
     char *at = buf_reserve(out, raw_n);
@@ -222,7 +222,8 @@ enum err decompress(struct compressor *c, uint32_t dictionary, struct span store
 
 // ---- compressing --------------------------------------------------------------------------------
 
-bool compress(struct compressor *c, struct span raw, struct buf *out, uint32_t *out_dictionary)
+bool compressor_compress(struct compressor *c, struct span raw, struct buf *out,
+                         uint32_t *out_dictionary)
 {
     size_t bound = ZSTD_compressBound(raw.n);
     char *at = buf_reserve(out, bound);

@@ -14,12 +14,13 @@ enum err compressor_create(struct local_engine *e, struct compressor **out);
 void compressor_destroy(struct compressor *c); // NULL is allowed
 
 // Appends the decompressed bytes, exactly `raw_n`. ERR_CORRUPT when they are not that.
-enum err decompress(struct compressor *c, uint32_t dictionary, struct span stored, size_t raw_n,
-                    struct buf *out);
+enum err compressor_decompress(struct compressor *c, uint32_t dictionary, struct span stored,
+                               size_t raw_n, struct buf *out);
 
 // Compresses with the newest dictionary; *out_dictionary is what it takes to decompress. False
 // when that saves too little, or anything fails: store it as it is.
-bool compress(struct compressor *c, struct span raw, struct buf *out, uint32_t *out_dictionary);
+bool compressor_compress(struct compressor *c, struct span raw, struct buf *out,
+                         uint32_t *out_dictionary);
 
 // Collects samples; when there are enough and no dictionary fits yet, trains one and stores it
 // durably. One thread.

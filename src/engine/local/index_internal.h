@@ -14,12 +14,17 @@
 struct index_reader {
     struct index_reader *next;
     MDB_txn *txn;
+    MDB_env *env;
 };
 
 struct index {
     MDB_env *env;
+    MDB_env *broken; // the one before, after LMDB gave it up
     MDB_dbi dbi;
-    struct lock lock;          // of the pool
+    char path[512];
+    uint64_t map_bytes;
+    unsigned readers_max;
+    struct lock lock;          // of the pool, and of env
     struct index_reader *pool; // transactions at rest
     size_t open_count;         // transactions in the pool and out of it
 };
@@ -30,6 +35,7 @@ enum err index_open(struct index *x, const char *path, uint64_t map_bytes, unsig
 void index_close(struct index *x); // all transactions are at rest
 
 // A read transaction from the pool, renewed; microseconds. ERR_UNAVAILABLE: too many are open.
+// Works also after LMDB has given the environment up because a write failed.
 enum err index_read_begin(struct index *x, struct index_reader **out);
 void index_read_end(struct index *x, struct index_reader *r);
 

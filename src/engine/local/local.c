@@ -149,6 +149,7 @@ static void local_free(struct local_engine *e)
     segments_finish(&e->segments);
     index_close(&e->index);
     cleanup_fd(&e->journal_fd);
+    cleanup_fd(&e->index_fd);
     cleanup_fd(&e->lock_fd);
     pthread_cond_destroy(&e->queue_changed);
     pthread_cond_destroy(&e->state_changed);
@@ -205,7 +206,7 @@ static struct local_engine *local_create(int dir_fd, const struct engine_local_o
     e->base.ops = &local_ops;
     e->options = *o;
     e->top_fd = dir_fd;
-    e->lock_fd = e->journal_fd = -1;
+    e->lock_fd = e->journal_fd = e->index_fd = -1;
     lock_init(&e->queue_lock, LOCK_ENGINE_QUEUE);
     lock_init(&e->state_lock, LOCK_ENGINE_STATE);
     lock_init(&e->bodies_lock, LOCK_LEAF);
@@ -233,9 +234,8 @@ static enum err take_store_lock(struct local_engine *e, struct buf *why)
 
 static enum err open_index(struct local_engine *e, struct buf *why)
 {
-    char path[4096];
-    int fd CLEANUP_FD = -1;
-    enum err error = file_open_dir(e->top_fd, "index", true, &fd);
+    char path[512];
+    enum err error = file_open_dir(e->top_fd, "index", true, &e->index_fd);
 
     if (error == ERR_OK) {
         error = file_open_dir(e->top_fd, "journal", true, &e->journal_fd);
@@ -248,7 +248,7 @@ static enum err open_index(struct local_engine *e, struct buf *why)
     }
     e->segments.dir_fd = e->journal_fd;
     int n = e->options.path ? snprintf(path, sizeof(path), "%s/index", e->options.path)
-                            : snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+                            : snprintf(path, sizeof(path), "/proc/self/fd/%d", e->index_fd);
 
     if (n < 0 || (size_t)n >= sizeof(path)) {
         return ERR_LIMIT;
@@ -258,7 +258,7 @@ static enum err open_index(struct local_engine *e, struct buf *why)
     if (error != ERR_OK) {
         buf_printf(why, "the index cannot be opened: %s", err_name(error));
     } else {
-        error = file_sync(fd); // data.mdb's name
+        error = file_sync(e->index_fd); // data.mdb's name
     }
     return error;
 }

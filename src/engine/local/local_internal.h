@@ -75,7 +75,7 @@ struct request {
 struct local_engine {
     struct engine base;
     struct engine_local_options options;
-    int top_fd, lock_fd, journal_fd;
+    int top_fd, lock_fd, journal_fd, index_fd;
     uint32_t epoch;
     struct index index;
     struct segments segments;

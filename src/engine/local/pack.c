@@ -155,7 +155,7 @@ static void put_compressed(struct pack *p, struct pack_body *b, uint64_t offset,
         uint32_t dictionary = 0;
 
         buf_clear(&out);
-        if (compress(p->engine->compressor, part, &out, &dictionary)) {
+        if (compressor_compress(p->engine->compressor, part, &out, &dictionary)) {
             put_piece(p, b, offset + at, dictionary, (uint32_t)part.n, buf_span(&out));
         } else {
             put_piece(p, b, offset + at, 0, (uint32_t)part.n, part);
