@@ -6,7 +6,8 @@ import shutil
 import sys
 
 
-def main(server, name, port, tls_port, usage, **options):
+def main(server, name, base, usage, **options):
+    base = int(os.environ.get(f"{name.upper()}_BASE", base))
     if len(sys.argv) != 2 or sys.argv[1] not in ("start", "stop", "restart", "wipe", "pid"):
         sys.exit(usage)
     folder = os.path.join(os.path.abspath(os.environ.get("PEERS", "peers")), name)
@@ -15,7 +16,7 @@ def main(server, name, port, tls_port, usage, **options):
     os.makedirs(folder, exist_ok=True)
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    s = server(folder=folder, port=port, tls_port=tls_port, **options)
+    s = server(folder=folder, port=base + 143, tls_port=base + 993, **options)
     if sys.argv[1] == "pid":
         if s.pids():
             print(s.pid())

@@ -107,14 +107,17 @@ class Server:
     def wait_ready(self, seconds=20.0):
         end = time.monotonic() + seconds
         while time.monotonic() < end:
+            greeted = False
             try:
                 with Imap(self.port, timeout=5.0) as c:
-                    if c.greeting.kind == b"OK":
-                        return
+                    greeted = c.greeting.kind == b"OK"
             except (OSError, Exception):  # noqa: B014 - anything but a greeting means not yet
                 pass
+            # Another server may have the port, and greet for one that is dead.
             if self.process is not None and self.process.poll() is not None:
                 break
+            if greeted:
+                return
             time.sleep(0.01)
         raise RuntimeError(f"server does not greet:\n{self.log_tail()}")
 
