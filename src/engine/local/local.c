@@ -3,6 +3,7 @@
 // Opening and closing the local engine, and its state.
 #include "engine/local/local.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -232,6 +233,43 @@ static enum err take_store_lock(struct local_engine *e, struct buf *why)
     return error;
 }
 
+static bool has_journal(struct local_engine *e)
+{
+    int fd = -1, kind;
+    uint64_t id;
+    bool found = false;
+
+    if (file_open(e->journal_fd, ".", O_RDONLY | O_DIRECTORY, &fd) != ERR_OK) {
+        return true;
+    }
+    DIR *d = fdopendir(fd);
+
+    for (struct dirent *f; d && (f = readdir(d));) {
+        found |= segment_name_parse(f->d_name, &id, &kind) && kind != 0;
+    }
+    if (d) {
+        closedir(d);
+    } else {
+        close(fd);
+    }
+    return found || !d;
+}
+
+// A few readers more than snapshots may be open: the engine's own.
+static enum err open_environment(struct local_engine *e, const char *path)
+{
+    const struct engine_local_options *o = &e->options;
+    enum err error = index_open(&e->index, path, o->map_bytes, o->readers_max + 8);
+
+    // The first segment is made after the index is durable. Without any, a bad index is what a
+    // crash left of the very first start.
+    if ((error == ERR_CORRUPT || error == ERR_UNSUPPORTED) && !has_journal(e)) {
+        file_unlink(e->index_fd, "data.mdb");
+        error = index_open(&e->index, path, o->map_bytes, o->readers_max + 8);
+    }
+    return error;
+}
+
 static enum err open_index(struct local_engine *e, struct buf *why)
 {
     char path[512];
@@ -253,8 +291,7 @@ static enum err open_index(struct local_engine *e, struct buf *why)
     if (n < 0 || (size_t)n >= sizeof(path)) {
         return ERR_LIMIT;
     }
-    // A few readers more than snapshots may be open: the engine's own.
-    error = index_open(&e->index, path, e->options.map_bytes, e->options.readers_max + 8);
+    error = open_environment(e, path);
     if (error != ERR_OK) {
         buf_printf(why, "the index cannot be opened: %s", err_name(error));
     } else {
