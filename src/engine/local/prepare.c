@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A segment is usable as soon as it has its blocks, its first frame, and a synced name. Writing
-// zeros over it goes on behind that and stops when the journal takes it.
+// A segment is usable once it has its blocks, its first frame, a synced name, and zeros written
+// over all of it. That happens ahead of need; a journal that is faster waits.
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -133,12 +133,15 @@ static void make_spare(struct prepare *p)
     pthread_cond_broadcast(&p->changed);
 }
 
+// All of it, also when a commit waits for it. Into blocks that are only allocated a commit would be
+// durable only with the file system's own record that they are now written, and ext4 does not tell
+// fdatasync when that record fails (seen with a file system shut down under load).
 static void zero_spare(struct prepare *p)
 {
     int fd = p->spare.fd;
     uint64_t size = p->spare.size;
 
-    for (uint64_t at = PAGE_BYTES; at < size && !p->hurry && !p->stopping; at += ZERO_BYTES) {
+    for (uint64_t at = PAGE_BYTES; at < size && !p->stopping; at += ZERO_BYTES) {
         lock_release(&p->lock);
         enum err e = write_zeros(fd, at, at + ZERO_BYTES < size ? at + ZERO_BYTES : size);
 
@@ -154,7 +157,7 @@ static void zero_spare(struct prepare *p)
             break;
         }
     }
-    bool drop = !p->ready, sync = !p->hurry && !p->stopping && p->ready;
+    bool drop = !p->ready, sync = !p->stopping && p->ready;
 
     if (sync || drop) {
         lock_release(&p->lock);
@@ -248,12 +251,10 @@ static enum err wait_ready(struct prepare *p, uint64_t size)
     if (!p->ready && (p->wanted == 0 || p->wanted < size)) {
         p->wanted = size > p->segment_bytes / 16 ? size : p->segment_bytes / 16;
     }
-    p->hurry = true;
     pthread_cond_broadcast(&p->changed);
     while (p->zeroing || (!p->ready && p->failed == ERR_OK)) {
         lock_cond_wait(&p->changed, &p->lock, -1);
     }
-    p->hurry = false;
     return p->ready ? ERR_OK : p->failed;
 }
 

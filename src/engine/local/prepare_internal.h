@@ -17,10 +17,10 @@ struct prepare {
     pthread_cond_t changed;
     pthread_t thread;
     bool running, stopping;
-    uint64_t wanted;     // size to make next; 0: nothing to do
-    bool ready;          // `spare` may be taken
-    bool zeroing, hurry; // the thread still writes zeros into it; it is wanted now
-    enum err failed;     // how the last attempt ended
+    uint64_t wanted; // size to make next; 0: nothing to do
+    bool ready;      // `spare` may be taken
+    bool zeroing;    // the thread still writes zeros into it
+    enum err failed; // how the last attempt ended
     struct segment spare;
     bool has_ballast;
 };
