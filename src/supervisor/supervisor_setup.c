@@ -7,9 +7,11 @@
 #include <stdio.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "ipc/data_lock.h"
@@ -21,6 +23,7 @@
 
 #define PEM_BYTES_MAX (200u << 10)
 #define UID_NOBODY    65534
+#define LOCK_WAIT_MS  3000
 
 static void raise_fd_limit(void)
 {
@@ -118,8 +121,14 @@ static enum err lock_data_dir(struct supervisor *s, const char *dir)
 {
     const struct process *keep = &s->processes[PROCESS_KEEP];
     int pid = 0;
+    int64_t until = clock_monotonic_ms() + LOCK_WAIT_MS;
     enum err e = data_lock_take(dir, &s->lock_fd, &pid);
 
+    // A server that was killed holds it until the last of its processes has gone.
+    while (e == ERR_EXISTS && clock_monotonic_ms() < until) {
+        nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
+        e = data_lock_take(dir, &s->lock_fd, &pid);
+    }
     if (e == ERR_EXISTS) {
         log_error("another server or command uses %s (process %d): stop it first",
                   log_text(span_from_str(dir)).s, pid);
