@@ -193,7 +193,7 @@ static void run_reads(struct engine *e)
 static struct engine *open_store(const char *path)
 {
     struct engine_local_options o = ENGINE_LOCAL_DEFAULTS;
-    struct engine *e;
+    struct engine *e = NULL;
     struct buf why;
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 

@@ -71,7 +71,7 @@ static void test_sections_from_the_table(void **state)
     assert_ok(mime_summary_open(buf_span(&b), &s));
     assert_ok(mime_summary_table(&s, &table));
     assert_ok(mime_section_find(table, &section, &r));
-    assert_span(span_of(MESSAGE + r.offset, r.size), "YQ==");
+    assert_span(span_of(&MESSAGE[r.offset], r.size), "YQ==");
     assert_int_equal(r.encoding, MIME_BASE64);
     section.path_n = 2;
     assert_err(mime_section_find(table, &section, &r), ERR_NOT_FOUND);
