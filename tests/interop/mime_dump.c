@@ -68,6 +68,31 @@ static json_t *hash(struct span s)
     return j;
 }
 
+// Blanks at line ends left out: what is the same but for them is told apart from what is not.
+static json_t *trimmed_hash(struct span s)
+{
+    struct buf b;
+
+    buf_init(&b, s.n + 1);
+    while (s.n) {
+        size_t at = span_find_byte(s, '\n');
+        struct span line = span_first(s, at);
+
+        while (line.n && byte_is_space(line.p[line.n - 1])) {
+            line.n--;
+        }
+        buf_put(&b, line);
+        if (at < s.n) {
+            buf_put_byte(&b, '\n');
+        }
+        s = span_skip(s, at + 1);
+    }
+    json_t *j = hash(buf_span(&b));
+
+    buf_finish(&b);
+    return j;
+}
+
 static json_t *header_text(struct span header, struct span name)
 {
     struct span body = mime_header_get(header, name);
@@ -189,6 +214,7 @@ static json_t *part_json(struct span file, const struct mime_part *p)
         mime_decode(&b, p->encoding, body);
         json_object_set_new(j, "decoded_size", json_integer((json_int_t)b.n));
         json_object_set_new(j, "decoded", hash(buf_span(&b)));
+        json_object_set_new(j, "trimmed", trimmed_hash(buf_span(&b)));
     }
     if (p->is_message_root && p->depth) {
         add_message(j, p->header);

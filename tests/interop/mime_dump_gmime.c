@@ -85,6 +85,37 @@ static json_t *part_json(GMimeObject *part)
     return j;
 }
 
+static char *hash(const unsigned char *bytes, size_t n)
+{
+    char *sum = g_compute_checksum_for_data(G_CHECKSUM_SHA256, bytes, n);
+
+    sum[16] = '\0';
+    return sum;
+}
+
+// As in mime-dump: without blanks at line ends.
+static json_t *trimmed_hash(const GByteArray *in)
+{
+    GByteArray *out = g_byte_array_new();
+
+    for (guint i = 0; i <= in->len; i++) {
+        if (i == in->len || in->data[i] == '\n') {
+            while (out->len && strchr(" \t\r", out->data[out->len - 1])) {
+                g_byte_array_set_size(out, out->len - 1);
+            }
+        }
+        if (i < in->len) {
+            g_byte_array_append(out, in->data + i, 1);
+        }
+    }
+    char *sum = hash(out->data, out->len);
+    json_t *j = json_string(sum);
+
+    g_free(sum);
+    g_byte_array_unref(out);
+    return j;
+}
+
 static void add_content(json_t *j, GMimePart *part)
 {
     GMimeDataWrapper *content = g_mime_part_get_content(part);
@@ -94,10 +125,10 @@ static void add_content(json_t *j, GMimePart *part)
         g_mime_data_wrapper_write_to_stream(content, memory);
     }
     GByteArray *bytes = g_mime_stream_mem_get_byte_array(GMIME_STREAM_MEM(memory));
-    char *sum = g_compute_checksum_for_data(G_CHECKSUM_SHA256, bytes->data, bytes->len);
+    char *sum = hash(bytes->data, bytes->len);
 
-    sum[16] = '\0';
     json_object_set_new(j, "decoded", json_string(sum));
+    json_object_set_new(j, "trimmed", trimmed_hash(bytes));
     json_object_set_new(j, "decoded_size", json_integer((json_int_t)bytes->len));
     json_object_set_new(j, "filename", text(g_mime_part_get_filename(part)));
     g_free(sum);
