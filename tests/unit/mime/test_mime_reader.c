@@ -99,6 +99,7 @@ static const struct {
     {MIXED "\n--b\n\none\n", M "/|[plain /|one/|1]"},
     {MIXED "\n--b", M "/|[plain ||0]"},
     {MIXED "\n--bb\n-b\n --b\n--b x\nb\n", M "/|[plain* |--bb/-b/ --b/--b x/b/|5]"},
+    {MIXED "\n--b\n\none\n--b--x\ntwo\n", M "/|[plain /|one/--b--x/two/|3]"},
     {MIXED "\nno parts\n", M "/|[plain* |no parts/|1]"},
     {MIXED "\n", M "/|[plain* ||0]"},
     {MIXED, M "|[plain* ||0]"},
