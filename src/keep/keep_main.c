@@ -16,6 +16,7 @@
 #include "keep/keep_store.h"
 #include "keep/keep_upkeep.h"
 #include "keep/login/keep_link.h"
+#include "mime/mime_charset.h"
 
 #include "base/banned.h"
 
@@ -250,6 +251,7 @@ static enum err keep_open(struct keep *k, int supervisor_fd)
     const char *data_dir = conf_value_text(k->settings, SETTING_DATA_DIR).p;
 
     e = control_socket_open(data_dir, &control_fd);
+    mime_charset_preload(); // iconv reads its tables from outside the data directory
     if (e == ERR_OK) {
         e = sandbox_enter(SANDBOX_KEEP, data_dir);
     }
