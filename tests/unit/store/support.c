@@ -1,9 +1,40 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "support.h"
 
+#include <dirent.h>
+
+#include "engine/local/local.h"
 #include "engine/memory/memory.h"
 
 const struct actor tester = {.kind = ACTOR_USER, .device = {"test", 4}, .origin = {"127.0.0.1", 9}};
+
+bool bench_use_local;
+
+// Small segments and short intervals, so that checkpoints and compaction happen meanwhile.
+static void engine_start(struct bench *b)
+{
+    struct engine_local_options o = ENGINE_LOCAL_DEFAULTS;
+    struct buf why;
+
+    if (!b->is_local) {
+        assert_ok(engine_memory_open(&b->engine));
+        return;
+    }
+    o.segment_bytes = 8u << 20;
+    o.reserve_bytes = 1u << 20;
+    o.map_bytes = 1u << 30;
+    o.checkpoint_ms = 50;
+    o.compact_ms = 100;
+    o.compress_after_s = 0;
+    buf_init(&why, 4096);
+    enum err e = engine_local_open(b->dir_fd, &o, &b->engine, &why);
+
+    if (e != ERR_OK) {
+        print_error("%.*s\n", (int)why.n, why.p);
+    }
+    buf_finish(&why);
+    assert_ok(e);
+}
 
 static void store_start(struct bench *b)
 {
@@ -17,7 +48,14 @@ void bench_open(struct bench *b)
 {
     *b = (struct bench){0};
     arena_init(&b->arena, 256u << 20);
-    assert_ok(engine_memory_open(&b->engine));
+    b->is_local = bench_use_local;
+    if (b->is_local) {
+        snprintf(b->dir, sizeof(b->dir), "/tmp/mailkeep-store-XXXXXX");
+        assert_non_null(mkdtemp(b->dir));
+        b->dir_fd = open(b->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        assert_true(b->dir_fd >= 0);
+    }
+    engine_start(b);
     store_start(b);
     assert_ok(directory_domain_add(b->store, &tester, SPAN("example.org")));
     assert_ok(directory_account_add(b->store, &tester, SPAN("u1@example.org"), SPAN("$hash"), true,
@@ -27,7 +65,30 @@ void bench_open(struct bench *b)
 void bench_reopen(struct bench *b)
 {
     store_close(b->store);
+    if (b->is_local) {
+        engine_close(b->engine);
+        engine_start(b);
+    }
     store_start(b);
+}
+
+static void folder_remove(const char *path)
+{
+    DIR *d = opendir(path);
+    char name[512];
+
+    for (struct dirent *f; d && (f = readdir(d));) {
+        if (strcmp(f->d_name, ".") != 0 && strcmp(f->d_name, "..") != 0) {
+            snprintf(name, sizeof(name), "%s/%s", path, f->d_name);
+            if (unlink(name) != 0) {
+                folder_remove(name);
+            }
+        }
+    }
+    if (d) {
+        closedir(d);
+    }
+    rmdir(path);
 }
 
 void bench_close(struct bench *b)
@@ -35,6 +96,32 @@ void bench_close(struct bench *b)
     store_close(b->store);
     engine_close(b->engine);
     arena_finish(&b->arena);
+    if (b->is_local) {
+        close(b->dir_fd);
+        folder_remove(b->dir);
+    }
+}
+
+int bench_run(const char *name, const struct CMUnitTest *tests, size_t count)
+{
+    static char names[128][96];
+    struct CMUnitTest all[128];
+
+    assert_true(count <= 64);
+    for (size_t i = 0; i < 2 * count; i++) {
+        bool local = i >= count;
+
+        all[i] = tests[i % count];
+        snprintf(names[i], sizeof(names[i]), "%s (%s)", all[i].name, local ? "local" : "memory");
+        all[i].name = names[i];
+        all[i].initial_state = local ? &bench_use_local : NULL;
+    }
+    return _cmocka_run_group_tests(name, all, 2 * count, NULL, NULL);
+}
+
+void bench_choose(void *const *state)
+{
+    bench_use_local = *state != NULL;
 }
 
 static void tell(void *arg, account_id account, const char *problem, bool repaired)

@@ -17,16 +17,26 @@ struct bench {
     struct store *store;
     account_id account; // u1@example.org, with standard mailboxes
     struct arena arena; // of the test
-    char dir[64];       // of the local engine
+    bool is_local;
+    char dir[64]; // of the local engine
+    int dir_fd;
 };
 
 extern const struct actor tester;
 
+// The engine that bench_open takes next: in memory at first.
+extern bool bench_use_local;
 void bench_open(struct bench *b);
 // Closes the store and, with the local engine, the engine too, and opens them again.
 void bench_reopen(struct bench *b);
 void bench_close(struct bench *b);
 void bench_check(struct bench *b); // store_check finds nothing
+
+// Runs the tests on the engine in memory, then on the local one; returns failures. The set-up of
+// each (or the test) says bench_choose with its state first.
+void bench_choose(void *const *state);
+int bench_run(const char *name, const struct CMUnitTest *tests, size_t count);
+#define BENCH_RUN(name, tests) bench_run(name, tests, sizeof(tests) / sizeof((tests)[0]))
 
 mailbox_id bench_mailbox(struct bench *b, const char *name); // 0: none
 struct mailbox bench_mailbox_get(struct bench *b, const char *name);

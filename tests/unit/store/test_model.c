@@ -66,6 +66,13 @@ struct model {
     uint64_t done, refused, failed;
 };
 
+static void set_faults(struct model *m, const struct engine_memory_faults *faults)
+{
+    if (!m->b.is_local) {
+        engine_memory_set_faults(m->b.engine, faults);
+    }
+}
+
 static uint64_t rnd(struct model *m, uint64_t below)
 {
     m->random ^= m->random << 13;
@@ -495,7 +502,7 @@ static void op_deliver(struct model *m)
                                    {.account = m->b.account, .flags = FLAG_FLAGGED}};
 
     // With a conflict on purpose the two would come in the other order.
-    engine_memory_set_faults(m->b.engine, &(struct engine_memory_faults){0});
+    set_faults(m, &(struct engine_memory_faults){0});
     if (!m->armed) {
         store_deliver(m->b.store, &tester, in, t, 3);
         assert_err(t[1].result, ERR_NOT_FOUND);
@@ -1293,19 +1300,19 @@ static void step(struct model *m)
     }
     m->now += (int64_t)rnd(m, 3);
     clock_test_fix_real(m->now);
-    uint64_t fault = rnd(m, 20);
+    uint64_t fault = m->b.is_local ? 20 : rnd(m, 20);
 
     m->armed = fault == 0;
     if (fault < 3) {
         faults.commit_after = 1;
         faults.commit_error = m->armed ? ERR_NOSPACE : ERR_CONFLICT;
     }
-    engine_memory_set_faults(m->b.engine, &faults);
+    set_faults(m, &faults);
     if (getenv("MK_MODEL_EVERY")) {
         print_message("operation of kind %u\n", i);
     }
     ops[i].fn(m);
-    engine_memory_set_faults(m->b.engine, &(struct engine_memory_faults){0});
+    set_faults(m, &(struct engine_memory_faults){0});
     m->armed = false;
 }
 
@@ -1360,12 +1367,13 @@ static uint64_t setting(const char *name, uint64_t otherwise)
 
 static void test_model(void **state)
 {
-    uint64_t seed = setting("MK_MODEL_SEED", 1), count = setting("MK_MODEL_OPS", 6000);
+    bench_choose(state);
+    uint64_t seed = setting("MK_MODEL_SEED", 1),
+             count = setting("MK_MODEL_OPS", bench_use_local ? 2000 : 6000);
     uint64_t every = setting("MK_MODEL_EVERY", 25); // 1 finds the operation that went wrong
     struct model *m = malloc(sizeof(*m));
     struct past *then = calloc(1, sizeof(*then));
 
-    (void)state;
     model_start(m, seed);
     past_take(m, then);
     for (uint64_t i = 1; i <= count; i++) {
@@ -1401,5 +1409,5 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_model)};
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return BENCH_RUN("model", tests);
 }

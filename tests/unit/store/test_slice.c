@@ -12,6 +12,7 @@ static int set_up(void **state)
 {
     struct bench *b = malloc(sizeof(*b));
 
+    bench_choose(state);
     bench_open(b);
     *state = b;
     return 0;
@@ -247,5 +248,5 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_remove_account, set_up, tear_down),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return BENCH_RUN("slice", tests);
 }
