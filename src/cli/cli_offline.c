@@ -109,7 +109,7 @@ static void serve(int fd, const struct admin *admin)
         buf_finish(&frame);
         return;
     }
-    json_t *request = json_loadb(frame.p, frame.n, 0, NULL);
+    json_t *request = json_loadb(frame.p, frame.n, JSON_ALLOW_NUL, NULL);
     const char *name = json_string_value(json_object_get(request, "command"));
 
     explicit_bzero(frame.p, frame.n); // there may be a password in it

@@ -79,11 +79,11 @@ static int ask(struct cli *c, const char *prompt, struct buf *out)
     }
     silent = before;
     silent.c_lflag &= ~(tcflag_t)ECHO;
+    tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent); // before the prompt: an answer to it is kept
     fprintf(stderr, "%s: ", prompt);
-    tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent);
     int code = read_line(c, out);
 
-    tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
+    tcsetattr(STDIN_FILENO, TCSADRAIN, &before);
     fputc('\n', stderr);
     return code;
 }

@@ -233,7 +233,8 @@ static bool read_request(struct control_call *c)
         kind != CONTROL_REQUEST) {
         return false;
     }
-    c->request = json_loadb(c->in.p ? c->in.p : "", c->in.n, JSON_REJECT_DUPLICATES, NULL);
+    c->request = json_loadb(c->in.p ? c->in.p : "", c->in.n,
+                            JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL); // judged by its command
     if (c->in.p) {
         explicit_bzero(c->in.p, c->in.n); // may hold a password
     }
