@@ -121,7 +121,7 @@ static void print_help(void)
     for (const struct cli_command *row = cli_commands; row->name; row++) {
         printf("  %-18s %s\n", row->name, row->summary);
     }
-    printf("\n`mailkeep help COMMAND` says more about one; see also mailkeep(1).\n");
+    printf("\n`mailkeep help COMMAND` says more about one; see also mailkeep(8).\n");
 }
 
 static int help(struct cli *c, int argc, char **argv)

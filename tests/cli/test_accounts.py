@@ -61,7 +61,7 @@ def test_account_life(keeper):
 
 
 def test_unknown_domain_says_what_to_do(keeper):
-    keeper.run("account", "add", "x@nowhere.example", "--password-stdin", data=PASSWORD, code=1)
+    keeper.run("account", "add", "x@nowhere.example", "--password-stdin", data=PASSWORD, code=3)
     assert "mailkeep domain add nowhere.example" in keeper.error
 
 
@@ -145,6 +145,8 @@ def typed(command, answers, seconds=30):
             if answers and seen.rstrip(b" ").endswith(b":"):
                 os.write(fd, answers.pop(0).encode() + b"\n")
                 seen += b"|"
+    if time.monotonic() >= end:
+        os.kill(pid, 9)
     _, status = os.waitpid(pid, 0)
     os.close(fd)
     return os.waitstatus_to_exitcode(status), seen.decode()
