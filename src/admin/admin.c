@@ -23,6 +23,7 @@ static const struct {
     {"domain list", admin_domain_list},
     {"domain remove", admin_domain_remove},
     {"account add", admin_account_add},
+    {"account batch", admin_account_batch},
     {"account list", admin_account_list},
     {"account show", admin_account_show},
     {"account passwd", admin_account_passwd},

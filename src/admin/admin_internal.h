@@ -62,9 +62,9 @@ unsigned admin_distance(struct span a, struct span b, unsigned max);
 
 // The operations, one file each noun.
 admin_fn admin_domain_add, admin_domain_list, admin_domain_remove;
-admin_fn admin_account_add, admin_account_list, admin_account_show, admin_account_passwd,
-    admin_account_rename, admin_account_suspend, admin_account_resume, admin_account_remove,
-    admin_account_quota;
+admin_fn admin_account_add, admin_account_batch, admin_account_list, admin_account_show,
+    admin_account_passwd, admin_account_rename, admin_account_suspend, admin_account_resume,
+    admin_account_remove, admin_account_quota;
 admin_fn admin_mailbox_list, admin_import, admin_export, admin_check, admin_status, admin_log;
 
 #endif

@@ -10,7 +10,7 @@
 
 #include "base/buf.h"
 #include "base/utf8.h"
-#include "cli/cli_account_list.h"
+#include "cli/cli_account_batch.h"
 #include "cli/cli_commands.h"
 #include "cli/cli_link.h"
 #include "cli/cli_text.h"
@@ -71,9 +71,11 @@ static int add_password(struct cli *c, const struct password_options *o, const c
     snprintf(prompt, sizeof(prompt), "Password for %s", cli_plain(account, plain, sizeof(plain)));
     int code = cli_read_password(c, prompt, true, &password);
 
-    if (code == CLI_OK && !utf8_is_valid(buf_span(&password))) {
-        code =
-            cli_fail(c, CLI_FAILED, "the password is not UTF-8; mail programs could not send it");
+    if (code == CLI_OK &&
+        (!utf8_is_valid(buf_span(&password)) || memchr(password.p, 0, password.n))) {
+        code = cli_fail(c, CLI_FAILED,
+                        "the password has bytes that mail programs could not send: it must be "
+                        "UTF-8 without control characters");
     }
     if (code == CLI_OK) {
         json_object_set_new(args, o->hash ? "password_hash" : "password",
@@ -176,11 +178,11 @@ int cli_account_add(struct cli *c, int argc, char **argv)
     struct password_options o;
     const char *bytes = cli_option(&argc, argv, "--quota");
     const char *messages = cli_option(&argc, argv, "--messages");
-    const char *list = cli_option(&argc, argv, "--list");
+    const char *batch = cli_option(&argc, argv, "--batch");
     bool bare = cli_flag(&argc, argv, "--bare"), given;
 
     take_password_options(&o, &argc, argv);
-    int code = cli_words_check(c, &argc, argv, list ? 0 : 1, list ? 0 : 1);
+    int code = cli_words_check(c, &argc, argv, batch ? 0 : 1, batch ? 0 : 1);
 
     if (code != CLI_OK) {
         return code;
@@ -188,8 +190,11 @@ int cli_account_add(struct cli *c, int argc, char **argv)
     json_t *args = json_pack("{s:b, s:b}", "bare", bare, "allow_weak", o.allow_weak);
 
     code = add_limits(c, bytes, messages, args, &given);
-    if (code == CLI_OK && list) {
-        code = cli_account_add_list(c, list, args);
+    if (code == CLI_OK && batch && o.from_stdin) {
+        code = add_password(c, &o, "all of them", args);
+    }
+    if (code == CLI_OK && batch) {
+        code = cli_account_batch(c, batch, args);
         json_decref(args);
         return code;
     }

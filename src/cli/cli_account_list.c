@@ -1,13 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// account list and show, and account add --list.
-#include "cli/cli_account_list.h"
-
-#include <errno.h>
+// mailkeep account list and show.
 #include <stdio.h>
-#include <stdlib.h>
 
-#include "base/span.h"
 #include "cli/cli_commands.h"
 #include "cli/cli_link.h"
 #include "cli/cli_text.h"
@@ -107,62 +102,4 @@ int cli_account_show(struct cli *c, int argc, char **argv)
         json_decref(result);
     }
     return code;
-}
-
-// ---- add --list ---------------------------------------------------------------------------------
-
-// One line: the address, blanks, and the password, which may have blanks in it.
-static int add_line(struct cli *c, struct span line, const json_t *args)
-{
-    size_t n = 0;
-
-    while (n < line.n && line.p[n] != ' ' && line.p[n] != '\t') {
-        n++;
-    }
-    struct span address = span_first(line, n), password = span_trim(span_skip(line, n));
-    json_t *own = json_copy((json_t *)(uintptr_t)args);
-
-    json_object_set_new(own, "account", json_stringn(address.p, address.n));
-    if (password.n > 0) {
-        json_object_set_new(own, "password", json_stringn(password.p, password.n));
-    } else {
-        json_object_set_new(own, "no_password", json_true());
-    }
-    return cli_link_run(c, "account add", own, NULL, NULL, NULL);
-}
-
-int cli_account_add_list(struct cli *c, const char *path, json_t *args)
-{
-    FILE *f = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
-    unsigned long added = 0, failed = 0;
-    char *line = NULL;
-    size_t cap = 0;
-    ssize_t n;
-    int code = CLI_OK;
-
-    if (!f) {
-        return cli_fail(c, CLI_FAILED, "%s cannot be read (%s)", path,
-                        err_name(err_from_errno(errno)));
-    }
-    while (code != CLI_UNAVAILABLE && (n = getline(&line, &cap, f)) >= 0) {
-        struct span s = span_trim(span_of(line, (size_t)n));
-
-        if (s.n > 0 && s.p[0] != '#') {
-            code = add_line(c, s, args);
-            added += code == CLI_OK;
-            failed += code != CLI_OK;
-        }
-        explicit_bzero(line, cap);
-    }
-    free(line);
-    if (f != stdin) {
-        fclose(f);
-    }
-    if (c->json) {
-        cli_print_json(
-            json_pack("{s:I, s:I}", "added", (json_int_t)added, "failed", (json_int_t)failed));
-    } else if (!c->quiet) {
-        printf("%lu accounts added, %lu not.\n", added, failed);
-    }
-    return failed > 0 ? CLI_FAILED : CLI_OK;
 }

@@ -14,7 +14,7 @@ const struct cli_command cli_commands[] = {
     {"domain list", "", "List the domains", cli_domain_list},
     {"domain remove", "DOMAIN", "Remove a domain that has no accounts", cli_domain_remove},
     {"account add",
-     "ADDRESS [--quota SIZE] [--messages NUMBER] [--bare] [--no-password] | --list FILE",
+     "ADDRESS [--quota SIZE] [--messages NUMBER] [--bare] [--no-password] | --batch FILE",
      "Add an account; asks for its password, or --password-stdin", cli_account_add},
     {"account list", "[DOMAIN]", "List the accounts", cli_account_list},
     {"account show", "ADDRESS", "Show one account", cli_account_show},

@@ -100,9 +100,23 @@ def test_password_needs_a_way_in(keeper):
 def test_many_at_once(keeper):
     text = "# staff\nanna@example.org correct horse\nbob@example.org\t\tbattery staple\n\n" \
            "cid@nowhere.example long enough\n"
-    assert "2 accounts added, 1 not." in keeper.run("account", "add", "--list", "-", data=text,
+    assert "2 accounts added, 1 not." in keeper.run("account", "add", "--batch", "-", data=text,
                                                     code=1)
     assert len(keeper.json("account", "list")) == 2
+
+
+def test_a_thousand_in_seconds(keeper, tmp_path):
+    names = tmp_path / "names"
+    names.write_text("".join(f"u{i}@example.org\n" for i in range(1, 1001)))
+    start = time.monotonic()
+    keeper.run("account", "add", "--batch", names, "--password-stdin", data="pass\n", code=1)
+    keeper.run("account", "add", "--batch", names, "--password-stdin", "--allow-weak-password",
+               data="pass\n")
+    assert time.monotonic() - start < 60
+    assert len(keeper.json("account", "list")) == 1000
+    if keeper.online:
+        with Imap(keeper.server.port) as c:
+            c.login("u1000@example.org", "pass")
 
 
 def test_sign_in_follows_the_account(online):
