@@ -5,7 +5,7 @@
 
 #include "base/banned.h"
 
-static int64_t fixed_real_s = -1;
+static _Atomic int64_t fixed_real_s = -1;
 
 static int64_t now_us(clockid_t id)
 {
@@ -32,7 +32,9 @@ int64_t clock_real_s(void)
 
 int64_t clock_real_ms(void)
 {
-    return fixed_real_s >= 0 ? fixed_real_s * 1000 : now_us(CLOCK_REALTIME) / 1000;
+    int64_t fixed_s = fixed_real_s;
+
+    return fixed_s >= 0 ? fixed_s * 1000 : now_us(CLOCK_REALTIME) / 1000;
 }
 
 void clock_test_fix_real(int64_t seconds)

@@ -17,7 +17,7 @@ int64_t clock_real_s(void);
 int64_t clock_real_ms(void);
 
 // For tests: fixes the real clock at `seconds` since 1970, or lets it run again with a negative
-// value. Not to be called while other threads run.
+// value. Any thread.
 void clock_test_fix_real(int64_t seconds);
 
 #endif
