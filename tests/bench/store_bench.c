@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -95,10 +96,20 @@ static void *work(void *arg)
     return NULL;
 }
 
+static double cpu_us(void)
+{
+    struct rusage u;
+
+    getrusage(RUSAGE_SELF, &u);
+    return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1e6 +
+           (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec);
+}
+
 static void bench_append(unsigned writers)
 {
     struct worker w[ACCOUNTS] = {0};
     int64_t start = clock_monotonic_us();
+    double cpu = cpu_us();
     unsigned total = 0;
 
     for (unsigned i = 0; i < writers; i++) {
@@ -112,7 +123,8 @@ static void bench_append(unsigned writers)
     }
     double took = (double)(clock_monotonic_us() - start) / 1e6;
 
-    printf("append, %2u accounts: %8.0f/s\n", writers, total / took);
+    printf("append, %2u accounts: %8.0f/s, %.1f us of CPU each\n", writers, total / took,
+           (cpu_us() - cpu) / total);
 }
 
 static int64_t clock_start;
