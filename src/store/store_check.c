@@ -88,6 +88,9 @@ static void check_header(struct check *c)
     to->expunged = h.expunged;
     to->expunged_bytes = h.expunged_bytes;
     to->next_message = h.next_message;
+    if (to->next_mailbox < next_mailbox) {
+        to->next_mailbox = (mailbox_id)next_mailbox;
+    }
     if (to->uid_validity_max < validity - 1) {
         to->uid_validity_max = (uint32_t)(validity - 1);
     }
@@ -236,19 +239,23 @@ struct domain_pass {
 static enum err count_in_domain(void *arg, struct span key, struct span value)
 {
     struct domain_pass *d = arg;
-    size_t at = span_find_byte(key, '@');
+    struct entry_record entry;
 
-    (void)value;
-    d->accounts += span_eq(span_skip(key, at + 1), d->domain);
+    (void)key;
+    if (entry_decode(value, &entry) == ERR_OK && entry.state != ENTRY_REMOVING) {
+        size_t at = span_find_byte(entry.address, '@');
+
+        d->accounts += span_eq(span_skip(entry.address, at + 1), d->domain);
+    }
     return ERR_OK;
 }
 
-// Accounts of a domain are counted by walking all names: domains are few.
+// Accounts of a domain are counted by walking all entries: domains are few.
 static enum err check_domain(void *arg, struct span key, struct span value)
 {
     struct directory_pass *p = arg;
     struct domain_pass d = {.p = p, .domain = span_skip(key, 1)};
-    struct key prefix = key_plain(KEY_ADDRESS);
+    struct key prefix = key_plain(KEY_ACCOUNT_ID);
     struct domain_record r;
     char room[DOMAIN_RECORD_BYTES_MAX];
 
