@@ -18,3 +18,5 @@ def test_nothing_acknowledged_is_lost(make_server, what):
     r, wrong = run(server, ROUNDS, 16, [what], seed=len(what) * 1000 + 7)
     assert not wrong, "\n".join(wrong[:20])
     assert r.books.acked > 20 * ROUNDS, "hardly any load"
+    # Under a second on a machine with nothing else to do; here others may be at work.
+    assert sorted(r.restarts)[len(r.restarts) // 2] < 3

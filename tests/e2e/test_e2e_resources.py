@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """When something runs out: disk, descriptors, a client's patience; and what must go on meanwhile."""
 import os
+import signal
 import socket
 import subprocess
 import tempfile
@@ -293,6 +294,21 @@ def test_a_killed_process_comes_back(make_server):
                 assert time.monotonic() < end, server.log_tail()
                 time.sleep(0.02)
         assert not any(alive(p) for p in old)
+
+
+def test_start_at_once_after_the_supervisor_was_killed(make_server):
+    """What it leaves behind ends by itself; the new one waits for that, and serves."""
+    if os.environ.get("PEER") == "dovecot":
+        pytest.skip("of Mailkeep")
+    server = make_server()
+    still_served(server, 1)
+    orphans = server.pids()[1:]
+    os.kill(server.pid(), signal.SIGKILL)
+    server.reap()
+    server.start()
+    still_served(server, 1)
+    assert not any(alive(p) for p in orphans)
+    assert not server.check()
 
 
 def test_orderly_stop_is_quick_and_loses_nothing(make_server):

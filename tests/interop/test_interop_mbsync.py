@@ -10,7 +10,7 @@ from clients import need, run
 from messages import corpus
 from servers import PASSWORD
 
-COUNT = int(os.environ.get("INTEROP_MESSAGES", "6046"))
+COUNT = int(os.environ.get("INTEROP_MESSAGES", "300" if os.environ.get("MK_QUICK") else "6046"))
 FOLDERS = ("INBOX", "Lists", "Lists/Announce", "Archive", "Tr&AOg-s chic")  # mbsync leaves UTF-7 alone
 FLAGS = ("", "S", "S", "RS", "FS", "F")
 

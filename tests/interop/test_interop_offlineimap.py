@@ -15,7 +15,7 @@ from clients import need, run
 from messages import corpus
 from servers import PASSWORD
 
-COUNT = int(os.environ.get("INTEROP_MESSAGES", "400"))
+COUNT = int(os.environ.get("INTEROP_MESSAGES", "300" if os.environ.get("MK_QUICK") else "400"))
 FOLDERS = ("INBOX", "Lists", "Lists/Announce", "Archive")
 FLAGS = ("", "S", "S", "RS", "FS", "F")
 

@@ -14,7 +14,7 @@ class Desync(Exception):
     """The server said something that is not IMAP."""
 
 
-class Closed(Exception):
+class Closed(ConnectionError):
     """The connection ended."""
 
 
@@ -264,8 +264,13 @@ class Imap:
             self.wrap()
 
     def wrap(self, context=None):
-        self.sock = (context or client_context()).wrap_socket(
-            self.sock, server_hostname="localhost")
+        try:
+            self.sock = (context or client_context()).wrap_socket(
+                self.sock, server_hostname="localhost")
+        except TimeoutError:
+            raise
+        except OSError as e:
+            raise Closed(f"TLS: {e}") from e
 
     # ---- bytes ----
     def send(self, data):
