@@ -572,7 +572,7 @@ static const struct damage damages[] = {
     OF(log_gap, false),
     OF(log_broken, false),
     OF(log_future, false),
-    OF(log_mailbox, false),
+    OF(log_mailbox, true),
     OF(account_lost, false),
     OF(key_unknown, false),
     OF(body_dropped, false),
