@@ -16,9 +16,6 @@ static const struct conf_value *later(const struct settings *s, enum setting_id 
 static const struct {
     enum setting_id low, high;
 } ordered[] = {
-    {SETTING_MAILBOX_LEVEL_MAX, SETTING_MAILBOX_NAME_MAX},
-    {SETTING_IMAP_LITERAL_MAX, SETTING_MESSAGE_MAX},
-    {SETTING_KEYWORDS_PER_MESSAGE, SETTING_KEYWORDS_PER_MAILBOX},
     {SETTING_TLS_TIMEOUT, SETTING_LOGIN_TIMEOUT},
 };
 

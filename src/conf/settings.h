@@ -4,7 +4,7 @@
 // whoever needs the values of one moment takes a reference. Anybody may read, on any thread.
 //
 // A value is asked for by its row in settings_table.h, with the getter of the row's type:
-//     size_t max = conf_value_bytes(settings, SETTING_IMAP_COMMAND_MAX);
+//     size_t max = conf_value_bytes(settings, SETTING_MESSAGE_MAX);
 #ifndef CONF_SETTINGS_H
 #define CONF_SETTINGS_H
 

@@ -59,14 +59,8 @@ SETTING(GATE_CONNECTIONS_MAX, gate_connections_max, COUNT, "50000", 1, 1000000, 
         "Connections held by the gate: those not yet logged in and those over TLS.")
 
 // ---- IMAP after login ---------------------------------------------------------------------------
-SETTING(IMAP_COMMAND_MAX, imap_command_max, BYTES, "64 KB", 8192, 16777216, LIVE,
-        "Longest command line after login, literals not counted.")
-SETTING(IMAP_LITERAL_MAX, imap_literal_max, BYTES, "128 KB", 4096, 16777216, LIVE,
-        "Largest literal of a command other than APPEND.")
 SETTING(MESSAGE_MAX, message_max, BYTES, "50 MB", 65536, 4294967295, LIVE,
         "Largest message that is accepted (APPENDLIMIT).")
-SETTING(IMAP_DEPTH_MAX, imap_depth_max, COUNT, "100", 10, 1000, LIVE,
-        "Deepest nesting of parentheses in a command.")
 SETTING(IMAP_BAD_COMMANDS_MAX, imap_bad_commands_max, COUNT, "10", 1, 1000, LIVE,
         "Commands that break the grammar after which a session is ended.")
 SETTING(IMAP_IDLE_TIMEOUT, imap_idle_timeout, TIME, "30 min", 60000, 86400000, LIVE,
@@ -85,30 +79,14 @@ SETTING(HIERARCHY_SEPARATOR, hierarchy_separator, CHOICE, "/", 0, 0, START,
         "Character between the levels of a mailbox name as clients see it: {/ .}.")
 
 // ---- mailboxes and messages ---------------------------------------------------------------------
-SETTING(MAILBOX_NAME_MAX, mailbox_name_max, BYTES, "1 KB", 255, 4096, LIVE,
-        "Longest full name of a mailbox.")
-SETTING(MAILBOX_LEVEL_MAX, mailbox_level_max, BYTES, "255", 16, 1024, LIVE,
-        "Longest name of one level of the hierarchy.")
-SETTING(MAILBOX_LEVELS_MAX, mailbox_levels_max, COUNT, "64", 1, 256, LIVE,
-        "Levels of the mailbox hierarchy.")
 SETTING(MAILBOXES_MAX, mailboxes_max, COUNT, "10000", 10, 1000000, LIVE,
         "Mailboxes of one account.")
-SETTING(KEYWORD_MAX, keyword_max, BYTES, "64", 16, 255, LIVE,
-        "Longest keyword (user-defined flag).")
-SETTING(KEYWORDS_PER_MESSAGE, keywords_per_message, COUNT, "64", 1, 256, LIVE,
-        "Keywords on one message.")
-SETTING(KEYWORDS_PER_MAILBOX, keywords_per_mailbox, COUNT, "1000", 26, 10000, LIVE,
-        "Different keywords in one mailbox.")
 SETTING(QUOTA_BYTES, quota_bytes, BYTES, "10 GB", 1048576, 1125899906842624, LIVE,
         "Bytes an account may hold when nothing else was said for it.")
 SETTING(QUOTA_MESSAGES, quota_messages, COUNT, "5000000", 100, 4000000000, LIVE,
         "Messages an account may hold when nothing else was said for it.")
 SETTING(EXPUNGED_KEEP_DAYS, expunged_keep_days, COUNT, "14", 0, 3650, LIVE,
         "Days an expunged message can be brought back; 0: it goes at once.")
-SETTING(MIME_DEPTH_MAX, mime_depth_max, COUNT, "100", 10, 1000, START,
-        "Deepest nesting of MIME parts; what is deeper is kept as one opaque part.")
-SETTING(MIME_PARTS_MAX, mime_parts_max, COUNT, "10000", 100, 100000, START,
-        "MIME parts of one message; what comes after is kept as one opaque part.")
 
 // ---- passwords ----------------------------------------------------------------------------------
 SETTING(ARGON2_MEMORY, argon2_memory, BYTES, "64 MB", 8192, 4294967296, LIVE,

@@ -93,7 +93,7 @@ static void test_problems_are_named_with_line_and_column(void **state)
         {"= 3", "a line is `name = value`", 1, 1},
         {"[imap\n", "a section is written", 1, 1},
         {"user = a\nuser = b", "the first is in line 1", 2, 8},
-        {"mailbox_name_max = 300\nmailbox_level_max = 400", "may not be larger", 2, 21},
+        {"login_timeout = 5 s\ntls_timeout = 6 s", "may not be larger", 2, 15},
         {"listen_imap =\nlisten_imaps = []", "both empty", 0, 0},
         {"listen_imap = *:993", "listened on twice", 0, 0},
     };
