@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""When something runs out: disk, descriptors, a client's patience; and what must go on meanwhile."""
+"""When something runs out: disk, descriptors, a client's patience; what must go on meanwhile."""
 import os
 import signal
 import socket

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The thinnest path: greeting, LOGIN, APPEND, SELECT, FETCH, STORE, EXPUNGE; clear, TLS, STARTTLS."""
+"""The thinnest path, greeting to EXPUNGE; in the clear, over TLS, with STARTTLS."""
 import pytest
 
 from messages import generated
