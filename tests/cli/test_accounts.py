@@ -254,7 +254,7 @@ def test_log_follows(online):
         online.run("account", "quota", "anna", "1GB")
         assert json.loads(p.stdout.readline())["kind"] == "quota"
     finally:
-        p.send_signal(signal.SIGINT)
+        p.send_signal(signal.SIGTERM)  # SIGINT may be ignored where tests run
         p.wait(10)
         p.stdout.close()
     assert online.one("status")["running"]
