@@ -2,12 +2,12 @@
 //
 // The control socket: server and client in one process.
 #include <pthread.h>
+#include <stdatomic.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 
 #include "../test.h"
-#include "base/clock.h"
 #include "ipc/control_client.h"
 #include "ipc/control_server.h"
 
@@ -15,6 +15,7 @@ static char dir[] = "/tmp/mk-control-XXXXXX";
 static struct loop *loop;
 static struct control_server *server;
 static pthread_t loop_thread;
+static _Atomic int waiting_calls; // inside run_wait
 
 static void run_echo(struct control_call *c, void *arg)
 {
@@ -61,9 +62,11 @@ static void run_forget(struct control_call *c, void *arg)
 static void run_wait(struct control_call *c, void *arg)
 {
     (void)arg;
+    atomic_fetch_add(&waiting_calls, 1);
     while (!control_cancelled(c)) {
         usleep(1000);
     }
+    atomic_fetch_sub(&waiting_calls, 1);
     control_fail(c, ERR_UNAVAILABLE, "stopped");
 }
 
@@ -209,39 +212,60 @@ static void test_bad_frames_end_one_conversation(void **state)
     }
 }
 
+static int start_waiting(void)
+{
+    static const char request[] = "\x22\0\0\0\x01{\"version\":1,\"command\":\"wait\"   }";
+    int fd = raw_connect();
+
+    send(fd, request, 5 + 0x21,
+         MSG_NOSIGNAL); // fails when the server has refused and closed already
+    return fd;
+}
+
+static void until_waiting(int n)
+{
+    while (atomic_load(&waiting_calls) != n) {
+        usleep(1000);
+    }
+}
+
+// Every thread is busy before the queue fills: else the last call might find a place in it, and
+// wait.
 static void test_many_at_once_are_refused_politely(void **state)
 {
-    int fds[60];
+    enum { THREADS = 8, MANY = 60 };
+    int fds[MANY];
     json_t *answer = NULL;
-    static const char request[] = "\x22\0\0\0\x01{\"version\":1,\"command\":\"wait\"   }";
 
     (void)state;
-    for (int i = 0; i < 60; i++) {
-        fds[i] = raw_connect();
-        assert_true(write(fds[i], request, 5 + 0x21) > 0);
+    for (int i = 0; i < MANY; i++) {
+        fds[i] = start_waiting();
+        until_waiting(i < THREADS ? i + 1 : THREADS);
     }
     assert_err(control_call_simple(dir, "echo", NULL, NULL, NULL, &answer), ERR_INVALID);
     assert_string_equal(json_string_value(json_object_get(answer, "code")),
                         err_name(ERR_UNAVAILABLE));
     json_decref(answer);
-    for (int i = 0; i < 60; i++) {
+    for (int i = 0; i < MANY; i++) {
         close(fds[i]); // the handlers see it and end
     }
-    usleep(100000);
+    while (control_call_simple(dir, "echo", NULL, NULL, NULL, &answer) == ERR_INVALID &&
+           strcmp(json_string_value(json_object_get(answer, "code")), err_name(ERR_UNAVAILABLE)) ==
+               0) {
+        json_decref(answer); // not all have ended
+        usleep(1000);
+    }
+    json_decref(answer);
     test_a_command_and_its_answer(state);
 }
 
 static void test_stopping_ends_running_calls(void **state)
 {
-    int fd = raw_connect();
-    static const char request[] = "\x22\0\0\0\x01{\"version\":1,\"command\":\"wait\"   }";
+    int fd = start_waiting();
     char answer[256] = "";
-    int64_t start = clock_monotonic_ms();
 
-    assert_true(write(fd, request, 5 + 0x21) > 0);
-    usleep(20000);
-    teardown(state);
-    assert_true(clock_monotonic_ms() - start < 3000);
+    until_waiting(1);
+    teardown(state); // does not end before the call does
     assert_true(recv(fd, answer, sizeof(answer) - 1, 0) > 5);
     assert_non_null(strstr(answer + 5, "stopped"));
     close(fd);
