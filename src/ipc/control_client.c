@@ -21,8 +21,8 @@
 struct control_client {
     int fd;
     struct buf in;
-    json_t *json; // of the last event
-    bool over;
+    json_t *json;       // of the last event
+    bool over, hung_up; // the server sends no more; the server reads no more
 };
 
 enum err control_connect(const char *data_dir, struct control_client **out)
@@ -75,6 +75,18 @@ void control_disconnect(struct control_client *c)
     }
 }
 
+// A server that hung up may have said why before: that is for control_next to find.
+static enum err send_frame(struct control_client *c, enum control_kind kind, struct span payload)
+{
+    if (c->hung_up) {
+        return ERR_OK;
+    }
+    enum err e = control_frame_write(c->fd, kind, payload, SEND_WAIT_MS);
+
+    c->hung_up = e == ERR_EOF;
+    return c->hung_up ? ERR_OK : e;
+}
+
 enum err control_request(struct control_client *c, const char *command, json_t *args)
 {
     json_t *request =
@@ -83,7 +95,7 @@ enum err control_request(struct control_client *c, const char *command, json_t *
     enum err e = text ? ERR_OK : ERR_INVALID;
 
     if (e == ERR_OK) {
-        e = control_frame_write(c->fd, CONTROL_REQUEST, span_from_str(text), SEND_WAIT_MS);
+        e = send_frame(c, CONTROL_REQUEST, span_from_str(text));
         explicit_bzero(text, strlen(text)); // may hold a password
     }
     free(text);
@@ -96,8 +108,7 @@ enum err control_send_chunk(struct control_client *c, struct span bytes)
     enum err e = ERR_OK;
 
     while (bytes.n && e == ERR_OK) {
-        e = control_frame_write(c->fd, CONTROL_CHUNK, span_first(bytes, CONTROL_CHUNK_BYTES),
-                                SEND_WAIT_MS);
+        e = send_frame(c, CONTROL_CHUNK, span_first(bytes, CONTROL_CHUNK_BYTES));
         bytes = span_skip(bytes, CONTROL_CHUNK_BYTES);
     }
     return e;
@@ -105,7 +116,7 @@ enum err control_send_chunk(struct control_client *c, struct span bytes)
 
 enum err control_send_end(struct control_client *c)
 {
-    return control_frame_write(c->fd, CONTROL_END, SPAN(""), SEND_WAIT_MS);
+    return send_frame(c, CONTROL_END, SPAN(""));
 }
 
 enum err control_next(struct control_client *c, struct control_event *out)

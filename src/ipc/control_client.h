@@ -28,7 +28,8 @@ enum err control_connect(const char *data_dir, struct control_client **out);
 enum err control_client_adopt(int fd, struct control_client **out);
 void control_disconnect(struct control_client *c); // NULL is allowed
 
-// `args` may be NULL; stays the caller's.
+// Sending to a server that has hung up is no error: control_next tells what it said last, or
+// ERR_IO. `args` may be NULL; stays the caller's.
 enum err control_request(struct control_client *c, const char *command, json_t *args);
 // Any number of bytes; sent in frames of CONTROL_CHUNK_BYTES.
 enum err control_send_chunk(struct control_client *c, struct span bytes);

@@ -212,6 +212,27 @@ static void test_bad_frames_end_one_conversation(void **state)
     }
 }
 
+// The reason of a refusal reaches a client that sends after the server hung up.
+static void test_a_refusal_is_heard_after_the_hang_up(void **state)
+{
+    int pair[2];
+    struct control_client *c;
+    struct control_event e;
+
+    (void)state;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+    assert_ok(control_frame_write(pair[1], CONTROL_ERROR, SPAN("{\"text\":\"too many\"}"), 1000));
+    close(pair[1]);
+    assert_ok(control_client_adopt(pair[0], &c));
+    assert_ok(control_request(c, "sum", NULL));
+    assert_ok(control_send_chunk(c, SPAN("data")));
+    assert_ok(control_send_end(c));
+    assert_ok(control_next(c, &e));
+    assert_int_equal(e.kind, CONTROL_ERROR);
+    assert_string_equal(json_string_value(json_object_get(e.json, "text")), "too many");
+    control_disconnect(c);
+}
+
 static int start_waiting(void)
 {
     static const char request[] = "\x22\0\0\0\x01{\"version\":1,\"command\":\"wait\"   }";
@@ -235,7 +256,7 @@ static void test_many_at_once_are_refused_politely(void **state)
 {
     enum { THREADS = 8, MANY = 60 };
     int fds[MANY];
-    json_t *answer = NULL;
+    json_t *answer;
 
     (void)state;
     for (int i = 0; i < MANY; i++) {
@@ -294,6 +315,7 @@ int main(void)
         CONTROL_TEST(test_errors_come_with_a_code_and_words),
         CONTROL_TEST(test_data_goes_both_ways),
         CONTROL_TEST(test_bad_frames_end_one_conversation),
+        CONTROL_TEST(test_a_refusal_is_heard_after_the_hang_up),
         CONTROL_TEST(test_many_at_once_are_refused_politely),
         CONTROL_TEST(test_stopping_ends_running_calls),
         CONTROL_TEST(test_the_socket_is_private_and_absence_is_said),
