@@ -11,7 +11,7 @@
 
 #include "base/err.h"
 #include "base/list.h"
-#include "net/timer.h"
+#include "base/timer.h"
 
 struct loop;
 

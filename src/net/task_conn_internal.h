@@ -14,8 +14,8 @@
 #include <stdatomic.h>
 
 #include "base/lock.h"
+#include "base/timer.h"
 #include "net/task_conn.h"
-#include "net/timer.h"
 
 // Flags of `state`; those up to STOPPING are the public reasons of the same value.
 #define STATE_EVENT_IN  (1u << 8)  // epoll says readable

@@ -152,98 +152,12 @@ bool key_read_change(struct span key, modseq *out_number, uint16_t *out_part)
     return true;
 }
 
-// ---- packing ------------------------------------------------------------------------------------
-
-void pack_u64(struct pack *k, uint64_t v)
-{
-    ASSERT(k->cap - k->n >= VARINT_BYTES_MAX);
-    k->n += varint_put(k->p + k->n, v);
-}
-
-void pack_i64(struct pack *k, int64_t v)
-{
-    pack_u64(k, ((uint64_t)v << 1) ^ (uint64_t)(v >> 63));
-}
-
-void pack_bytes(struct pack *k, const void *p, size_t n)
-{
-    ASSERT(k->cap - k->n >= n);
-    if (n) {
-        memcpy(k->p + k->n, p, n);
-    }
-    k->n += n;
-}
-
-void pack_str(struct pack *k, struct span s)
-{
-    pack_u64(k, s.n);
-    pack_bytes(k, s.p, s.n);
-}
-
-bool unpack_u64(struct span *s, uint64_t max, uint64_t *out)
-{
-    uint64_t v;
-
-    if (!varint_get(s, &v) || v > max) {
-        return false;
-    }
-    *out = v;
-    return true;
-}
-
-bool unpack_u32(struct span *s, uint32_t *out)
-{
-    uint64_t v;
-
-    if (!unpack_u64(s, UINT32_MAX, &v)) {
-        return false;
-    }
-    *out = (uint32_t)v;
-    return true;
-}
-
-bool unpack_i64(struct span *s, int64_t *out)
-{
-    uint64_t v;
-
-    if (!varint_get(s, &v)) {
-        return false;
-    }
-    *out = (int64_t)(v >> 1) ^ -(int64_t)(v & 1);
-    return true;
-}
-
-bool unpack_str(struct span *s, size_t max, struct span *out)
-{
-    uint64_t n;
-
-    return unpack_u64(s, max, &n) && bytes_take(s, n, out);
-}
-
-static struct pack pack_value(char *room, size_t cap)
-{
-    room[0] = SCHEMA_VERSION;
-    return (struct pack){.p = room, .n = 1, .cap = cap};
-}
-
-enum err unpack_version(struct span *s)
-{
-    if (s->n == 0) {
-        return ERR_CORRUPT;
-    }
-    if (s->p[0] != SCHEMA_VERSION) {
-        return ERR_UNSUPPORTED;
-    }
-    *s = span_skip(*s, 1);
-    return ERR_OK;
-}
-
 // ---- header -------------------------------------------------------------------------------------
 
 // "None" is the largest number in memory and 0 on disk, so that it is one byte.
 struct span header_encode(const struct header *h, char *room)
 {
-    struct pack k = pack_value(room, HEADER_BYTES_MAX);
+    struct pack k = pack_record(room, HEADER_BYTES_MAX, SCHEMA_VERSION);
 
     pack_u64(&k, h->bytes);
     pack_u64(&k, h->messages);
@@ -293,7 +207,7 @@ enum err header_decode(struct span value, struct header *out)
 
 struct span account_encode(const struct account_record *a, char *room)
 {
-    struct pack k = pack_value(room, ACCOUNT_BYTES_MAX);
+    struct pack k = pack_record(room, ACCOUNT_BYTES_MAX, SCHEMA_VERSION);
 
     pack_u64(&k, a->state);
     pack_i64(&k, a->created);
@@ -325,7 +239,7 @@ enum { MAILBOX_SUBSCRIBED = 1, MAILBOX_NO_SELECT = 2 };
 
 struct span mailbox_encode(const struct mailbox_record *m, char *room)
 {
-    struct pack k = pack_value(room, MAILBOX_BYTES_MAX);
+    struct pack k = pack_record(room, MAILBOX_BYTES_MAX, SCHEMA_VERSION);
     const struct mailbox *b = &m->is;
 
     pack_u64(&k, b->uid_validity);
@@ -379,7 +293,7 @@ enum err mailbox_decode(mailbox_id id, struct span value, struct mailbox_record 
 
 struct span message_encode(const struct message_record *m, char *room)
 {
-    struct pack k = pack_value(room, MESSAGE_BYTES_MAX);
+    struct pack k = pack_record(room, MESSAGE_BYTES_MAX, SCHEMA_VERSION);
 
     pack_u64(&k, m->body);
     pack_u64(&k, m->thread);
@@ -467,7 +381,7 @@ enum err message_decode(struct span value, struct message_record *out)
 
 struct span thread_encode(const struct thread_record *t, char *room)
 {
-    struct pack k = pack_value(room, THREAD_BYTES_MAX);
+    struct pack k = pack_record(room, THREAD_BYTES_MAX, SCHEMA_VERSION);
 
     pack_u64(&k, t->thread);
     pack_u64(&k, t->uses);
@@ -533,7 +447,7 @@ enum err account_id_decode(struct span value, account_id *out)
 
 struct span entry_encode(const struct entry_record *r, char *room)
 {
-    struct pack k = pack_value(room, ENTRY_BYTES_MAX);
+    struct pack k = pack_record(room, ENTRY_BYTES_MAX, SCHEMA_VERSION);
 
     pack_u64(&k, r->state);
     pack_u64(&k, r->standard_mailboxes);
@@ -562,7 +476,7 @@ enum err entry_decode(struct span value, struct entry_record *out)
 
 struct span domain_encode(const struct domain_record *d, char *room)
 {
-    struct pack k = pack_value(room, DOMAIN_RECORD_BYTES_MAX);
+    struct pack k = pack_record(room, DOMAIN_RECORD_BYTES_MAX, SCHEMA_VERSION);
 
     pack_i64(&k, d->created);
     pack_u64(&k, d->accounts);
@@ -586,7 +500,7 @@ enum err domain_decode(struct span value, struct domain_record *out)
 
 struct span str_encode(struct span s, char *room)
 {
-    struct pack k = pack_value(room, STR_BYTES_MAX);
+    struct pack k = pack_record(room, STR_BYTES_MAX, SCHEMA_VERSION);
 
     pack_str(&k, s);
     return pack_span(&k);

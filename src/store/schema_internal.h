@@ -10,6 +10,7 @@
 #define STORE_SCHEMA_INTERNAL_H
 
 #include "base/bytes.h"
+#include "base/pack.h"
 #include "store/change.h"
 #include "store/directory.h"
 
@@ -71,26 +72,11 @@ bool key_read_chunk(struct span key, mailbox_id *out_mailbox, uint32_t *out_uid)
 bool key_read_expunged(struct span key, int64_t *out_when, message_id *out_message);
 bool key_read_change(struct span key, modseq *out_number, uint16_t *out_part);
 
-// ---- packing ------------------------------------------------------------------------------------
-
-struct pack {
-    char *p;
-    size_t n, cap;
-};
-void pack_u64(struct pack *k, uint64_t v); // varint
-void pack_i64(struct pack *k, int64_t v);  // zigzag varint
-void pack_str(struct pack *k, struct span s);
-void pack_bytes(struct pack *k, const void *p, size_t n);
-static inline struct span pack_span(const struct pack *k)
-{
-    return span_of(k->p, k->n);
-}
-bool unpack_u64(struct span *s, uint64_t max, uint64_t *out);
-bool unpack_u32(struct span *s, uint32_t *out);
-bool unpack_i64(struct span *s, int64_t *out);
-bool unpack_str(struct span *s, size_t max, struct span *out);
 // Takes the version byte: ERR_CORRUPT when empty, ERR_UNSUPPORTED.
-enum err unpack_version(struct span *s);
+static inline enum err unpack_version(struct span *s)
+{
+    return unpack_version_of(s, SCHEMA_VERSION);
+}
 
 // ---- values -------------------------------------------------------------------------------------
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "net/timer.h"
+#include "base/timer.h"
 
 #include <stdlib.h>
 

@@ -2,8 +2,8 @@
 //
 // Timers in a binary heap, embedded in what they belong to. Times are those of clock_monotonic_ms.
 // Not thread-safe: whoever owns the heap locks, or keeps it on one thread. Never blocks.
-#ifndef NET_TIMER_H
-#define NET_TIMER_H
+#ifndef BASE_TIMER_H
+#define BASE_TIMER_H
 
 #include <stdbool.h>
 #include <stddef.h>
