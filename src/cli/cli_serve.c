@@ -27,7 +27,7 @@ int cli_serve(struct cli *c, int argc, char **argv)
         return code;
     }
     if (!c->config_given && access(c->config_path, F_OK) != 0) {
-        o.config_path = NULL;
+        o.config_optional = true;
     } else {
         absolute = realpath(c->config_path, NULL);
         o.config_path = absolute ? absolute : c->config_path;

@@ -40,7 +40,13 @@ void conf_write_default(struct buf *out);
 // Appends the section of mailkeep.conf(5) about the settings (man macros).
 void conf_write_manual(struct buf *out);
 
-// Appends the names (comma separated) of settings that differ and need a restart; true if any.
-bool conf_needs_restart(const struct settings *now, const struct settings *next, struct buf *out);
+// Calls `fn` for each setting that differs, with both values as they would be written in the file.
+typedef void conf_change_fn(void *arg, const struct setting_row *row, struct span now,
+                            struct span next);
+void conf_changes(const struct settings *now, const struct settings *next, conf_change_fn *fn,
+                  void *arg);
+// For a reload: gives `next` the values of `now` where a change takes a restart, so that a set is
+// always one that a process can work with. Nobody else may have `next` yet. ERR_NOMEM.
+enum err conf_keep_start_values(const struct settings *now, struct settings *next);
 
 #endif

@@ -204,32 +204,64 @@ void conf_write_manual(struct buf *out)
     settings_unref(s);
 }
 
-static bool value_eq(const struct settings *a, const struct settings *b, enum setting_id id)
+void conf_changes(const struct settings *now, const struct settings *next, conf_change_fn *fn,
+                  void *arg)
 {
-    struct buf x, y;
+    struct buf before, after;
 
-    buf_init(&x, CONF_FILE_BYTES_MAX);
-    buf_init(&y, CONF_FILE_BYTES_MAX);
-    conf_value_print(a, id, &x);
-    conf_value_print(b, id, &y);
-    bool same = span_eq(buf_span(&x), buf_span(&y));
-
-    buf_finish(&x);
-    buf_finish(&y);
-    return same;
-}
-
-bool conf_needs_restart(const struct settings *now, const struct settings *next, struct buf *out)
-{
-    bool any = false;
-
+    buf_init(&before, CONF_FILE_BYTES_MAX);
+    buf_init(&after, CONF_FILE_BYTES_MAX);
     for (unsigned i = 0; i < SETTING__COUNT; i++) {
-        const struct setting_row *row = setting_row((enum setting_id)i);
-
-        if (row->when == SETTING_WHEN_START && !value_eq(now, next, (enum setting_id)i)) {
-            buf_printf(out, "%s%s", any ? ", " : "", row->name);
-            any = true;
+        buf_clear(&before);
+        buf_clear(&after);
+        conf_value_print(now, (enum setting_id)i, &before);
+        conf_value_print(next, (enum setting_id)i, &after);
+        if (!span_eq(buf_span(&before), buf_span(&after))) {
+            fn(arg, setting_row((enum setting_id)i), buf_span(&before), buf_span(&after));
         }
     }
-    return any;
+    buf_finish(&before);
+    buf_finish(&after);
+}
+
+// Texts are copied: the two sets live and die apart.
+static enum err value_copy(struct settings *to, const struct conf_value *from,
+                           struct conf_value *out)
+{
+    struct conf_value v = *from;
+
+    if (from->text.p) {
+        v.text.p = arena_str(&to->arena, from->text); // with its NUL
+        if (!v.text.p) {
+            return ERR_NOMEM;
+        }
+    }
+    if (from->list_n) {
+        v.list = arena_alloc(&to->arena, from->list_n * sizeof(*v.list));
+        for (size_t i = 0; v.list && i < from->list_n; i++) {
+            v.list[i] = arena_dup(&to->arena, from->list[i]);
+            if (!v.list[i].p) {
+                return ERR_NOMEM;
+            }
+        }
+    }
+    if (from->list_n && !v.list) {
+        return ERR_NOMEM;
+    }
+    *out = v;
+    return ERR_OK;
+}
+
+enum err conf_keep_start_values(const struct settings *now, struct settings *next)
+{
+    for (unsigned i = 0; i < SETTING__COUNT; i++) {
+        if (setting_row((enum setting_id)i)->when == SETTING_WHEN_START) {
+            enum err e = value_copy(next, &now->values[i], &next->values[i]);
+
+            if (e != ERR_OK) {
+                return e;
+            }
+        }
+    }
+    return ERR_OK;
 }

@@ -33,15 +33,27 @@ static void log_report(const char *path, const struct conf_report *r)
     }
 }
 
+static void log_change(void *arg, const struct setting_row *row, struct span now, struct span next)
+{
+    (void)arg;
+    if (row->when == SETTING_WHEN_START) {
+        log_warn("a restart is needed for the change of %s (%s, in use: %.*s)", row->name,
+                 log_text(next).s, SPAN_ARG(span_first(now, LOG_TEXT_MAX)));
+    } else {
+        log_info("%s is %s now (it was %.*s)", row->name, log_text(next).s,
+                 SPAN_ARG(span_first(now, LOG_TEXT_MAX)));
+    }
+}
+
 // The new settings, or the old ones again when there is no file or it is wrong (*out_ok false).
+// What takes a restart keeps its value: a child that is started anew works with what the others do.
 static struct settings *read_settings(struct supervisor *s, bool *out_ok)
 {
     struct conf_report report;
     struct settings *next;
-    struct buf names;
 
     *out_ok = true;
-    if (!s->options.config_path) {
+    if (s->options.config_optional && access(s->options.config_path, F_OK) != 0) {
         return settings_ref(s->settings);
     }
     if (conf_load(s->options.config_path, &report, &next) != ERR_OK) {
@@ -49,11 +61,13 @@ static struct settings *read_settings(struct supervisor *s, bool *out_ok)
         *out_ok = false;
         return settings_ref(s->settings);
     }
-    buf_init(&names, 8192);
-    if (conf_needs_restart(s->settings, next, &names)) {
-        log_warn("a restart is needed for the change of %.*s", SPAN_ARG(buf_span(&names)));
+    conf_changes(s->settings, next, log_change, NULL);
+    if (conf_keep_start_values(s->settings, next) != ERR_OK) {
+        log_error("no memory for new settings");
+        settings_unref(next);
+        *out_ok = false;
+        return settings_ref(s->settings);
     }
-    buf_finish(&names);
     return next;
 }
 

@@ -11,7 +11,8 @@
 #include "conf/settings.h"
 
 struct supervisor_options {
-    const char *config_path;   // for reloads; NULL: there is no file, a reload reads only the keys
+    const char *config_path;   // read again at a reload
+    bool config_optional;      // without that file a reload reads only certificate and key
     struct settings *settings; // one reference, the supervisor's from now on
     bool self_signed;          // make a certificate when the files are missing
     bool background;           // return to the caller's parent once it serves

@@ -128,6 +128,11 @@ static void test_all_problems_are_named_and_counted(void **state)
     buf_finish(&b);
 }
 
+static void note_change(void *arg, const struct setting_row *row, struct span now, struct span next)
+{
+    buf_printf(arg, "%s: %.*s -> %.*s\n", row->name, SPAN_ARG(now), SPAN_ARG(next));
+}
+
 static void test_written_settings_read_back(void **state)
 {
     struct buf a, b;
@@ -151,16 +156,37 @@ static void test_written_settings_read_back(void **state)
     assert_int_equal(conf_value_list_size(t, SETTING_LISTEN_IMAPS), 0);
     assert_int_equal(conf_value_ms(t, SETTING_LOGIN_FAILURE_DELAY), 1001);
     buf_clear(&a);
-    assert_false(conf_needs_restart(s, t, &a));
-    struct settings *u = parse("data_dir = /other");
-
-    assert_true(conf_needs_restart(s, u, &a));
-    assert_span(buf_span(&a), "data_dir, listen_imap, listen_imaps");
+    conf_changes(s, t, note_change, &a);
+    assert_int_equal(a.n, 0);
     settings_unref(s);
     settings_unref(t);
-    settings_unref(u);
     buf_finish(&a);
     buf_finish(&b);
+}
+
+static void test_a_reload_keeps_what_takes_a_restart(void **state)
+{
+    struct settings *now = parse("data_dir = /a\nlisten_imap = [*:1, *:2]\nmessage_max = 20 MB");
+    struct settings *next =
+        parse("data_dir = /b\nlisten_imap =\nmessage_max = 30 MB\nimap_idle_timeout = 5 min");
+    struct buf changes;
+
+    (void)state;
+    buf_init(&changes, 10000);
+    conf_changes(now, next, note_change, &changes);
+    assert_span(buf_span(&changes), "data_dir: \"/a\" -> \"/b\"\n"
+                                    "listen_imap: [\"*:1\", \"*:2\"] -> []\n"
+                                    "message_max: 20 MB -> 30 MB\n"
+                                    "imap_idle_timeout: 30 min -> 5 min\n");
+    assert_ok(conf_keep_start_values(now, next));
+    settings_unref(now); // the values are copies
+    assert_string_equal(conf_value_text(next, SETTING_DATA_DIR).p, "/a");
+    assert_int_equal(conf_value_list_size(next, SETTING_LISTEN_IMAP), 2);
+    assert_span(conf_value_list_item(next, SETTING_LISTEN_IMAP, 1), "*:2");
+    assert_int_equal(conf_value_bytes(next, SETTING_MESSAGE_MAX), 30 << 20);
+    assert_int_equal(conf_value_ms(next, SETTING_IMAP_IDLE_TIMEOUT), 300000);
+    settings_unref(next);
+    buf_finish(&changes);
 }
 
 // The default file, its comment marks taken off, is the default.
@@ -188,7 +214,8 @@ static void test_default_file_is_the_default(void **state)
     struct settings *s = parse(plain.p), *d = parse("");
 
     assert_non_null(s);
-    assert_false(conf_needs_restart(s, d, &empty));
+    conf_changes(s, d, note_change, &empty);
+    assert_int_equal(empty.n, 0);
     for (unsigned i = 0; i < SETTING__COUNT; i++) {
         assert_true(conf_value_line(s, (enum setting_id)i) > 0);
     }
@@ -220,6 +247,7 @@ int main(void)
         cmocka_unit_test(test_problems_are_named_with_line_and_column),
         cmocka_unit_test(test_all_problems_are_named_and_counted),
         cmocka_unit_test(test_written_settings_read_back),
+        cmocka_unit_test(test_a_reload_keeps_what_takes_a_restart),
         cmocka_unit_test(test_default_file_is_the_default),
         cmocka_unit_test(test_missing_file_is_said),
     };
