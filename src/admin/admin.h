@@ -20,6 +20,9 @@
 #include "base/err.h"
 #include "store/store.h"
 
+// Why sessions are ended.
+enum admin_session_end { ADMIN_SUSPENDED, ADMIN_REMOVED, ADMIN_PASSWORD };
+
 // What operations work with; must outlive them.
 struct admin {
     struct store *store;
@@ -29,6 +32,8 @@ struct admin {
     uint64_t message_bytes_max;
     // Adds what only a running server knows to the answer of "status"; NULL: no server.
     void (*add_status)(void *arg, json_t *into);
+    // Ends the account's sessions and waits until they are gone; their number. NULL: no server.
+    unsigned (*end_sessions)(void *arg, account_id account, enum admin_session_end why);
     void *arg;
 };
 

@@ -20,6 +20,19 @@ static enum err account_done(struct admin_call *c, struct span name)
     return ERR_OK;
 }
 
+// The change is made. Whoever signed in before it is cut off: with the old password it may be
+// somebody who should not have had it.
+static enum err account_changed(struct admin_call *c, struct span name, account_id id,
+                                enum admin_session_end why, unsigned ended)
+{
+    const struct admin *a = c->admin;
+
+    ended += a->end_sessions ? a->end_sessions(a->arg, id, why) : 0;
+    c->outcome->result = json_pack("{s:o, s:I}", "account", admin_json_text(name), "sessions_ended",
+                                   (json_int_t)ended);
+    return ERR_OK;
+}
+
 // ---- passwords ----------------------------------------------------------------------------------
 
 // "$argon2id$v=19$m=65536,t=3,p=1$salt$hash". Trying it with a password would say more, and take as
@@ -92,7 +105,7 @@ enum err admin_account_passwd(struct admin_call *c)
     e = password_arg(c, account.name, &hash);
     if (e == ERR_OK) {
         e = directory_account_set_password(c->admin->store, &by, account.id, buf_span(&hash));
-        e = e == ERR_OK ? account_done(c, account.name)
+        e = e == ERR_OK ? account_changed(c, account.name, account.id, ADMIN_PASSWORD, 0)
                         : admin_fail_store(c, e, "Setting the password");
     }
     buf_finish(&hash);
@@ -414,30 +427,34 @@ enum err admin_account_rename(struct admin_call *c)
                                                  : admin_fail_store(c, e, "Renaming the account");
 }
 
-static enum err set_state(struct admin_call *c, enum account_state state)
+static enum err set_state(struct admin_call *c, enum account_state state, struct account *out)
 {
     struct actor by = admin_actor(ACTOR_ADMIN);
-    struct account account;
-    enum err e = admin_account(c, &account);
+    enum err e = admin_account(c, out);
 
     if (e != ERR_OK) {
         return e;
     }
-    if (account.state != state) {
-        e = directory_account_set_state(c->admin->store, &by, account.id, state);
+    if (out->state != state) {
+        e = directory_account_set_state(c->admin->store, &by, out->id, state);
     }
-    return e == ERR_OK ? account_done(c, account.name)
-                       : admin_fail_store(c, e, "Changing the account");
+    return e == ERR_OK ? e : admin_fail_store(c, e, "Changing the account");
 }
 
 enum err admin_account_suspend(struct admin_call *c)
 {
-    return set_state(c, ACCOUNT_SUSPENDED);
+    struct account account;
+    enum err e = set_state(c, ACCOUNT_SUSPENDED, &account);
+
+    return e == ERR_OK ? account_changed(c, account.name, account.id, ADMIN_SUSPENDED, 0) : e;
 }
 
 enum err admin_account_resume(struct admin_call *c)
 {
-    return set_state(c, ACCOUNT_ACTIVE);
+    struct account account;
+    enum err e = set_state(c, ACCOUNT_ACTIVE, &account);
+
+    return e == ERR_OK ? account_done(c, account.name) : e;
 }
 
 enum err admin_account_remove(struct admin_call *c)
@@ -449,7 +466,12 @@ enum err admin_account_remove(struct admin_call *c)
     if (e != ERR_OK) {
         return e;
     }
-    e = directory_account_remove(c->admin->store, &by, account.id);
-    return e == ERR_OK ? account_done(c, account.name)
+    const struct admin *a = c->admin;
+
+    // Before, because erasing takes a while; once more after, for who came in between.
+    unsigned ended = a->end_sessions ? a->end_sessions(a->arg, account.id, ADMIN_REMOVED) : 0;
+
+    e = directory_account_remove(a->store, &by, account.id);
+    return e == ERR_OK ? account_changed(c, account.name, account.id, ADMIN_REMOVED, ended)
                        : admin_fail_store(c, e, "Removing the account");
 }

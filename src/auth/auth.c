@@ -3,8 +3,10 @@
 
 #include <openssl/crypto.h>
 #include <openssl/hmac.h>
+#include <openssl/sha.h>
 #include <stdlib.h>
 
+#include "base/bytes.h"
 #include "base/clock.h"
 #include "base/list.h"
 #include "base/lock.h"
@@ -33,7 +35,7 @@ struct auth {
     struct auth_options options;
     struct buf default_domain;
     unsigned char secret[DIGEST_BYTES];
-    struct buf dummy_hash; // what an unknown name is checked against
+    struct buf dummy_hash; // under the lock: what an unknown name is checked against
     struct lock lock;
     pthread_cond_t turn, done;
     struct map questions; // key -> struct question
@@ -46,7 +48,7 @@ struct auth {
 void auth_options_default(struct auth_options *o)
 {
     *o = (struct auth_options){
-        .hashes_max = 4, .waiting_max = 256, .remember_s = 60, .remember_max = 10000};
+        .hashes_max = 4, .waiting_max = 256, .remember_ms = 60000, .remember_max = 10000};
     password_params_default(&o->params);
 }
 
@@ -93,6 +95,41 @@ static void question_forget(struct auth *a, struct question *q)
         OPENSSL_cleanse(q, sizeof(*q));
         free(q);
     }
+}
+
+static bool same_params(const struct password_params *a, const struct password_params *b)
+{
+    return a->memory_kib == b->memory_kib && a->passes == b->passes && a->lanes == b->lanes;
+}
+
+enum err auth_set_options(struct auth *a, const struct auth_options *o)
+{
+    struct buf hash;
+    enum err e = ERR_OK;
+
+    buf_init(&hash, PASSWORD_HASH_MAX);
+    if (!same_params(&a->options.params, &o->params)) { // read here only
+        e = password_hash(span_of(a->secret, sizeof(a->secret)), &o->params, &hash);
+    }
+    if (e != ERR_OK) {
+        buf_finish(&hash);
+        return e;
+    }
+    lock_take(&a->lock);
+    a->options.params = o->params;
+    a->options.waiting_max = o->waiting_max;
+    a->options.remember_ms = o->remember_ms;
+    a->options.remember_max = o->remember_max;
+    while (!list_is_empty(&a->answered)) { // remembered for as long as was said before
+        question_forget(a, LIST_ITEM(a->answered.next, struct question, by_age));
+    }
+    if (hash.n) {
+        buf_clear(&a->dummy_hash);
+        buf_put(&a->dummy_hash, buf_span(&hash));
+    }
+    lock_release(&a->lock);
+    buf_finish(&hash);
+    return ERR_OK;
 }
 
 void auth_destroy(struct auth *a)
@@ -193,7 +230,7 @@ static enum err question_answer(struct auth *a, struct question *q, struct span 
 
     q->answer = e;
     q->is_done = true;
-    q->until_ms = clock_monotonic_ms() + (int64_t)a->options.remember_s * 1000;
+    q->until_ms = clock_monotonic_ms() + a->options.remember_ms;
     pthread_cond_broadcast(&a->done);
     if (e == ERR_OK) {
         list_append(&a->answered, &q->by_age);
@@ -234,7 +271,27 @@ static enum err check(struct auth *a, account_id account, struct span hash, stru
     return e;
 }
 
-enum err auth_password(struct auth *a, struct span name, struct span password, account_id *out)
+static struct span dummy_hash(struct auth *a, struct arena *arena)
+{
+    lock_take(&a->lock);
+    struct span hash = arena_dup(arena, buf_span(&a->dummy_hash));
+
+    lock_release(&a->lock);
+    return hash;
+}
+
+uint64_t auth_mark(const struct account *account)
+{
+    unsigned char digest[SHA256_DIGEST_LENGTH];
+    struct span hash = account->password_hash;
+
+    // Each hash has a salt of its own, so the same password set anew is another one, too.
+    SHA256((const unsigned char *)(hash.n ? hash.p : ""), hash.n, digest);
+    return get_be64(digest);
+}
+
+enum err auth_password(struct auth *a, struct span name, struct span password, account_id *out,
+                       uint64_t *out_mark)
 {
     struct arena arena;
     struct account account = {0};
@@ -250,8 +307,8 @@ enum err auth_password(struct auth *a, struct span name, struct span password, a
     bool known = e == ERR_OK && account.state == ACCOUNT_ACTIVE && account.password_hash.n > 0;
 
     if (e == ERR_OK || e == ERR_NOT_FOUND || e == ERR_INVALID) {
-        e = check(a, known ? account.id : 0,
-                  known ? account.password_hash : buf_span(&a->dummy_hash), password);
+        e = check(a, known ? account.id : 0, known ? account.password_hash : dummy_hash(a, &arena),
+                  password);
     }
     if (e == ERR_OK && !known) {
         e = ERR_DENIED;
@@ -263,12 +320,14 @@ enum err auth_password(struct auth *a, struct span name, struct span password, a
         e = ERR_DENIED;
     }
     account_id id = account.id;
+    uint64_t mark = known ? auth_mark(&account) : 0;
 
     arena_finish(&arena);
     if (e != ERR_OK) {
         return e == ERR_DENIED ? ERR_DENIED : ERR_UNAVAILABLE;
     }
     *out = id;
+    *out_mark = mark;
     return ERR_OK;
 }
 

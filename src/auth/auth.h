@@ -17,7 +17,7 @@ struct auth_options {
     struct span default_domain; // added to a name without a domain; empty: none
     unsigned hashes_max;        // running at a time
     unsigned waiting_max;       // waiting for their turn; more are told to come back later
-    unsigned remember_s;        // how long a right answer is remembered
+    int64_t remember_ms;        // how long a right answer is remembered
     unsigned remember_max;      // answers remembered
 };
 void auth_options_default(struct auth_options *o);
@@ -26,10 +26,18 @@ struct auth;
 enum err auth_create(struct store *s, const struct auth_options *o, struct auth **out);
 void auth_destroy(struct auth *a);
 
-// Checks a password. Blocks for as long as hashing and waiting take; any thread.
-// ERR_OK; ERR_DENIED (wrong, unknown or suspended: not to be told apart by the client);
-// ERR_UNAVAILABLE (too many waiting, or the store cannot be read now).
-enum err auth_password(struct auth *a, struct span name, struct span password, account_id *out);
+// New parameters, limits and times; hashes_max and default_domain stay what they were. Hashes once
+// when the parameters are new: blocks for as long. ERR_NOMEM, ERR_INVALID: nothing has changed.
+enum err auth_set_options(struct auth *a, const struct auth_options *o);
+
+// A mark of the password an account has: another one after each change.
+uint64_t auth_mark(const struct account *account);
+
+// Checks a password; `out_mark` is the mark of the one that was right. Blocks for as long as
+// hashing and waiting take; any thread. ERR_OK; ERR_DENIED (wrong, unknown or suspended: not to be
+// told apart by the client); ERR_UNAVAILABLE (too many waiting, or the store cannot be read now).
+enum err auth_password(struct auth *a, struct span name, struct span password, account_id *out,
+                       uint64_t *out_mark);
 
 // Hashes computed since the start: what logins have really cost. Any thread.
 uint64_t auth_hashes(struct auth *a);

@@ -28,8 +28,13 @@ static int change(struct cli *c, const char *operation, json_t *args, const char
     if (code == CLI_OK && c->json) {
         cli_print_json(result);
     } else if (code == CLI_OK) {
+        unsigned long long ended = cli_get_number(result, "sessions_ended");
+
         if (!c->quiet) {
             printf("Account %s %s.\n", cli_get_text(result, "account"), done);
+        }
+        if (!c->quiet && ended) {
+            printf("%llu open session%s ended.\n", ended, ended == 1 ? " was" : "s were");
         }
         json_decref(result);
     }

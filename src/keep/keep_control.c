@@ -3,10 +3,13 @@
 
 #include <stdlib.h>
 
+#include "base/lock.h"
+
 #include "base/banned.h"
 
 struct keep_control {
-    const struct admin *admin;
+    struct lock lock;
+    struct admin admin; // under the lock; each command takes a copy
     struct control_server *server;
     struct control_command *commands; // a row for each operation, ended by an empty one
 };
@@ -41,7 +44,11 @@ static void command_run(struct control_call *call, void *arg)
                           .arg = call};
     struct admin_outcome outcome = {0};
 
-    admin_run(k->admin, control_command_name(call), control_args(call), &io, &outcome);
+    lock_take(&k->lock);
+    struct admin admin = k->admin;
+
+    lock_release(&k->lock);
+    admin_run(&admin, control_command_name(call), control_args(call), &io, &outcome);
     if (outcome.code == ERR_OK) {
         control_reply(call, outcome.result);
     } else {
@@ -49,10 +56,18 @@ static void command_run(struct control_call *call, void *arg)
     }
 }
 
+void keep_control_set(struct keep_control *k, const struct admin *admin)
+{
+    lock_take(&k->lock);
+    k->admin = *admin;
+    lock_release(&k->lock);
+}
+
 void keep_control_stop(struct keep_control *k)
 {
     if (k) {
         control_server_destroy(k->server);
+        lock_finish(&k->lock);
         free(k->commands);
         free(k);
     }
@@ -71,7 +86,8 @@ enum err keep_control_start(struct loop *l, int fd, const struct admin *admin,
     while (names[n]) {
         n++;
     }
-    k->admin = admin;
+    lock_init(&k->lock, LOCK_LEAF);
+    k->admin = *admin;
     k->commands = calloc(n + 1, sizeof(*k->commands));
     for (size_t i = 0; k->commands && i < n; i++) {
         k->commands[i] = (struct control_command){.name = names[i], .run = command_run};

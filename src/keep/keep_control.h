@@ -10,9 +10,12 @@
 
 struct keep_control;
 
-// Serves on the socket from control_socket_open (taken over on success). `admin` must outlive it.
+// Serves on the socket from control_socket_open (taken over on success). `admin` is copied; what it
+// points to must outlive the server.
 enum err keep_control_start(struct loop *l, int fd, const struct admin *admin,
                             struct keep_control **out);
+// For a reload: what commands work with from now on. Any thread.
+void keep_control_set(struct keep_control *k, const struct admin *admin);
 // Ends running commands and waits for them. NULL is allowed.
 void keep_control_stop(struct keep_control *k);
 

@@ -3,6 +3,7 @@
 // keep's start and end, in the order in which things are opened and closed.
 #include <errno.h>
 #include <malloc.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -20,6 +21,8 @@
 
 #include "base/banned.h"
 
+#define END_PATIENCE_MS 500 // until a session that is told to end is dropped
+
 struct keep {
     struct child_start start;
     struct settings *settings;
@@ -34,38 +37,140 @@ struct keep {
     struct imap_server *imap;
     struct keep_link *link;
     struct keep_upkeep *upkeep;
-    struct admin admin;
     struct keep_control *control;
     int64_t started_ms, stop_timeout_ms;
 };
 
+// ---- what control commands ask of a running server ----------------------------------------------
+
+static void add_status(void *arg, json_t *into)
+{
+    struct keep *k = arg;
+    struct keep_session_counts sessions;
+    struct keep_link_counts logins;
+
+    keep_sessions_count(k->sessions, &sessions);
+    keep_link_count(k->link, &logins);
+    json_object_set_new(into, "uptime_s",
+                        json_integer((clock_monotonic_ms() - k->started_ms) / 1000));
+    json_object_set_new(into, "sessions", json_integer(sessions.sessions));
+    json_object_set_new(into, "users", json_integer(sessions.users));
+    json_object_set_new(into, "sessions_since_start",
+                        json_integer((json_int_t)sessions.since_start));
+    json_object_set_new(into, "logins", json_integer((json_int_t)logins.logins));
+    json_object_set_new(into, "failed_logins", json_integer((json_int_t)logins.failures));
+}
+
+static unsigned end_sessions(void *arg, account_id account, enum admin_session_end why)
+{
+    static const enum session_end whys[] = {
+        [ADMIN_SUSPENDED] = SESSION_SUSPENDED,
+        [ADMIN_REMOVED] = SESSION_REMOVED,
+        [ADMIN_PASSWORD] = SESSION_PASSWORD,
+    };
+    struct keep *k = arg;
+
+    return keep_sessions_end(k->sessions, account, whys[why], END_PATIENCE_MS);
+}
+
 // ---- settings -----------------------------------------------------------------------------------
 
+static struct auth_options auth_options_of(const struct settings *s)
+{
+    struct auth_options o;
+
+    auth_options_default(&o);
+    o.params = keep_password_params(s);
+    o.default_domain = conf_value_text(s, SETTING_DEFAULT_DOMAIN);
+    o.hashes_max = (unsigned)conf_value_count(s, SETTING_ARGON2_CONCURRENT);
+    o.waiting_max = (unsigned)conf_value_count(s, SETTING_AUTH_QUEUE_MAX);
+    o.remember_ms = conf_value_ms(s, SETTING_AUTH_CACHE_TIME);
+    return o;
+}
+
+static struct imap_server_options imap_options_of(const struct settings *s)
+{
+    struct imap_server_options o;
+
+    imap_server_options_default(&o);
+    o.separator = *conf_value_choice_text(s, SETTING_HIERARCHY_SEPARATOR).p;
+    o.append_bytes_max = conf_value_bytes(s, SETTING_MESSAGE_MAX);
+    o.idle_timeout_s = (uint32_t)(conf_value_ms(s, SETTING_IMAP_IDLE_TIMEOUT) / 1000);
+    o.bad_commands_max = (uint32_t)conf_value_count(s, SETTING_IMAP_BAD_COMMANDS_MAX);
+    o.search_cpu_ms = (uint32_t)conf_value_ms(s, SETTING_IMAP_SEARCH_TIME);
+    return o;
+}
+
+static uint32_t expunged_keep_s(const struct settings *s)
+{
+    return (uint32_t)conf_value_count(s, SETTING_EXPUNGED_KEEP_DAYS) * 86400;
+}
+
+// What a control command works with.
+static struct admin admin_of(struct keep *k)
+{
+    struct admin a;
+
+    keep_store_admin(k->settings, &k->opened, &a);
+    // The domain takes a restart; the settings of the start live as long as the process.
+    a.default_domain = conf_value_text(k->start.settings, SETTING_DEFAULT_DOMAIN);
+    a.add_status = add_status;
+    a.end_sessions = end_sessions;
+    a.arg = k;
+    return a;
+}
+
+// Whatever k->settings say that can change while the process runs.
 static void apply_live(struct keep *k)
 {
+    const struct settings *s = k->settings;
+    struct imap_server_options imap = imap_options_of(s);
+    struct admin admin = admin_of(k);
     struct keep_session_limits limits = {
-        .per_user = (unsigned)conf_value_count(k->settings, SETTING_CONNECTIONS_PER_USER),
-        .per_user_and_address =
-            (unsigned)conf_value_count(k->settings, SETTING_CONNECTIONS_PER_USER_ADDRESS),
-        .all = (unsigned)conf_value_count(k->settings, SETTING_SESSIONS_MAX),
+        .per_user = (unsigned)conf_value_count(s, SETTING_CONNECTIONS_PER_USER),
+        .per_user_and_address = (unsigned)conf_value_count(s, SETTING_CONNECTIONS_PER_USER_ADDRESS),
+        .all = (unsigned)conf_value_count(s, SETTING_SESSIONS_MAX),
     };
 
+    log_set_level((enum log_level)conf_value_choice(s, SETTING_LOG_LEVEL));
     keep_sessions_set_limits(k->sessions, &limits);
-    log_set_level((enum log_level)conf_value_choice(k->settings, SETTING_LOG_LEVEL));
-    conn_pool_set_write_timeout(k->pool, conf_value_ms(k->settings, SETTING_CLIENT_WRITE_TIMEOUT));
+    conn_pool_set_write_timeout(k->pool, conf_value_ms(s, SETTING_CLIENT_WRITE_TIMEOUT));
+    store_set_limits(k->store, conf_value_bytes(s, SETTING_MESSAGE_MAX),
+                     (uint32_t)conf_value_count(s, SETTING_MAILBOXES_MAX));
+    imap_server_set_options(k->imap, &imap);
+    keep_link_set_auth_queue(k->link, (unsigned)conf_value_count(s, SETTING_AUTH_QUEUE_MAX));
+    keep_upkeep_set(k->upkeep, expunged_keep_s(s));
+    keep_control_set(k->control, &admin);
+}
+
+static void wake_if_idle_timeout_changed(struct keep *k, const struct settings *before)
+{
+    if (conf_value_ms(before, SETTING_IMAP_IDLE_TIMEOUT) !=
+        conf_value_ms(k->settings, SETTING_IMAP_IDLE_TIMEOUT)) {
+        conn_pool_wake_all(k->pool); // those that wait do so for the old one
+    }
 }
 
 static enum err on_reload(void *arg, struct settings *settings, struct span cert_pem,
                           struct span key_pem, char problem[256])
 {
     struct keep *k = arg;
+    struct settings *before = k->settings;
+    struct auth_options auth = auth_options_of(settings);
+    enum err e = auth_set_options(k->auth, &auth);
 
     (void)cert_pem;
     (void)key_pem;
-    (void)problem;
-    settings_unref(k->settings);
+    if (e != ERR_OK) {
+        snprintf(problem, 256, "no password can be hashed with these argon2_ settings: %s",
+                 err_name(e));
+        settings_unref(settings);
+        return e;
+    }
     k->settings = settings;
     apply_live(k);
+    wake_if_idle_timeout_changed(k, before);
+    settings_unref(before);
     return ERR_OK;
 }
 
@@ -111,9 +216,7 @@ static enum err open_store(struct keep *k)
 
     if (e == ERR_OK) {
         k->store = k->opened.store;
-        e = keep_upkeep_start(
-            k->store, (uint32_t)conf_value_count(k->settings, SETTING_EXPUNGED_KEEP_DAYS) * 86400,
-            &k->upkeep);
+        e = keep_upkeep_start(k->store, expunged_keep_s(k->settings), &k->upkeep);
     } else {
         log_error("the store in %s cannot be opened: %s%s%.*s",
                   log_text(conf_value_text(k->settings, SETTING_DATA_DIR)).s, err_name(e),
@@ -125,17 +228,8 @@ static enum err open_store(struct keep *k)
 
 static enum err open_auth(struct keep *k)
 {
-    const struct settings *s = k->settings;
-    struct auth_options o;
+    struct auth_options o = auth_options_of(k->settings);
 
-    auth_options_default(&o);
-    o.params.memory_kib = (uint32_t)(conf_value_bytes(s, SETTING_ARGON2_MEMORY) / 1024);
-    o.params.passes = (uint32_t)conf_value_count(s, SETTING_ARGON2_PASSES);
-    o.params.lanes = (uint32_t)conf_value_count(s, SETTING_ARGON2_LANES);
-    o.default_domain = conf_value_text(s, SETTING_DEFAULT_DOMAIN);
-    o.hashes_max = (unsigned)conf_value_count(s, SETTING_ARGON2_CONCURRENT);
-    o.waiting_max = (unsigned)conf_value_count(s, SETTING_AUTH_QUEUE_MAX);
-    o.remember_s = (unsigned)(conf_value_ms(s, SETTING_AUTH_CACHE_TIME) / 1000);
     return auth_create(k->store, &o, &k->auth);
 }
 
@@ -145,24 +239,19 @@ static enum err open_sessions(struct keep *k)
     struct conn_pool_options pool = {
         .thread_name = "keep-worker",
         .threads = (unsigned)conf_value_count(s, SETTING_KEEP_THREADS),
-        .connections_max = (unsigned)conf_value_count(s, SETTING_SESSIONS_MAX),
+        // keep_sessions counts; a reload may allow more, but never more than the row does.
+        .connections_max = (unsigned)setting_row(SETTING_SESSIONS_MAX)->max,
         .input_max = IMAP_CONN_INPUT_MAX,
         .output_soft = conf_value_bytes(s, SETTING_OUTPUT_BUFFER),
         .output_hard = IMAP_CONN_OUTPUT_HARD,
         .write_timeout_ms = conf_value_ms(s, SETTING_CLIENT_WRITE_TIMEOUT),
     };
-    struct imap_server_options imap;
+    struct imap_server_options imap = imap_options_of(s);
     enum err e = conn_pool_create(&pool, &k->pool);
 
     if (e != ERR_OK) {
         return e;
     }
-    imap_server_options_default(&imap);
-    imap.separator = *conf_value_choice_text(s, SETTING_HIERARCHY_SEPARATOR).p;
-    imap.append_bytes_max = conf_value_bytes(s, SETTING_MESSAGE_MAX);
-    imap.idle_timeout_s = (uint32_t)(conf_value_ms(s, SETTING_IMAP_IDLE_TIMEOUT) / 1000);
-    imap.bad_commands_max = (uint32_t)conf_value_count(s, SETTING_IMAP_BAD_COMMANDS_MAX);
-    imap.search_cpu_ms = (uint32_t)conf_value_ms(s, SETTING_IMAP_SEARCH_TIME);
     e = imap_server_create(k->store, &imap, &k->imap);
     if (e == ERR_OK) {
         e = keep_tickets_create(&k->tickets);
@@ -203,30 +292,11 @@ static enum err open_link(struct keep *k)
     return e;
 }
 
-static void add_status(void *arg, json_t *into)
-{
-    struct keep *k = arg;
-    struct keep_session_counts sessions;
-    struct keep_link_counts logins;
-
-    keep_sessions_count(k->sessions, &sessions);
-    keep_link_count(k->link, &logins);
-    json_object_set_new(into, "uptime_s",
-                        json_integer((clock_monotonic_ms() - k->started_ms) / 1000));
-    json_object_set_new(into, "sessions", json_integer(sessions.sessions));
-    json_object_set_new(into, "users", json_integer(sessions.users));
-    json_object_set_new(into, "sessions_since_start",
-                        json_integer((json_int_t)sessions.since_start));
-    json_object_set_new(into, "logins", json_integer((json_int_t)logins.logins));
-    json_object_set_new(into, "failed_logins", json_integer((json_int_t)logins.failures));
-}
-
 static enum err open_control(struct keep *k, int fd)
 {
-    keep_store_admin(k->settings, &k->opened, &k->admin);
-    k->admin.add_status = add_status;
-    k->admin.arg = k;
-    return keep_control_start(k->loop, fd, &k->admin, &k->control);
+    struct admin admin = admin_of(k);
+
+    return keep_control_start(k->loop, fd, &admin, &k->control);
 }
 
 // glibc keeps an arena for each thread otherwise; idle memory matters more than the last percent.

@@ -47,7 +47,6 @@ enum err keep_store_open(const struct settings *s, struct keep_store *out, struc
     o.separator = *conf_value_choice_text(s, SETTING_HIERARCHY_SEPARATOR).p;
     o.message_bytes_max = conf_value_bytes(s, SETTING_MESSAGE_MAX);
     o.mailboxes_max = (uint32_t)conf_value_count(s, SETTING_MAILBOXES_MAX);
-    o.expunged_keep_s = (uint32_t)conf_value_count(s, SETTING_EXPUNGED_KEEP_DAYS) * 86400;
     e = store_open(k.engine, &o, &k.store);
     if (e != ERR_OK) {
         engine_close(k.engine);
@@ -64,14 +63,20 @@ void keep_store_close(struct keep_store *k)
     *k = (struct keep_store){.engine = NULL};
 }
 
+struct password_params keep_password_params(const struct settings *s)
+{
+    return (struct password_params){
+        .memory_kib = (uint32_t)(conf_value_bytes(s, SETTING_ARGON2_MEMORY) / 1024),
+        .passes = (uint32_t)conf_value_count(s, SETTING_ARGON2_PASSES),
+        .lanes = (uint32_t)conf_value_count(s, SETTING_ARGON2_LANES),
+    };
+}
+
 void keep_store_admin(const struct settings *s, const struct keep_store *k, struct admin *out)
 {
     *out = (struct admin){
         .store = k->store,
-        .password_params = {.memory_kib =
-                                (uint32_t)(conf_value_bytes(s, SETTING_ARGON2_MEMORY) / 1024),
-                            .passes = (uint32_t)conf_value_count(s, SETTING_ARGON2_PASSES),
-                            .lanes = (uint32_t)conf_value_count(s, SETTING_ARGON2_LANES)},
+        .password_params = keep_password_params(s),
         .default_domain = conf_value_text(s, SETTING_DEFAULT_DOMAIN),
         .quota_bytes = conf_value_bytes(s, SETTING_QUOTA_BYTES),
         .quota_messages = conf_value_count(s, SETTING_QUOTA_MESSAGES),

@@ -17,6 +17,7 @@ struct keep_store {
 // engine_local_open.
 enum err keep_store_open(const struct settings *s, struct keep_store *out, struct buf *why);
 void keep_store_close(struct keep_store *k);
+struct password_params keep_password_params(const struct settings *s);
 // What admin operations need; without add_status, which only a server has. The settings must stay.
 void keep_store_admin(const struct settings *s, const struct keep_store *k, struct admin *out);
 

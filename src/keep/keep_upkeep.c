@@ -2,6 +2,7 @@
 #include "keep/keep_upkeep.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -18,11 +19,11 @@
 
 struct keep_upkeep {
     struct store *store;
-    uint32_t expunged_keep_s;
+    _Atomic uint32_t expunged_keep_s;
     pthread_t thread;
     struct lock lock;
     pthread_cond_t changed;
-    bool stopping;
+    bool stopping, is_due;
 };
 
 static bool is_stopping(struct keep_upkeep *u)
@@ -40,8 +41,8 @@ static void forget_in_account(struct keep_upkeep *u, account_id account)
 
     while (more && !is_stopping(u)) {
         more = false;
-        enum err e = expunged_forget(u->store, account, clock_real_s() - u->expunged_keep_s,
-                                     FORGET_AT_ONCE, &more);
+        int64_t before = clock_real_s() - atomic_load(&u->expunged_keep_s);
+        enum err e = expunged_forget(u->store, account, before, FORGET_AT_ONCE, &more);
 
         if (e != ERR_OK) {
             if (e != ERR_NOT_FOUND && e != ERR_UNAVAILABLE) {
@@ -99,9 +100,10 @@ static void *upkeep_main(void *arg)
 
         forget_round(u);
         lock_take(&u->lock);
-        while (!u->stopping && clock_monotonic_ms() < next) {
+        while (!u->stopping && !u->is_due && clock_monotonic_ms() < next) {
             lock_cond_wait(&u->changed, &u->lock, next);
         }
+        u->is_due = false;
         lock_release(&u->lock);
     }
     return NULL;
@@ -126,6 +128,17 @@ enum err keep_upkeep_start(struct store *s, uint32_t expunged_keep_s, struct kee
     }
     *out = u;
     return ERR_OK;
+}
+
+void keep_upkeep_set(struct keep_upkeep *u, uint32_t expunged_keep_s)
+{
+    if (atomic_exchange(&u->expunged_keep_s, expunged_keep_s) == expunged_keep_s) {
+        return;
+    }
+    lock_take(&u->lock);
+    u->is_due = true;
+    pthread_cond_broadcast(&u->changed);
+    lock_release(&u->lock);
 }
 
 void keep_upkeep_stop(struct keep_upkeep *u)

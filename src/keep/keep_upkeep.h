@@ -8,8 +8,11 @@
 
 struct keep_upkeep;
 
-// `expunged_keep_s`: as in store_options. Runs at once and then every hour, in small commits.
+// `expunged_keep_s`: how long an expunged message can be restored. Runs at once and then every
+// hour, in small commits.
 enum err keep_upkeep_start(struct store *s, uint32_t expunged_keep_s, struct keep_upkeep **out);
+// Another time, looked at at once. Any thread.
+void keep_upkeep_set(struct keep_upkeep *u, uint32_t expunged_keep_s);
 // Ends the thread; waits for the commit it is in. NULL is allowed.
 void keep_upkeep_stop(struct keep_upkeep *u);
 

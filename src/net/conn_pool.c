@@ -87,6 +87,11 @@ void conn_wake(struct task_conn *c)
     conn_raise(c, CONN_WOKEN);
 }
 
+void conn_kill(struct task_conn *c)
+{
+    conn_raise(c, STATE_KILL);
+}
+
 // ---- timers -------------------------------------------------------------------------------------
 
 // With timer_lock held: the kernel's timer follows the first of the heap.
@@ -327,6 +332,11 @@ static void raise_all(struct conn_pool *p, uint32_t reason)
     for (unsigned i = 0; i < slots; i++) {
         conn_raise(conn_slot_at(p, i), reason);
     }
+}
+
+void conn_pool_wake_all(struct conn_pool *p)
+{
+    raise_all(p, CONN_WOKEN);
 }
 
 static bool wait_all_gone(struct conn_pool *p, int64_t until_ms)

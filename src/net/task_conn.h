@@ -65,6 +65,8 @@ void conn_pool_destroy(struct conn_pool *p);
 unsigned conn_pool_count(struct conn_pool *p); // connections now; any thread
 // For a reload; any thread.
 void conn_pool_set_write_timeout(struct conn_pool *p, int64_t ms);
+// Runs every connection with CONN_WOKEN, so that it looks at what has changed; any thread.
+void conn_pool_wake_all(struct conn_pool *p);
 
 // Takes over `fd` (a stream socket; made nonblocking) and runs it soon with CONN_START. `input` is
 // what was read from it before. On an error the descriptor stays the caller's. Any thread.
@@ -105,6 +107,9 @@ void conn_again(struct task_conn *c);
 // after the connection has ended is harmless until the pool is destroyed (a stranger in the same
 // slot may be woken for nothing).
 void conn_wake(struct task_conn *c);
+// Any thread; does not block: drops the output and ends the connection without running its session
+// again. Only before `end` has been called.
+void conn_kill(struct task_conn *c);
 // After this run: send the rest of the output (for at most 10 s), close, `end`.
 void conn_close(struct task_conn *c);
 // After this run: drop the output, close, `end`.

@@ -97,6 +97,13 @@ enum err worker_pool_submit(struct worker_pool *p, struct worker_task *t)
     return e;
 }
 
+void worker_pool_set_queue_max(struct worker_pool *p, size_t queue_max)
+{
+    lock_take(&p->lock);
+    p->queue_max = queue_max;
+    lock_release(&p->lock);
+}
+
 void worker_pool_destroy(struct worker_pool *p)
 {
     if (!p) {

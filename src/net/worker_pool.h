@@ -22,6 +22,8 @@ enum err worker_pool_create(const char *name, unsigned threads, size_t queue_max
                             struct worker_pool **out);
 // ERR_LIMIT when queue_max tasks wait already, ERR_UNAVAILABLE when stopping. Does not block.
 enum err worker_pool_submit(struct worker_pool *p, struct worker_task *t);
+// For a reload: what is queued already stays. Any thread.
+void worker_pool_set_queue_max(struct worker_pool *p, size_t queue_max);
 // Runs what is queued, then ends the threads. Blocks. NULL is allowed.
 void worker_pool_destroy(struct worker_pool *p);
 

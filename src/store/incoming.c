@@ -22,6 +22,7 @@ enum err incoming_begin(struct store *s, struct incoming **out)
         return ERR_NOMEM;
     }
     m->store = s;
+    m->bytes_max = atomic_load(&s->message_bytes_max);
     enum err e = mime_reader_create(NULL, &m->reader);
 
     e = e != ERR_OK ? e : body_begin(s->engine, &m->writer);
@@ -39,7 +40,7 @@ enum err incoming_write(struct incoming *m, struct span bytes)
     if (m->failed != ERR_OK) {
         return m->failed;
     }
-    if (bytes.n > m->store->options.message_bytes_max - m->bytes) {
+    if (bytes.n > m->bytes_max - m->bytes) {
         m->failed = ERR_LIMIT;
         return ERR_LIMIT;
     }

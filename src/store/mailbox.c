@@ -192,7 +192,7 @@ static enum err make_one(struct edit *ed, struct span name, struct edit_mailbox 
     struct edit_mailbox *m;
     bool was_subscribed;
 
-    if (ed->header.mailboxes >= ed->store->options.mailboxes_max ||
+    if (ed->header.mailboxes >= atomic_load(&ed->store->mailboxes_max) ||
         ed->header.next_mailbox == UINT32_MAX) {
         return ERR_LIMIT;
     }

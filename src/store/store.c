@@ -16,7 +16,6 @@ void store_options_default(struct store_options *o)
         .separator = '/',
         .message_bytes_max = 50ull << 20,
         .mailboxes_max = 10000,
-        .expunged_keep_s = 14 * 24 * 3600,
         .changes_keep = 1000000,
     };
 }
@@ -70,9 +69,7 @@ enum err store_open(struct engine *e, const struct store_options *o, struct stor
     }
     s->engine = e;
     s->options = *o;
-    if (s->options.message_bytes_max > UINT32_MAX) {
-        s->options.message_bytes_max = UINT32_MAX; // RFC822.SIZE has 32 bits
-    }
+    store_set_limits(s, o->message_bytes_max, o->mailboxes_max);
     lock_init(&s->accounts_lock, LOCK_STORE_ACCOUNTS);
     lock_init(&s->watch_lock, LOCK_STORE_WATCH);
     map_init(&s->accounts);
@@ -87,6 +84,14 @@ enum err store_open(struct engine *e, const struct store_options *o, struct stor
     }
     *out = s;
     return ERR_OK;
+}
+
+void store_set_limits(struct store *s, uint64_t message_bytes_max, uint32_t mailboxes_max)
+{
+    // RFC822.SIZE has 32 bits
+    atomic_store(&s->message_bytes_max,
+                 message_bytes_max < UINT32_MAX ? message_bytes_max : UINT32_MAX);
+    atomic_store(&s->mailboxes_max, mailboxes_max);
 }
 
 void store_close(struct store *s)

@@ -31,7 +31,6 @@ struct store_options {
     char separator;             // shown to people in plain-word texts only; names use '/'
     uint64_t message_bytes_max; // a message larger than this is refused: 50 MiB
     uint32_t mailboxes_max;     // mailboxes per account: 10,000
-    uint32_t expunged_keep_s;   // how long an expunged message can be restored: 14 days
     uint32_t changes_keep;      // entries of the change log kept per account for QRESYNC; see
                                 // change.h
 };
@@ -40,6 +39,8 @@ void store_options_default(struct store_options *o);
 // Opens a store on an engine, which stays the caller's and must outlive it.
 enum err store_open(struct engine *e, const struct store_options *o, struct store **out);
 void store_close(struct store *s);
+// New limits for what begins from now on. Any thread.
+void store_set_limits(struct store *s, uint64_t message_bytes_max, uint32_t mailboxes_max);
 struct engine *store_engine(struct store *s);
 
 // Who makes a change: kept in the change log.

@@ -10,6 +10,8 @@
 #ifndef STORE_STORE_INTERNAL_H
 #define STORE_STORE_INTERNAL_H
 
+#include <stdatomic.h>
+
 #include "base/list.h"
 #include "base/lock.h"
 #include "base/map.h"
@@ -21,7 +23,9 @@
 
 struct store {
     struct engine *engine;
-    struct store_options options;
+    struct store_options options; // as given at the start; the next two count instead of theirs
+    _Atomic uint64_t message_bytes_max;
+    _Atomic uint32_t mailboxes_max;
     struct lock accounts_lock; // LOCK_STORE_ACCOUNTS
     struct map accounts;       // id: struct account_lock, while somebody writes
     struct lock watch_lock;    // LOCK_STORE_WATCH
@@ -256,7 +260,7 @@ struct incoming {
     struct store *store;
     struct body_writer *writer;
     struct mime_reader *reader;
-    uint64_t bytes;
+    uint64_t bytes, bytes_max;
     enum err failed;
     bool is_finished;
     body_id body;

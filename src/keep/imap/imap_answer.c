@@ -118,7 +118,7 @@ uint16_t imap_flags_to_store(uint32_t bits)
 // places, so that every name of one side is exactly one name of the other.
 struct span imap_name_shown(struct imap_session *s, struct span name)
 {
-    char shown = s->server->options.separator;
+    char shown = s->options.separator;
     struct span copy = shown == '/' ? name : arena_dup(&s->arena, name);
 
     if (shown == '/' || !copy.p) {

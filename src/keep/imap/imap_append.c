@@ -154,7 +154,7 @@ static void check_message(struct imap_session *s, struct append_state *a)
         refuse(s, a, imap_answer_no(s, "CANNOT", "A message has at least one byte"));
         return;
     }
-    if (a->left > s->server->options.append_bytes_max) {
+    if (a->left > s->options.append_bytes_max) {
         refuse_err(s, a, ERR_LIMIT);
         return;
     }

@@ -18,7 +18,7 @@ void imap_write_capabilities(struct imap_session *s)
 {
     buf_put_str(s->out, capabilities);
     OUT(s, " APPENDLIMIT=");
-    buf_put_u64(s->out, s->server->options.append_bytes_max);
+    buf_put_u64(s->out, s->options.append_bytes_max);
 }
 
 enum imap_step imap_run_capability(struct imap_session *s)
@@ -135,7 +135,7 @@ enum imap_step imap_run_id(struct imap_session *s)
 
 enum imap_step imap_run_namespace(struct imap_session *s)
 {
-    const char separator[] = {s->server->options.separator, '\0'};
+    const char separator[] = {s->options.separator, '\0'};
 
     OUT(s, "* NAMESPACE ((\"\" ");
     imap_write_string(s->out, span_from_str(separator), false);

@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "keep/imap/imap_connection.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "base/banned.h"
 
 struct imap_connection {
-    struct task_conn *conn; // of the run that goes on; for wakeups since conn_open returned
+    // Set in the first run, where whatever was asked for before is seen. Until then nobody can be
+    // woken, and nobody needs to.
+    _Atomic(struct task_conn *) conn;
     struct imap_session *session;
     void (*on_end)(void *arg);
-    void *on_end_arg;
+    void *arg;
 };
 
 static enum err io_read(void *arg)
@@ -50,27 +53,53 @@ static bool io_output_full(void *arg)
 static void io_wake(void *arg)
 {
     struct imap_connection *c = arg;
+    struct task_conn *conn = atomic_load(&c->conn);
 
-    conn_wake(c->conn);
+    if (conn) {
+        conn_wake(conn);
+    }
 }
 
 static const struct imap_io io = {
     io_read, io_input, io_consume, io_output, io_output_full, io_wake,
 };
 
+static void connection_say_end(void *session, enum session_end why)
+{
+    static const struct imap_farewell farewells[] = {
+        [SESSION_SUSPENDED] = {"CONTACTADMIN", "This account has been suspended"},
+        [SESSION_REMOVED] = {"CONTACTADMIN", "This account has been removed"},
+        [SESSION_PASSWORD] = {"EXPIRED", "The password has been changed; sign in with the new one"},
+    };
+    struct imap_connection *c = session;
+
+    imap_session_stop(c->session, &farewells[why]);
+}
+
+static void connection_drop(void *session)
+{
+    struct imap_connection *c = session;
+    struct task_conn *conn = atomic_load(&c->conn);
+
+    if (conn) {
+        conn_kill(conn);
+    }
+}
+
 static void connection_run(struct task_conn *conn, void *arg, unsigned reasons)
 {
     struct imap_connection *c = arg;
     struct imap_wait wait;
 
-    if (!c->conn) { // written once: a watcher of another thread reads it
-        c->conn = conn;
-    }
+    atomic_store(&c->conn, conn);
     if (reasons & CONN_CLOSED) {
         return;
     }
     if (reasons & CONN_STOPPING) {
-        imap_session_stop(c->session, "The server is stopping; come back in a moment");
+        static const struct imap_farewell stopping = {
+            "UNAVAILABLE", "The server is stopping; come back in a moment"};
+
+        imap_session_stop(c->session, &stopping);
     }
     imap_session_run(c->session, &wait);
     if (wait.closed) {
@@ -93,19 +122,18 @@ static void connection_free(struct imap_connection *c)
 static void connection_end(struct task_conn *conn, void *arg)
 {
     struct imap_connection *c = arg;
-    void (*on_end)(void *) = c->on_end;
-    void *on_end_arg = c->on_end_arg;
 
     (void)conn;
-    connection_free(c);
-    if (on_end) {
-        on_end(on_end_arg);
+    if (c->on_end) {
+        c->on_end(c->arg); // from here on nobody else knows of it
     }
+    connection_free(c);
 }
 
 enum err imap_connection_open(struct imap_server *server, const struct session_start *start)
 {
     static const struct conn_handler handler = {connection_run, connection_end};
+    static const struct session_control control = {connection_say_end, connection_drop};
     const struct imap_session_start session = {
         .account = start->account,
         .user = start->user,
@@ -120,12 +148,22 @@ enum err imap_connection_open(struct imap_server *server, const struct session_s
         return ERR_NOMEM;
     }
     c->on_end = start->on_end;
-    c->on_end_arg = start->on_end_arg;
+    c->arg = start->arg;
     enum err e = imap_session_create(server, &session, &io, c, &c->session);
 
-    // From here on a worker may run it, and even end it, before conn_open returns.
-    e = e ? e : conn_open(start->pool, start->fd, start->input, &handler, c, &conn);
     if (e) {
+        connection_free(c);
+        return e;
+    }
+    if (start->on_open) {
+        start->on_open(start->arg, &control, c);
+    }
+    // From here on a worker may run it, and even end it, before conn_open returns.
+    e = conn_open(start->pool, start->fd, start->input, &handler, c, &conn);
+    if (e) {
+        if (start->on_open) {
+            start->on_open(start->arg, NULL, NULL);
+        }
         connection_free(c);
     }
     return e;

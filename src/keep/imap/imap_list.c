@@ -210,7 +210,7 @@ static void mark(struct imap_session *s, struct list_state *l, uint32_t selectio
 static enum err compile_patterns(struct imap_session *s, struct list_state *l)
 {
     const struct imap_list *list = &s->command.list;
-    char separator = s->server->options.separator;
+    char separator = s->options.separator;
 
     l->patterns = arena_zalloc(&s->arena, list->n, sizeof(*l->patterns));
     if (!l->patterns) {
@@ -253,7 +253,7 @@ static enum err gather(struct imap_session *s, struct list_state *l, uint32_t se
 
 static void write_name(struct imap_session *s, struct span name)
 {
-    const char separator[] = {s->server->options.separator, '\0'};
+    const char separator[] = {s->options.separator, '\0'};
 
     buf_put_byte(s->out, ' ');
     imap_write_string(s->out, span_from_str(separator), false);

@@ -397,7 +397,7 @@ static enum imap_step search_go_on(struct imap_session *s, struct search_state *
     if (e) {
         return search_failed(s, st, imap_answer_err(s, e));
     }
-    if (!st->is_done && st->used_us > (int64_t)s->server->options.search_cpu_ms * 1000) {
+    if (!st->is_done && st->used_us > (int64_t)s->options.search_cpu_ms * 1000) {
         return search_failed(s, st, imap_answer_no(s, "LIMIT", "The search took too long"));
     }
     return STEP_MORE;

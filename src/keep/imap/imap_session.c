@@ -41,13 +41,12 @@ enum err imap_server_create(struct store *store, const struct imap_server_option
     }
     server->store = store;
     server->options = *options;
-    server->limits = imap_framer_limits_after_login;
-    server->limits.message_bytes = options->append_bytes_max;
-    server->limits.nonsync_bytes = options->append_bytes_max;
-    server->limits.stream_append = true;
+    server->idle_timeout_s = options->idle_timeout_s;
+    lock_init(&server->lock, LOCK_LEAF);
     enum err e = imap_recent_create(&server->recent);
 
     if (e) {
+        lock_finish(&server->lock);
         free(server);
         return e;
     }
@@ -59,7 +58,42 @@ void imap_server_destroy(struct imap_server *server)
 {
     if (server) {
         imap_recent_destroy(server->recent);
+        lock_finish(&server->lock);
         free(server);
+    }
+}
+
+void imap_server_set_options(struct imap_server *server, const struct imap_server_options *options)
+{
+    lock_take(&server->lock);
+    char separator = server->options.separator;
+
+    server->options = *options;
+    server->options.separator = separator;
+    atomic_store(&server->idle_timeout_s, options->idle_timeout_s);
+    atomic_fetch_add(&server->options_version, 1);
+    lock_release(&server->lock);
+}
+
+// Between two commands only: what a command began with holds until its end.
+static void options_take(struct imap_session *s)
+{
+    lock_take(&s->server->lock);
+    s->options = s->server->options;
+    s->options_version = atomic_load(&s->server->options_version);
+    lock_release(&s->server->lock);
+    s->limits = imap_framer_limits_after_login;
+    s->limits.message_bytes = s->options.append_bytes_max;
+    s->limits.nonsync_bytes = s->options.append_bytes_max;
+    s->limits.stream_append = true;
+}
+
+static void options_look(struct imap_session *s)
+{
+    bool is_between = s->phase == PHASE_COMMAND && imap_framer_is_idle(&s->framer);
+
+    if (is_between && atomic_load(&s->server->options_version) != s->options_version) {
+        options_take(s);
     }
 }
 
@@ -100,7 +134,8 @@ enum err imap_session_create(struct imap_server *server, const struct imap_sessi
     s->origin_n = (uint8_t)origin.n;
     imap_device_from_list(s, start->client_id);
     arena_init(&s->arena, IMAP_COMMAND_BYTES);
-    imap_framer_init(&s->framer, &server->limits);
+    options_take(s);
+    imap_framer_init(&s->framer, &s->limits);
     s->heard_ms = clock_monotonic_ms();
     *out = s;
     return ERR_OK;
@@ -130,9 +165,9 @@ void imap_session_destroy(struct imap_session *s)
     free(s);
 }
 
-void imap_session_stop(struct imap_session *s, const char *text)
+void imap_session_stop(struct imap_session *s, const struct imap_farewell *why)
 {
-    atomic_store(&s->stop, text);
+    atomic_store(&s->stop, why);
     s->io->wake(s->io_arg);
 }
 
@@ -254,9 +289,14 @@ static enum progress say_bye(struct imap_session *s, struct span code, const cha
     return OVER;
 }
 
+static enum progress say_farewell(struct imap_session *s, const struct imap_farewell *why)
+{
+    return say_bye(s, span_from_str(why->code), why->text);
+}
+
 static enum progress count_bad(struct imap_session *s)
 {
-    if (++s->bad_commands >= s->server->options.bad_commands_max) {
+    if (++s->bad_commands >= s->options.bad_commands_max) {
         log_warn("imap: %s: too many bad commands", s->user);
         return say_bye(s, (struct span){0}, "Too many bad commands");
     }
@@ -295,7 +335,7 @@ void imap_parse_options_of(const struct imap_session *s, struct imap_parse_optio
     *out = (struct imap_parse_options){
         .utf8 = imap_is_enabled(s, IMAP_ENABLE_UTF8_ACCEPT),
         .rev2 = imap_is_rev2(s),
-        .separator = s->server->options.separator,
+        .separator = s->options.separator,
         .state = s->selected ? IMAP_STATE_SELECTED : IMAP_STATE_AUTHENTICATED,
     };
 }
@@ -351,12 +391,13 @@ static enum progress append_parse(struct imap_session *s, const struct imap_fram
 
 static enum progress command_next(struct imap_session *s)
 {
-    const char *stop = atomic_load(&s->stop);
+    const struct imap_farewell *stop = atomic_load(&s->stop);
     struct imap_frame f;
 
     if (stop) {
-        return say_bye(s, SPAN("UNAVAILABLE"), stop);
+        return say_farewell(s, stop);
     }
+    options_look(s);
     enum err e = imap_input_frame(s, 0, &f);
 
     if (e) {
@@ -382,14 +423,14 @@ static enum progress command_next(struct imap_session *s)
 
 static enum progress command_step(struct imap_session *s)
 {
-    const char *stop;
+    const struct imap_farewell *stop;
 
     switch (s->handler->run(s)) {
     case STEP_MORE:
         return GO_ON;
     case STEP_INPUT:
         stop = atomic_load(&s->stop);
-        return stop ? say_bye(s, SPAN("UNAVAILABLE"), stop) : WAIT_INPUT;
+        return stop ? say_farewell(s, stop) : WAIT_INPUT;
     case STEP_DONE:
         s->phase = PHASE_UPDATES;
         return GO_ON;
@@ -488,7 +529,7 @@ static enum progress check_idle(struct imap_session *s, int64_t deadline_ms)
 void imap_session_run(struct imap_session *s, struct imap_wait *out)
 {
     int64_t until_us = clock_monotonic_us() + RUN_US;
-    int64_t timeout_ms = (int64_t)s->server->options.idle_timeout_s * 1000;
+    int64_t timeout_ms = (int64_t)atomic_load(&s->server->idle_timeout_s) * 1000;
     enum progress p = GO_ON;
 
     s->out = s->io->output(s->io_arg);

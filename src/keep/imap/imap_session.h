@@ -29,6 +29,9 @@ void imap_server_options_default(struct imap_server_options *o);
 // What all sessions share. The store must outlive it. ERR_NOMEM only.
 enum err imap_server_create(struct store *store, const struct imap_server_options *options,
                             struct imap_server **out);
+// New options, for the next command of every session; the separator stays what it was. A session
+// that waits looks at a new idle_timeout_s when it is woken. Any thread.
+void imap_server_set_options(struct imap_server *server, const struct imap_server_options *options);
 // Every session must be gone.
 void imap_server_destroy(struct imap_server *server);
 
@@ -75,9 +78,12 @@ struct imap_wait {
 // Does what can be done now. Holds no lock and no view when it returns.
 void imap_session_run(struct imap_session *s, struct imap_wait *out);
 
-// Asks a session to say BYE with this text (static) and end at its next run, to which it is woken.
-// A command that runs is finished first. Any thread.
-void imap_session_stop(struct imap_session *s, const char *text);
+struct imap_farewell {
+    const char *code, *text; // of the BYE; the code may be empty
+};
+// Asks a session to say BYE (`why` is static) and end at its next run, to which it is woken. A
+// command that runs is finished first. Any thread.
+void imap_session_stop(struct imap_session *s, const struct imap_farewell *why);
 
 // For tests and status pages: bytes the session holds now.
 size_t imap_session_memory(const struct imap_session *s);

@@ -13,6 +13,7 @@
 #include <stdatomic.h>
 
 #include "base/buf.h"
+#include "base/lock.h"
 #include "keep/imap/imap_selected.h"
 #include "keep/imap/imap_session.h"
 #include "store/placement.h"
@@ -53,6 +54,9 @@ struct imap_recent;
 
 struct imap_session {
     struct imap_server *server;
+    struct imap_server_options options; // as they were when the command began
+    struct imap_framer_limits limits;   // made of them
+    unsigned options_version;           // which of imap_server's they are
     const struct imap_io *io;
     void *io_arg;
     account_id account;
@@ -83,16 +87,18 @@ struct imap_session {
     struct imap_selected *selected; // NULL: none
     struct arena tell_arena;        // of one step of imap_updates.c
 
-    _Atomic(const char *) stop; // said in BYE
-    atomic_bool is_watching;    // IDLE: a change is to wake the session
+    _Atomic(const struct imap_farewell *) stop;
+    atomic_bool is_watching; // IDLE: a change is to wake the session
     atomic_bool was_woken;
 };
 
 struct imap_server {
     struct store *store;
-    struct imap_server_options options;
-    struct imap_framer_limits limits;
     struct imap_recent *recent;
+    struct lock lock; // of the options
+    struct imap_server_options options;
+    atomic_uint options_version;
+    _Atomic uint32_t idle_timeout_s; // that of the options, also for a command that waits (IDLE)
 };
 
 // ---- what a command is --------------------------------------------------------------------------

@@ -82,7 +82,7 @@ static void write_item(struct imap_session *s, struct view *v, const struct mail
         buf_put_byte(s->out, ')');
         break;
     case IMAP_STATUS_APPENDLIMIT:
-        buf_put_u64(s->out, s->server->options.append_bytes_max);
+        buf_put_u64(s->out, s->options.append_bytes_max);
         break;
     default:
         buf_put_u64(s->out, deleted_storage(v, mailbox));

@@ -38,6 +38,7 @@ struct question {
     struct span user, password, remote, mechanism;
     enum err result;
     account_id account;
+    uint64_t mark; // of the password that was right
 };
 
 static void question_destroy(struct question *q)
@@ -69,7 +70,7 @@ static void answer_right(struct keep_link *l, const struct question *q)
 {
     char ticket[TICKET_BYTES];
 
-    if (keep_tickets_issue(l->options.tickets, q->account, ticket) != ERR_OK) {
+    if (keep_tickets_issue(l->options.tickets, q->account, q->mark, ticket) != ERR_OK) {
         answer_send(l, q->conversation, IPC_AUTH_UNAVAILABLE, SPAN("Too many logins at once"),
                     SPAN(""));
         return;
@@ -104,7 +105,7 @@ static void question_work(struct worker_task *t)
 {
     struct question *q = LIST_ITEM(t, struct question, work);
 
-    q->result = auth_password(q->link->options.auth, q->user, q->password, &q->account);
+    q->result = auth_password(q->link->options.auth, q->user, q->password, &q->account, &q->mark);
     loop_post(q->link->options.loop, &q->back);
 }
 
@@ -157,6 +158,11 @@ static enum err on_auth_request(struct keep_link *l, struct span fields)
     return ERR_OK;
 }
 
+static void session_opened(void *arg, const struct session_control *control, void *session)
+{
+    keep_sessions_opened(arg, control, session);
+}
+
 static void session_left(void *arg)
 {
     keep_sessions_leave(arg);
@@ -178,17 +184,8 @@ static void refuse(int fd, struct span tag, const char *code, const char *reason
 }
 
 static void session_begin(struct keep_link *l, const struct ipc_handoff *m, account_id account,
-                          struct span user, int fd)
+                          struct span user, struct keep_session *counted, int fd)
 {
-    struct keep_session *counted;
-    const char *reason;
-
-    if (keep_sessions_enter(l->options.sessions, account, m->remote, &counted, &reason) != ERR_OK) {
-        log_warn("session of %s from %s refused: %s", log_text(user).s, log_text(m->remote).s,
-                 reason);
-        refuse(fd, m->tag, "LIMIT", reason);
-        return;
-    }
     struct session_start start = {
         .pool = l->options.pool,
         .fd = fd,
@@ -200,8 +197,9 @@ static void session_begin(struct keep_link *l, const struct ipc_handoff *m, acco
         .tag = m->tag,
         .input = m->input,
         .local_port = m->local_port,
+        .on_open = session_opened,
         .on_end = session_left,
-        .on_end_arg = counted,
+        .arg = counted,
     };
     enum err e = l->options.start(l->options.start_arg, m->protocol, &start);
 
@@ -212,12 +210,39 @@ static void session_begin(struct keep_link *l, const struct ipc_handoff *m, acco
     }
 }
 
+// The session counts before the account is looked at: an administrator who suspends the account or
+// changes its password at this moment either is seen here, or sees the session and ends it.
+static void session_admit(struct keep_link *l, const struct ipc_handoff *m, account_id account,
+                          uint64_t mark, int fd)
+{
+    struct keep_session *counted;
+    struct account record;
+    struct arena arena;
+    const char *reason;
+
+    if (keep_sessions_enter(l->options.sessions, account, m->remote, &counted, &reason) != ERR_OK) {
+        log_warn("session of account %llu from %s refused: %s", (unsigned long long)account,
+                 log_text(m->remote).s, reason);
+        refuse(fd, m->tag, "LIMIT", reason);
+        return;
+    }
+    arena_init(&arena, 16384);
+    enum err e = directory_account_by_id(l->options.store, account, &arena, &record);
+
+    if (e == ERR_OK && record.state == ACCOUNT_ACTIVE && auth_mark(&record) == mark) {
+        session_begin(l, m, account, record.name, counted, fd);
+    } else {
+        keep_sessions_leave(counted);
+        refuse(fd, m->tag, "UNAVAILABLE", "The account cannot be opened now");
+    }
+    arena_finish(&arena);
+}
+
 static enum err on_handoff(struct keep_link *l, const struct ipc_frame *frame, const int *fds)
 {
     struct ipc_handoff m;
     account_id account;
-    struct arena arena;
-    struct account record;
+    uint64_t mark;
     enum err e = ipc_handoff_decode(frame->fields, &m);
 
     if (e != ERR_OK || frame->fds != 1) {
@@ -226,18 +251,11 @@ static enum err on_handoff(struct keep_link *l, const struct ipc_frame *frame, c
         }
         return ERR_INVALID;
     }
-    if (keep_tickets_redeem(l->options.tickets, m.ticket, &account) != ERR_OK) {
-        refuse(fds[0], m.tag, "UNAVAILABLE", "The login took too long; try again");
-        return ERR_OK;
-    }
-    arena_init(&arena, 16384);
-    e = directory_account_by_id(l->options.store, account, &arena, &record);
-    if (e == ERR_OK && record.state == ACCOUNT_ACTIVE) {
-        session_begin(l, &m, account, record.name, fds[0]);
+    if (keep_tickets_redeem(l->options.tickets, m.ticket, &account, &mark) == ERR_OK) {
+        session_admit(l, &m, account, mark, fds[0]);
     } else {
-        refuse(fds[0], m.tag, "UNAVAILABLE", "The account cannot be opened now");
+        refuse(fds[0], m.tag, "UNAVAILABLE", "The login took too long; try again");
     }
-    arena_finish(&arena);
     return ERR_OK;
 }
 
@@ -313,6 +331,11 @@ void keep_link_destroy(struct keep_link *l)
     }
     channel_close(l->channel);
     free(l);
+}
+
+void keep_link_set_auth_queue(struct keep_link *l, unsigned auth_queue_max)
+{
+    worker_pool_set_queue_max(l->workers, auth_queue_max);
 }
 
 void keep_link_count(const struct keep_link *l, struct keep_link_counts *out)

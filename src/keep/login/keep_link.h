@@ -35,6 +35,9 @@ void keep_link_destroy(struct keep_link *l);
 // The conversation from now on (the gate was started, or started anew); takes over the descriptor.
 enum err keep_link_attach(struct keep_link *l, int fd);
 
+// For a reload. Any thread.
+void keep_link_set_auth_queue(struct keep_link *l, unsigned auth_queue_max);
+
 struct keep_link_counts {
     uint64_t logins, failures;
 };

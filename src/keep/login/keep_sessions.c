@@ -5,20 +5,25 @@
 #include <stdlib.h>
 
 #include "base/bytes.h"
+#include "base/clock.h"
+#include "base/list.h"
 #include "base/lock.h"
 #include "base/map.h"
 
 #include "base/banned.h"
 
 #define KEY_BYTES_MAX (8 + 16)
+#define DROP_WAIT_MS  5000 // a dropped session is gone as soon as a worker has looked at it
 
 // How many share a key: an account, or an account and an address.
 struct tally {
     unsigned count;
+    struct list sessions; // of by_user: keep_session.of_user
 };
 
 struct keep_sessions {
     struct lock lock;
+    pthread_cond_t one_left;
     struct map by_user, by_user_and_address; // struct tally
     struct keep_session_limits limits;
     struct keep_session_counts counts;
@@ -26,6 +31,11 @@ struct keep_sessions {
 
 struct keep_session {
     struct keep_sessions *all;
+    struct list of_user;
+    const struct session_control *control; // NULL: not open yet
+    void *session;
+    unsigned *ending; // who ends it waits for this to become 0; NULL: nobody
+    enum session_end why;
     size_t key_bytes;
     char key[KEY_BYTES_MAX]; // account, then address
 };
@@ -38,6 +48,7 @@ enum err keep_sessions_create(struct keep_sessions **out)
         return ERR_NOMEM;
     }
     lock_init(&s->lock, LOCK_SESSIONS);
+    lock_cond_init(&s->one_left);
     map_init(&s->by_user);
     map_init(&s->by_user_and_address);
     s->limits =
@@ -53,6 +64,7 @@ void keep_sessions_destroy(struct keep_sessions *s)
     }
     map_finish(&s->by_user);
     map_finish(&s->by_user_and_address);
+    pthread_cond_destroy(&s->one_left);
     lock_finish(&s->lock);
     free(s);
 }
@@ -106,6 +118,7 @@ static enum err tally_add(struct map *m, struct span key)
             free(t);
             return e;
         }
+        list_init(&t->sessions);
     }
     t->count++;
     return ERR_OK;
@@ -150,6 +163,9 @@ static enum err enter_locked(struct keep_sessions *s, struct keep_session *one,
         *out_reason = "No memory for another session; try again later";
         return e;
     }
+    struct tally *of_user = map_get(&s->by_user, user);
+
+    list_append(&of_user->sessions, &one->of_user);
     s->counts.sessions++;
     s->counts.since_start++;
     return ERR_OK;
@@ -178,11 +194,104 @@ enum err keep_sessions_enter(struct keep_sessions *s, account_id account, struct
     return ERR_OK;
 }
 
+void keep_sessions_opened(struct keep_session *one, const struct session_control *control,
+                          void *session)
+{
+    lock_take(&one->all->lock);
+    one->control = control;
+    one->session = session;
+    if (control && one->ending) {
+        control->end(session, one->why); // said while it was being made
+    }
+    lock_release(&one->all->lock);
+}
+
+// With the lock held: ends the account's sessions, which count in `*left` until they are gone.
+static void end_all(struct keep_sessions *s, struct span user, enum session_end why, unsigned *left)
+{
+    const struct tally *t = map_get(&s->by_user, user);
+
+    for (struct list *l = t ? t->sessions.next : NULL; l && l != &t->sessions; l = l->next) {
+        struct keep_session *one = LIST_ITEM(l, struct keep_session, of_user);
+
+        if (one->ending) {
+            continue; // somebody else waits for it
+        }
+        one->ending = left;
+        one->why = why;
+        ++*left;
+        if (one->control) {
+            one->control->end(one->session, why);
+        }
+    }
+}
+
+// With the lock held: those that `left` counts. With `drop` their connections are closed, otherwise
+// they are forgotten by whoever waited.
+static void give_up_waiting(struct keep_sessions *s, struct span user, const unsigned *left,
+                            bool drop)
+{
+    const struct tally *t = map_get(&s->by_user, user);
+
+    for (struct list *l = t ? t->sessions.next : NULL; l && l != &t->sessions; l = l->next) {
+        struct keep_session *one = LIST_ITEM(l, struct keep_session, of_user);
+
+        if (one->ending != left) {
+            continue;
+        }
+        if (!drop) {
+            one->ending = NULL;
+        } else if (one->control) {
+            one->control->drop(one->session);
+        }
+    }
+}
+
+static void wait_until_left(struct keep_sessions *s, const unsigned *left, int64_t until_ms)
+{
+    while (*left && clock_monotonic_ms() < until_ms) {
+        lock_cond_wait(&s->one_left, &s->lock, until_ms);
+    }
+}
+
+unsigned keep_sessions_end(struct keep_sessions *s, account_id account, enum session_end why,
+                           int64_t patience_ms)
+{
+    char key[8];
+    struct span user = span_of(key, sizeof(key));
+    unsigned left = 0;
+
+    put_be64(key, account);
+    lock_take(&s->lock);
+    end_all(s, user, why, &left);
+    unsigned n = left;
+
+    wait_until_left(s, &left, clock_monotonic_ms() + patience_ms);
+    give_up_waiting(s, user, &left, true);
+    wait_until_left(s, &left, clock_monotonic_ms() + DROP_WAIT_MS);
+    give_up_waiting(s, user, &left, false);
+    lock_release(&s->lock);
+    return n;
+}
+
+bool keep_session_is_ending(struct keep_session *one)
+{
+    lock_take(&one->all->lock);
+    bool is_ending = one->ending != NULL;
+
+    lock_release(&one->all->lock);
+    return is_ending;
+}
+
 void keep_sessions_leave(struct keep_session *one)
 {
     struct keep_sessions *s = one->all;
 
     lock_take(&s->lock);
+    list_remove(&one->of_user);
+    if (one->ending && --*one->ending == 0) {
+        pthread_cond_broadcast(&s->one_left);
+    }
     tally_drop(&s->by_user, span_of(one->key, 8));
     tally_drop(&s->by_user_and_address, span_of(one->key, one->key_bytes));
     s->counts.sessions--;

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Who is logged in: counts sessions by user and by user and address, and keeps the limits. Any
-// thread.
+// Who is logged in: counts sessions by user and by user and address, keeps the limits, and ends the
+// sessions of an account. Any thread.
 #ifndef KEEP_KEEP_SESSIONS_H
 #define KEEP_KEEP_SESSIONS_H
 
+#include "keep/login/session.h"
 #include "store/store.h"
 
 struct keep_sessions;
@@ -21,7 +22,17 @@ void keep_sessions_set_limits(struct keep_sessions *s, const struct keep_session
 // Counts one more. ERR_LIMIT with `*out_reason` (static text for the client).
 enum err keep_sessions_enter(struct keep_sessions *s, account_id account, struct span remote,
                              struct keep_session **out, const char **out_reason);
+// For session_start.on_open.
+void keep_sessions_opened(struct keep_session *one, const struct session_control *control,
+                          void *session);
 void keep_sessions_leave(struct keep_session *one);
+
+// Ends the sessions that the account has now: each is told why, and dropped when it is still there
+// after `patience_ms`. Returns their number when all have gone, or after some seconds. Blocks.
+unsigned keep_sessions_end(struct keep_sessions *s, account_id account, enum session_end why,
+                           int64_t patience_ms);
+
+bool keep_session_is_ending(struct keep_session *one); // somebody ends it
 
 struct keep_session_counts {
     unsigned sessions, users;

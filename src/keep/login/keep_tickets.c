@@ -17,6 +17,7 @@ struct ticket {
     struct list by_age;
     char text[TICKET_BYTES];
     account_id account;
+    uint64_t mark;
     int64_t until_ms;
 };
 
@@ -86,7 +87,8 @@ static enum err ticket_add(struct keep_tickets *t, struct ticket *one)
     return e;
 }
 
-enum err keep_tickets_issue(struct keep_tickets *t, account_id account, char *out_ticket)
+enum err keep_tickets_issue(struct keep_tickets *t, account_id account, uint64_t mark,
+                            char *out_ticket)
 {
     char secret[TICKET_BYTES / 2];
     struct ticket *one = calloc(1, sizeof(*one));
@@ -104,6 +106,7 @@ enum err keep_tickets_issue(struct keep_tickets *t, account_id account, char *ou
         memcpy(one->text, text.p, TICKET_BYTES);
         memcpy(out_ticket, text.p, TICKET_BYTES);
         one->account = account;
+        one->mark = mark;
         one->until_ms = clock_monotonic_ms() + TICKET_LIFE_S * 1000;
         e = ticket_add(t, one);
     }
@@ -114,7 +117,8 @@ enum err keep_tickets_issue(struct keep_tickets *t, account_id account, char *ou
     return e;
 }
 
-enum err keep_tickets_redeem(struct keep_tickets *t, struct span ticket, account_id *out)
+enum err keep_tickets_redeem(struct keep_tickets *t, struct span ticket, account_id *out,
+                             uint64_t *out_mark)
 {
     enum err e = ERR_DENIED;
 
@@ -124,6 +128,7 @@ enum err keep_tickets_redeem(struct keep_tickets *t, struct span ticket, account
 
     if (one) {
         *out = one->account;
+        *out_mark = one->mark;
         ticket_drop(t, one);
         e = ERR_OK;
     }

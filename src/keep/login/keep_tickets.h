@@ -15,10 +15,13 @@ struct keep_tickets;
 enum err keep_tickets_create(struct keep_tickets **out);
 void keep_tickets_destroy(struct keep_tickets *t); // NULL is allowed
 
-// Makes a ticket (TICKET_BYTES characters into `out_ticket`). ERR_LIMIT, ERR_NOMEM.
-enum err keep_tickets_issue(struct keep_tickets *t, account_id account, char *out_ticket);
+// Makes a ticket (TICKET_BYTES characters into `out_ticket`) for whoever has signed in with the
+// password of that mark (auth_mark). ERR_LIMIT, ERR_NOMEM.
+enum err keep_tickets_issue(struct keep_tickets *t, account_id account, uint64_t mark,
+                            char *out_ticket);
 
 // Takes the ticket; ERR_DENIED when there is none like it or its time is over.
-enum err keep_tickets_redeem(struct keep_tickets *t, struct span ticket, account_id *out);
+enum err keep_tickets_redeem(struct keep_tickets *t, struct span ticket, account_id *out,
+                             uint64_t *out_mark);
 
 #endif

@@ -13,6 +13,16 @@
 #include "net/task_conn.h"
 #include "store/store.h"
 
+// Why an administrator ends sessions.
+enum session_end { SESSION_SUSPENDED, SESSION_REMOVED, SESSION_PASSWORD };
+
+// How a session is ended from outside. Both return at once and may be called on any thread, from
+// the call of on_open until on_end is called, or until on_open is called with NULL.
+struct session_control {
+    void (*end)(void *session, enum session_end why); // it says why, as soon as its protocol can
+    void (*drop)(void *session);                      // the connection is closed as it is
+};
+
 struct session_start {
     struct conn_pool *pool;
     int fd; // taken over on success only
@@ -24,9 +34,12 @@ struct session_start {
     struct span tag;       // of the command that logged in; its OK is still to be written
     struct span input;     // bytes after that command, not yet looked at
     uint16_t local_port;
+    // Called before anything can run: how to end the session. Called once more, with NULL, when
+    // creating it fails after that.
+    void (*on_open)(void *arg, const struct session_control *control, void *session);
     // Called once when the session has ended, on a worker. Never when creating it failed.
     void (*on_end)(void *arg);
-    void *on_end_arg;
+    void *arg; // of both
 };
 
 #endif

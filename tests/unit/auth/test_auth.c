@@ -62,32 +62,37 @@ static void test_right_wrong_unknown(void **state)
 {
     struct fixture *f = *state;
     account_id id = 0;
+    uint64_t mark;
 
     // No password was set yet: nothing opens the account, the empty password least of all.
-    assert_err(auth_password(f->auth, SPAN("anna@example.org"), SPAN(""), &id), ERR_DENIED);
+    assert_err(auth_password(f->auth, SPAN("anna@example.org"), SPAN(""), &id, &mark), ERR_DENIED);
     set_password(f, SPAN("correct horse"));
-    assert_ok(auth_password(f->auth, SPAN("anna@example.org"), SPAN("correct horse"), &id));
+    assert_ok(auth_password(f->auth, SPAN("anna@example.org"), SPAN("correct horse"), &id, &mark));
     assert_true(id == f->anna);
-    assert_ok(auth_password(f->auth, SPAN("ANNA@Example.ORG"), SPAN("correct horse"), &id));
-    assert_ok(auth_password(f->auth, SPAN("anna"), SPAN("correct horse"), &id));
+    assert_ok(auth_password(f->auth, SPAN("ANNA@Example.ORG"), SPAN("correct horse"), &id, &mark));
+    assert_ok(auth_password(f->auth, SPAN("anna"), SPAN("correct horse"), &id, &mark));
     static const char *const wrong[] = {"", "correct hors", "correct horse ", "Correct horse"};
 
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
-        assert_err(auth_password(f->auth, SPAN("anna"), span_from_str(wrong[i]), &id), ERR_DENIED);
+        assert_err(auth_password(f->auth, SPAN("anna"), span_from_str(wrong[i]), &id, &mark),
+                   ERR_DENIED);
     }
-    assert_err(auth_password(f->auth, SPAN("berta"), SPAN("correct horse"), &id), ERR_DENIED);
-    assert_err(auth_password(f->auth, SPAN("a b@@c"), SPAN("correct horse"), &id), ERR_DENIED);
-    assert_err(auth_password(f->auth, SPAN(""), SPAN(""), &id), ERR_DENIED);
+    assert_err(auth_password(f->auth, SPAN("berta"), SPAN("correct horse"), &id, &mark),
+               ERR_DENIED);
+    assert_err(auth_password(f->auth, SPAN("a b@@c"), SPAN("correct horse"), &id, &mark),
+               ERR_DENIED);
+    assert_err(auth_password(f->auth, SPAN(""), SPAN(""), &id, &mark), ERR_DENIED);
 }
 
 static void test_unknown_names_cost_as_much(void **state)
 {
     struct fixture *f = *state;
     account_id id;
+    uint64_t mark;
     uint64_t before = auth_hashes(f->auth);
 
-    assert_err(auth_password(f->auth, SPAN("nobody"), SPAN("x"), &id), ERR_DENIED);
-    assert_err(auth_password(f->auth, SPAN("nobody"), SPAN("x"), &id), ERR_DENIED);
+    assert_err(auth_password(f->auth, SPAN("nobody"), SPAN("x"), &id, &mark), ERR_DENIED);
+    assert_err(auth_password(f->auth, SPAN("nobody"), SPAN("x"), &id, &mark), ERR_DENIED);
     assert_int_equal(auth_hashes(f->auth), before + 2);
 }
 
@@ -95,8 +100,9 @@ static void *login(void *arg)
 {
     struct fixture *f = arg;
     account_id id = 0;
+    uint64_t mark;
 
-    return auth_password(f->auth, SPAN("anna"), SPAN("correct horse"), &id) == ERR_OK &&
+    return auth_password(f->auth, SPAN("anna"), SPAN("correct horse"), &id, &mark) == ERR_OK &&
                    id == f->anna
                ? f
                : NULL;
@@ -126,16 +132,65 @@ static void test_a_change_counts_at_once(void **state)
 {
     struct fixture *f = *state;
     account_id id;
+    uint64_t mark;
 
     set_password(f, SPAN("correct horse"));
-    assert_ok(auth_password(f->auth, SPAN("anna"), SPAN("correct horse"), &id));
+    assert_ok(auth_password(f->auth, SPAN("anna"), SPAN("correct horse"), &id, &mark));
     set_password(f, SPAN("another one"));
-    assert_err(auth_password(f->auth, SPAN("anna"), SPAN("correct horse"), &id), ERR_DENIED);
-    assert_ok(auth_password(f->auth, SPAN("anna"), SPAN("another one"), &id));
+    assert_err(auth_password(f->auth, SPAN("anna"), SPAN("correct horse"), &id, &mark), ERR_DENIED);
+    assert_ok(auth_password(f->auth, SPAN("anna"), SPAN("another one"), &id, &mark));
     assert_ok(directory_account_set_state(f->store, &admin, f->anna, ACCOUNT_SUSPENDED));
-    assert_err(auth_password(f->auth, SPAN("anna"), SPAN("another one"), &id), ERR_DENIED);
+    assert_err(auth_password(f->auth, SPAN("anna"), SPAN("another one"), &id, &mark), ERR_DENIED);
     assert_ok(directory_account_set_state(f->store, &admin, f->anna, ACCOUNT_ACTIVE));
-    assert_ok(auth_password(f->auth, SPAN("anna"), SPAN("another one"), &id));
+    assert_ok(auth_password(f->auth, SPAN("anna"), SPAN("another one"), &id, &mark));
+}
+
+static void test_each_password_has_its_mark(void **state)
+{
+    struct fixture *f = *state;
+    account_id id;
+    uint64_t first, again, second;
+
+    set_password(f, SPAN("correct horse"));
+    assert_ok(auth_password(f->auth, SPAN("anna"), SPAN("correct horse"), &id, &first));
+    assert_ok(auth_password(f->auth, SPAN("anna"), SPAN("correct horse"), &id, &again));
+    assert_int_equal(first, again);
+    set_password(f, SPAN("correct horse"));
+    assert_ok(auth_password(f->auth, SPAN("anna"), SPAN("correct horse"), &id, &second));
+    assert_int_not_equal(first, second);
+}
+
+static void test_new_options_count_at_once(void **state)
+{
+    struct fixture *f = *state;
+    struct auth_options o;
+    account_id id;
+    uint64_t mark, hashes;
+
+    set_password(f, SPAN("correct horse"));
+    assert_ok(auth_password(f->auth, SPAN("anna"), SPAN("correct horse"), &id, &mark));
+    auth_options_default(&o);
+    o.params = (struct password_params){.memory_kib = 128, .passes = 1, .lanes = 1};
+    o.remember_ms = 0;
+    assert_ok(auth_set_options(f->auth, &o));
+    for (int i = 0; i < 3; i++) { // what was remembered is forgotten, and nothing is from now on
+        hashes = auth_hashes(f->auth);
+        assert_ok(auth_password(f->auth, SPAN("anna"), SPAN("correct horse"), &id, &mark));
+        assert_int_equal(auth_hashes(f->auth), hashes + 1);
+    }
+    assert_err(auth_password(f->auth, SPAN("nobody"), SPAN("x"), &id, &mark), ERR_DENIED);
+    o.waiting_max = 0;
+    assert_ok(auth_set_options(f->auth, &o));
+    assert_err(auth_password(f->auth, SPAN("anna"), SPAN("correct horse"), &id, &mark),
+               ERR_UNAVAILABLE);
+    o.params.lanes = 0; // refused, and nothing has changed
+    o.waiting_max = 10;
+    assert_err(auth_set_options(f->auth, &o), ERR_INVALID);
+    assert_err(auth_password(f->auth, SPAN("anna"), SPAN("correct horse"), &id, &mark),
+               ERR_UNAVAILABLE);
+    auth_options_default(&o);
+    o.params = (struct password_params){.memory_kib = 64, .passes = 1, .lanes = 1};
+    assert_ok(auth_set_options(f->auth, &o));
 }
 
 int main(void)
@@ -145,6 +200,8 @@ int main(void)
         cmocka_unit_test(test_unknown_names_cost_as_much),
         cmocka_unit_test(test_ten_connections_pay_once),
         cmocka_unit_test(test_a_change_counts_at_once),
+        cmocka_unit_test(test_each_password_has_its_mark),
+        cmocka_unit_test(test_new_options_count_at_once),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);

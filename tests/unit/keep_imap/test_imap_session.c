@@ -253,7 +253,7 @@ static void stopping_says_bye(void **unused)
     driver_open(&d, &world);
     say(&d, "a SELECT INBOX\r\nb IDLE\r\n");
     expect(&d, "+ idling");
-    imap_session_stop(d.session, "Going down");
+    imap_session_stop(d.session, &(const struct imap_farewell){"UNAVAILABLE", "Going down"});
     assert_int_equal(d.wakes, 1);
     driver_run(&d);
     expect(&d, "* BYE [UNAVAILABLE] Going down");
