@@ -16,6 +16,8 @@ enum lock_rank {
     LOCK_STORE_ACCOUNT = 60,    // store: one account's writer
     LOCK_STORE_CACHE = 65,      // store: one account's cached mailbox list
     LOCK_STORE_WATCH = 70,      // store: the watchers of accounts
+    LOCK_QUEUE_SHARD = 72,      // queue: one shard's writer
+    LOCK_QUEUE = 75,            // queue: destinations, and what is being tried
     LOCK_ENGINE_COMPACT = 80,   // engine: one compaction at a time
     LOCK_ENGINE_QUEUE = 90,     // engine: commits waiting for the committer
     LOCK_ENGINE_STATE = 100,    // engine: memory tables and snapshot list

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Mail that waits to leave: durable in the engine, picked by destination. A recipient is always in
+// exactly one state: waiting, held, failed or delivered with a notice still owed, or gone. What is
+// being tried now is known in memory only: after a crash it is tried again.
+//
+// All functions may be called on any thread and may block on the disk, never on the network. Those
+// that change something return after the change is durable.
+#ifndef QUEUE_QUEUE_H
+#define QUEUE_QUEUE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "engine/engine.h"
+
+#define QUEUE_ACCOUNT_FIRST                                                                        \
+    0xFFFFFFFFFFFFFF00ull // the engine accounts from here on are the queue's
+#define QUEUE_ADDRESS_BYTES_MAX  320
+#define QUEUE_ORCPT_BYTES_MAX    500
+#define QUEUE_ENVID_BYTES_MAX    100
+#define QUEUE_DESTINATION_MAX    255
+#define QUEUE_PREFIX_BYTES_MAX   65536
+#define QUEUE_REPLY_BYTES_MAX    512
+#define QUEUE_RECIPIENTS_MAX     10000 // of one message
+#define QUEUE_JOB_RECIPIENTS_MAX 100
+
+typedef uint64_t queue_id; // 0 is none
+
+struct queue;
+
+enum queue_message_flag {
+    QUEUE_SMTPUTF8 = 1,
+    QUEUE_8BITMIME = 2,
+    QUEUE_BINARYMIME = 4,
+    QUEUE_REQUIRETLS = 8,
+    QUEUE_RET_FULL = 16,
+    QUEUE_RET_HDRS = 32,
+    QUEUE_INTERNAL = 64, // a notice or report of our own
+};
+
+enum queue_notify { // RFC 3461 4.1; 0: not given
+    QUEUE_NOTIFY_SUCCESS = 1,
+    QUEUE_NOTIFY_FAILURE = 2,
+    QUEUE_NOTIFY_DELAY = 4,
+    QUEUE_NOTIFY_NEVER = 8,
+};
+
+enum queue_state { QUEUE_WAITING = 1, QUEUE_HELD, QUEUE_FAILED, QUEUE_DELIVERED };
+
+struct queue_message {
+    queue_id id;         // given by queue_submit
+    int64_t accepted_ms; // since 1970; given by queue_submit
+    int64_t expires_ms;  // since 1970; after that, and some tries, it fails
+    body_id body;
+    uint64_t body_bytes;
+    unsigned flags;         // enum queue_message_flag
+    account_id submitter;   // whose mail it is; 0: nobody's
+    uint32_t recipients;    // left; given by queue_submit
+    struct span sender;     // empty: the null path
+    struct span envid;      // as given, decoded
+    struct span message_id; // for people who look for it
+    struct span device, origin;
+    struct span prefix; // header lines that go before the body when it leaves
+};
+
+struct queue_recipient {
+    uint32_t number; // within the message; given by queue_submit
+    enum queue_state state;
+    bool is_delay_due, is_delay_told; // a notice of delay
+    unsigned notify;                  // enum queue_notify
+    uint32_t attempts;
+    int64_t due_ms; // since 1970; queue_submit: not before, 0 for at once
+    int64_t tried_ms;
+    struct span address;
+    struct span orcpt;       // as given, decoded: "rfc822;anna@example.org"
+    struct span destination; // domain in lower case, or a route's name
+    struct span host, reply; // of the last try
+};
+
+struct queue_options {
+    unsigned destination_jobs_max; // jobs at a time to one destination
+    unsigned jobs_max;             // jobs at a time
+    uint32_t delay_notice_s;       // the sender is told of a delay after this; 0: never
+    uint32_t retry_first_s, retry_max_s;
+};
+void queue_options_default(struct queue_options *o);
+
+// Opens the queue on an engine, which stays the caller's and must outlive it. Reads one key for
+// each destination.
+enum err queue_open(struct engine *e, const struct queue_options *o, struct queue **out);
+void queue_close(struct queue *q); // no job may be running; NULL is allowed
+// Called, on any thread, when something may be due earlier than queue_take said; at once, without
+// locks, and may not call the queue. Set before the first submit.
+void queue_set_wake(struct queue *q, void (*fn)(void *arg), void *arg);
+
+// Accepts a message for `count` recipients (1 to QUEUE_RECIPIENTS_MAX): one commit. The body must
+// be finished, its writer alive. ERR_INVALID, ERR_LIMIT (a text too long), and the engine's errors.
+enum err queue_submit(struct queue *q, const struct queue_message *m,
+                      const struct queue_recipient *recipients, size_t count, queue_id *out);
+
+// ---- delivering ---------------------------------------------------------------------------------
+
+// One transaction to make: one message to some recipients at one destination.
+struct queue_job {
+    struct queue_message message;
+    struct queue_recipient recipients[QUEUE_JOB_RECIPIENTS_MAX];
+    size_t count;
+    struct arena arena; // all spans
+};
+
+// The next job that is due and allowed by the limits. ERR_NOT_FOUND: none now; *out_next_ms is when
+// to ask again (milliseconds since 1970, INT64_MAX: when something happens).
+enum err queue_take(struct queue *q, int64_t now_ms, struct queue_job **out, int64_t *out_next_ms);
+
+enum queue_outcome {
+    QUEUE_OUT_DELIVERED,
+    QUEUE_OUT_DEFERRED, // tried, and worth trying again
+    QUEUE_OUT_FAILED,   // for good
+    QUEUE_OUT_UNTRIED,  // not this recipient's fault: the destination could not be reached
+};
+struct queue_result {
+    enum queue_outcome outcome;
+    struct span host, reply; // cut to QUEUE_REPLY_BYTES_MAX
+};
+// Ends a job with a result for each of its recipients, in their order, and frees it. UNTRIED holds
+// the whole destination back for a growing time. ERR_*: the results were not stored; the recipients
+// are tried again.
+enum err queue_done(struct queue *q, struct queue_job *job, const struct queue_result *results,
+                    int64_t now_ms);
+
+// ---- notices ------------------------------------------------------------------------------------
+
+// The next message whose sender is owed a notice: its recipients that failed, were delivered and
+// NOTIFY=SUCCESS, or are late. Up to QUEUE_JOB_RECIPIENTS_MAX at a time. ERR_NOT_FOUND.
+enum err queue_notice_take(struct queue *q, struct queue_job **out);
+// The notice was sent, or nobody wants it: forgets what it was about. With `sent` false it is left
+// for the next time. Frees the job.
+enum err queue_notice_done(struct queue *q, struct queue_job *job, bool sent);
+
+// ---- administration -----------------------------------------------------------------------------
+
+typedef bool queue_list_fn(void *arg, const struct queue_message *m,
+                           const struct queue_recipient *r); // false: stop
+// Every recipient of every message, oldest message first within a shard; `only` 0: all.
+enum err queue_list(struct queue *q, queue_id only, queue_list_fn *fn, void *arg);
+
+enum queue_action {
+    QUEUE_HOLD,    // not tried until released
+    QUEUE_RELEASE, // held ones wait again
+    QUEUE_RETRY,   // waiting ones are due now
+    QUEUE_REMOVE,  // gone, without a notice
+    QUEUE_FAIL,    // fails now, with a notice
+};
+// For one recipient, or all of the message (UINT32_MAX). ERR_NOT_FOUND. What is being tried right
+// now is not stopped; its result then finds the new state and keeps to it.
+enum err queue_act(struct queue *q, queue_id id, uint32_t number, enum queue_action action,
+                   uint32_t *out_changed);
+
+// Holds back a destination until resumed; survives a restart.
+enum err queue_pause(struct queue *q, struct span destination, struct span reason);
+enum err queue_resume(struct queue *q, struct span destination);
+
+struct queue_destination_status {
+    struct span name;
+    bool is_paused;
+    unsigned running, window; // jobs now, and how many are allowed at a time
+    int64_t back_off_until_ms;
+    unsigned failures; // of the destination in a row
+};
+typedef void queue_destination_fn(void *arg, const struct queue_destination_status *s);
+void queue_destinations(struct queue *q, queue_destination_fn *fn, void *arg);
+
+struct queue_counts {
+    uint64_t messages, recipients; // in the queue, done or not
+    unsigned running, destinations;
+};
+void queue_count(struct queue *q, struct queue_counts *out);
+
+// How long after the n-th failed attempt the next one comes, in milliseconds: doubling from the
+// first to the largest, give or take a fifth by `dice`, any number. Pure.
+int64_t queue_retry_delay_ms(const struct queue_options *o, uint32_t attempts, uint64_t dice);
+
+// An id as people write it: 16 characters.
+struct queue_id_text {
+    char s[17];
+};
+struct queue_id_text queue_id_text(queue_id id);
+bool queue_id_read(struct span text, queue_id *out);
+
+#endif

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the files of queue/ share. Only queue/ includes this.
+//
+// Two kinds of state: what is on the disk, changed by edits (one at a time a shard), and the
+// schedule in memory: destinations with something due, and what is being tried. The schedule is
+// told of each change after its commit, and can always be made anew from the disk.
+#ifndef QUEUE_QUEUE_INTERNAL_H
+#define QUEUE_QUEUE_INTERNAL_H
+
+#include "base/lock.h"
+#include "base/map.h"
+#include "base/timer.h"
+#include "queue/queue_schema_internal.h"
+
+struct queue_shard {
+    struct lock lock; // LOCK_QUEUE_SHARD: one edit at a time
+    queue_id last;    // the newest id given
+    char room[QUEUE_MESSAGE_BYTES_MAX];
+};
+
+// Where to look next in a shard, in the order of due keys.
+struct queue_cursor {
+    int64_t due_ms;
+    queue_id id;
+    uint32_t number;
+};
+
+struct queue_destination {
+    struct timer next; // real time: nothing can be taken before; not set: paused, or full
+    char *name;
+    size_t name_bytes;
+    bool is_paused;
+    unsigned running, window, successes, failures;
+    int64_t back_off_until_ms;
+    unsigned shard; // to look at first
+    struct queue_cursor cursors[QUEUE_SHARDS];
+};
+
+struct queue {
+    struct engine *engine;
+    struct queue_options options;
+    struct queue_shard shards[QUEUE_SHARDS];
+    _Atomic unsigned turn; // the next message's shard
+    void (*wake)(void *arg);
+    void *wake_arg;
+    struct lock lock;        // LOCK_QUEUE: what follows
+    struct map destinations; // name: struct queue_destination
+    struct timer_heap by_time;
+    struct map active;  // id and number: the recipient is in a job
+    struct map notices; // id: a notice is being made
+    unsigned running;
+    struct queue_shard_counts counts;
+};
+
+static inline account_id queue_shard_account(unsigned shard)
+{
+    return QUEUE_ACCOUNT_FIRST + shard;
+}
+static inline unsigned queue_shard_of(queue_id id)
+{
+    return (unsigned)(id % 16);
+}
+
+// ---- edits (queue_edit.c) -----------------------------------------------------------------------
+
+struct queue_edit {
+    struct queue *queue;
+    unsigned shard;
+    struct snapshot *snapshot;
+    struct batch *batch;
+    struct queue_shard_counts counts; // of the shard, as they will be
+    char *room;                       // for one encoded value
+    bool is_changed;
+};
+typedef enum err queue_edit_fn(struct queue_edit *ed, void *arg);
+// Runs `fn` alone in the shard and commits what it put into the batch.
+enum err queue_edit(struct queue *q, unsigned shard, queue_edit_fn *fn, void *arg);
+
+enum err queue_get_message(struct snapshot *s, unsigned shard, queue_id id,
+                           struct queue_message *out);
+enum err queue_get_recipient(struct snapshot *s, unsigned shard, queue_id id, uint32_t number,
+                             struct queue_recipient *out);
+// Calls `fn` for each recipient in order; ends with its first error, which ERR_EOF may be.
+typedef enum err queue_each_fn(void *arg, const struct queue_recipient *r);
+enum err queue_each_recipient(struct snapshot *s, queue_id id, queue_each_fn *fn, void *arg);
+enum err queue_put_message(struct queue_edit *ed, const struct queue_message *m);
+// Writes `now` in place of `before` (NULL: there was none), with its due key.
+enum err queue_put_recipient(struct queue_edit *ed, queue_id id,
+                             const struct queue_recipient *before,
+                             const struct queue_recipient *now);
+// Takes a recipient out, and off m->recipients.
+enum err queue_drop_recipient(struct queue_edit *ed, struct queue_message *m,
+                              const struct queue_recipient *r);
+// After changes of its recipients: writes the message, or drops it with its last recipient. `owes`:
+// the sender is to be told something.
+enum err queue_settle_message(struct queue_edit *ed, const struct queue_message *m, bool owes);
+
+// ---- the schedule (queue_schedule.c); q->lock is held -------------------------------------------
+
+struct queue_destination *queue_destination_get(struct queue *q, struct span name);  // or NULL
+struct queue_destination *queue_destination_need(struct queue *q, struct span name); // NULL: memory
+void queue_destination_free(struct queue *q, struct queue_destination *d);
+// Sets `next` from what is known: not before `at_ms`, not while it is paused or full.
+void queue_destination_arm(struct queue *q, struct queue_destination *d, int64_t at_ms);
+// A recipient waits: looks no later than its due key says.
+void queue_schedule_due(struct queue *q, queue_id id, const struct queue_recipient *r);
+bool queue_is_active(struct queue *q, queue_id id, uint32_t number);
+enum err queue_set_active(struct queue *q, queue_id id, uint32_t number);
+void queue_clear_active(struct queue *q, queue_id id, uint32_t number);
+
+void queue_wake(struct queue *q); // without locks
+
+// ---- jobs ---------------------------------------------------------------------------------------
+
+// A job with copies of the message's texts. ERR_NOMEM.
+enum err queue_job_create(const struct queue_message *m, struct queue_job **out);
+enum err queue_job_add(struct queue_job *j, const struct queue_recipient *r); // ERR_LIMIT: full
+void queue_job_destroy(struct queue_job *j);
+
+// What a result makes of a recipient (queue_rules.c). Pure.
+enum queue_next { QUEUE_NEXT_DROP, QUEUE_NEXT_KEEP };
+enum queue_next queue_apply(const struct queue_options *o, const struct queue_message *m,
+                            struct queue_recipient *r, const struct queue_result *result,
+                            int64_t now_ms, int64_t due_ms);
+
+#endif
