@@ -148,10 +148,11 @@ static enum err keep_attach(struct gate *g, int fd)
     return e;
 }
 
-static void on_link(void *arg, int fd)
+static void on_link(void *arg, enum ipc_process peer, int fd)
 {
     struct gate_main *m = arg;
 
+    (void)peer; // keep is the only one yet
     if (keep_attach(&m->gate, fd) != ERR_OK) {
         log_error("the new conversation with keep could not be opened");
         close(fd);
@@ -278,8 +279,8 @@ static enum err gate_open(struct gate_main *m, int supervisor_fd)
         e = workers_start(g);
     }
     if (e == ERR_OK) {
-        e = keep_attach(g, m->start.link_fd);
-        m->start.link_fd = e == ERR_OK ? -1 : m->start.link_fd;
+        e = keep_attach(g, m->start.link_fds[IPC_KEEP]);
+        m->start.link_fds[IPC_KEEP] = e == ERR_OK ? -1 : m->start.link_fds[IPC_KEEP];
     }
     return e == ERR_OK ? listeners_open(m) : e;
 }

@@ -59,10 +59,11 @@ static enum err parse_settings(struct span text, struct settings **out)
 static enum err take_start(const struct ipc_frame *frame, const int *fds, struct child_start *out)
 {
     struct ipc_start m;
-    unsigned extra;
+    unsigned at = 0;
     enum err e = frame->type == IPC_START ? ipc_start_decode(frame->fields, &m) : ERR_INVALID;
 
-    if (e == ERR_OK && frame->fds < 1) {
+    if (e == ERR_OK &&
+        (m.links >> IPC_PROCESSES || (unsigned)__builtin_popcount(m.links) > frame->fds)) {
         e = ERR_INVALID;
     }
     if (e == ERR_OK) {
@@ -71,13 +72,14 @@ static enum err take_start(const struct ipc_frame *frame, const int *fds, struct
     if (e != ERR_OK) {
         return e;
     }
-    bool gate = m.listeners.n > 0;
-
-    out->link_fd = fds[0];
-    extra = gate ? 1 : 2;
-    out->lock_fd = !gate && frame->fds > 1 ? fds[1] : -1;
-    for (unsigned i = extra; i < frame->fds; i++) {
-        out->listen_fds[out->listen_count++] = fds[i];
+    for (unsigned i = 0; i < IPC_PROCESSES; i++) {
+        out->link_fds[i] = m.links >> i & 1 ? fds[at++] : -1;
+    }
+    if (m.listeners.n == 0 && at < frame->fds) {
+        out->lock_fd = fds[at++];
+    }
+    while (at < frame->fds) {
+        out->listen_fds[out->listen_count++] = fds[at++];
     }
     memcpy(out->listeners, m.listeners.p, m.listeners.n); // room for the field's maximum and a NUL
     buf_put(&out->cert_pem, m.cert_pem);
@@ -90,9 +92,12 @@ enum err child_start(int supervisor_fd, const char *process, struct child_start 
 {
     struct buf bytes;
     struct ipc_frame frame;
-    struct child_start s = {.link_fd = -1, .lock_fd = -1, .supervisor_fd = supervisor_fd};
+    struct child_start s = {.lock_fd = -1, .supervisor_fd = supervisor_fd};
     int fds[IPC_FDS_MAX];
 
+    for (unsigned i = 0; i < IPC_PROCESSES; i++) {
+        s.link_fds[i] = -1;
+    }
     log_set_process(process);
     ignore_signals();
     buf_init(&bytes, IPC_FRAME_BYTES_MAX);
@@ -190,6 +195,18 @@ static enum err on_ping(struct child *c, struct span fields)
     return e;
 }
 
+static enum err on_link(struct child *c, struct span fields, int fd)
+{
+    struct ipc_link m;
+
+    if (ipc_link_decode(fields, &m) != ERR_OK || m.peer >= IPC_PROCESSES) {
+        close(fd);
+        return ERR_INVALID;
+    }
+    c->handler->link(c->arg, (enum ipc_process)m.peer, fd);
+    return ERR_OK;
+}
+
 static enum err on_message(struct channel *channel, void *arg, const struct ipc_frame *frame,
                            int *fds)
 {
@@ -198,8 +215,7 @@ static enum err on_message(struct channel *channel, void *arg, const struct ipc_
 
     (void)channel;
     if (frame->type == IPC_LINK && frame->fds == 1) {
-        c->handler->link(c->arg, fds[0]);
-        return ERR_OK;
+        return on_link(c, frame->fields, fds[0]);
     }
     for (unsigned i = 0; i < frame->fds; i++) {
         close(fds[i]); // the others come with none

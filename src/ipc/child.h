@@ -13,9 +13,9 @@
 #include "ipc/channel.h"
 
 struct child_start {
-    struct settings *settings; // one reference, the caller's
-    int link_fd;               // to the other process (gate: keep, keep: gate)
-    int lock_fd;               // keep only: holds the data directory's lock while open; else -1
+    struct settings *settings;   // one reference, the caller's
+    int link_fds[IPC_PROCESSES]; // to the others; -1: none
+    int lock_fd;                 // keep only: holds the data directory's lock while open; else -1
     int listen_fds[IPC_FDS_MAX];
     unsigned listen_count;
     char listeners[1025];         // words, one a descriptor: "imap imaps"
@@ -30,8 +30,8 @@ struct child_handler {
     // in use; otherwise the old ones go on and `problem` says why.
     enum err (*reload)(void *arg, struct settings *settings, struct span cert_pem,
                        struct span key_pem, char problem[256]);
-    // The other process was started anew: the descriptor of the new link is the callee's.
-    void (*link)(void *arg, int fd);
+    // A peer was started anew: the descriptor of the new link is the callee's.
+    void (*link)(void *arg, enum ipc_process peer, int fd);
     // Stop within the time; also called (once) when the supervisor is gone.
     void (*stop)(void *arg, int64_t timeout_ms);
     // Fills the counters of the answer to a PING.

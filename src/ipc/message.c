@@ -7,6 +7,13 @@
 
 #include "base/banned.h"
 
+const char *ipc_process_name(enum ipc_process p)
+{
+    static const char *const names[IPC_PROCESSES] = {[IPC_KEEP] = "keep", [IPC_GATE] = "gate"};
+
+    return p < IPC_PROCESSES ? names[p] : "?";
+}
+
 struct writer {
     struct buf *out;
     bool too_long;

@@ -15,11 +15,16 @@
 #include "base/err.h"
 #include "base/span.h"
 
-#define IPC_VERSION         1
+#define IPC_VERSION         2
 #define IPC_HEADER_BYTES    8
 #define IPC_FRAME_BYTES_MAX (1u << 20) // header included
 #define IPC_FDS_MAX         64         // descriptors with one message
 #define IPC_STAY            UINT32_MAX // uid, gid: no change
+
+// The children of the supervisor. A number is a bit in START's `links`.
+enum ipc_process { IPC_KEEP, IPC_GATE, IPC_PROCESSES }; // courier joins here
+
+const char *ipc_process_name(enum ipc_process p); // "keep"; static
 
 enum ipc_protocol { IPC_IMAP = 1, IPC_POP3 = 2, IPC_MANAGESIEVE = 3, IPC_SUBMISSION = 4 };
 

@@ -9,10 +9,12 @@
 
 // ---- supervisor and its children ----------------------------------------------------------------
 
-// To a child, first of all. Descriptors: gate: the link to keep, then the listening sockets in the
-// order of `listeners` (words "imap" or "imaps"). keep: the link to the gate, then the lock file.
+// To a child, first of all. Descriptors: a link to each process named in `links`, lowest first;
+// then, for the gate, the listening sockets in the order of `listeners` (words "imap" or "imaps");
+// for keep the lock file.
 MESSAGE(START, 1, start,
     U32(uid) U32(gid)             // to become; 0xffffffff: stay
+    U8(links)                     // bit n: there is a link to enum ipc_process n
     TEXT(settings, 262144)        // as conf_parse reads it
     TEXT(listeners, 1024)
     TEXT(cert_pem, 262144) TEXT(key_pem, 65536)) // gate only; else empty
@@ -27,8 +29,8 @@ MESSAGE(STOP, 5, stop, U32(timeout_ms))
 // To a child: are you alive? And the answer.
 MESSAGE(PING, 6, ping, U64(number))
 MESSAGE(STATUS, 7, status, U64(number) U64(connections) U64(logins) U64(failures))
-// To a child: the other end of the link has been started anew; the descriptor is the new link.
-MESSAGE(LINK, 8, link, U32(reserved))
+// To a child: a peer has been started anew; the descriptor is the new link to it.
+MESSAGE(LINK, 8, link, U8(peer)) // enum ipc_process
 
 // ---- gate and keep ------------------------------------------------------------------------------
 

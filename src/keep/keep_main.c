@@ -174,10 +174,11 @@ static enum err on_reload(void *arg, struct settings *settings, struct span cert
     return ERR_OK;
 }
 
-static void on_link(void *arg, int fd)
+static void on_link(void *arg, enum ipc_process peer, int fd)
 {
     struct keep *k = arg;
 
+    (void)peer; // the gate is the only one yet
     if (keep_link_attach(k->link, fd) != ERR_OK) {
         log_error("the new conversation with the gate could not be opened");
         close(fd);
@@ -286,8 +287,8 @@ static enum err open_link(struct keep *k)
     enum err e = keep_link_create(&o, &k->link);
 
     if (e == ERR_OK) {
-        e = keep_link_attach(k->link, k->start.link_fd);
-        k->start.link_fd = e == ERR_OK ? -1 : k->start.link_fd;
+        e = keep_link_attach(k->link, k->start.link_fds[IPC_GATE]);
+        k->start.link_fds[IPC_GATE] = e == ERR_OK ? -1 : k->start.link_fds[IPC_GATE];
     }
     return e;
 }

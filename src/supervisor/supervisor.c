@@ -74,7 +74,7 @@ static struct settings *read_settings(struct supervisor *s, bool *out_ok)
 static void send_reload(struct supervisor *s, struct process *p)
 {
     struct buf settings, frame;
-    bool gate = p->id == PROCESS_GATE;
+    bool gate = p->id == IPC_GATE;
 
     if (!p->ready) {
         return; // it gets them with its start
@@ -140,7 +140,7 @@ static void reload(struct supervisor *s)
         s->settings = settings_ref(next);
         log_set_level((enum log_level)conf_value_choice(s->settings, SETTING_LOG_LEVEL));
         reload_certificate(s);
-        for (unsigned i = 0; i < PROCESS__COUNT; i++) {
+        for (unsigned i = 0; i < IPC_PROCESSES; i++) {
             send_reload(s, &s->processes[i]);
         }
     }
@@ -166,7 +166,7 @@ void supervisor_reload_answered(struct supervisor *s, struct process *p, bool ok
 
 void supervisor_process_ready(struct supervisor *s)
 {
-    for (unsigned i = 0; i < PROCESS__COUNT; i++) {
+    for (unsigned i = 0; i < IPC_PROCESSES; i++) {
         if (!s->processes[i].ready) {
             return;
         }
@@ -191,7 +191,7 @@ void supervisor_process_ready(struct supervisor *s)
 
 void supervisor_check_stopped(struct supervisor *s)
 {
-    for (unsigned i = 0; i < PROCESS__COUNT; i++) {
+    for (unsigned i = 0; i < IPC_PROCESSES; i++) {
         if (s->processes[i].pid) {
             return;
         }
@@ -213,11 +213,13 @@ static void stop(struct supervisor *s, const char *why)
     notify_systemd("STOPPING=1");
     buf_init(&frame, 64);
     if (ipc_stop_encode(&m, 0, &frame) == ERR_OK) {
-        process_send(&s->processes[PROCESS_GATE], &frame);
-        process_send(&s->processes[PROCESS_KEEP], &frame);
+        // Those who talk to others first, then keep.
+        for (unsigned i = IPC_PROCESSES; i-- > 0;) {
+            process_send(&s->processes[i], &frame);
+        }
     }
     buf_finish(&frame);
-    for (unsigned i = 0; i < PROCESS__COUNT; i++) {
+    for (unsigned i = 0; i < IPC_PROCESSES; i++) {
         loop_timer_cancel(s->loop, &s->processes[i].restart);
     }
     loop_timer_set(s->loop, &s->stop_limit, clock_monotonic_ms() + limit + STOP_RESERVE_MS);
@@ -228,7 +230,7 @@ static void on_stop_limit(struct timer *t)
 {
     struct supervisor *s = LIST_ITEM(t, struct supervisor, stop_limit);
 
-    for (unsigned i = 0; i < PROCESS__COUNT; i++) {
+    for (unsigned i = 0; i < IPC_PROCESSES; i++) {
         if (s->processes[i].pid) {
             log_error("%s did not stop in time and is killed", s->processes[i].name);
             process_kill(&s->processes[i]);
@@ -263,7 +265,7 @@ static void on_ping(struct timer *t)
     buf_init(&frame, 64);
     enum err e = ipc_ping_encode(&m, 0, &frame);
 
-    for (unsigned i = 0; i < PROCESS__COUNT && e == ERR_OK; i++) {
+    for (unsigned i = 0; i < IPC_PROCESSES && e == ERR_OK; i++) {
         struct process *p = &s->processes[i];
 
         // Counted in pings, not by the clock: when all of us were stopped, nobody is to blame.
@@ -294,7 +296,7 @@ static void reap(struct supervisor *s)
     int status;
 
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-        for (unsigned i = 0; i < PROCESS__COUNT; i++) {
+        for (unsigned i = 0; i < IPC_PROCESSES; i++) {
             if (s->processes[i].pid == pid) {
                 process_died(&s->processes[i], status);
             }
@@ -377,15 +379,13 @@ static void go_to_background(struct supervisor *s)
 
 static void init(struct supervisor *s, const struct supervisor_options *o)
 {
-    static const char *const names[PROCESS__COUNT] = {"keep", "gate"};
-
     s->options = *o;
     s->settings = o->settings;
     s->lock_fd = s->ready_pipe = s->signals.fd = -1;
     s->exe_fd = open("/proc/self/exe", O_PATH | O_CLOEXEC);
-    for (unsigned i = 0; i < PROCESS__COUNT; i++) {
-        s->processes[i].name = names[i];
-        s->processes[i].id = (enum process_id)i;
+    for (unsigned i = 0; i < IPC_PROCESSES; i++) {
+        s->processes[i].name = ipc_process_name((enum ipc_process)i);
+        s->processes[i].id = (enum ipc_process)i;
         s->processes[i].supervisor = s;
         s->processes[i].restart.fire = on_restart;
     }
@@ -399,8 +399,9 @@ static void run(struct supervisor *s)
 {
     int64_t now = clock_monotonic_ms();
 
-    process_start(&s->processes[PROCESS_KEEP]);
-    process_start(&s->processes[PROCESS_GATE]);
+    for (unsigned i = 0; i < IPC_PROCESSES; i++) {
+        process_start(&s->processes[i]);
+    }
     loop_timer_set(s->loop, &s->ping, now + PING_EVERY_MS);
     if (s->watchdog_ms) {
         loop_timer_set(s->loop, &s->watchdog, now + s->watchdog_ms / 2);
@@ -433,7 +434,7 @@ int supervisor_main(const struct supervisor_options *o)
         log_error("the server does not start (%s)", err_name(e));
         s.exit_status = 1;
     }
-    for (unsigned i = 0; i < PROCESS__COUNT; i++) {
+    for (unsigned i = 0; i < IPC_PROCESSES; i++) {
         channel_close(s.processes[i].channel);
     }
     loop_remove(&s.signals);

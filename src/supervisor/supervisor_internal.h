@@ -14,11 +14,9 @@
 #define LISTENERS_MAX 32
 #define STARTS_KEPT   1000 // the largest restarts_per_minute
 
-enum process_id { PROCESS_KEEP, PROCESS_GATE, PROCESS__COUNT }; // courier joins here
-
 struct process {
     const char *name;
-    enum process_id id;
+    enum ipc_process id;
     struct supervisor *supervisor;
     pid_t pid;               // 0: not running
     struct channel *channel; // NULL: not running, or it has hung up
@@ -35,7 +33,7 @@ struct supervisor {
     struct settings *settings;
     struct loop *loop;
     struct loop_source signals; // a signalfd
-    struct process processes[PROCESS__COUNT];
+    struct process processes[IPC_PROCESSES];
     int exe_fd, lock_fd;
     int listen_fds[LISTENERS_MAX];
     unsigned listen_n;
@@ -62,7 +60,7 @@ enum err setup_read_certificate(const struct settings *settings, struct buf *cer
 
 // ---- supervisor_process.c: the children ---------------------------------------------------------
 
-// Starts a process that is not running, with a new link to its peer.
+// Starts a process that is not running, with a new link to each of the others.
 void process_start(struct process *p);
 // waitpid said so: logs why and starts it again in due time.
 void process_died(struct process *p, int wait_status);

@@ -24,11 +24,6 @@
 #define LONGEST_PAUSE_MS 3200
 #define MINUTE_MS        60000
 
-static struct process *peer_of(struct process *p)
-{
-    return &p->supervisor->processes[p->id == PROCESS_KEEP ? PROCESS_GATE : PROCESS_KEEP];
-}
-
 // ---- messages from a child ----------------------------------------------------------------------
 
 static enum err on_message(struct channel *c, void *arg, const struct ipc_frame *frame, int *fds)
@@ -151,27 +146,75 @@ static enum err spawn(struct process *p)
     return e;
 }
 
-static enum err send_start(struct process *p, int link_fd)
+// The links of a process: our ends of new socket pairs, one for each other process, by its number.
+struct links {
+    int mine[IPC_PROCESSES], theirs[IPC_PROCESSES]; // -1: none
+};
+
+static void links_close(struct links *l)
+{
+    for (unsigned i = 0; i < IPC_PROCESSES; i++) {
+        if (l->mine[i] >= 0) {
+            close(l->mine[i]);
+            close(l->theirs[i]);
+        }
+    }
+}
+
+static enum err links_open(const struct process *p, struct links *l)
+{
+    memset(l, 0xff, sizeof(*l));
+    for (unsigned i = 0; i < IPC_PROCESSES; i++) {
+        int pair[2];
+
+        if (i == p->id) {
+            continue;
+        }
+        if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) {
+            return err_from_errno(errno);
+        }
+        l->mine[i] = pair[0];
+        l->theirs[i] = pair[1];
+    }
+    return ERR_OK;
+}
+
+// The descriptors that go with START, in the order of its declaration.
+static unsigned start_descriptors(const struct process *p, const struct links *l,
+                                  int fds[IPC_FDS_MAX])
+{
+    const struct supervisor *s = p->supervisor;
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < IPC_PROCESSES; i++) {
+        if (l->mine[i] >= 0) {
+            fds[n++] = l->mine[i];
+        }
+    }
+    for (unsigned i = 0; p->id == IPC_GATE && i < s->listen_n; i++) {
+        fds[n++] = s->listen_fds[i];
+    }
+    if (p->id == IPC_KEEP) {
+        fds[n++] = s->lock_fd;
+    }
+    return n;
+}
+
+static enum err send_start(struct process *p, const struct links *l)
 {
     struct supervisor *s = p->supervisor;
-    bool gate = p->id == PROCESS_GATE;
-    int fds[LISTENERS_MAX + 2];
-    unsigned n = 0;
+    bool gate = p->id == IPC_GATE;
+    int fds[IPC_FDS_MAX];
+    unsigned n = start_descriptors(p, l, fds);
     struct buf settings, frame;
 
     buf_init(&settings, CONF_FILE_BYTES_MAX);
     buf_init(&frame, IPC_FRAME_BYTES_MAX);
     conf_write(s->settings, &settings);
-    fds[n++] = link_fd;
-    for (unsigned i = 0; gate && i < s->listen_n; i++) {
-        fds[n++] = s->listen_fds[i];
-    }
-    if (!gate) {
-        fds[n++] = s->lock_fd;
-    }
     struct ipc_start m = {
         .uid = p->uid,
         .gid = p->gid,
+        .links = (uint8_t)((1u << IPC_PROCESSES) - 1 - (1u << p->id)),
         .settings = buf_span(&settings),
         .listeners = gate ? buf_span(&s->listeners) : SPAN(""),
         .cert_pem = gate ? buf_span(&s->cert_pem) : SPAN(""),
@@ -190,15 +233,16 @@ static enum err send_start(struct process *p, int link_fd)
     return e;
 }
 
-static void send_link(struct process *p, int link_fd)
+// Tells a running process of the one that is started anew.
+static void send_link(struct process *to, enum ipc_process peer, int link_fd)
 {
-    struct ipc_link m = {0};
+    struct ipc_link m = {.peer = (uint8_t)peer};
     struct buf frame;
 
     buf_init(&frame, 64);
-    if (p->channel && ipc_link_encode(&m, 1, &frame) == ERR_OK &&
-        channel_send(p->channel, buf_span(&frame), &link_fd, 1) != ERR_OK) {
-        log_warn("%s cannot be told of its new peer", p->name);
+    if (to->channel && ipc_link_encode(&m, 1, &frame) == ERR_OK &&
+        channel_send(to->channel, buf_span(&frame), &link_fd, 1) != ERR_OK) {
+        log_warn("%s cannot be told of its new peer", to->name);
     }
     buf_finish(&frame);
 }
@@ -208,29 +252,33 @@ static void note_start(struct process *p)
     p->starts_ms[p->start_n++ % STARTS_KEPT] = clock_monotonic_ms();
 }
 
+static enum err start_with(struct process *p, const struct links *l)
+{
+    enum err e = spawn(p);
+
+    if (e == ERR_OK) {
+        e = send_start(p, l);
+    }
+    for (unsigned i = 0; e == ERR_OK && i < IPC_PROCESSES; i++) {
+        struct process *peer = &p->supervisor->processes[i];
+
+        if (l->theirs[i] >= 0 && peer->pid) {
+            send_link(peer, p->id, l->theirs[i]);
+        }
+    }
+    return e;
+}
+
 void process_start(struct process *p)
 {
-    int link[2];
-    enum err e = ERR_OK;
+    struct links l;
+    enum err e = links_open(p, &l);
 
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, link) < 0) {
-        e = err_from_errno(errno);
-        link[0] = link[1] = -1;
-    }
     note_start(p);
     if (e == ERR_OK) {
-        e = spawn(p);
+        e = start_with(p, &l);
     }
-    if (e == ERR_OK) {
-        e = send_start(p, link[0]);
-    }
-    if (e == ERR_OK && peer_of(p)->pid) {
-        send_link(peer_of(p), link[1]);
-    }
-    if (link[0] >= 0) {
-        close(link[0]);
-        close(link[1]);
-    }
+    links_close(&l);
     if (e != ERR_OK) {
         log_error("%s cannot be started: %s", p->name, err_name(e));
         if (p->pid) {

@@ -53,7 +53,7 @@ static bool find_user(struct span name, uint32_t *uid, uint32_t *gid)
 // directory; when that is root, it stays root, but without capabilities and inside the sandbox.
 static void choose_users(struct supervisor *s)
 {
-    struct process *keep = &s->processes[PROCESS_KEEP], *gate = &s->processes[PROCESS_GATE];
+    struct process *keep = &s->processes[IPC_KEEP], *gate = &s->processes[IPC_GATE];
     struct span user = conf_value_text(s->settings, SETTING_USER);
     struct span gate_user = conf_value_text(s->settings, SETTING_GATE_USER);
     struct stat st;
@@ -86,7 +86,7 @@ static void choose_users(struct supervisor *s)
 
 static enum err make_data_dir(struct supervisor *s, const char *dir)
 {
-    const struct process *keep = &s->processes[PROCESS_KEEP];
+    const struct process *keep = &s->processes[IPC_KEEP];
     struct stat st;
 
     if (mkdir(dir, 0700) < 0 && errno != EEXIST) {
@@ -119,7 +119,7 @@ static enum err make_data_dir(struct supervisor *s, const char *dir)
 
 static enum err lock_data_dir(struct supervisor *s, const char *dir)
 {
-    const struct process *keep = &s->processes[PROCESS_KEEP];
+    const struct process *keep = &s->processes[IPC_KEEP];
     int pid = 0;
     int64_t until = clock_monotonic_ms() + LOCK_WAIT_MS;
     enum err e = data_lock_take(dir, &s->lock_fd, &pid);
