@@ -211,7 +211,9 @@ static bool header_line(struct mbox_reader *r, struct header_state *h, const str
                         struct mail_sink to)
 {
     struct span text = unquoted(r, l);
-    bool goes_on = !l->starts || (text.n > 0 && (text.p[0] == ' ' || text.p[0] == '\t'));
+    bool is_folded = l->starts && text.n > 0 && (text.p[0] == ' ' || text.p[0] == '\t');
+    // Status is a few letters: what stands behind it is the first line of an odd message.
+    bool goes_on = !l->starts || (is_folded && h->field != MBOX_FIELD_STATUS);
 
     if (!goes_on) {
         field_end(r, h);

@@ -31,12 +31,6 @@ bool mbox_writer_begin(struct mbox_writer *w, struct mail_sink to, bool keep_crl
     w->ends_line = true;
     buf_init(&head, HEAD_BYTES_MAX);
     mbox_from_put(&head, sender, meta->has_date ? meta->date : 0);
-    buf_printf(&head, "Status: %sO%s", meta->flags & MAIL_SEEN ? "R" : "", eol);
-    if (meta->flags & ~MAIL_SEEN) {
-        buf_printf(&head, "X-Status: %s%s%s%s%s", meta->flags & MAIL_ANSWERED ? "A" : "",
-                   meta->flags & MAIL_FLAGGED ? "F" : "", meta->flags & MAIL_DRAFT ? "T" : "",
-                   meta->flags & MAIL_DELETED ? "D" : "", eol);
-    }
     if (meta->keyword_count > 0) {
         buf_put_str(&head, "X-Keywords:");
         for (size_t i = 0; i < meta->keyword_count; i++) {
@@ -45,6 +39,14 @@ bool mbox_writer_begin(struct mbox_writer *w, struct mail_sink to, bool keep_crl
         }
         buf_put_str(&head, eol);
     }
+    if (meta->flags & ~MAIL_SEEN) {
+        buf_printf(&head, "X-Status: %s%s%s%s%s", meta->flags & MAIL_ANSWERED ? "A" : "",
+                   meta->flags & MAIL_FLAGGED ? "F" : "", meta->flags & MAIL_DRAFT ? "T" : "",
+                   meta->flags & MAIL_DELETED ? "D" : "", eol);
+    }
+    // Last, because it is never folded: a message that begins with a blank must not be taken for
+    // more of a field of ours.
+    buf_printf(&head, "Status: %sO%s", meta->flags & MAIL_SEEN ? "R" : "", eol);
     bool ok = !head.failed && to.write(to.arg, buf_span(&head));
 
     buf_finish(&head);

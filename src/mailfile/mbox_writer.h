@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Writes one message of an mbox (the mboxrd dialect): the "From " line, Status, X-Status and
-// X-Keywords, then the message with every line that begins with any number of '>' and "From "
+// Writes one message of an mbox (the mboxrd dialect): the "From " line, X-Keywords, X-Status and
+// Status, then the message with every line that begins with any number of '>' and "From "
 // quoted by one more '>'. mbox_reader reads back the same bytes, except that a message always ends
-// in a line end and loses the fields that mbox programs keep for themselves.
+// in a line end, has an empty line after its header, and loses the fields that mbox programs keep
+// for themselves. A Content-Length that a message has of its own may be believed when it points to
+// where another message begins.
 #ifndef MAILFILE_MBOX_WRITER_H
 #define MAILFILE_MBOX_WRITER_H
 

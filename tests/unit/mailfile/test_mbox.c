@@ -245,7 +245,7 @@ static void test_write(void **state)
     mail_meta_add_keyword(&meta, SPAN("b"));
     buf_init(&out, 4096);
     write_one(&out, SPAN("A: 1\r\n\r\nFrom x\r\n>From y\r\n>Fro"), false, 3, &meta);
-    assert_span(buf_span(&out), D "Status: RO\nX-Status: F\nX-Keywords: $Label1 b\n"
+    assert_span(buf_span(&out), D "X-Keywords: $Label1 b\nX-Status: F\nStatus: RO\n"
                                   "A: 1\n\n>From x\n>>From y\n>Fro\n\n");
     buf_finish(&out);
 }
@@ -262,6 +262,7 @@ static void test_round_trip(void **state)
         "From a@b Mon Nov 23 10:12:00 2026\r\nA: 1\r\n\r\nx\r\n",
         "A: 1\r\n\r\nlone\rcr \r x\r\n",
         "\r\nno header\r\n",
+        "\tbegins with a blank\r\nA: 1\r\n\r\nx\r\n",
         "A: 1\r\n continued\r\n\r\n>\r\n>>\r\nF\r\nFr\r\n",
     };
     static const size_t steps[] = {1, 2, 5, 4096};
