@@ -36,6 +36,7 @@ struct auth {
     struct buf default_domain;
     unsigned char secret[DIGEST_BYTES];
     struct buf dummy_hash; // under the lock: what an unknown name is checked against
+    struct throttle *throttle;
     struct lock lock;
     pthread_cond_t turn, done;
     struct map questions; // key -> struct question
@@ -48,7 +49,12 @@ struct auth {
 void auth_options_default(struct auth_options *o)
 {
     *o = (struct auth_options){
-        .hashes_max = 4, .waiting_max = 256, .remember_ms = 60000, .remember_max = 10000};
+        .hashes_max = 4,
+        .waiting_max = 256,
+        .remember_ms = 60000,
+        .remember_max = 10000,
+        .throttle = {.failures_max = 10, .time_ms = 600000},
+    };
     password_params_default(&o->params);
 }
 
@@ -71,8 +77,11 @@ enum err auth_create(struct store *s, const struct auth_options *o, struct auth 
     lock_cond_init(&a->done);
     map_init(&a->questions);
     list_init(&a->answered);
-    enum err e = password_hash(span_of(a->secret, sizeof(a->secret)), &o->params, &a->dummy_hash);
+    enum err e = throttle_create(&o->throttle, &a->throttle);
 
+    if (e == ERR_OK) {
+        e = password_hash(span_of(a->secret, sizeof(a->secret)), &o->params, &a->dummy_hash);
+    }
     if (e != ERR_OK) {
         auth_destroy(a);
         return e;
@@ -128,6 +137,7 @@ enum err auth_set_options(struct auth *a, const struct auth_options *o)
         buf_put(&a->dummy_hash, buf_span(&hash));
     }
     lock_release(&a->lock);
+    throttle_set_limits(a->throttle, &o->throttle);
     buf_finish(&hash);
     return ERR_OK;
 }
@@ -144,6 +154,7 @@ void auth_destroy(struct auth *a)
     pthread_cond_destroy(&a->turn);
     pthread_cond_destroy(&a->done);
     lock_finish(&a->lock);
+    throttle_destroy(a->throttle);
     buf_finish(&a->dummy_hash);
     buf_finish(&a->default_domain);
     OPENSSL_cleanse(a->secret, sizeof(a->secret));
@@ -290,8 +301,47 @@ uint64_t auth_mark(const struct account *account)
     return get_be64(digest);
 }
 
-enum err auth_password(struct auth *a, struct span name, struct span password, account_id *out,
-                       uint64_t *out_mark)
+// The answer to a password whose name is in its one spelling.
+static enum err judge(struct auth *a, struct arena *arena, struct span name, struct span password,
+                      struct account *out)
+{
+    enum err e = directory_account_by_name(a->store, name, arena, out);
+    bool known = e == ERR_OK && out->state == ACCOUNT_ACTIVE && out->password_hash.n > 0;
+
+    if (e != ERR_OK && e != ERR_NOT_FOUND) {
+        return e;
+    }
+    e = check(a, known ? out->id : 0, known ? out->password_hash : dummy_hash(a, arena), password);
+    if (e == ERR_INVALID && known) {
+        log_error("the password hash of %s is damaged; set a new password with: mailkeep account "
+                  "passwd %s",
+                  log_text(out->name).s, log_text(out->name).s);
+        e = ERR_DENIED;
+    }
+    return e == ERR_OK && !known ? ERR_DENIED : e;
+}
+
+// Tells the throttle how it went; its own answer comes before any work.
+static enum err judge_in_turn(struct auth *a, struct arena *arena, struct span name,
+                              struct span password, struct span remote, struct account *out)
+{
+    if (throttle_wait(a->throttle, name, remote, clock_monotonic_ms()) > 0) {
+        return ERR_LIMIT;
+    }
+    enum err e = judge(a, arena, name, password, out);
+
+    if (e == ERR_OK) {
+        throttle_passed(a->throttle, name, remote);
+    } else if (e == ERR_DENIED &&
+               throttle_failed(a->throttle, name, remote, password, clock_monotonic_ms())) {
+        log_warn("too many wrong passwords for %s from %s: it is locked out there for a while",
+                 log_text(name).s, log_text(remote).s);
+    }
+    return e;
+}
+
+enum err auth_password(struct auth *a, struct span name, struct span password, struct span remote,
+                       account_id *out, uint64_t *out_mark)
 {
     struct arena arena;
     struct account account = {0};
@@ -299,32 +349,19 @@ enum err auth_password(struct auth *a, struct span name, struct span password, a
     const char *reason;
 
     arena_init(&arena, 16384);
+    // A name that cannot be one is treated like one that is not there.
     enum err e = directory_name_check(&arena, name, a->options.default_domain, &canonical, &reason);
 
-    if (e == ERR_OK) {
-        e = directory_account_by_name(a->store, canonical, &arena, &account);
-    }
-    bool known = e == ERR_OK && account.state == ACCOUNT_ACTIVE && account.password_hash.n > 0;
-
-    if (e == ERR_OK || e == ERR_NOT_FOUND || e == ERR_INVALID) {
-        e = check(a, known ? account.id : 0, known ? account.password_hash : dummy_hash(a, &arena),
-                  password);
-    }
-    if (e == ERR_OK && !known) {
-        e = ERR_DENIED;
-    }
-    if (e == ERR_INVALID && known) {
-        log_error("the password hash of %s is damaged; set a new password with: mailkeep account "
-                  "passwd %s",
-                  log_text(account.name).s, log_text(account.name).s);
-        e = ERR_DENIED;
+    if (e == ERR_OK || e == ERR_INVALID) {
+        e = judge_in_turn(a, &arena, e == ERR_OK ? canonical : SPAN("?"), password, remote,
+                          &account);
     }
     account_id id = account.id;
-    uint64_t mark = known ? auth_mark(&account) : 0;
+    uint64_t mark = e == ERR_OK ? auth_mark(&account) : 0;
 
     arena_finish(&arena);
     if (e != ERR_OK) {
-        return e == ERR_DENIED ? ERR_DENIED : ERR_UNAVAILABLE;
+        return e == ERR_DENIED || e == ERR_LIMIT ? e : ERR_UNAVAILABLE;
     }
     *out = id;
     *out_mark = mark;

@@ -10,6 +10,7 @@
 #define AUTH_AUTH_H
 
 #include "auth/password.h"
+#include "auth/throttle.h"
 #include "store/directory.h"
 
 struct auth_options {
@@ -19,6 +20,7 @@ struct auth_options {
     unsigned waiting_max;       // waiting for their turn; more are told to come back later
     int64_t remember_ms;        // how long a right answer is remembered
     unsigned remember_max;      // answers remembered
+    struct throttle_limits throttle;
 };
 void auth_options_default(struct auth_options *o);
 
@@ -33,11 +35,13 @@ enum err auth_set_options(struct auth *a, const struct auth_options *o);
 // A mark of the password an account has: another one after each change.
 uint64_t auth_mark(const struct account *account);
 
-// Checks a password; `out_mark` is the mark of the one that was right. Blocks for as long as
-// hashing and waiting take; any thread. ERR_OK; ERR_DENIED (wrong, unknown or suspended: not to be
-// told apart by the client); ERR_UNAVAILABLE (too many waiting, or the store cannot be read now).
-enum err auth_password(struct auth *a, struct span name, struct span password, account_id *out,
-                       uint64_t *out_mark);
+// Checks a password; `out_mark` is the mark of the one that was right. `remote` is the address of
+// who asks, as text: too many wrong passwords from its network lock the name out there. Blocks for
+// as long as hashing and waiting take; any thread. ERR_OK; ERR_DENIED (wrong, unknown or suspended:
+// not to be told apart by the client); ERR_LIMIT (locked out); ERR_UNAVAILABLE (too many waiting,
+// or the store cannot be read now).
+enum err auth_password(struct auth *a, struct span name, struct span password, struct span remote,
+                       account_id *out, uint64_t *out_mark);
 
 // Hashes computed since the start: what logins have really cost. Any thread.
 uint64_t auth_hashes(struct auth *a);

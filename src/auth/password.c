@@ -3,6 +3,7 @@
 
 #include <argon2.h>
 #include <openssl/crypto.h>
+#include <pthread.h>
 #include <stdio.h>
 
 #include "base/random.h"
@@ -16,6 +17,20 @@
 void password_params_default(struct password_params *p)
 {
     *p = (struct password_params){.memory_kib = 65536, .passes = 3, .lanes = 1};
+}
+
+static void *end_thread(void *arg)
+{
+    pthread_exit(arg);
+}
+
+void password_preload(void)
+{
+    pthread_t thread;
+
+    if (pthread_create(&thread, NULL, end_thread, NULL) == 0) {
+        pthread_join(thread, NULL);
+    }
 }
 
 enum err password_hash(struct span password, const struct password_params *p, struct buf *out)

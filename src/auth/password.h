@@ -22,6 +22,10 @@ struct password_params {
 };
 void password_params_default(struct password_params *p);
 
+// Argon2 with several lanes ends threads in a way for which the C library opens a file. A process
+// that is about to lose that right calls this before.
+void password_preload(void);
+
 // Appends a PHC string with a fresh 16-byte salt. ERR_LIMIT (password too long), ERR_NOMEM,
 // ERR_INVALID (parameters).
 enum err password_hash(struct span password, const struct password_params *p, struct buf *out);

@@ -51,11 +51,15 @@ static void show_one(const struct cli *c, enum setting_id id, json_t *list)
     conf_value_print(c->settings, id, &text);
     if (c->json) {
         json_array_append_new(list, setting_json(c, id, &text));
-    } else if (line) {
-        printf("%s = %.*s  # %s:%u\n", setting_row(id)->name, SPAN_ARG(buf_span(&text)),
-               c->config_path, line);
     } else {
-        printf("%s = %.*s  # default\n", setting_row(id)->name, SPAN_ARG(buf_span(&text)));
+        printf("%s = %.*s  # ", setting_row(id)->name, SPAN_ARG(buf_span(&text)));
+        if (line) {
+            printf("%s:%u", c->config_path, line);
+        } else {
+            printf("default");
+        }
+        printf(setting_row(id)->when == SETTING_WHEN_START ? "; a change takes a restart\n"
+                                                           : "; a reload applies a change\n");
     }
     buf_finish(&text);
 }

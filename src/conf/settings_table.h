@@ -61,7 +61,11 @@ SETTING(GATE_CONNECTIONS_MAX, gate_connections_max, COUNT, "50000", 1, 1000000, 
 // ---- IMAP after login ---------------------------------------------------------------------------
 SETTING(MESSAGE_MAX, message_max, BYTES, "50 MB", 65536, 4294967295, LIVE,
         "Largest message that is accepted (APPENDLIMIT).")
-SETTING(IMAP_BAD_COMMANDS_MAX, imap_bad_commands_max, COUNT, "10", 1, 1000, LIVE,
+SETTING(IMAP_LINE_MAX, imap_line_max, BYTES, "64 KB", 8192, 262144, LIVE,
+        "Longest command line after login; with large mailboxes programs name many messages in it.")
+SETTING(IMAP_LITERAL_MAX, imap_literal_max, BYTES, "128 KB", 4096, 524288, LIVE,
+        "Literals of one command after login, together; messages have message_max.")
+SETTING(IMAP_BAD_COMMANDS_MAX, imap_bad_commands_max, COUNT, "20", 1, 1000, LIVE,
         "Commands that break the grammar after which a session is ended.")
 SETTING(IMAP_IDLE_TIMEOUT, imap_idle_timeout, TIME, "30 min", 60000, 86400000, LIVE,
         "Time without a command after which a session is ended.")
@@ -82,11 +86,12 @@ SETTING(HIERARCHY_SEPARATOR, hierarchy_separator, CHOICE, "/", 0, 0, START,
 SETTING(MAILBOXES_MAX, mailboxes_max, COUNT, "10000", 10, 1000000, LIVE,
         "Mailboxes of one account.")
 SETTING(QUOTA_BYTES, quota_bytes, BYTES, "10 GB", 1048576, 1125899906842624, LIVE,
-        "Bytes an account may hold when nothing else was said for it.")
+        "Bytes a new account may hold when nothing else is said. Those that are there keep "
+        "what they have: mailkeep account quota changes it.")
 SETTING(QUOTA_MESSAGES, quota_messages, COUNT, "5000000", 100, 4000000000, LIVE,
-        "Messages an account may hold when nothing else was said for it.")
+        "Messages a new account may hold when nothing else is said.")
 SETTING(EXPUNGED_KEEP_DAYS, expunged_keep_days, COUNT, "14", 0, 3650, LIVE,
-        "Days an expunged message can be brought back; 0: it goes at once.")
+        "Days an expunged message can be brought back; 0: it goes within the hour.")
 
 // ---- passwords ----------------------------------------------------------------------------------
 SETTING(ARGON2_MEMORY, argon2_memory, BYTES, "64 MB", 8192, 4294967296, LIVE,
@@ -99,6 +104,12 @@ SETTING(ARGON2_CONCURRENT, argon2_concurrent, COUNT, "4", 1, 256, START,
         "Passwords checked at the same time; bounds memory and load.")
 SETTING(AUTH_QUEUE_MAX, auth_queue_max, COUNT, "256", 1, 100000, LIVE,
         "Logins that may wait for their password to be checked; beyond, [UNAVAILABLE].")
+SETTING(AUTH_FAILURES_MAX, auth_failures_max, COUNT, "10", 1, 1000, LIVE,
+        "Different wrong passwords for one account from one network (IPv4 /24, IPv6 /64) after "
+        "which nobody can sign in to it from there for a while.")
+SETTING(AUTH_FAILURES_TIME, auth_failures_time, TIME, "10 min", 1000, 86400000, LIVE,
+        "Time in which wrong passwords add up, and how long the account is then locked for that "
+        "network; twice as long each time it happens again, up to a day.")
 SETTING(AUTH_CACHE_TIME, auth_cache_time, TIME, "60 s", 0, 3600000, LIVE,
         "How long a checked password is remembered; 0: not at all.")
 

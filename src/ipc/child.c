@@ -20,7 +20,8 @@ struct child {
     struct channel *channel;
     const struct child_handler *handler;
     void *arg;
-    bool stopping; // the handler has been told
+    struct settings *settings; // that the handler uses
+    bool stopping;             // the handler has been told
 };
 
 static enum err become(uint32_t uid, uint32_t gid)
@@ -143,6 +144,22 @@ static void stop_once(struct child *c, int64_t timeout_ms)
     }
 }
 
+static void log_change(void *arg, const struct setting_row *row, struct span now, struct span next)
+{
+    (void)arg;
+    (void)now;
+    log_debug("uses %s = %s", row->name, log_text(next).s);
+}
+
+// The handler has taken them.
+static void settings_use(struct child *c, struct settings *settings)
+{
+    log_set_level((enum log_level)conf_value_choice(settings, SETTING_LOG_LEVEL));
+    conf_changes(c->settings, settings, log_change, NULL);
+    settings_unref(c->settings);
+    c->settings = settings;
+}
+
 static enum err on_reload(struct child *c, struct span fields)
 {
     struct ipc_reload m;
@@ -156,11 +173,11 @@ static enum err on_reload(struct child *c, struct span fields)
     }
     e = parse_settings(m.settings, &settings);
     if (e == ERR_OK) {
-        enum log_level level = (enum log_level)conf_value_choice(settings, SETTING_LOG_LEVEL);
-
-        e = c->handler->reload(c->arg, settings, m.cert_pem, m.key_pem, problem);
+        e = c->handler->reload(c->arg, settings_ref(settings), m.cert_pem, m.key_pem, problem);
         if (e == ERR_OK) {
-            log_set_level(level);
+            settings_use(c, settings);
+        } else {
+            settings_unref(settings);
         }
     }
     struct ipc_reloaded answer = {.ok = e == ERR_OK, .text = span_from_str(problem)};
@@ -264,6 +281,7 @@ enum err child_attach(struct child_start *s, struct loop *l, const struct child_
         free(c);
         return e;
     }
+    c->settings = settings_ref(s->settings);
     *out = c;
     return ERR_OK;
 }
@@ -287,6 +305,7 @@ void child_detach(struct child *c)
 {
     if (c) {
         channel_close(c->channel);
+        settings_unref(c->settings);
         free(c);
     }
 }

@@ -84,6 +84,8 @@ static struct auth_options auth_options_of(const struct settings *s)
     o.default_domain = conf_value_text(s, SETTING_DEFAULT_DOMAIN);
     o.hashes_max = (unsigned)conf_value_count(s, SETTING_ARGON2_CONCURRENT);
     o.waiting_max = (unsigned)conf_value_count(s, SETTING_AUTH_QUEUE_MAX);
+    o.throttle.failures_max = (unsigned)conf_value_count(s, SETTING_AUTH_FAILURES_MAX);
+    o.throttle.time_ms = conf_value_ms(s, SETTING_AUTH_FAILURES_TIME);
     o.remember_ms = conf_value_ms(s, SETTING_AUTH_CACHE_TIME);
     return o;
 }
@@ -96,6 +98,8 @@ static struct imap_server_options imap_options_of(const struct settings *s)
     o.separator = *conf_value_choice_text(s, SETTING_HIERARCHY_SEPARATOR).p;
     o.append_bytes_max = conf_value_bytes(s, SETTING_MESSAGE_MAX);
     o.idle_timeout_s = (uint32_t)(conf_value_ms(s, SETTING_IMAP_IDLE_TIMEOUT) / 1000);
+    o.line_bytes_max = (uint32_t)conf_value_bytes(s, SETTING_IMAP_LINE_MAX);
+    o.literal_bytes_max = (uint32_t)conf_value_bytes(s, SETTING_IMAP_LITERAL_MAX);
     o.bad_commands_max = (uint32_t)conf_value_count(s, SETTING_IMAP_BAD_COMMANDS_MAX);
     o.search_cpu_ms = (uint32_t)conf_value_ms(s, SETTING_IMAP_SEARCH_TIME);
     return o;
@@ -323,6 +327,7 @@ static enum err keep_open(struct keep *k, int supervisor_fd)
 
     e = control_socket_open(data_dir, &control_fd);
     mime_charset_preload(); // iconv reads its tables from outside the data directory
+    password_preload();
     if (e == ERR_OK) {
         e = sandbox_enter(SANDBOX_KEEP, data_dir);
     }

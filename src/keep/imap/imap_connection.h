@@ -8,9 +8,9 @@
 #include "keep/imap/imap_session.h"
 #include "keep/login/session.h"
 
-// What the pool of start->pool needs at least: conn_pool_options.input_max, output_soft and
-// output_hard.
-#define IMAP_CONN_INPUT_MAX   (256u << 10)
+// What the pool of start->pool needs at least: conn_pool_options.input_max (the largest
+// imap_line_max and imap_literal_max together, and some), output_soft and output_hard.
+#define IMAP_CONN_INPUT_MAX   (1u << 20)
 #define IMAP_CONN_OUTPUT_SOFT (64u << 10)
 #define IMAP_CONN_OUTPUT_HARD (8u << 20)
 

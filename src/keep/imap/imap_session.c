@@ -23,10 +23,12 @@ enum progress { GO_ON, WAIT_INPUT, OVER };
 void imap_server_options_default(struct imap_server_options *o)
 {
     *o = (struct imap_server_options){
+        .line_bytes_max = imap_framer_limits_after_login.line_bytes,
+        .literal_bytes_max = imap_framer_limits_after_login.literal_bytes,
         .separator = '/',
         .append_bytes_max = 50u << 20,
         .idle_timeout_s = 30 * 60,
-        .bad_commands_max = 10,
+        .bad_commands_max = 20,
         .search_cpu_ms = 30000,
     };
 }
@@ -83,6 +85,8 @@ static void options_take(struct imap_session *s)
     s->options_version = atomic_load(&s->server->options_version);
     lock_release(&s->server->lock);
     s->limits = imap_framer_limits_after_login;
+    s->limits.line_bytes = s->options.line_bytes_max;
+    s->limits.literal_bytes = s->options.literal_bytes_max;
     s->limits.message_bytes = s->options.append_bytes_max;
     s->limits.nonsync_bytes = s->options.append_bytes_max;
     s->limits.stream_append = true;

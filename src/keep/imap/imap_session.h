@@ -18,11 +18,13 @@ struct imap_server;
 struct imap_session;
 
 struct imap_server_options {
-    char separator;            // of mailbox levels, as clients see it: '/'
-    uint64_t append_bytes_max; // one message: 50 MiB; not above store_options.message_bytes_max
-    uint32_t idle_timeout_s;   // a client that says nothing, also in IDLE: 30 minutes
-    uint32_t bad_commands_max; // refused commands in a row that end the session: 10
-    uint32_t search_cpu_ms;    // one SEARCH: 30 seconds, then NO [LIMIT]
+    char separator;             // of mailbox levels, as clients see it: '/'
+    uint64_t append_bytes_max;  // one message: 50 MiB; not above store_options.message_bytes_max
+    uint32_t line_bytes_max;    // a command's text without its literals: 64 KiB
+    uint32_t literal_bytes_max; // its literals together, messages not counted: 128 KiB
+    uint32_t idle_timeout_s;    // a client that says nothing, also in IDLE: 30 minutes
+    uint32_t bad_commands_max;  // refused commands in a row that end the session: 20
+    uint32_t search_cpu_ms;     // one SEARCH: 30 seconds, then NO [LIMIT]
 };
 void imap_server_options_default(struct imap_server_options *o);
 
@@ -39,7 +41,7 @@ void imap_server_destroy(struct imap_server *server);
 // of its own. None of these may block.
 struct imap_io {
     // Reads once. ERR_OK: `input` grew. ERR_AGAIN: nothing there now. ERR_LIMIT: the buffer is
-    // full (it must hold 256 KiB). ERR_EOF, ERR_IO: nothing more will come.
+    // full (it must hold line and literals). ERR_EOF, ERR_IO: nothing more will come.
     enum err (*read)(void *arg);
     // What was read and not consumed; valid until the next read or consume.
     struct span (*input)(void *arg);

@@ -95,6 +95,10 @@ static void question_answered(struct loop_task *t)
         l->failures++;
         log_info("login refused: user %s from %s", log_text(q->user).s, log_text(q->remote).s);
         answer_send(l, q->conversation, IPC_AUTH_BAD, SPAN(""), SPAN(""));
+    } else if (q->result == ERR_LIMIT) {
+        l->failures++;
+        answer_send(l, q->conversation, IPC_AUTH_TOO_MANY,
+                    SPAN("Too many wrong passwords; try again later"), SPAN(""));
     } else {
         answer_send(l, q->conversation, IPC_AUTH_UNAVAILABLE, SPAN(""), SPAN(""));
     }
@@ -105,7 +109,8 @@ static void question_work(struct worker_task *t)
 {
     struct question *q = LIST_ITEM(t, struct question, work);
 
-    q->result = auth_password(q->link->options.auth, q->user, q->password, &q->account, &q->mark);
+    q->result = auth_password(q->link->options.auth, q->user, q->password, q->remote, &q->account,
+                              &q->mark);
     loop_post(q->link->options.loop, &q->back);
 }
 

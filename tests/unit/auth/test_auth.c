@@ -65,23 +65,32 @@ static void test_right_wrong_unknown(void **state)
     uint64_t mark;
 
     // No password was set yet: nothing opens the account, the empty password least of all.
-    assert_err(auth_password(f->auth, SPAN("anna@example.org"), SPAN(""), &id, &mark), ERR_DENIED);
+    assert_err(
+        auth_password(f->auth, SPAN("anna@example.org"), SPAN(""), SPAN("192.0.2.1"), &id, &mark),
+        ERR_DENIED);
     set_password(f, SPAN("correct horse"));
-    assert_ok(auth_password(f->auth, SPAN("anna@example.org"), SPAN("correct horse"), &id, &mark));
+    assert_ok(auth_password(f->auth, SPAN("anna@example.org"), SPAN("correct horse"),
+                            SPAN("192.0.2.1"), &id, &mark));
     assert_true(id == f->anna);
-    assert_ok(auth_password(f->auth, SPAN("ANNA@Example.ORG"), SPAN("correct horse"), &id, &mark));
-    assert_ok(auth_password(f->auth, SPAN("anna"), SPAN("correct horse"), &id, &mark));
+    assert_ok(auth_password(f->auth, SPAN("ANNA@Example.ORG"), SPAN("correct horse"),
+                            SPAN("192.0.2.1"), &id, &mark));
+    assert_ok(
+        auth_password(f->auth, SPAN("anna"), SPAN("correct horse"), SPAN("192.0.2.1"), &id, &mark));
     static const char *const wrong[] = {"", "correct hors", "correct horse ", "Correct horse"};
 
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
-        assert_err(auth_password(f->auth, SPAN("anna"), span_from_str(wrong[i]), &id, &mark),
+        assert_err(auth_password(f->auth, SPAN("anna"), span_from_str(wrong[i]), SPAN("192.0.2.1"),
+                                 &id, &mark),
                    ERR_DENIED);
     }
-    assert_err(auth_password(f->auth, SPAN("berta"), SPAN("correct horse"), &id, &mark),
+    assert_err(
+        auth_password(f->auth, SPAN("berta"), SPAN("correct horse"), SPAN("192.0.2.1"), &id, &mark),
+        ERR_DENIED);
+    assert_err(auth_password(f->auth, SPAN("a b@@c"), SPAN("correct horse"), SPAN("192.0.2.1"), &id,
+                             &mark),
                ERR_DENIED);
-    assert_err(auth_password(f->auth, SPAN("a b@@c"), SPAN("correct horse"), &id, &mark),
+    assert_err(auth_password(f->auth, SPAN(""), SPAN(""), SPAN("192.0.2.1"), &id, &mark),
                ERR_DENIED);
-    assert_err(auth_password(f->auth, SPAN(""), SPAN(""), &id, &mark), ERR_DENIED);
 }
 
 static void test_unknown_names_cost_as_much(void **state)
@@ -91,8 +100,10 @@ static void test_unknown_names_cost_as_much(void **state)
     uint64_t mark;
     uint64_t before = auth_hashes(f->auth);
 
-    assert_err(auth_password(f->auth, SPAN("nobody"), SPAN("x"), &id, &mark), ERR_DENIED);
-    assert_err(auth_password(f->auth, SPAN("nobody"), SPAN("x"), &id, &mark), ERR_DENIED);
+    assert_err(auth_password(f->auth, SPAN("nobody"), SPAN("x"), SPAN("192.0.2.1"), &id, &mark),
+               ERR_DENIED);
+    assert_err(auth_password(f->auth, SPAN("nobody"), SPAN("x"), SPAN("192.0.2.1"), &id, &mark),
+               ERR_DENIED);
     assert_int_equal(auth_hashes(f->auth), before + 2);
 }
 
@@ -102,7 +113,8 @@ static void *login(void *arg)
     account_id id = 0;
     uint64_t mark;
 
-    return auth_password(f->auth, SPAN("anna"), SPAN("correct horse"), &id, &mark) == ERR_OK &&
+    return auth_password(f->auth, SPAN("anna"), SPAN("correct horse"), SPAN("192.0.2.1"), &id,
+                         &mark) == ERR_OK &&
                    id == f->anna
                ? f
                : NULL;
@@ -135,14 +147,21 @@ static void test_a_change_counts_at_once(void **state)
     uint64_t mark;
 
     set_password(f, SPAN("correct horse"));
-    assert_ok(auth_password(f->auth, SPAN("anna"), SPAN("correct horse"), &id, &mark));
+    assert_ok(
+        auth_password(f->auth, SPAN("anna"), SPAN("correct horse"), SPAN("192.0.2.1"), &id, &mark));
     set_password(f, SPAN("another one"));
-    assert_err(auth_password(f->auth, SPAN("anna"), SPAN("correct horse"), &id, &mark), ERR_DENIED);
-    assert_ok(auth_password(f->auth, SPAN("anna"), SPAN("another one"), &id, &mark));
+    assert_err(
+        auth_password(f->auth, SPAN("anna"), SPAN("correct horse"), SPAN("192.0.2.1"), &id, &mark),
+        ERR_DENIED);
+    assert_ok(
+        auth_password(f->auth, SPAN("anna"), SPAN("another one"), SPAN("192.0.2.1"), &id, &mark));
     assert_ok(directory_account_set_state(f->store, &admin, f->anna, ACCOUNT_SUSPENDED));
-    assert_err(auth_password(f->auth, SPAN("anna"), SPAN("another one"), &id, &mark), ERR_DENIED);
+    assert_err(
+        auth_password(f->auth, SPAN("anna"), SPAN("another one"), SPAN("192.0.2.1"), &id, &mark),
+        ERR_DENIED);
     assert_ok(directory_account_set_state(f->store, &admin, f->anna, ACCOUNT_ACTIVE));
-    assert_ok(auth_password(f->auth, SPAN("anna"), SPAN("another one"), &id, &mark));
+    assert_ok(
+        auth_password(f->auth, SPAN("anna"), SPAN("another one"), SPAN("192.0.2.1"), &id, &mark));
 }
 
 static void test_each_password_has_its_mark(void **state)
@@ -152,11 +171,14 @@ static void test_each_password_has_its_mark(void **state)
     uint64_t first, again, second;
 
     set_password(f, SPAN("correct horse"));
-    assert_ok(auth_password(f->auth, SPAN("anna"), SPAN("correct horse"), &id, &first));
-    assert_ok(auth_password(f->auth, SPAN("anna"), SPAN("correct horse"), &id, &again));
+    assert_ok(auth_password(f->auth, SPAN("anna"), SPAN("correct horse"), SPAN("192.0.2.1"), &id,
+                            &first));
+    assert_ok(auth_password(f->auth, SPAN("anna"), SPAN("correct horse"), SPAN("192.0.2.1"), &id,
+                            &again));
     assert_int_equal(first, again);
     set_password(f, SPAN("correct horse"));
-    assert_ok(auth_password(f->auth, SPAN("anna"), SPAN("correct horse"), &id, &second));
+    assert_ok(auth_password(f->auth, SPAN("anna"), SPAN("correct horse"), SPAN("192.0.2.1"), &id,
+                            &second));
     assert_int_not_equal(first, second);
 }
 
@@ -168,26 +190,31 @@ static void test_new_options_count_at_once(void **state)
     uint64_t mark, hashes;
 
     set_password(f, SPAN("correct horse"));
-    assert_ok(auth_password(f->auth, SPAN("anna"), SPAN("correct horse"), &id, &mark));
+    assert_ok(
+        auth_password(f->auth, SPAN("anna"), SPAN("correct horse"), SPAN("192.0.2.1"), &id, &mark));
     auth_options_default(&o);
     o.params = (struct password_params){.memory_kib = 128, .passes = 1, .lanes = 1};
     o.remember_ms = 0;
     assert_ok(auth_set_options(f->auth, &o));
     for (int i = 0; i < 3; i++) { // what was remembered is forgotten, and nothing is from now on
         hashes = auth_hashes(f->auth);
-        assert_ok(auth_password(f->auth, SPAN("anna"), SPAN("correct horse"), &id, &mark));
+        assert_ok(auth_password(f->auth, SPAN("anna"), SPAN("correct horse"), SPAN("192.0.2.1"),
+                                &id, &mark));
         assert_int_equal(auth_hashes(f->auth), hashes + 1);
     }
-    assert_err(auth_password(f->auth, SPAN("nobody"), SPAN("x"), &id, &mark), ERR_DENIED);
+    assert_err(auth_password(f->auth, SPAN("nobody"), SPAN("x"), SPAN("192.0.2.1"), &id, &mark),
+               ERR_DENIED);
     o.waiting_max = 0;
     assert_ok(auth_set_options(f->auth, &o));
-    assert_err(auth_password(f->auth, SPAN("anna"), SPAN("correct horse"), &id, &mark),
-               ERR_UNAVAILABLE);
+    assert_err(
+        auth_password(f->auth, SPAN("anna"), SPAN("correct horse"), SPAN("192.0.2.1"), &id, &mark),
+        ERR_UNAVAILABLE);
     o.params.lanes = 0; // refused, and nothing has changed
     o.waiting_max = 10;
     assert_err(auth_set_options(f->auth, &o), ERR_INVALID);
-    assert_err(auth_password(f->auth, SPAN("anna"), SPAN("correct horse"), &id, &mark),
-               ERR_UNAVAILABLE);
+    assert_err(
+        auth_password(f->auth, SPAN("anna"), SPAN("correct horse"), SPAN("192.0.2.1"), &id, &mark),
+        ERR_UNAVAILABLE);
     auth_options_default(&o);
     o.params = (struct password_params){.memory_kib = 64, .passes = 1, .lanes = 1};
     assert_ok(auth_set_options(f->auth, &o));

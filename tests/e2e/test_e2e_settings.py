@@ -1,0 +1,234 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every setting that a reload applies: changed while the server runs, seen to work, nobody dropped."""
+import json
+import os
+import ssl
+import subprocess
+
+import pytest
+from imapwire import Closed, Imap, Refused
+from servers import Mailkeep, mailkeep_binary, self_signed, server_class
+from test_e2e_processes import until
+
+LOUD = {"log_level": "debug", "login_failure_delay": "0"}
+
+
+def live_rows():
+    """The names of the settings that `config show` says a reload applies."""
+    binary = mailkeep_binary()
+    if server_class() is not Mailkeep or not binary:
+        return []
+    out = subprocess.run([binary, "-c", "/dev/null", "--json", "config", "show"],
+                         capture_output=True, text=True, check=True).stdout
+    return [s["name"] for s in json.loads(out)["settings"] if not s["restart"]]
+
+
+class World:
+    """A server, two sessions that must outlive every change, and one to be spoilt."""
+
+    def __init__(self, server):
+        self.server = server
+        self.clear, self.tls = server.login(1), server.login(1, "tls")
+        self.spoilt = server.login(2)
+
+    def reload(self, **changes):
+        server = self.server
+        server.settings.update(changes)
+        server.write_conf()
+        seen = self.log().count("uses the new settings")
+        server.reload()
+        until(lambda: self.log().count("uses the new settings") == seen + 2)
+
+    def log(self):
+        with open(self.server.log_path, errors="replace") as f:
+            return f.read()
+
+    def login_refused(self, n, code=None, password=None):
+        with self.server.connect() as c:
+            with pytest.raises(Refused) as refused:
+                c.login(self.server.user(n), password or self.server.password)
+        if code:
+            assert code in refused.value.reply.codes()
+        return True
+
+
+def ended(client, *sent):
+    """The server says BYE and closes."""
+    for data in sent:
+        client.send(data)
+    with pytest.raises(Closed):
+        while True:
+            client.line()
+
+
+def opened_ones_end(world):
+    """With nothing said the connection is closed; a client that is slow to speak waits for it."""
+    c = Imap(world.server.port, timeout=30)
+    ended(c)
+
+
+def handshake_ends(world):
+    c = Imap(world.server.tls_port, timeout=30, greet=False)
+    with pytest.raises(Closed):
+        c.fill()
+
+
+def too_many_at_the_door(world):
+    with world.server.connect():
+        ended(Imap(world.server.port, greet=False))
+
+
+def no_more_connections(world):
+    c = Imap(world.server.port, greet=False)
+    with pytest.raises(Closed):
+        c.fill()
+
+
+def append_limit(world):
+    for client in (world.clear, world.tls):
+        client.capability = None
+        assert "APPENDLIMIT=102400" in str(client.cmd("CAPABILITY").untagged)
+
+
+def new_certificate(world):
+    c = Imap(world.server.tls_port, "tls")
+    with c, open(world.new_cert) as f:
+        assert c.sock.getpeercert(binary_form=True) == ssl.PEM_cert_to_DER_cert(f.read())
+
+
+def new_account_has(key, value):
+    def look(world):
+        server = world.server
+        server.control("account add", account=f"{key}@example.org", password="garden-gate-79")
+        assert server.control("account show", account=f"{key}@example.org")[key] == value
+    return look
+
+
+def new_account_signs_in(world):
+    world.server.control("account add", account="lanes@example.org", password="garden-gate-79")
+    with world.server.connect() as c:
+        c.login("lanes@example.org", "garden-gate-79")
+
+
+def no_more_mailboxes(world):
+    with pytest.raises(Refused) as refused:
+        for i in range(12):
+            world.clear.ok(f"CREATE box{i}")
+    assert b"LIMIT" in refused.value.reply.codes()
+
+
+def quiet(world):
+    before = world.log().count(" debug ")
+    world.reload(message_max="1 MB")
+    assert world.log().count(" debug ") == before
+
+
+def literal_too_large(client, command, code=b"TOOBIG"):
+    client.send(command)
+    reply = client.line()
+    assert reply.kind in (b"NO", b"BYE") and code in (reply.code or []), reply
+
+
+def no_quick_second_try(world):
+    world.login_refused(3, b"AUTHENTICATIONFAILED", "not this one")
+    world.login_refused(3, b"LIMIT")
+
+
+def answered(world):
+    assert world.login_refused(4, b"AUTHENTICATIONFAILED", "not this one either")
+
+
+# name: (value before, value after, what is seen then). None: the processes say that they use it.
+ROWS = {
+    "log_level": ("debug", "info", quiet),
+    "tls_cert": (None, None, new_certificate),
+    "tls_key": (None, None, new_certificate),
+    "clear_login_loopback": ("yes", "no", lambda w: w.login_refused(3)),
+    "login_line_max": ("8 KB", "1 KB", lambda w: ended(w.server.connect(), b"a " + b"x" * 2000)),
+    "login_literal_max": ("4 KB", "256 B", lambda w: literal_too_large(
+        w.server.connect(), b"a LOGIN {300}\r\n")),
+    "login_timeout": ("60 s", "1 s", opened_ones_end),
+    "tls_timeout": ("60 s", "1 s", handshake_ends),
+    "login_failures_max": ("3", "1", lambda w: ended(w.server.connect(), b"a LOGIN u3 no\r\n")),
+    "login_failure_delay": ("30 s", "0", answered),
+    "login_bad_commands_max": ("10", "1", lambda w: ended(w.server.connect(), b"a WHAT\r\n")),
+    "login_connections_per_address": ("50", "1", too_many_at_the_door),
+    "login_connections_max": ("4000", "1", too_many_at_the_door),
+    "gate_connections_max": ("50000", "1", no_more_connections),
+    "message_max": ("50 MB", "100 KB", append_limit),
+    "imap_line_max": ("64 KB", "8 KB", lambda w: ended(w.spoilt, b"a NOOP" + b"x" * 9000)),
+    "imap_literal_max": ("128 KB", "4 KB", lambda w: literal_too_large(
+        w.spoilt, b"a SELECT {5000}\r\n")),
+    "imap_bad_commands_max": ("20", "1", lambda w: ended(w.spoilt, b"a WHAT\r\n")),
+    "imap_idle_timeout": ("30 min", "60 s", None),
+    "imap_search_time": ("30 s", "1 s", None),
+    "client_write_timeout": ("5 min", "10 s", None),
+    "connections_per_user_address": ("20", "1", lambda w: w.login_refused(1, b"LIMIT")),
+    "connections_per_user": ("100", "1", lambda w: w.login_refused(1, b"LIMIT")),
+    "sessions_max": ("50000", "1", lambda w: w.login_refused(3, b"LIMIT")),
+    "mailboxes_max": ("10000", "10", no_more_mailboxes),
+    "quota_bytes": ("10 GB", "2 MB", new_account_has("bytes_max", 2 << 20)),
+    "quota_messages": ("5000000", "123", new_account_has("messages_max", 123)),
+    "expunged_keep_days": ("14", "0", None),
+    "argon2_memory": ("64 KB", "128 KB", None),
+    "argon2_passes": ("1", "2", None),
+    "argon2_lanes": ("1", "2", new_account_signs_in),
+    "auth_queue_max": ("256", "1", None),
+    "auth_failures_max": ("10", "1", no_quick_second_try),
+    "auth_failures_time": ("10 min", "20 min", None),
+    "auth_cache_time": ("60 s", "0", None),
+    "stop_timeout": ("8 s", "9 s", None),
+    "restarts_per_minute": ("5", "6", None),
+    "child_timeout": ("60 s", "61 s", None),
+}
+
+
+def test_every_live_setting_has_a_row_here():
+    if not live_rows():
+        pytest.skip("of Mailkeep")
+    assert sorted(ROWS) == sorted(live_rows())
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_a_reload_applies(make_server, name):
+    if server_class() is not Mailkeep:
+        pytest.skip("of Mailkeep")
+    before, after, effect = ROWS[name]
+    extra = {"tls_timeout": "1 s"} if name == "login_timeout" else {}
+    server = make_server(users=4, settings={**LOUD, **extra, **({name: before} if before else {})})
+    world = World(server)
+    if effect is new_certificate:
+        world.new_cert, key = self_signed(server.folder, "localhost", "other")
+        world.reload(tls_cert=f'"{world.new_cert}"', tls_key=f'"{key}"')
+    else:
+        world.reload(**{name: after})
+    log = world.log()
+    assert f" {name} is " in log  # the supervisor says what has changed
+    if name != "log_level":
+        for process in ("gate", "keep"):
+            assert f"{process}: uses {name} = " in log, log
+    if effect:
+        effect(world)
+    for client in (world.clear, world.tls):
+        client.ok("SELECT INBOX")
+
+
+def test_what_takes_a_restart_is_not_half_taken(make_server, tmp_path):
+    """The value in use stays, also for a process that is started anew, and each reload says so."""
+    if server_class() is not Mailkeep:
+        pytest.skip("of Mailkeep")
+    server = make_server(settings={"restarts_per_minute": "100"})
+    old = server.data
+    server.data = str(tmp_path / "other")
+    server.write_conf()
+    server.data = old
+    for _ in range(2):
+        said = server.log_tail(500).count("a restart is needed for the change of data_dir")
+        server.reload()
+        until(lambda: server.log_tail(500).count(
+            "a restart is needed for the change of data_dir") > said)
+    gone = server.kill("keep")
+    until(lambda: [p for p in server.role("keep") if p not in gone])
+    until(lambda: "all processes serve again" in server.log_tail(500))
+    server.login(1).ok("SELECT INBOX")
+    assert not os.path.exists(tmp_path / "other")
