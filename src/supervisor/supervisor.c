@@ -76,7 +76,7 @@ static void send_reload(struct supervisor *s, struct process *p)
     struct buf settings, frame;
     bool gate = p->id == IPC_GATE;
 
-    if (!p->ready) {
+    if (!p->channel) {
         return; // it gets them with its start
     }
     buf_init(&settings, CONF_FILE_BYTES_MAX);
@@ -88,7 +88,7 @@ static void send_reload(struct supervisor *s, struct process *p)
 
     if (ipc_reload_encode(&m, 0, &frame) == ERR_OK) {
         process_send(p, &frame);
-        s->reloads_pending++;
+        p->reloads++;
     }
     if (frame.p) {
         explicit_bzero(frame.p, frame.n);
@@ -131,6 +131,7 @@ static void reload(struct supervisor *s)
     snprintf(text, sizeof(text), "RELOADING=1\nMONOTONIC_USEC=%lld",
              (long long)clock_monotonic_us());
     notify_systemd(text);
+    s->reloading = true;
     struct settings *next = read_settings(s, &ok);
 
     if (!ok) {
@@ -145,9 +146,7 @@ static void reload(struct supervisor *s)
         }
     }
     settings_unref(next);
-    if (!s->reloads_pending) {
-        notify_systemd("READY=1");
-    }
+    supervisor_check_reloaded(s);
 }
 
 void supervisor_reload_answered(struct supervisor *s, struct process *p, bool ok, struct span text)
@@ -157,7 +156,19 @@ void supervisor_reload_answered(struct supervisor *s, struct process *p, bool ok
     } else {
         log_error("%s keeps its old settings: %s", p->name, log_text(text).s);
     }
-    if (s->reloads_pending && --s->reloads_pending == 0) {
+    p->reloads -= p->reloads > 0;
+    supervisor_check_reloaded(s);
+}
+
+void supervisor_check_reloaded(struct supervisor *s)
+{
+    for (unsigned i = 0; i < IPC_PROCESSES; i++) {
+        if (s->processes[i].reloads) {
+            return;
+        }
+    }
+    if (s->announced && s->reloading) {
+        s->reloading = false;
         notify_systemd("READY=1");
     }
 }

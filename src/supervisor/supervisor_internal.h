@@ -22,6 +22,7 @@ struct process {
     struct channel *channel; // NULL: not running, or it has hung up
     bool ready, was_ready;   // now; ever
     unsigned unanswered;     // pings
+    unsigned reloads;        // not answered yet
     struct timer restart;
     int64_t starts_ms[STARTS_KEPT]; // a ring of start times
     unsigned start_n;
@@ -42,9 +43,8 @@ struct supervisor {
     struct timer ping, watchdog, stop_limit;
     int64_t watchdog_ms; // 0: systemd wants none
     uint64_t ping_number;
-    bool announced, stopping;
-    unsigned reloads_pending; // answers of children that are awaited
-    int ready_pipe;           // background: the waiting parent; else -1
+    bool announced, reloading, stopping;
+    int ready_pipe; // background: the waiting parent; else -1
     int exit_status;
 };
 
@@ -73,6 +73,8 @@ void process_kill(struct process *p);
 // READY of a child has come.
 void supervisor_process_ready(struct supervisor *s);
 void supervisor_reload_answered(struct supervisor *s, struct process *p, bool ok, struct span text);
+// Tells systemd that a reload is over once nobody's answer is awaited.
+void supervisor_check_reloaded(struct supervisor *s);
 // A child ended before it ever served, or all have ended.
 void supervisor_give_up(struct supervisor *s);
 void supervisor_check_stopped(struct supervisor *s);

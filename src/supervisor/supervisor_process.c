@@ -351,6 +351,8 @@ void process_died(struct process *p, int wait_status)
     p->ready = false;
     channel_close(p->channel);
     p->channel = NULL;
+    p->reloads = 0; // its next start has the new settings
+    supervisor_check_reloaded(s);
     if (s->stopping) {
         supervisor_check_stopped(s);
     } else if (!p->was_ready) {

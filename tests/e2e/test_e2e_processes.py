@@ -8,7 +8,7 @@ import time
 
 import pytest
 from imapwire import Refused
-from servers import ROOT, alive, mailkeep_binary, self_signed
+from servers import ROOT, alive, mailkeep_binary, process_tree, self_signed, title
 
 
 @pytest.fixture(autouse=True)
@@ -215,30 +215,73 @@ def test_self_signed_makes_a_certificate_once(make_server):
     assert open(cert).read() == text
 
 
+class Notified:
+    """A server that is started the way systemd starts it; hears what it tells."""
+
+    def __init__(self, server):
+        self.path = os.path.join(server.folder, "notify")
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(self.path)
+        self.socket.settimeout(10)
+        self.process = subprocess.Popen(
+            [mailkeep_binary(), "-c", server.conf_path, "serve"], stderr=subprocess.DEVNULL,
+            env={**os.environ, "NOTIFY_SOCKET": self.path, "WATCHDOG_USEC": "300000"})
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.process.terminate()
+        self.process.wait(15)
+        self.socket.close()
+
+    def wait(self, wanted):
+        """The next message with this in it; the watchdog's are passed over."""
+        while True:
+            heard = self.socket.recv(4096)
+            if wanted in heard:
+                return heard
+            assert heard == b"WATCHDOG=1", heard
+
+
 def test_systemd_is_told(make_server):
     server = make_server(start=False)
     server.write_conf()
-    path = os.path.join(server.folder, "notify")
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
-        s.bind(path)
-        s.settimeout(10)
-        with subprocess.Popen([mailkeep_binary(), "-c", server.conf_path, "serve"],
-                              env={**os.environ, "NOTIFY_SOCKET": path, "WATCHDOG_USEC": "300000"},
-                              stderr=subprocess.DEVNULL) as p:
-            heard = b""
-            for wanted in (b"READY=1", b"WATCHDOG=1"):
-                while wanted not in heard:
-                    heard = s.recv(4096)
-            p.send_signal(signal.SIGHUP)
-            while b"RELOADING=1" not in heard:
-                heard = s.recv(4096)
-            assert b"MONOTONIC_USEC=" in heard
-            while b"READY=1" not in heard:
-                heard = s.recv(4096)
-            p.terminate()
-            while b"STOPPING=1" not in heard:
-                heard = s.recv(4096)
-            assert p.wait(15) == 0
+    with Notified(server) as n:
+        n.wait(b"READY=1")
+        n.wait(b"WATCHDOG=1")
+        n.process.send_signal(signal.SIGHUP)
+        assert b"MONOTONIC_USEC=" in n.wait(b"RELOADING=1")
+        n.wait(b"READY=1")
+        n.process.terminate()
+        n.wait(b"STOPPING=1")
+        assert n.process.wait(15) == 0
+
+
+def test_a_reload_with_a_mistake_is_over_for_systemd_too(make_server):
+    server = make_server(start=False, settings={"message_max": "3 parsecs"})
+    server.settings, wrong = {}, server.settings
+    server.write_conf()
+    with Notified(server) as n:
+        n.wait(b"READY=1")
+        server.settings = wrong
+        server.write_conf()
+        n.process.send_signal(signal.SIGHUP)
+        n.wait(b"RELOADING=1")
+        n.wait(b"READY=1")
+
+
+def test_a_reload_does_not_wait_for_the_dead(make_server):
+    server = make_server(start=False)
+    server.write_conf()
+    with Notified(server) as n:
+        n.wait(b"READY=1")
+        keep, = [p for p in process_tree(n.process.pid) if "--process=keep" in title(p)]
+        os.kill(keep, signal.SIGSTOP)  # it will not answer
+        n.process.send_signal(signal.SIGHUP)
+        n.wait(b"RELOADING=1")
+        os.kill(keep, signal.SIGKILL)
+        n.wait(b"READY=1")
 
 
 def test_a_stop_ends_idle_sessions_with_bye(make_server):
