@@ -2,6 +2,7 @@
 //
 // check: recounts everything and names each difference.
 #include "admin/admin_internal.h"
+#include "queue/queue.h"
 #include "store/store_check.h"
 
 #include "base/banned.h"
@@ -71,7 +72,8 @@ static json_t *totals_json(const struct check_totals *t, uint64_t unlisted)
 enum err admin_check(struct admin_call *c)
 {
     struct check_options o = {.read_bodies = admin_bool(c, "read_bodies"),
-                              .repair = admin_bool(c, "repair")};
+                              .repair = admin_bool(c, "repair"),
+                              .other_bodies = queue_bodies};
     struct check k = {.call = c};
     struct check_totals t;
     struct account account;

@@ -245,6 +245,12 @@ static void put_what(struct buf *b, struct log_names *n, const struct change *c)
     case CHANGE_REPAIRED:
         buf_printf(b, "repaired the store: %.*s", SPAN_ARG(c->after));
         break;
+    case CHANGE_ROUTE:
+        buf_printf(b, "changed where mail goes: %.*s", SPAN_ARG(c->after));
+        break;
+    case CHANGE_RULES:
+        buf_printf(b, "changed the rules: %.*s", SPAN_ARG(c->after));
+        break;
     }
 }
 
@@ -264,6 +270,8 @@ static const char *const kind_names[] = {
     [CHANGE_ACCOUNT] = "account",
     [CHANGE_FORGOTTEN] = "forgotten",
     [CHANGE_REPAIRED] = "repaired",
+    [CHANGE_ROUTE] = "route",
+    [CHANGE_RULES] = "rules",
 };
 
 // "Thunderbird (192.0.2.7)", "the administrator".

@@ -139,6 +139,9 @@ enum err queue_notice_take(struct queue *q, struct queue_job **out);
 // for the next time. Frees the job.
 enum err queue_notice_done(struct queue *q, struct queue_job *job, bool sent);
 
+// Names the body of every message in the queue, as the snapshot shows it; for `mailkeep check`.
+enum err queue_bodies(struct snapshot *s, void (*add)(void *to, body_id id), void *to);
+
 // ---- administration -----------------------------------------------------------------------------
 
 typedef bool queue_list_fn(void *arg, const struct queue_message *m,

@@ -10,7 +10,6 @@
 
 struct list_walk {
     struct snapshot *snapshot;
-    unsigned shard;
     const struct queue_message *message;
     queue_list_fn *fn;
     void *arg;
@@ -24,18 +23,22 @@ static enum err list_recipient(void *arg, const struct queue_recipient *r)
     return w->fn(w->arg, w->message, r) ? ERR_OK : ERR_EOF;
 }
 
-static enum err list_message(struct list_walk *w, const struct queue_message *m)
+static enum err list_message(void *arg, const struct queue_message *m)
 {
+    struct list_walk *w = arg;
+
     w->message = m;
     return queue_each_recipient(w->snapshot, m->id, list_recipient, w);
 }
 
-static enum err list_shard(struct list_walk *w)
+// Calls `fn` for each message of a shard; ends with its first error.
+typedef enum err message_fn(void *arg, const struct queue_message *m);
+static enum err each_message(struct snapshot *s, unsigned shard, message_fn *fn, void *arg)
 {
     struct queue_key from = queue_key_plain(QUEUE_KEY_MESSAGE), to = queue_key_after(from);
     struct scan *scan;
     struct span key, value;
-    enum err e = scan_open(w->snapshot, queue_shard_account(w->shard), queue_key_span(&from),
+    enum err e = scan_open(s, queue_shard_account(shard), queue_key_span(&from),
                            queue_key_span(&to), false, &scan);
 
     if (e != ERR_OK) {
@@ -47,7 +50,7 @@ static enum err list_shard(struct list_walk *w)
 
         e = queue_key_read_id(key, &id) ? ERR_OK : ERR_CORRUPT;
         e = e == ERR_OK ? queue_message_decode(id, value, &m) : e;
-        e = e == ERR_OK ? list_message(w, &m) : e;
+        e = e == ERR_OK ? fn(arg, &m) : e;
         if (e != ERR_OK) {
             break;
         }
@@ -66,17 +69,40 @@ enum err queue_list(struct queue *q, queue_id only, queue_list_fn *fn, void *arg
         return e;
     }
     if (only) {
-        w.shard = queue_shard_of(only);
-        e = w.shard < QUEUE_SHARDS ? queue_get_message(w.snapshot, w.shard, only, &m)
-                                   : ERR_NOT_FOUND;
+        unsigned shard = queue_shard_of(only);
+
+        e = shard < QUEUE_SHARDS ? queue_get_message(w.snapshot, shard, only, &m) : ERR_NOT_FOUND;
         e = e == ERR_OK ? list_message(&w, &m) : e;
     }
     for (unsigned i = 0; i < QUEUE_SHARDS && !only && e == ERR_OK; i++) {
-        w.shard = i;
-        e = list_shard(&w);
+        e = each_message(w.snapshot, i, list_message, &w);
     }
     snapshot_close(w.snapshot);
     return e == ERR_EOF ? ERR_OK : e;
+}
+
+struct bodies_walk {
+    void (*add)(void *to, body_id id);
+    void *to;
+};
+
+static enum err add_body(void *arg, const struct queue_message *m)
+{
+    const struct bodies_walk *w = arg;
+
+    w->add(w->to, m->body);
+    return ERR_OK;
+}
+
+enum err queue_bodies(struct snapshot *s, void (*add)(void *to, body_id id), void *to)
+{
+    struct bodies_walk w = {add, to};
+    enum err e = ERR_OK;
+
+    for (unsigned i = 0; i < QUEUE_SHARDS && e == ERR_OK; i++) {
+        e = each_message(s, i, add_body, &w);
+    }
+    return e;
 }
 
 // ---- acting -------------------------------------------------------------------------------------

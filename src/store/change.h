@@ -25,6 +25,8 @@ enum change_kind {
     CHANGE_ACCOUNT,   // made, renamed, suspended, password set: `after` says it in words
     CHANGE_FORGOTTEN, // expunged messages whose time was up were dropped: value: number of them
     CHANGE_REPAIRED,  // mended by `mailkeep check`: `after` says what
+    CHANGE_ROUTE,     // an alias or another name of a domain: `after` says it in words
+    CHANGE_RULES,     // a Sieve script or the forwarding: `after` says it in words
 };
 
 // One record of an entry; a commit may have several (a move has two).

@@ -9,7 +9,7 @@
 #include <utf8proc.h>
 
 #include "base/utf8.h"
-#include "store/store_internal.h"
+#include "store/rules_internal.h"
 
 #include "base/banned.h"
 
@@ -222,9 +222,14 @@ static enum err domain_add_edit(struct edit *ed, void *arg)
 {
     const struct domain_args *a = arg;
     struct domain_record d = {.created = edit_now_s(ed)};
+    bool is_alias;
     enum err e = domain_get(&ed->view, a->domain, &(struct domain_record){0});
 
     if (e != ERR_NOT_FOUND) {
+        return e == ERR_OK ? ERR_EXISTS : e;
+    }
+    e = route_is_domain_alias(&ed->view, a->domain, &is_alias);
+    if (e != ERR_OK || is_alias) {
         return e == ERR_OK ? ERR_EXISTS : e;
     }
     e = domain_put(ed, a->domain, &d);
@@ -236,9 +241,11 @@ static enum err domain_remove_edit(struct edit *ed, void *arg)
     const struct domain_args *a = arg;
     struct key k = key_text(KEY_DOMAIN, a->domain);
     struct domain_record d;
+    bool used = false;
     enum err e = domain_get(&ed->view, a->domain, &d);
 
-    if (e == ERR_OK && d.accounts) {
+    e = e == ERR_OK ? route_domain_used(&ed->view, a->domain, &used) : e;
+    if (e == ERR_OK && (d.accounts || used)) {
         e = ERR_DENIED;
     }
     e = e != ERR_OK ? e : edit_delete(ed, &k);
@@ -498,9 +505,14 @@ static enum err add_reserve(struct edit *ed, void *arg)
     struct entry_record entry = {
         .state = ENTRY_MAKING, .standard_mailboxes = a->standard_mailboxes, .address = a->name};
     account_id taken;
+    bool is_alias;
     enum err e = name_to_id(&ed->view, a->name, &taken);
 
     if (e != ERR_NOT_FOUND) {
+        return e == ERR_OK ? ERR_EXISTS : e;
+    }
+    e = route_name_taken(&ed->view, a->name, &is_alias);
+    if (e != ERR_OK || is_alias) {
         return e == ERR_OK ? ERR_EXISTS : e;
     }
     a->id = ed->header.next_account++;

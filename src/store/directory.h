@@ -27,7 +27,7 @@ enum err directory_name_check(struct arena *a, struct span name, struct span def
                               struct span *out, const char **out_reason);
 
 enum err directory_domain_add(struct store *s, const struct actor *by, struct span domain);
-// ERR_DENIED while it still has accounts.
+// ERR_DENIED while it still has accounts, aliases or other names (route.h).
 enum err directory_domain_remove(struct store *s, const struct actor *by, struct span domain);
 typedef bool directory_domain_fn(void *arg, struct span domain, uint64_t accounts); // false: stop
 enum err directory_domain_list(struct store *s, directory_domain_fn *fn, void *arg);

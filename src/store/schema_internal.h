@@ -39,12 +39,18 @@ enum key_kind {
     KEY_THREAD = 't',
     KEY_EXPUNGED = 'x',
     KEY_CHANGE = 'c',
+    KEY_FORWARD = 'f',
+    KEY_SCRIPT = 'i',
+    KEY_SCRIPT_ACTIVE = 'j',
+    KEY_REMEMBERED = 'w',
     // in account 0
     KEY_SCHEMA = 'V',
     KEY_DOMAIN = 'D',
     KEY_ADDRESS = 'A',
     KEY_ACCOUNT_ID = 'I',
     KEY_PENDING = 'P',
+    KEY_ALIAS = 'R',
+    KEY_DOMAIN_ALIAS = 'E',
 };
 
 struct key {

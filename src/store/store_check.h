@@ -14,6 +14,8 @@ struct check_options {
     bool only_set;
     bool read_bodies; // read every body and verify its checksum
     bool repair;      // mend what can be derived from what is left; each repair is a change
+    // Names each body that others than accounts use, once a use (queue_bodies); NULL: nobody.
+    enum err (*other_bodies)(struct snapshot *s, void (*add)(void *to, body_id id), void *to);
 };
 struct check_totals {
     uint64_t accounts, mailboxes, placements, messages, bodies, changes;

@@ -468,6 +468,23 @@ static void body_used(struct edit *ed)
     assert_ok(batch_use_body(ed->batch, letter(ed, 3).body));
 }
 
+static void script_broken(struct edit *ed)
+{
+    put(ed, key_text(KEY_SCRIPT, SPAN("main")), SPAN("\x01\0\x7f"));
+}
+static void script_active_lost(struct edit *ed)
+{
+    put(ed, key_plain(KEY_SCRIPT_ACTIVE), SPAN("\x01\x01z"));
+}
+static void forwarding_broken(struct edit *ed)
+{
+    put(ed, key_plain(KEY_FORWARD), SPAN("\x01\x09"));
+}
+static void remembered_broken(struct edit *ed)
+{
+    put(ed, key_u64(KEY_REMEMBERED, 1), SPAN("\x01"));
+}
+
 // Of account 0.
 static void domain_count_wrong(struct edit *ed)
 {
@@ -493,6 +510,22 @@ static void next_account_low(struct edit *ed)
 static void accounts_wrong(struct edit *ed)
 {
     ed->header.accounts = 0;
+}
+static void alias_of_nobody(struct edit *ed)
+{
+    put(ed, key_text(KEY_ALIAS, SPAN("a@nowhere.example")), SPAN("\x01\0"));
+}
+static void alias_broken(struct edit *ed)
+{
+    put(ed, key_text(KEY_ALIAS, SPAN("a@example.org")), SPAN("\x01\x05"));
+}
+static void alias_and_account(struct edit *ed)
+{
+    put(ed, key_text(KEY_ALIAS, SPAN("u1@example.org")), SPAN("\x01\0"));
+}
+static void domain_alias_of_nobody(struct edit *ed)
+{
+    put(ed, key_text(KEY_DOMAIN_ALIAS, SPAN("a.example")), SPAN("\x01\x01z"));
 }
 static void account_pending(struct edit *ed)
 {
@@ -577,7 +610,15 @@ static const struct damage damages[] = {
     OF(key_unknown, false),
     OF(body_dropped, false),
     OF(body_used, false),
+    OF(script_broken, false),
+    OF(script_active_lost, true),
+    OF(forwarding_broken, false),
+    OF(remembered_broken, true),
     OF_DIRECTORY(domain_count_wrong, true),
+    OF_DIRECTORY(alias_of_nobody, false),
+    OF_DIRECTORY(alias_broken, false),
+    OF_DIRECTORY(alias_and_account, false),
+    OF_DIRECTORY(domain_alias_of_nobody, false),
     OF_DIRECTORY(address_lost, true),
     OF_DIRECTORY(address_stale, true),
     OF_DIRECTORY(next_account_low, true),

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
-#include "store/check_internal.h"
+#include "store/check/check_internal.h"
 
 #include "base/banned.h"
 
@@ -117,7 +117,7 @@ static enum err check_account_record(struct check *c)
 // Keys that no version of this program has written.
 static enum err check_unknown_keys(struct check *c)
 {
-    char known[] = "HVADIPabnskumtxc";
+    char known[] = "HVADIPREabnskumtxcfijw";
     struct scan *scan;
     struct span key, value;
     char next = 0;
@@ -132,7 +132,7 @@ static enum err check_unknown_keys(struct check *c)
         }
         e = scan_next(scan, &key, &value);
         if (e == ERR_OK) {
-            bool directory = key.n && strchr("VADIP", key.p[0]);
+            bool directory = key.n && strchr("VADIPRE", key.p[0]);
 
             if (!key.n || !strchr(known, key.p[0]) || (directory && c->account != 0)) {
                 check_problem(c, false, "there is a key of an unknown kind (byte %d)",
@@ -155,6 +155,7 @@ static enum err check_all_of(struct check *c)
     e = e != ERR_OK ? e : check_messages(c);
     e = e != ERR_OK ? e : check_threads(c);
     e = e != ERR_OK ? e : check_log(c);
+    e = e != ERR_OK ? e : check_rules(c);
     if (e == ERR_OK) {
         check_header(c);
     }
@@ -284,6 +285,7 @@ static enum err check_directory(struct check *c)
 
     e = e != ERR_OK ? e : view_each(c->v, &names, check_address, &p);
     e = e != ERR_OK ? e : view_each(c->v, &domains, check_domain, &p);
+    e = e != ERR_OK ? e : check_routes(c);
     for (size_t i = 0; i < p.ids.n && e == ERR_OK; i++) {
         e = snapshot_get(c->v->snapshot, p.ids.p[i], key_span(&header), &value);
         if (e == ERR_NOT_FOUND) {
@@ -457,6 +459,13 @@ static enum err collect_bodies(struct bodies_pass *p, account_id account)
     return e == ERR_NOT_FOUND ? ERR_OK : e;
 }
 
+static void add_body(void *to, body_id id)
+{
+    struct bodies_pass *p = to;
+
+    id_list_add(&p->bodies, id, &p->failed);
+}
+
 // Uses as the messages have them against uses as the engine has them.
 static enum err compare_bodies(struct bodies_pass *p, check_fn *fn, void *arg,
                                struct check_totals *totals)
@@ -485,7 +494,8 @@ static enum err compare_bodies(struct bodies_pass *p, check_fn *fn, void *arg,
     return ERR_OK;
 }
 
-static enum err check_bodies(struct store *s, check_fn *fn, void *arg, struct check_totals *totals)
+static enum err check_bodies(struct store *s, const struct check_options *o, check_fn *fn,
+                             void *arg, struct check_totals *totals)
 {
     struct bodies_pass p = {0};
     struct engine_status before, after;
@@ -500,6 +510,9 @@ static enum err check_bodies(struct store *s, check_fn *fn, void *arg, struct ch
     e = collect_ids(&p);
     for (size_t i = 0; i < p.accounts.n && e == ERR_OK; i++) {
         e = collect_bodies(&p, p.accounts.p[i]);
+    }
+    if (e == ERR_OK && o->other_bodies) {
+        e = o->other_bodies(p.snapshot, add_body, &p);
     }
     e = e == ERR_OK && p.failed ? ERR_NOMEM : e;
     uint64_t known = totals->bodies;
@@ -538,7 +551,7 @@ enum err store_check(struct store *s, const struct check_options *o, check_fn *f
             e = check_one(s, ids.accounts.p[i], o, fn, arg, &totals);
             e = e == ERR_NOT_FOUND ? ERR_OK : e; // being made, or just removed
         }
-        e = e != ERR_OK ? e : check_bodies(s, fn, arg, &totals);
+        e = e != ERR_OK ? e : check_bodies(s, o, fn, arg, &totals);
         free(ids.accounts.p);
     }
     if (e == ERR_OK) {

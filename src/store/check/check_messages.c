@@ -3,7 +3,7 @@
 // Checks messages and what refers to them, the thread index, and the change log.
 #include <stdlib.h>
 
-#include "store/check_internal.h"
+#include "store/check/check_internal.h"
 
 #include "base/banned.h"
 

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The check of one account, in three files: store_check.c (what is looked at, the directory, the
+// The check of one account, in four files: store_check.c (what is looked at, the directory, the
 // bodies), check_mailboxes.c (mailboxes, names, keywords, placements), check_messages.c (messages,
-// restorable ones, threads, the change log). Only these include this.
+// restorable ones, threads, the change log), check_rules.c (aliases, scripts, forwarding). Only
+// these include this.
 //
 // With `ed` the same code mends as it goes: the whole account is checked in one edit, and what can
 // be derived is put into its batch.
-#ifndef STORE_CHECK_INTERNAL_H
-#define STORE_CHECK_INTERNAL_H
+#ifndef STORE_CHECK_CHECK_INTERNAL_H
+#define STORE_CHECK_CHECK_INTERNAL_H
 
 #include "store/store_check.h"
 #include "store/store_internal.h"
@@ -61,5 +62,7 @@ enum err check_placements(struct check *c);
 enum err check_messages(struct check *c);
 enum err check_threads(struct check *c);
 enum err check_log(struct check *c);
+enum err check_routes(struct check *c); // of account 0
+enum err check_rules(struct check *c);
 
 #endif

@@ -2,7 +2,7 @@
 //
 // Checks mailboxes, their names and keywords, and recounts their placements.
 #include "base/log.h"
-#include "store/check_internal.h"
+#include "store/check/check_internal.h"
 
 #include "base/banned.h"
 

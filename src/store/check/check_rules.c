@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The check of where mail goes: aliases and other names of domains (in account 0), scripts,
+// forwarding and what the rules remember (in an account).
+#include "store/check/check_internal.h"
+#include "store/rules_internal.h"
+
+#include "base/banned.h"
+
+static bool is_our_domain(struct check *c, struct span domain)
+{
+    struct key k = key_text(KEY_DOMAIN, span_first(domain, 255));
+    struct span value;
+
+    return view_get(c->v, &k, &value) == ERR_OK;
+}
+
+static enum err check_alias(void *arg, struct span key, struct span value)
+{
+    struct check *c = arg;
+    struct span address = span_skip(key, 1), *targets;
+    struct key account = key_text(KEY_ADDRESS, span_first(address, 255));
+    struct arena arena;
+    size_t count;
+
+    arena_init(&arena, 4u << 20);
+    if (route_alias_decode(value, &arena, &targets, &count) != ERR_OK) {
+        check_problem(c, false, "the alias %.*s cannot be read", SPAN_ARG(address));
+    }
+    arena_finish(&arena);
+    if (!is_our_domain(c, span_skip(address, span_find_byte(address, '@') + 1))) {
+        check_problem(c, false, "the alias %.*s is of no domain that is here", SPAN_ARG(address));
+    }
+    if (view_get(c->v, &account, &value) == ERR_OK) {
+        check_problem(c, false, "%.*s is both an account and an alias", SPAN_ARG(address));
+    }
+    return ERR_OK;
+}
+
+static enum err check_domain_alias(void *arg, struct span key, struct span value)
+{
+    struct check *c = arg;
+    struct span domain = span_skip(key, 1), target;
+
+    if (str_decode(value, DOMAIN_BYTES_MAX, &target) != ERR_OK || !is_our_domain(c, target)) {
+        check_problem(c, false, "the domain name %.*s stands for no domain that is here",
+                      SPAN_ARG(domain));
+    }
+    return ERR_OK;
+}
+
+enum err check_routes(struct check *c)
+{
+    struct key aliases = key_plain(KEY_ALIAS), names = key_plain(KEY_DOMAIN_ALIAS);
+    enum err e = view_each(c->v, &aliases, check_alias, c);
+
+    return e == ERR_OK ? view_each(c->v, &names, check_domain_alias, c) : e;
+}
+
+static enum err check_script(void *arg, struct span key, struct span value)
+{
+    struct check *c = arg;
+    struct script s;
+
+    if (rules_script_decode(value, &s) != ERR_OK) {
+        check_problem(c, false, "the script %.*s cannot be read", SPAN_ARG(span_skip(key, 1)));
+    }
+    return ERR_OK;
+}
+
+static enum err check_active(struct check *c)
+{
+    struct key active = key_plain(KEY_SCRIPT_ACTIVE);
+    struct span name, value;
+
+    if (rules_active_name(c->v, &name) == ERR_OK) {
+        struct key script = key_text(KEY_SCRIPT, name);
+
+        if (name.n == 0 || view_get(c->v, &script, &value) == ERR_OK) {
+            return ERR_OK;
+        }
+    }
+    check_problem(c, true, "the active script is not there");
+    return c->ed ? edit_delete(c->ed, &active) : ERR_OK;
+}
+
+static enum err check_remembered(void *arg, struct span key, struct span value)
+{
+    struct check *c = arg;
+    int64_t until;
+
+    if (key.n != 9 || unpack_version(&value) != ERR_OK || !unpack_i64(&value, &until)) {
+        check_problem(c, true, "something the rules remember cannot be read");
+        return c->ed ? batch_delete(c->ed->batch, key) : ERR_OK;
+    }
+    return ERR_OK;
+}
+
+static enum err check_forwarding(struct check *c)
+{
+    struct key k = key_plain(KEY_FORWARD);
+    struct forwarding f;
+    struct arena arena;
+    struct span value;
+    enum err e = view_get(c->v, &k, &value);
+
+    if (e != ERR_OK) {
+        return e == ERR_NOT_FOUND ? ERR_OK : e;
+    }
+    arena_init(&arena, 64 << 10);
+    if (rules_forwarding_decode(value, &arena, &f) != ERR_OK) {
+        check_problem(c, false, "the forwarding cannot be read");
+    }
+    arena_finish(&arena);
+    return ERR_OK;
+}
+
+enum err check_rules(struct check *c)
+{
+    struct key scripts = key_plain(KEY_SCRIPT), remembered = key_plain(KEY_REMEMBERED);
+    enum err e = view_each(c->v, &scripts, check_script, c);
+
+    e = e == ERR_OK ? check_active(c) : e;
+    e = e == ERR_OK ? check_forwarding(c) : e;
+    return e == ERR_OK ? view_each(c->v, &remembered, check_remembered, c) : e;
+}
