@@ -124,6 +124,22 @@ static void print_help(void)
     printf("\n`mailkeep help COMMAND` says more about one; see also mailkeep(8).\n");
 }
 
+// `help account`: the commands that begin with the word. False when there are none.
+static bool help_group(const char *word)
+{
+    size_t n = strlen(word);
+    bool any = false;
+
+    for (const struct cli_command *row = cli_commands; row->name; row++) {
+        if (strncmp(row->name, word, n) == 0 && row->name[n] == ' ') {
+            printf("%smailkeep %s%s%s\n    %s.\n", any ? "\n" : "", row->name,
+                   row->args[0] ? " " : "", row->args, row->summary);
+            any = true;
+        }
+    }
+    return any;
+}
+
 static int help(struct cli *c, int argc, char **argv)
 {
     char name[64] = "";
@@ -141,8 +157,12 @@ static int help(struct cli *c, int argc, char **argv)
     }
     const struct cli_command *row = find_row(name);
 
+    if (!row && help_group(name)) {
+        return CLI_OK;
+    }
     if (!row) {
-        return cli_fail(c, CLI_USAGE, "there is no command \"%s\"", name);
+        return cli_fail(c, CLI_USAGE, "there is no command \"%s\"; `mailkeep help` lists them",
+                        name);
     }
     printf("usage: mailkeep %s%s%s\n\n%s.\n", row->name, row->args[0] ? " " : "", row->args,
            row->summary);

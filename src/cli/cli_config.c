@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "cli/cli_commands.h"
+#include "cli/cli_text.h"
 #include "conf/conf.h"
 
 #include "base/banned.h"
@@ -13,16 +14,16 @@
 
 int cli_config_check(struct cli *c, int argc, char **argv)
 {
-    (void)argv;
-    if (argc != 1) {
-        return cli_usage(c);
-    }
-    bool present = c->config_given || access(c->config_path, F_OK) == 0;
-    int code = cli_settings(c);
+    int code = cli_words_check(c, &argc, argv, 0, 0);
 
-    if (code) {
+    if (code == CLI_OK) {
+        code = cli_settings(c);
+    }
+    if (code != CLI_OK) {
         return code;
     }
+    bool present = c->config_given || access(c->config_path, F_OK) == 0;
+
     if (c->json) {
         cli_print_json(json_pack("{s:b, s:s}", "ok", 1, "file", c->config_path));
     } else if (!c->quiet) {
@@ -72,7 +73,8 @@ int cli_config_show(struct cli *c, int argc, char **argv)
         return cli_usage(c);
     }
     if (argc == 2 && !setting_find(span_from_str(argv[1]), &only)) {
-        return cli_fail(c, CLI_NOT_FOUND, "there is no setting %s", argv[1]);
+        return cli_fail(c, CLI_NOT_FOUND,
+                        "there is no setting \"%s\"; `mailkeep config show` lists them", argv[1]);
     }
     int code = cli_settings(c);
 

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "cli/cli_commands.h"
+#include "cli/cli_text.h"
 #include "supervisor/supervisor.h"
 
 #include "base/banned.h"
@@ -18,12 +19,16 @@ int cli_serve(struct cli *c, int argc, char **argv)
     o.background = cli_flag(&argc, argv, "--background");
     bool foreground = cli_flag(&argc, argv, "--foreground"); // the default, said aloud
 
-    if (argc != 1 || (foreground && o.background)) {
-        return cli_usage(c);
-    }
-    int code = cli_settings(c);
+    int code = cli_words_check(c, &argc, argv, 0, 0);
 
-    if (code) {
+    if (code == CLI_OK && foreground && o.background) {
+        cli_fail(c, CLI_USAGE, "--foreground and --background contradict each other");
+        code = cli_usage(c);
+    }
+    if (code == CLI_OK) {
+        code = cli_settings(c);
+    }
+    if (code != CLI_OK) {
         return code;
     }
     if (!c->config_given && access(c->config_path, F_OK) != 0) {
