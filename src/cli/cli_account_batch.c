@@ -8,6 +8,7 @@
 #include "auth/password.h"
 #include "cli/cli_link.h"
 #include "cli/cli_text.h"
+#include "keep/keep_store.h"
 
 #include "base/banned.h"
 
@@ -23,10 +24,7 @@ struct batch {
 static int hash_shared(struct cli *c, json_t *args)
 {
     const json_t *password = json_object_get(args, "password");
-    struct password_params params = {
-        .memory_kib = (uint32_t)(conf_value_bytes(c->settings, SETTING_ARGON2_MEMORY) / 1024),
-        .passes = (uint32_t)conf_value_count(c->settings, SETTING_ARGON2_PASSES),
-        .lanes = (uint32_t)conf_value_count(c->settings, SETTING_ARGON2_LANES)};
+    struct password_params params = keep_password_params(c->settings);
     struct span text = span_of(json_string_value(password), json_string_length(password));
     struct buf hash;
 
