@@ -46,11 +46,11 @@ static int setup(void **state)
     (void)anna;
     (void)bob;
     assert_ok(quota_set(b->store, full, &tester, 10, UINT64_MAX));
-    forward(away, false, "away@elsewere.example");
+    forward(away, false, "away@elsewhere.example");
     forward(loop, true, "circle@example.org");
     assert_ok(directory_account_set_state(b->store, &tester, gone, ACCOUNT_SUSPENDED));
     ALIAS("team@example.org", "anna@example.org", "bob@example.org", "full@example.org");
-    ALIAS("all@example.org", "team@example.org", "anna@example.org", "x@elsewere.example");
+    ALIAS("all@example.org", "team@example.org", "anna@example.org", "x@elsewhere.example");
     ALIAS("circle@example.org", "loop@example.org");
     ALIAS("snake@example.org", "tail@example.org");
     ALIAS("tail@example.org", "snake@example.org");
@@ -118,8 +118,8 @@ static void test_refusals(void **state)
     assert_string_equal(RESOLVE(false, "nobody@example.org"), "| 1");
     assert_string_equal(RESOLVE(false, "gone@example.org"), "| 2");
     assert_string_equal(RESOLVE(false, "full@example.org"), "| 3");
-    assert_string_equal(RESOLVE(false, "x@elsewere.example"), "| 4");
-    assert_string_equal(RESOLVE(true, "x@elsewere.example"), "x@elsewh | 0");
+    assert_string_equal(RESOLVE(false, "x@elsewhere.example"), "| 4");
+    assert_string_equal(RESOLVE(true, "x@elsewhere.example"), "x@elsew | 0");
     assert_string_equal(RESOLVE(false, "dead@example.org"), "| 1");
     assert_string_equal(RESOLVE(false, "no address"), "| 1");
     // A member that did not get it does not count as served because its group was.
