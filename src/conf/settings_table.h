@@ -19,6 +19,8 @@ SETTING(USER, user, TEXT, "mailkeep", 1, 64, START,
         "User the keep process (which owns the mail) becomes when the server is started as root.")
 SETTING(GATE_USER, gate_user, TEXT, "mailkeep-gate", 1, 64, START,
         "User the gate process (which talks to strangers) becomes when started as root.")
+SETTING(COURIER_USER, courier_user, TEXT, "mailkeep-courier", 1, 64, START,
+        "User the courier process (which talks to other servers) becomes when started as root.")
 SETTING(DEFAULT_DOMAIN, default_domain, TEXT, "", 0, 253, START,
         "Domain added to a login name that has none, so that `anna` is `anna@example.org`.")
 SETTING(LOG_LEVEL, log_level, CHOICE, "info", 0, 0, LIVE,

@@ -152,8 +152,9 @@ static void on_link(void *arg, enum ipc_process peer, int fd)
 {
     struct gate_main *m = arg;
 
-    (void)peer; // keep is the only one yet
-    if (keep_attach(&m->gate, fd) != ERR_OK) {
+    if (peer != IPC_KEEP) {
+        close(fd); // nothing to ask the courier yet
+    } else if (keep_attach(&m->gate, fd) != ERR_OK) {
         log_error("the new conversation with keep could not be opened");
         close(fd);
     }

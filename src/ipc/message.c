@@ -9,7 +9,8 @@
 
 const char *ipc_process_name(enum ipc_process p)
 {
-    static const char *const names[IPC_PROCESSES] = {[IPC_KEEP] = "keep", [IPC_GATE] = "gate"};
+    static const char *const names[IPC_PROCESSES] = {
+        [IPC_KEEP] = "keep", [IPC_GATE] = "gate", [IPC_COURIER] = "courier"};
 
     return p < IPC_PROCESSES ? names[p] : "?";
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The messages between supervisor, gate, keep (and courier): structs and their bytes. The fields
+// The messages between supervisor, gate, keep and courier: structs and their bytes. The fields
 // are declared in message_table.h. A frame is
 //     u32 length of what follows | u8 version | u8 type | u16 descriptors that come with it |
 //     fields
@@ -15,14 +15,14 @@
 #include "base/err.h"
 #include "base/span.h"
 
-#define IPC_VERSION         2
+#define IPC_VERSION         3
 #define IPC_HEADER_BYTES    8
 #define IPC_FRAME_BYTES_MAX (1u << 20) // header included
 #define IPC_FDS_MAX         64         // descriptors with one message
 #define IPC_STAY            UINT32_MAX // uid, gid: no change
 
 // The children of the supervisor. A number is a bit in START's `links`.
-enum ipc_process { IPC_KEEP, IPC_GATE, IPC_PROCESSES }; // courier joins here
+enum ipc_process { IPC_KEEP, IPC_GATE, IPC_COURIER, IPC_PROCESSES };
 
 const char *ipc_process_name(enum ipc_process p); // "keep"; static
 
@@ -33,6 +33,28 @@ enum ipc_auth {
     IPC_AUTH_BAD = 1,         // no such user or wrong password, never said which
     IPC_AUTH_UNAVAILABLE = 2, // could not be checked now
     IPC_AUTH_TOO_MANY = 3,    // too many connections or too many failures
+};
+
+// How the recipient of a relayed message fared; in the order of the queue's outcomes.
+enum ipc_relay_outcome {
+    IPC_RELAY_DELIVERED,
+    IPC_RELAY_DEFERRED, // this recipient: try again later
+    IPC_RELAY_FAILED,   // for good
+    IPC_RELAY_UNTRIED,  // nobody could be asked: the destination's fault, not the recipient's
+};
+
+enum ipc_relay_tls {
+    IPC_RELAY_TLS_OPPORTUNISTIC = 0, // to an MX: DANE and MTA-STS decide before that
+    IPC_RELAY_TLS_REQUIRED = 1,      // STARTTLS and a certificate that is checked
+    IPC_RELAY_TLS_IMPLICIT = 2,      // TLS from the first byte, certificate checked
+};
+
+enum ipc_dns_status {
+    IPC_DNS_OK = 0,
+    IPC_DNS_NO_NAME = 1, // the name does not exist (NXDOMAIN)
+    IPC_DNS_NO_DATA = 2, // it exists, without records of this type
+    IPC_DNS_TEMPORARY = 3,
+    IPC_DNS_BOGUS = 4, // signed, and the signature does not hold: never to be used
 };
 
 enum ipc_type {

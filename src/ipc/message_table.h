@@ -57,3 +57,62 @@ MESSAGE(HANDOFF, 22, handoff,
     TEXT(tls_text, 96)            // "TLSv1.3 TLS_AES_256_GCM_SHA384"
     TEXT(client_id, 4096)         // the list of the client's ID command as sent, or empty
     TEXT(input, 131072))          // bytes after the command, not yet looked at
+
+// ---- keep and courier ---------------------------------------------------------------------------
+
+// Keep to courier over the link, with one descriptor: one end of a socket pair. Everything about
+// one transaction goes over that pair, in frames like these: keep sends RELAY_JOB, a RELAY_RCPT for
+// each recipient, then RELAY_BODY until the last; the courier sends a RELAY_RESULT for each
+// recipient, in any order, then RELAY_END, and closes. Keep sends without waiting for an answer;
+// results may come before all of the body was taken, and then the rest is not wanted. When either
+// side closes early nothing more comes: recipients without a result were not delivered, as far as
+// is known.
+MESSAGE(RELAY, 60, relay, U64(id))
+MESSAGE(RELAY_JOB, 61, relay_job,
+    U64(id)                       // of the message, for the log
+    TEXT(destination, 255)        // a domain, or "[192.0.2.1]"
+    TEXT(route_host, 255)         // empty: by MX of the destination; else this host, or address
+    U16(route_port)               // 0: 25, and 465 for implicit TLS
+    U8(route_tls)                 // enum ipc_relay_tls
+    TEXT(route_user, 1024) TEXT(route_password, 4096) // both empty: no AUTH
+    TEXT(helo, 255)               // our name
+    TEXT(sender, 1024)            // empty: the null path
+    U32(flags)                    // enum queue_message_flag
+    U64(bytes)                    // of the message as sent, header lines that go before included
+    TEXT(envid, 100)              // decoded; empty: none
+    U32(recipients))              // 1 to 1000
+MESSAGE(RELAY_RCPT, 62, relay_rcpt,
+    TEXT(address, 1024)
+    TEXT(orcpt, 1024)             // decoded, "rfc822;anna@example.org"; empty: none
+    U8(notify))                   // enum queue_notify
+MESSAGE(RELAY_BODY, 63, relay_body, U8(last) TEXT(bytes, 65536))
+MESSAGE(RELAY_RESULT, 64, relay_result,
+    U32(recipient)                // its place in the job, from 0
+    U8(outcome)                   // enum ipc_relay_outcome
+    TEXT(host, 320)               // who said so: "mx.example.org [192.0.2.1]"; may be empty
+    TEXT(reply, 512))             // one clean line: "550 5.1.1 No such user", or our words
+MESSAGE(RELAY_END, 65, relay_end,
+    TEXT(tls, 255)                // what protected it: "TLSv1.3, certificate checked by DANE"
+    TEXT(problem, 512))           // why the destination could not be reached; empty: it was
+
+// ---- gate or keep, and courier ------------------------------------------------------------------
+
+// A question to the DNS; any number may be open, the answers come in any order.
+MESSAGE(DNS_ASK, 70, dns_ask,
+    U64(id)                       // chosen by who asks
+    U16(type)                     // as in the DNS: 1 A, 15 MX, 16 TXT, 28 AAAA, 52 TLSA
+    TEXT(name, 255))              // U-labels or A-labels, without the final dot
+// The records one after the other, each u16 length and data:
+//   A, AAAA     4 or 16 bytes
+//   MX          u16 preference, name (empty: null MX, RFC 7505)
+//   TXT         all its strings joined
+//   CNAME, PTR  name
+//   others      as in the DNS
+// Integers are little-endian; a name is text in lower case without the final dot, a byte that is no
+// letter, digit, "-" or "_" as \DDD.
+MESSAGE(DNS_ANSWER, 71, dns_answer,
+    U64(id)
+    U8(status)                    // enum ipc_dns_status
+    U8(secure)                    // 1: validated with DNSSEC, by us
+    U32(ttl)                      // seconds
+    TEXT(records, 131072))

@@ -13,6 +13,7 @@
 #include <linux/landlock.h>
 #include <seccomp.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -42,7 +43,8 @@
 #define FS_REFER     (1ULL << 13) // version 2
 #define FS_TRUNCATE  (1ULL << 14) // 3
 #define FS_IOCTL_DEV (1ULL << 15) // 5
-#define NET_BOTH     3ULL         // 4: bind and connect over TCP
+#define NET_BIND     1ULL         // 4: over TCP
+#define NET_BOTH     3ULL         // 4: bind and connect
 #define SCOPE_BOTH   3ULL         // 6: abstract Unix sockets and signals to outside
 
 #define FS_FIRST     ((1ULL << 13) - 1) // all of version 1
@@ -93,6 +95,29 @@ static void allow_charset_tables(int ruleset)
     globfree(&found);
 }
 
+// Certificates, the trust anchor of DNSSEC, and who answers questions to the DNS.
+static void allow_courier_files(int ruleset)
+{
+    static const char *const paths[] = {
+        "/etc/ssl",
+        "/usr/lib/ssl",
+        "/usr/share/ca-certificates",
+        "/usr/local/share/ca-certificates",
+        "/usr/share/dns",
+        "/etc/resolv.conf",
+        "/etc/hosts",
+        "/run/systemd/resolve",
+    };
+    const uint64_t one_file = LANDLOCK_ACCESS_FS_READ_FILE;
+
+    for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+        // A file has no entries to list, and the kernel wants no such right for it.
+        if (allow_below(ruleset, paths[i], FS_READ) == ERR_IO) {
+            allow_below(ruleset, paths[i], one_file);
+        }
+    }
+}
+
 static enum err enter_landlock(enum sandbox_kind kind, const char *data_dir)
 {
     long version = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
@@ -103,8 +128,11 @@ static enum err enter_landlock(enum sandbox_kind kind, const char *data_dir)
         return ERR_OK;
     }
     uint64_t known = known_fs_rights(version);
-    struct ruleset_attr attr = {
-        .fs = known, .net = version >= 4 ? NET_BOTH : 0, .scoped = version >= 6 ? SCOPE_BOTH : 0};
+    struct ruleset_attr attr = {.fs = known,
+                                .net = version < 4               ? 0
+                                       : kind == SANDBOX_COURIER ? NET_BIND
+                                                                 : NET_BOTH,
+                                .scoped = version >= 6 ? SCOPE_BOTH : 0};
     size_t size = version >= 6 ? 24 : version >= 4 ? 16 : 8;
     int ruleset CLEANUP_FD = (int)syscall(SYS_landlock_create_ruleset, &attr, size, 0);
 
@@ -118,6 +146,8 @@ static enum err enter_landlock(enum sandbox_kind kind, const char *data_dir)
             return e;
         }
         allow_charset_tables(ruleset);
+    } else if (kind == SANDBOX_COURIER) {
+        allow_courier_files(ruleset);
     }
     return syscall(SYS_landlock_restrict_self, ruleset, 0) < 0 ? ERR_IO : ERR_OK;
 }
@@ -218,6 +248,25 @@ static const int file_calls[] = {
     SCMP_SYS(preadv2),   SCMP_SYS(pwritev2),
 };
 
+// For the courier: looking for files and talking to other hosts. Opening files and making sockets
+// come on top, with conditions.
+static const int courier_calls[] = {
+    SCMP_SYS(stat),     SCMP_SYS(lstat),      SCMP_SYS(newfstatat), SCMP_SYS(statx),
+    SCMP_SYS(access),   SCMP_SYS(faccessat),  SCMP_SYS(faccessat2), SCMP_SYS(readlink),
+    SCMP_SYS(getcwd),   SCMP_SYS(getdents64), SCMP_SYS(connect),    SCMP_SYS(bind),
+    SCMP_SYS(recvmmsg), SCMP_SYS(sendmmsg),   SCMP_SYS(pipe),       SCMP_SYS(pipe2),
+    SCMP_SYS(select),   SCMP_SYS(pselect6),   SCMP_SYS(getppid),    SCMP_SYS(epoll_pwait2),
+};
+
+// Calls that the courier may make with some arguments only; with others they are refused as all is
+// that is not listed.
+static const int courier_conditional_calls[] = {
+    SCMP_SYS(open),
+    SCMP_SYS(openat),
+    SCMP_SYS(socket),
+    SCMP_SYS(ioctl),
+};
+
 // What no part of ours would ever try.
 static const int deadly_calls[] = {
     SCMP_SYS(execve),
@@ -270,15 +319,29 @@ static int allow_all(scmp_filter_ctx f, const int *calls, size_t n)
     return r;
 }
 
-// Does the list of keep's allowed calls have it?
-static bool is_file_call(int call)
+static bool is_in(int call, const int *calls, size_t n)
 {
-    for (size_t i = 0; i < sizeof(file_calls) / sizeof(file_calls[0]); i++) {
-        if (file_calls[i] == call) {
+    for (size_t i = 0; i < n; i++) {
+        if (calls[i] == call) {
             return true;
         }
     }
     return false;
+}
+
+#define IS_IN(call, calls) is_in(call, calls, sizeof(calls) / sizeof((calls)[0]))
+
+// Is it among what this kind of process is allowed, if only with conditions?
+static bool is_allowed(int call, enum sandbox_kind kind)
+{
+    switch (kind) {
+    case SANDBOX_KEEP:
+        return IS_IN(call, file_calls);
+    case SANDBOX_COURIER:
+        return IS_IN(call, courier_calls) || IS_IN(call, courier_conditional_calls);
+    default:
+        return false;
+    }
 }
 
 static int add_refusals(scmp_filter_ctx f, enum sandbox_kind kind)
@@ -289,7 +352,7 @@ static int add_refusals(scmp_filter_ctx f, enum sandbox_kind kind)
         r = seccomp_rule_add(f, SCMP_ACT_KILL_PROCESS, deadly_calls[i], 0);
     }
     for (size_t i = 0; i < sizeof(refused_calls) / sizeof(refused_calls[0]) && r == 0; i++) {
-        if (kind == SANDBOX_GATE || !is_file_call(refused_calls[i])) {
+        if (!is_allowed(refused_calls[i], kind)) {
             r = seccomp_rule_add(f, SCMP_ACT_ERRNO(EPERM), refused_calls[i], 0);
         }
     }
@@ -319,6 +382,34 @@ static int add_fcntl(scmp_filter_ctx f)
     return r;
 }
 
+// Files to read, sockets of the Internet, and whether a socket has something to read.
+static int add_courier(scmp_filter_ctx f)
+{
+    const uint64_t writing = O_ACCMODE | O_CREAT | O_TRUNC;
+    static const unsigned families[] = {AF_INET, AF_INET6};
+    int r = allow_all(f, courier_calls, sizeof(courier_calls) / sizeof(courier_calls[0]));
+
+    r = r ? r
+          : seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(openat), 1,
+                             SCMP_A2(SCMP_CMP_MASKED_EQ, writing, O_RDONLY));
+    r = r ? r
+          : seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(open), 1,
+                             SCMP_A1(SCMP_CMP_MASKED_EQ, writing, O_RDONLY));
+    for (size_t i = 0; i < 2 && r == 0; i++) {
+        // Streams and datagrams; the flags that may come with the type are above these bits.
+        r = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2,
+                             SCMP_A0(SCMP_CMP_EQ, families[i]),
+                             SCMP_A1(SCMP_CMP_MASKED_EQ, 0xf, SOCK_STREAM));
+        r = r ? r
+              : seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2,
+                                 SCMP_A0(SCMP_CMP_EQ, families[i]),
+                                 SCMP_A1(SCMP_CMP_MASKED_EQ, 0xf, SOCK_DGRAM));
+    }
+    return r ? r
+             : seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
+                                SCMP_A1(SCMP_CMP_EQ, (scmp_datum_t)FIONBIO));
+}
+
 static int add_allowed(scmp_filter_ctx f, enum sandbox_kind kind)
 {
     static const int sanitizer_calls[] = {SCMP_SYS(prctl), SCMP_SYS(getppid)};
@@ -327,8 +418,12 @@ static int add_allowed(scmp_filter_ctx f, enum sandbox_kind kind)
     if (r == 0 && kind == SANDBOX_KEEP) {
         r = allow_all(f, file_calls, sizeof(file_calls) / sizeof(file_calls[0]));
     }
-    if (r == 0 && kind == SANDBOX_GATE) {
-        // Pairs of sockets inside this machine, for TLS sessions on their way to keep.
+    if (r == 0 && kind == SANDBOX_COURIER) {
+        r = add_courier(f);
+    }
+    if (r == 0 && kind != SANDBOX_KEEP) {
+        // Pairs of sockets inside this machine: for TLS sessions on their way to keep, and for
+        // threads of the resolver.
         r = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(socketpair), 1,
                              SCMP_A0(SCMP_CMP_EQ, AF_UNIX));
     }

@@ -182,8 +182,9 @@ static void on_link(void *arg, enum ipc_process peer, int fd)
 {
     struct keep *k = arg;
 
-    (void)peer; // the gate is the only one yet
-    if (keep_link_attach(k->link, fd) != ERR_OK) {
+    if (peer != IPC_GATE) {
+        close(fd); // nothing to ask the courier yet
+    } else if (keep_link_attach(k->link, fd) != ERR_OK) {
         log_error("the new conversation with the gate could not be opened");
         close(fd);
     }

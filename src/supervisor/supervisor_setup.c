@@ -49,16 +49,30 @@ static bool find_user(struct span name, uint32_t *uid, uint32_t *gid)
     return true;
 }
 
+// Those that own nothing become the user of the setting, or nobody.
+static void choose_plain_user(struct process *p, struct span user)
+{
+    p->uid = p->gid = IPC_STAY;
+    if (geteuid() == 0 && !find_user(user, &p->uid, &p->gid)) {
+        p->uid = p->gid = UID_NOBODY;
+        log_warn("there is no user %.*s: the %s runs as nobody; `useradd --system %.*s` would be "
+                 "better",
+                 SPAN_ARG(user), p->name, SPAN_ARG(user));
+    }
+}
+
 // Started as root, keep becomes `user`. Without that user it becomes the owner of the data
 // directory; when that is root, it stays root, but without capabilities and inside the sandbox.
 static void choose_users(struct supervisor *s)
 {
-    struct process *keep = &s->processes[IPC_KEEP], *gate = &s->processes[IPC_GATE];
+    struct process *keep = &s->processes[IPC_KEEP];
     struct span user = conf_value_text(s->settings, SETTING_USER);
-    struct span gate_user = conf_value_text(s->settings, SETTING_GATE_USER);
     struct stat st;
 
-    keep->uid = keep->gid = gate->uid = gate->gid = IPC_STAY;
+    choose_plain_user(&s->processes[IPC_GATE], conf_value_text(s->settings, SETTING_GATE_USER));
+    choose_plain_user(&s->processes[IPC_COURIER],
+                      conf_value_text(s->settings, SETTING_COURIER_USER));
+    keep->uid = keep->gid = IPC_STAY;
     if (geteuid() != 0) {
         return; // all run as whoever started us
     }
@@ -73,12 +87,6 @@ static void choose_users(struct supervisor *s)
                      "`useradd --system %.*s` would be better",
                      SPAN_ARG(user), SPAN_ARG(user));
         }
-    }
-    if (!find_user(gate_user, &gate->uid, &gate->gid)) {
-        gate->uid = gate->gid = UID_NOBODY;
-        log_warn("there is no user %.*s: the gate runs as nobody; `useradd --system %.*s` would be "
-                 "better",
-                 SPAN_ARG(gate_user), SPAN_ARG(gate_user));
     }
 }
 

@@ -46,7 +46,7 @@ def in_sandbox(pid):
         assert os.stat(f"/proc/{pid}/mem").st_uid == 0
 
 
-@pytest.mark.parametrize("role", ["gate", "keep"])
+@pytest.mark.parametrize("role", ["gate", "keep", "courier"])
 def test_processes_are_in_their_sandboxes(shared_server, role):
     in_sandbox(one(shared_server, role))
 
@@ -56,7 +56,7 @@ def test_each_process_has_an_address_layout_of_its_own(shared_server):
     for pid in shared_server.pids():
         with open(f"/proc/{pid}/maps") as f:
             bases.add(next(line for line in f if "/mailkeep" in line).split("-")[0])
-    assert len(bases) == 3
+    assert len(bases) == 4
 
 
 def test_gate_holds_no_file(shared_server):
@@ -79,14 +79,17 @@ def test_keep_holds_no_network_socket(shared_server):
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 def test_started_as_root_each_has_a_user_of_its_own(make_server):
-    server = make_server(start=False, settings={"user": "daemon", "gate_user": "nobody"})
+    server = make_server(start=False, settings={"user": "daemon", "gate_user": "nobody",
+                                                 "courier_user": "bin"})
     server.start()
-    users = {role: int(status(one(server, role))["Uid"].split()[0]) for role in ("keep", "gate")}
-    assert users == {"keep": pwd.getpwnam("daemon").pw_uid, "gate": pwd.getpwnam("nobody").pw_uid}
+    users = {role: int(status(one(server, role))["Uid"].split()[0]) 
+             for role in ("keep", "gate", "courier")}
+    assert users == {role: pwd.getpwnam(name).pw_uid for role, name in
+                     (("keep", "daemon"), ("gate", "nobody"), ("courier", "bin"))}
     with server.login(1) as a, server.login(1, "tls") as b:
         a.ok("SELECT INBOX")
         b.ok("SELECT INBOX")
-    for role in ("keep", "gate"):
+    for role in ("keep", "gate", "courier"):
         in_sandbox(one(server, role))
     for name in os.listdir(server.data):
         owner = os.stat(os.path.join(server.data, name)).st_uid
@@ -95,7 +98,8 @@ def test_started_as_root_each_has_a_user_of_its_own(make_server):
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 def test_unknown_users_are_said_and_borne(make_server):
-    server = make_server(settings={"user": "no-such-user", "gate_user": "nor-this"})
+    server = make_server(settings={"user": "no-such-user", "gate_user": "nor-this",
+                                   "courier_user": "none-such"})
     assert int(status(one(server, "gate"))["Uid"].split()[0]) == 65534
     in_sandbox(one(server, "keep"))
     log = server.log_tail(100)
@@ -112,7 +116,7 @@ def test_the_same_as_an_ordinary_user(make_server):
     if not all(os.stat(d).st_mode & 1 for d in path_of(os.path.realpath(mailkeep_binary()))):
         pytest.skip("the program lies where nobody else may run it")
     server.start()
-    for role in ("gate", "keep"):
+    for role in ("gate", "keep", "courier"):
         in_sandbox(one(server, role))
         assert status(one(server, role))["Uid"].split()[0] == "65534"
     with server.login(1, "tls") as c:

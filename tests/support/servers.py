@@ -385,6 +385,7 @@ tls_cert = "{cert}"
 tls_key = "{key}"
 user = "{me}"
 gate_user = "{me}"
+courier_user = "{me}"
 clear_login_loopback = {clear}
 # One hash in a test says as much as a slow one.
 argon2_memory = 64 KB
