@@ -74,10 +74,13 @@ def change(device, step, offset):
         for i, path in enumerate(maildir.files(device.root, folder)):
             if i % step != offset:
                 continue
-            if i // step % 2:
-                os.unlink(path)
-            else:
+            what = i // step % 3
+            if what == 0:
                 maildir.set_flags(path, set(maildir.flags_of(path)) ^ {"F"} | {"S"})
+            elif what == 1 and folder != "Archive":
+                maildir.move(device.root, path, "Archive")
+            else:
+                os.unlink(path)
 
 
 @pytest.mark.parametrize("mechanism,count", [("PLAIN", COUNT), ("LOGIN", 40)])
@@ -114,7 +117,9 @@ def usable(limit):
     out = {}
     for m in corpus(limit + limit // 5):
         try:
-            if email.message_from_bytes(m, policy=POLICY).as_bytes(policy=POLICY) == m:
+            read = email.message_from_bytes(m, policy=POLICY)
+            read.get("message-id"), read.get("date")
+            if read.as_bytes(policy=POLICY) == m:
                 out[m] = None
         except Exception:  # noqa: B902 - Python's reader trips over some; so would offlineimap
             pass
