@@ -51,6 +51,7 @@ enum key_kind {
     KEY_PENDING = 'P',
     KEY_ALIAS = 'R',
     KEY_DOMAIN_ALIAS = 'E',
+    KEY_SECRET = 'Z',
 };
 
 struct key {

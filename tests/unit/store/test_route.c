@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "store/route.h"
 #include "store/rules.h"
+#include "store/secret.h"
 #include "support.h"
 
 static struct bench bench;
@@ -283,12 +284,26 @@ static void test_remembering(void **state)
     clock_test_fix_real(-1);
 }
 
+static void test_secrets(void **state)
+{
+    char one[SECRET_BYTES], again[SECRET_BYTES], other[SECRET_BYTES];
+
+    (void)state;
+    assert_ok(store_secret(b->store, "srs", one));
+    bench_reopen(b);
+    assert_ok(store_secret(b->store, "srs", again));
+    assert_ok(store_secret(b->store, "else", other));
+    assert_memory_equal(one, again, SECRET_BYTES);
+    assert_memory_not_equal(one, other, SECRET_BYTES);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(test_lookup),  T(test_names_are_unique), T(test_state_and_quota), T(test_large_groups),
-        T(test_scripts), T(test_script_limits),    T(test_forwarding),      T(test_remembering),
+        T(test_lookup),       T(test_names_are_unique), T(test_state_and_quota),
+        T(test_large_groups), T(test_scripts),          T(test_script_limits),
+        T(test_forwarding),   T(test_remembering),      T(test_secrets),
     };
 
     return BENCH_RUN("store-route", tests);
