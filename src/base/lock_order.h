@@ -14,9 +14,9 @@ enum lock_rank {
     LOCK_AUTH = 40,             // auth: cache of verified passwords, running hashes
     LOCK_STORE_ACCOUNTS = 50,   // store: table of open accounts
     LOCK_STORE_ACCOUNT = 60,    // store: one account's writer
+    LOCK_QUEUE_SHARD = 62,      // queue: one shard's writer; commits with it
     LOCK_STORE_CACHE = 65,      // store: one account's cached mailbox list
     LOCK_STORE_WATCH = 70,      // store: the watchers of accounts
-    LOCK_QUEUE_SHARD = 72,      // queue: one shard's writer
     LOCK_QUEUE = 75,            // queue: destinations, and what is being tried
     LOCK_ENGINE_COMPACT = 80,   // engine: one compaction at a time
     LOCK_ENGINE_QUEUE = 90,     // engine: commits waiting for the committer

@@ -150,8 +150,10 @@ static enum err take_remote(struct work *w, const struct step *s)
 {
     struct resolve_target t = {.address = s->address};
 
+    const struct resolve_options *o = w->options;
+
     // What our own aliases and forwardings say may always leave.
-    if (!w->options->allow_remote && s->depth == 0) {
+    if (!o->allow_remote && !(o->allowed && o->allowed[s->recipient]) && s->depth == 0) {
         return settle(w, s, s->address, RESOLVE_REMOTE);
     }
     return add_target(w, s, &t);

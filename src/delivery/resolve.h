@@ -24,6 +24,7 @@ enum resolve_verdict {
 struct resolve_options {
     struct span separators; // that may start a detail: "+"
     bool allow_remote;      // the sender may send to other servers
+    const bool *allowed;    // the same for single recipients, by index; NULL: none
     uint64_t bytes;         // of the message; 0: not known yet
 };
 

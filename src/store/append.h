@@ -15,6 +15,8 @@ enum err incoming_write(struct incoming *m, struct span bytes);
 // No more bytes: parses what is left and makes the summary. Required before appending.
 enum err incoming_finish(struct incoming *m);
 uint64_t incoming_bytes(const struct incoming *m);
+// Of a finished message, for those who use the body outside of accounts (the queue).
+body_id incoming_body(const struct incoming *m);
 // Free it after the last append that names it. NULL is allowed.
 void incoming_destroy(struct incoming *m);
 

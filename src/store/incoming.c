@@ -93,6 +93,12 @@ enum err incoming_finish(struct incoming *m)
     return e;
 }
 
+body_id incoming_body(const struct incoming *m)
+{
+    ASSERT(m->is_finished && m->failed == ERR_OK);
+    return m->body;
+}
+
 uint64_t incoming_bytes(const struct incoming *m)
 {
     return m->bytes;

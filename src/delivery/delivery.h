@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A message with its envelope goes to where it belongs: into mailboxes here, into the queue for
+// elsewhere. Whoever took the message from a client may acknowledge a recipient when its outcome
+// says so, and only then: everything is durable by that time. Any thread; blocks on the disk, never
+// on the network.
+#ifndef DELIVERY_DELIVERY_H
+#define DELIVERY_DELIVERY_H
+
+#include "queue/queue.h"
+#include "store/store.h"
+
+#define DELIVERY_HERE     "local:" // the queue's destination for what could not be delivered here
+#define DELIVERY_HOPS_MAX 50       // Received lines: more are a loop (RFC 5321 6.3)
+
+struct delivery;
+
+struct delivery_options {
+    struct span server;     // our name: "mail.example.org"; copied
+    struct span separators; // that may start a detail in an address; copied
+    uint32_t expire_s;      // how long the queue tries: 5 days
+};
+
+// The store and the queue stay the caller's and must outlive it. ERR_*: the key for rewritten
+// senders could not be read or made.
+enum err delivery_create(struct store *s, struct queue *q, const struct delivery_options *o,
+                         struct delivery **out);
+void delivery_destroy(struct delivery *d); // NULL is allowed
+
+enum delivery_outcome {
+    DELIVERY_ACCEPTED,  // ours now: durable
+    DELIVERY_TEMPORARY, // not now; the client keeps it
+    DELIVERY_REFUSED,
+};
+// What to say to a client, as SMTP does. Static texts.
+struct delivery_answer {
+    enum delivery_outcome outcome;
+    unsigned code;        // 250, 450, 550 ...
+    const char *enhanced; // "5.1.1"
+    const char *text;
+};
+
+struct delivery_recipient {
+    struct span address;           // as in RCPT TO; without source route
+    struct span orcpt;             // decoded, or empty
+    unsigned notify;               // enum queue_notify
+    struct delivery_answer answer; // out
+};
+
+struct delivery_envelope {
+    struct span sender;   // empty: the null path
+    struct span envid;    // decoded, or empty
+    unsigned flags;       // enum queue_message_flag
+    account_id submitter; // an account of ours that sends it, by its device
+    struct span device;   // its device's name
+    struct span origin;   // the client's address, for people
+    bool allow_remote;    // may go to other servers: it was submitted, or comes from a trusted host
+    bool is_suspect;      // goes to Junk instead of INBOX
+    int64_t hold_until_ms; // since 1970; 0: at once
+    struct delivery_recipient *recipients;
+    size_t count;
+};
+
+struct delivery_message {
+    struct span prefix; // header lines of ours that go in front
+    // Appends [offset, offset + n) of the message, fewer at its end.
+    enum err (*read)(void *arg, uint64_t offset, size_t n, struct buf *out);
+    void *arg;
+    uint64_t bytes;
+    struct span header; // its header block, or the first part of it
+};
+
+// May this recipient be told OK before the message is there? Looks at the directory and, with
+// `bytes` (0: not said), at the quota. Sets r->answer.
+enum err delivery_check(struct delivery *d, const struct delivery_envelope *env, uint64_t bytes,
+                        struct delivery_recipient *r);
+
+// Delivers. Sets the answer of every recipient, also on an error (then all are TEMPORARY).
+enum err delivery_run(struct delivery *d, struct delivery_envelope *env,
+                      const struct delivery_message *m);
+
+#endif
