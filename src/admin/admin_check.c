@@ -3,7 +3,7 @@
 // check: recounts everything and names each difference.
 #include "admin/admin_internal.h"
 #include "queue/queue.h"
-#include "store/store_check.h"
+#include "store/check/store_check.h"
 
 #include "base/banned.h"
 

@@ -3,7 +3,7 @@
 // The mail store: accounts, mailboxes, messages, placements, and one change log per account, on top
 // of an engine. This header: opening, who makes a change, and looking at an account. The rest of
 // the public face: directory.h (domains, accounts), mailbox.h, placement.h, append.h, change.h,
-// quota.h, expunged.h, store_check.h.
+// quota.h, expunged.h, route.h, rules.h, secret.h, check/store_check.h.
 //
 // All functions may be called on any thread and may block on the disk, never on a client. Those
 // that change something work out their batch from a snapshot and commit it; when somebody else was

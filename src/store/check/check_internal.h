@@ -10,7 +10,7 @@
 #ifndef STORE_CHECK_CHECK_INTERNAL_H
 #define STORE_CHECK_CHECK_INTERNAL_H
 
-#include "store/store_check.h"
+#include "store/check/store_check.h"
 #include "store/store_internal.h"
 
 struct id_list {

@@ -2,7 +2,7 @@
 //
 // Recounts everything. An account is checked in one view or, with repair, in one edit; what was
 // found is told when that is over, so that an edit that had to start again tells nothing twice.
-#include "store/store_check.h"
+#include "store/check/store_check.h"
 
 #include <stdarg.h>
 #include <stdio.h>

@@ -7,10 +7,10 @@
 #include "../test.h"
 #include "store/append.h"
 #include "store/change.h"
+#include "store/check/store_check.h"
 #include "store/directory.h"
 #include "store/expunged.h"
 #include "store/quota.h"
-#include "store/store_check.h"
 
 struct bench {
     struct engine *engine;

@@ -4,8 +4,8 @@
 // UIDs below UIDNEXT and ascending, MODSEQs not above the version, placements and messages that
 // point to each other, bodies and their use counts, threads, names, subscriptions, the change log's
 // numbers. Runs beside a serving store; each account is looked at in one view.
-#ifndef STORE_STORE_CHECK_H
-#define STORE_STORE_CHECK_H
+#ifndef STORE_CHECK_STORE_CHECK_H
+#define STORE_CHECK_STORE_CHECK_H
 
 #include "store/store.h"
 
