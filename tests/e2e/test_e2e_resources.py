@@ -150,7 +150,7 @@ def test_reader_that_never_reads(make_server):
     server = make_server(users=5)
     load_large(server, 1)
     stuck = [server.login(1) for _ in range(4)]
-    with bounded(server, megabytes=48, seconds=30):
+    with bounded(server, megabytes=48):
         for c in stuck:
             c.select("INBOX")
             c.send(b"".join(b"f%d FETCH 1:* (BODY.PEEK[])\r\n" % i for i in range(5)))
@@ -174,7 +174,7 @@ def test_reader_that_never_reads(make_server):
 def test_slow_reader_over_tls(make_server):
     server = make_server(users=5)
     load_large(server, 1, count=4)
-    with server.login(1, "tls", timeout=60) as c, bounded(server, megabytes=48, seconds=60):
+    with server.login(1, "tls", timeout=60) as c, bounded(server, megabytes=48):
         c.select("INBOX")
         c.send(b"x FETCH 1:* (BODY.PEEK[])\r\n")
         time.sleep(1)
@@ -350,7 +350,7 @@ def test_thousand_connections(make_server):
     if server.peer == "dovecot":
         pytest.skip("a process each: too much for a test")
     still_served(server, 1)
-    with bounded(server, megabytes=60, seconds=40):
+    with bounded(server, megabytes=60):
         crowd = []
         for i in range(1000):
             c = Imap(server.port)

@@ -4,6 +4,9 @@
 // 3516) and APPENDUID. The messages stream from the connection into the store; nothing is visible
 // before all of them have come and one commit has placed them.
 //
+// A NUL is taken in a plain literal too, where RFC 9051 section 4.3.1 has none: clients send the mail
+// they have, and a refusal would leave it behind at a move from another server.
+//
 // What is wrong is found as early as possible. At a literal that waits for our continuation the
 // command is then answered at once; else its bytes come anyway and are thrown away first.
 #include "keep/imap/imap_append.h"
@@ -15,20 +18,22 @@
 
 #include "base/banned.h"
 
-#define MESSAGES_MAX 1000
+#define MESSAGES_MAX   1000
+#define TEXT_BYTES_MAX (1u << 20) // of the text between the messages
 #define BYTES_A_STEP (1u << 20)
 
 struct append_state {
     enum { AT_MESSAGE, IN_MESSAGE, AFTER_MESSAGE } at;
     struct imap_append_message message; // the one being taken
     uint64_t left;
-    bool sync, literal8;
+    bool sync;
 
     mailbox_id mailbox;
     struct append_item *items; // malloc
     size_t n, cap;
     struct incoming *incoming;
     uint64_t bytes; // of all messages, as announced
+    size_t text_bytes;
 
     bool is_refused; // then `refusal` is the answer, when the bytes have been taken
     struct imap_result refusal;
@@ -58,7 +63,6 @@ bool imap_append_begin(struct imap_session *s, const struct imap_frame *frame,
     s->cleanup = append_cleanup;
     a->left = frame->literal_bytes;
     a->sync = frame->sync;
-    a->literal8 = frame->literal8;
     if (error) {
         s->command = (struct imap_command){.id = IMAP_APPEND, .tag = error->tag};
         a->is_refused = a->is_fault = true;
@@ -197,10 +201,6 @@ static void take_bytes(struct imap_session *s, struct append_state *a, struct sp
     if (a->is_refused) {
         return;
     }
-    if (!a->literal8 && memchr(bytes.p, '\0', bytes.n)) {
-        refuse(s, a, imap_answer_no(s, "CANNOT", "A NUL byte needs a literal8: ~{...}"));
-        return;
-    }
     enum err e = incoming_write(a->incoming, bytes);
 
     if (e) {
@@ -294,34 +294,42 @@ static enum imap_step commit(struct imap_session *s, struct append_state *a)
     return imap_answer(s, IMAP_OK, appenduid(s, &result, a->n), SPAN("APPEND completed"));
 }
 
-// "SP message" or the end of the command.
-static enum imap_step next_text(struct imap_session *s, struct append_state *a,
-                                const struct imap_frame *f)
+static void parse_next(struct imap_session *s, struct append_state *a, struct span text)
 {
     struct imap_parse_options options;
     struct imap_append_message previous = a->message;
-    struct imap_parse_error error;
-    bool is_end = f->kind == IMAP_FRAME_APPEND_END;
-    struct span text = arena_dup(&s->arena, f->text);
+    bool is_end;
 
-    imap_parse_options_of(s, &options);
-    enum err e = text.p ? imap_parse_append_next(text, &s->arena, &options, &previous, &is_end,
-                                                 &a->message, &error)
-                        : ERR_NOMEM;
-
-    imap_input_consume(s, f->bytes);
+    text = arena_dup(&s->arena, text);
     if (!text.p) {
         refuse(s, a, imap_answer_err(s, ERR_NOMEM));
-    } else if (e && !a->is_refused) {
-        a->is_refused = a->is_fault = true;
-        a->fault = error;
+        return;
     }
+    imap_parse_options_of(s, &options);
+    if (imap_parse_append_next(text, &s->arena, &options, &previous, &is_end, &a->message,
+                               &a->fault)) {
+        a->is_refused = a->is_fault = true;
+    }
+}
+
+// "SP message" or the end of the command. What follows a refusal is not looked at: it is of any
+// number, and each would take memory.
+static enum imap_step next_text(struct imap_session *s, struct append_state *a,
+                                const struct imap_frame *f)
+{
+    a->text_bytes += f->text.n;
+    if (!a->is_refused && a->text_bytes > TEXT_BYTES_MAX) {
+        refuse(s, a, imap_answer_no(s, "LIMIT", "Too many flags in one APPEND"));
+    }
+    if (!a->is_refused) {
+        parse_next(s, a, f->text);
+    }
+    imap_input_consume(s, f->bytes);
     if (f->kind == IMAP_FRAME_APPEND_END) {
         return commit(s, a);
     }
     a->left = f->literal_bytes;
     a->sync = f->sync;
-    a->literal8 = f->literal8;
     a->at = AT_MESSAGE;
     return STEP_MORE;
 }
