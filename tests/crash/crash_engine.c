@@ -12,7 +12,7 @@
 // was acknowledged must be there after a restart, both from what the process last saw and from what
 // the medium has.
 //
-// MK_CRASH_IMAGES (default 600) images, MK_CRASH_SEED the first seed (default 1). A failure prints
+// MK_CRASH_IMAGES (default 3000) images, MK_CRASH_SEED the first seed (default 1). A failure prints
 // the seed.
 #include <dirent.h>
 #include <errno.h>
@@ -771,7 +771,7 @@ static unsigned setting(const char *name, unsigned otherwise)
 int main(void)
 {
     static struct writer w[WRITERS];
-    unsigned images = setting("MK_CRASH_IMAGES", 600), done = 0, tried = 0;
+    unsigned images = setting("MK_CRASH_IMAGES", 3000), done = 0, tried = 0;
 
     // Each fault is meant; thousands of lines about them would hide the one that is not.
     log_set_level(setting("MK_CRASH_LOG", 0) ? LOG_DEBUG : LOG_ERROR);
