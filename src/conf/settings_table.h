@@ -56,7 +56,7 @@ SETTING(LOGIN_BAD_COMMANDS_MAX, login_bad_commands_max, COUNT, "10", 1, 1000, LI
 SETTING(LOGIN_CONNECTIONS_PER_ADDRESS, login_connections_per_address, COUNT, "50", 1, 1000000, LIVE,
         "Connections not yet logged in from one address (IPv6: one /64).")
 SETTING(LOGIN_CONNECTIONS_MAX, login_connections_max, COUNT, "4000", 1, 1000000, LIVE,
-        "Connections not yet logged in, all together.")
+        "Connections not yet logged in, all together; beyond, the one that waited longest ends.")
 SETTING(GATE_CONNECTIONS_MAX, gate_connections_max, COUNT, "50000", 1, 1000000, LIVE,
         "Connections held by the gate: those not yet logged in and those over TLS.")
 

@@ -1,15 +1,58 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the worker does to its clients.
+// Inside of a client, shared by client.c (events, TLS, the end) and client_login.c (keep).
 #ifndef GATE_CLIENT_INTERNAL_H
 #define GATE_CLIENT_INTERNAL_H
 
 #include "gate/client.h"
+#include "net/loop.h"
+#include "net/stream.h"
 
-struct client *client_of_link(struct list *l);
-void client_answered(struct client *c, enum ipc_auth result, struct span text, struct span ticket);
-void client_keep_lost(struct client *c); // a question that waits is answered "unavailable"
-void client_goodbye(struct client *c);   // the server stops
-void client_destroy(struct client *c);
+enum client_phase {
+    CLIENT_HANDSHAKE,
+    CLIENT_DIALOGUE,
+    CLIENT_ASKING,   // keep has been asked
+    CLIENT_HELD,     // keep has refused; the answer waits
+    CLIENT_ENDING,   // the last words are on their way
+    CLIENT_DRAINING, // they are said; what still comes is dropped, so that they arrive
+    CLIENT_GONE,     // freed at the end of the event
+};
+
+struct client {
+    struct list link;
+    struct gate_worker *worker;
+    struct gate_config *config;
+    const struct service *service;
+    struct dialogue dialogue;
+    struct stream stream;
+    struct loop_source source;
+    struct timer timer;
+    struct address peer;
+    uint16_t local_port;
+    bool is_counted; // among those who wait to log in
+    bool greets;     // TLS from the first byte: a greeting follows the handshake
+    bool was_late;   // keep was given more time once
+    enum client_phase phase;
+    int64_t login_until_ms;
+    size_t drain_budget;
+    uint64_t conversation; // 0: none
+    struct buf held_text;  // of the refusal that waits
+};
+
+// ---- client.c -----------------------------------------------------------------------------------
+
+void client_deadline(struct client *c, int64_t at_ms);
+// Back to the dialogue, with the time that is left to log in.
+void client_dialogue_begin(struct client *c);
+// The dialogue has moved: does what its step says.
+void client_step(struct client *c);
+// The end of every event: send, start TLS, wait for the right things, or free it.
+void client_settle(struct client *c);
+
+// ---- client_login.c -----------------------------------------------------------------------------
+
+void client_ask(struct client *c); // the dialogue's question
+void client_forget_question(struct client *c);
+void client_refused(struct client *c, enum dialogue_refusal why, struct span text);
 
 #endif

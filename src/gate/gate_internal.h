@@ -8,8 +8,9 @@
 #include <stdatomic.h>
 
 #include "base/lock.h"
-#include "base/map.h"
 #include "conf/settings.h"
+#include "gate/limits.h"
+#include "gate/service.h"
 #include "ipc/channel.h"
 #include "net/address.h"
 #include "net/tls.h"
@@ -22,7 +23,8 @@ struct gate_worker;
 struct gate_config {
     atomic_uint refs;
     struct settings *settings;
-    struct tls_context *tls; // NULL: no usable certificate, so no TLS
+    // By protocol, for ALPN and tickets are each protocol's own; NULL: no certificate, so no TLS.
+    struct tls_context *tls[SERVICE_PROTOCOLS_MAX];
 };
 struct gate_config *gate_config_ref(struct gate_config *c);
 void gate_config_unref(struct gate_config *c); // NULL is allowed
@@ -31,10 +33,9 @@ struct gate {
     struct lock lock; // of the members down to the empty line
     struct gate_config *config;
     struct channel *keep; // NULL while keep is away
-    struct map waiting;   // address key -> tally of connections not yet logged in
-    unsigned waiting_count;
 
-    struct loop *loop; // of the main thread: listeners, supervisor, keep
+    struct limits limits; // of connections that have not logged in
+    struct loop *loop;    // of the main thread: listeners, supervisor, keep
     struct gate_worker *workers[GATE_WORKERS_MAX];
     unsigned worker_count;
     atomic_uint connections; // held by the workers
@@ -46,10 +47,5 @@ struct gate_config *gate_config_now(struct gate *g); // one reference, the calle
 // Sends frames to keep. ERR_UNAVAILABLE while keep is away. The descriptor (-1: none) stays the
 // caller's.
 enum err gate_keep_send(struct gate *g, struct span frames, int fd);
-
-// Counts a connection that has not logged in. ERR_LIMIT with `*out_reason` (static).
-enum err gate_waiting_enter(struct gate *g, const struct gate_config *c, const struct address *peer,
-                            const char **out_reason);
-void gate_waiting_leave(struct gate *g, const struct address *peer);
 
 #endif

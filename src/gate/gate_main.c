@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "gate/client.h"
 #include "gate/gate.h"
 #include "gate/gate_internal.h"
 #include "gate/worker.h"
@@ -21,7 +22,7 @@
 struct gate_listener {
     struct gate_main *main;
     struct listener *listener;
-    bool implicit_tls;
+    const struct service *service;
 };
 
 struct gate_main {
@@ -46,11 +47,13 @@ static enum err config_make(struct settings *settings, struct span cert, struct 
         return ERR_NOMEM;
     }
     atomic_init(&c->refs, 1);
-    if (cert.n) {
-        enum err e = tls_context_create(cert, key, "imap", problem, &c->tls);
+    const struct dialogue_protocol *p;
+
+    for (unsigned i = 0; cert.n && (p = service_protocol(i)) != NULL; i++) {
+        enum err e = tls_context_create(cert, key, p->alpn, problem, &c->tls[i]);
 
         if (e != ERR_OK) {
-            free(c);
+            gate_config_unref(c);
             return e;
         }
     }
@@ -170,10 +173,10 @@ static void on_connection(void *arg, int fd, const struct address *peer)
 
     if (atomic_fetch_add(&g->connections, 1) >= max) {
         atomic_fetch_sub(&g->connections, 1);
-        close(fd);
+        client_turn_away(fd, l->service, DIALOGUE_TOO_MANY_CLIENTS);
         return;
     }
-    worker_give(g->workers[l->main->next_worker++ % g->worker_count], fd, peer, l->implicit_tls);
+    worker_give(g->workers[l->main->next_worker++ % g->worker_count], fd, peer, l->service);
 }
 
 static enum err listeners_open(struct gate_main *m)
@@ -184,7 +187,10 @@ static enum err listeners_open(struct gate_main *m)
         struct gate_listener *l = &m->listeners[i];
 
         l->main = m;
-        l->implicit_tls = span_eq(span_split(&words, ' '), SPAN("imaps"));
+        l->service = service_find(span_split(&words, ' '));
+        if (!l->service) {
+            return ERR_INVALID; // the supervisor and we are not of one build
+        }
         enum err e =
             listener_create(m->gate.loop, m->start.listen_fds[i], on_connection, l, &l->listener);
 
@@ -297,7 +303,7 @@ static void gate_close(struct gate_main *m)
     child_detach(m->child);
     channel_close(g->keep);
     loop_destroy(g->loop);
-    map_finish(&g->waiting);
+    limits_finish(&g->limits);
     gate_config_unref(g->config);
     lock_finish(&g->lock);
     child_start_finish(&m->start);
@@ -311,7 +317,7 @@ int gate_main(int supervisor_fd)
     enum err e;
 
     lock_init(&m.gate.lock, LOCK_GATE);
-    map_init(&m.gate.waiting);
+    limits_init(&m.gate.limits);
     e = gate_open(&m, supervisor_fd);
     if (e == ERR_OK) {
         e = child_attach(&m.start, m.gate.loop, &handler, &m, &m.child);

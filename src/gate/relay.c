@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// A relay has three parts of life. Both ways, while keep's session lives. Then keep has hung up:
+// what it said last is still in the pair; it is read and sent as the client takes it, and nothing
+// more is heard from the client. Then all is said: the client's side is shut and drained, so that
+// the last words arrive, and closed.
 #include "gate/relay.h"
 
 #include <stdlib.h>
@@ -12,7 +17,10 @@
 #define PIPE_BYTES      65536
 #define READ_BYTES      16384
 #define READ_ROUNDS_MAX 8
-#define ENDING_MS       10000 // for a side to take what is left once the other is gone
+#define LAST_ROUNDS_MAX 64    // many times what a pair holds
+#define ENDING_MS       10000 // for the client to take what is left once keep is gone
+#define DRAIN_MS        3000
+#define DRAIN_BYTES_MAX (256u << 10)
 
 // One direction.
 struct relay_pipe {
@@ -20,6 +28,7 @@ struct relay_pipe {
     struct buf held;
     bool is_ended; // `from` has said all; `to` was told once `held` is empty
     bool is_told;
+    bool has_moved; // in this event
 };
 
 struct relay {
@@ -29,7 +38,10 @@ struct relay {
     struct loop_source client_source, keep_source;
     struct relay_pipe in, out; // client to keep, keep to client
     struct timer timer;
-    bool is_broken;
+    size_t drain_budget;
+    bool is_hung_up; // keep's end is closed: it hears nothing, what it said may still be read
+    bool is_draining;
+    bool is_broken; // the client can neither be told anything nor say more
 };
 
 struct relay *relay_of_link(struct list *l)
@@ -75,6 +87,7 @@ static bool pipe_send(struct relay_pipe *p)
 }
 
 // Moves bytes until there are none, or the receiver is full, or others should have their turn.
+// False when the receiver is gone. A sender that is gone has said all.
 static bool pipe_move(struct relay_pipe *p)
 {
     for (int i = 0; i < READ_ROUNDS_MAX || stream_has_pending(p->from); i++) {
@@ -90,46 +103,90 @@ static bool pipe_move(struct relay_pipe *p)
             buf_release(&p->held);
             return true;
         }
-        if (e == ERR_EOF) {
-            p->is_ended = true;
-        } else if (e != ERR_OK) {
-            return false;
-        }
+        p->is_ended = e != ERR_OK;
+        p->has_moved = true;
     }
     return pipe_send(p);
 }
 
-static void relay_settle(struct relay *r)
+// Keep's session is over. Its descriptor raises EPOLLHUP from now on whatever is asked for, so it
+// leaves the loop: what is left in the pair is read whenever the client has taken the last of it.
+static void hang_up(struct relay *r)
 {
-    bool done = r->in.is_told && r->out.is_told;
+    if (!r->is_hung_up) {
+        r->is_hung_up = true;
+        r->in.is_ended = r->in.is_told = true;
+        buf_release(&r->in.held);
+        loop_remove(&r->keep_source);
+        r->is_broken |=
+            loop_timer_set(r->worker->loop, &r->timer, clock_monotonic_ms() + ENDING_MS) != ERR_OK;
+    }
+}
 
-    if (r->is_broken || done) {
-        relay_destroy(r);
-        return;
+static void drain(struct relay *r)
+{
+    if (!r->is_draining) {
+        r->is_draining = true;
+        r->drain_budget = DRAIN_BYTES_MAX;
+        r->is_broken |=
+            loop_timer_set(r->worker->loop, &r->timer, clock_monotonic_ms() + DRAIN_MS) != ERR_OK;
     }
-    bool client_reads = !r->in.is_ended && r->in.held.n == 0;
-    bool keep_reads = !r->out.is_ended && r->out.held.n == 0;
-    enum err e =
-        loop_change(&r->client_source, stream_events(&r->client, client_reads, r->out.held.n > 0));
+    if (stream_drain(r->client.fd, &r->drain_budget) != ERR_AGAIN) {
+        r->is_broken = true;
+    }
+}
 
-    if (e == ERR_OK && r->keep_source.loop) {
-        e = loop_change(&r->keep_source, stream_events(&r->keep, keep_reads, r->in.held.n > 0));
+static void move(struct relay *r)
+{
+    r->in.has_moved = r->out.has_moved = false;
+    if (!r->is_hung_up && !pipe_move(&r->in)) {
+        hang_up(r);
     }
-    // Once keep is done, the client has a while to read the last of it.
-    if (e == ERR_OK && r->out.is_ended && r->timer.place == 0) {
-        e = loop_timer_set(r->worker->loop, &r->timer, clock_monotonic_ms() + ENDING_MS);
+    if (!r->out.is_told && !pipe_move(&r->out)) {
+        r->is_broken = true;
     }
-    if (e != ERR_OK) {
-        relay_destroy(r);
+    if (r->out.is_ended) {
+        hang_up(r);
+        stream_finish(&r->keep); // keep need not wait for the client
     }
+    if (r->in.has_moved && !r->out.has_moved && !r->in.is_ended) {
+        stream_acknowledge(r->client.fd); // it may be part of a command, which keep will not answer
+    }
+    // No event will say that there is more: what the pair holds is bounded, and read to its end.
+    for (int i = 0; r->is_hung_up && !r->is_broken && !r->out.is_told && !r->out.held.n; i++) {
+        r->is_broken = i == LAST_ROUNDS_MAX || !pipe_move(&r->out);
+    }
+    if (r->out.is_told && !r->is_broken) {
+        drain(r);
+    }
+}
+
+// What to wait for at the client's end.
+static uint32_t client_events(const struct relay *r)
+{
+    if (r->is_draining) {
+        return EPOLLIN;
+    }
+    return stream_events(&r->client, !r->in.is_ended && r->in.held.n == 0, r->out.held.n > 0);
 }
 
 static void relay_go_on(struct relay *r)
 {
-    if (!pipe_move(&r->in) || !pipe_move(&r->out)) {
-        r->is_broken = true;
+    if (!r->is_broken) {
+        move(r);
     }
-    relay_settle(r);
+    if (r->is_broken || loop_change(&r->client_source, client_events(r)) != ERR_OK) {
+        relay_destroy(r);
+        return;
+    }
+    if (r->keep_source.loop) {
+        bool reads = !r->out.is_ended && r->out.held.n == 0;
+
+        if (loop_change(&r->keep_source, stream_events(&r->keep, reads, r->in.held.n > 0)) !=
+            ERR_OK) {
+            relay_destroy(r);
+        }
+    }
 }
 
 static void on_client(struct loop_source *s, uint32_t events)
@@ -137,7 +194,7 @@ static void on_client(struct loop_source *s, uint32_t events)
     struct relay *r = LIST_ITEM(s, struct relay, client_source);
 
     if (events & (EPOLLERR | EPOLLHUP)) {
-        r->is_broken = true; // it can neither be told anything nor say more
+        r->is_broken = true;
     }
     relay_go_on(r);
 }
@@ -146,11 +203,8 @@ static void on_keep(struct loop_source *s, uint32_t events)
 {
     struct relay *r = LIST_ITEM(s, struct relay, keep_source);
 
-    // A hang-up of keep's end may still have bytes before it: reading finds the end.
-    if ((events & EPOLLHUP) && r->out.is_ended) {
-        r->in.is_ended = r->in.is_told = true;
-        buf_release(&r->in.held);
-        loop_remove(&r->keep_source);
+    if (events & (EPOLLERR | EPOLLHUP)) {
+        hang_up(r);
     }
     relay_go_on(r);
 }

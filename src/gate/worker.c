@@ -7,8 +7,6 @@
 #include "base/bytes.h"
 #include "base/log.h"
 #include "gate/client.h"
-#include "gate/client_internal.h"
-#include "gate/imap_login.h"
 #include "gate/relay.h"
 
 #include "base/banned.h"
@@ -20,7 +18,7 @@ struct errand {
     enum { ERRAND_CLIENT, ERRAND_ANSWER, ERRAND_KEEP_LOST, ERRAND_GOODBYE } kind;
     int fd;
     struct address peer;
-    bool implicit_tls;
+    const struct service *service;
     uint64_t conversation;
     enum ipc_auth result;
     char text[512], ticket[64];
@@ -42,6 +40,21 @@ uint64_t worker_ask(struct gate_worker *w, struct client *c)
 void worker_forget(struct gate_worker *w, uint64_t conversation)
 {
     map_remove(&w->asking, span_of(&conversation, sizeof(conversation)));
+}
+
+bool worker_make_room(struct gate_worker *w, const struct client *newcomer)
+{
+    struct list *next;
+
+    for (struct list *l = w->clients.next; l != &w->clients; l = next) {
+        struct client *c = client_of_link(l);
+
+        next = l->next;
+        if (c != newcomer && client_displace(c)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static void errand_answer(struct gate_worker *w, const struct errand *m)
@@ -71,7 +84,7 @@ static void errand_run(struct loop_task *t)
 
     switch (m->kind) {
     case ERRAND_CLIENT:
-        client_start(w, m->fd, &m->peer, m->implicit_tls, &imap_login_protocol);
+        client_start(w, m->fd, &m->peer, m->service);
         break;
     case ERRAND_ANSWER:
         errand_answer(w, m);
@@ -100,17 +113,19 @@ static struct errand *errand_make(struct gate_worker *w, int kind)
     return m;
 }
 
-void worker_give(struct gate_worker *w, int fd, const struct address *peer, bool implicit_tls)
+void worker_give(struct gate_worker *w, int fd, const struct address *peer,
+                 const struct service *service)
 {
     struct errand *m = errand_make(w, ERRAND_CLIENT);
 
     if (!m) {
+        atomic_fetch_sub(&w->gate->connections, 1);
         close(fd);
         return;
     }
     m->fd = fd;
     m->peer = *peer;
-    m->implicit_tls = implicit_tls;
+    m->service = service;
     loop_post(w->loop, &m->task);
 }
 

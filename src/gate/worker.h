@@ -6,6 +6,7 @@
 #define GATE_WORKER_H
 
 #include "base/list.h"
+#include "base/map.h"
 #include "gate/gate_internal.h"
 #include "ipc/message.h"
 #include "net/loop.h"
@@ -29,7 +30,8 @@ enum err worker_start(struct gate *g, unsigned index, struct gate_worker **out);
 void worker_stop(struct gate_worker *w);
 
 // From the main thread: a connection for this worker; takes over `fd`.
-void worker_give(struct gate_worker *w, int fd, const struct address *peer, bool implicit_tls);
+void worker_give(struct gate_worker *w, int fd, const struct address *peer,
+                 const struct service *service);
 // From the main thread: keep's answer to a question of this worker's.
 void worker_answer(struct gate_worker *w, const struct ipc_auth_result *answer);
 // From the main thread: keep is gone, questions will not be answered.
@@ -43,5 +45,8 @@ unsigned worker_of_conversation(uint64_t conversation);
 // On the worker's thread: names a question. 0 without memory.
 uint64_t worker_ask(struct gate_worker *w, struct client *c);
 void worker_forget(struct gate_worker *w, uint64_t conversation);
+// On the worker's thread: ends the one that has waited longest, never `newcomer` or one about to be
+// let in. False when there is none.
+bool worker_make_room(struct gate_worker *w, const struct client *newcomer);
 
 #endif

@@ -2,6 +2,8 @@
 #include "net/stream.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <stdio.h>
@@ -188,6 +190,31 @@ void stream_shutdown(struct stream *s)
     if (s->fd >= 0) {
         shutdown(s->fd, SHUT_WR);
     }
+}
+
+enum err stream_drain(int fd, size_t *budget)
+{
+    char bin[4096];
+
+    while (*budget) {
+        ssize_t n = recv(fd, bin, sizeof(bin), MSG_DONTWAIT);
+
+        if (n > 0) {
+            *budget -= (size_t)n < *budget ? (size_t)n : *budget;
+        } else if (n == 0) {
+            return ERR_EOF;
+        } else if (errno != EINTR) {
+            return errno == EAGAIN ? ERR_AGAIN : ERR_IO;
+        }
+    }
+    return ERR_LIMIT;
+}
+
+void stream_acknowledge(int fd)
+{
+    int one = 1;
+
+    setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &one, sizeof(one)); // no TCP: no matter
 }
 
 bool stream_has_pending(const struct stream *s)

@@ -39,6 +39,14 @@ enum err stream_read(struct stream *s, struct buf *into, size_t max);
 enum err stream_write(struct stream *s, struct span bytes, size_t *out_taken);
 // No more will be written: half-close (TLS: close_notify).
 void stream_shutdown(struct stream *s);
+// After the shutdown: takes what the peer still sends and drops it, because closing over unread
+// input turns into a reset that may destroy the last words on their way. `budget` counts down the
+// bytes. ERR_AGAIN: wait for EPOLLIN and call again; anything else: close now (ERR_EOF: the peer
+// has closed, ERR_LIMIT: the budget is used up, ERR_IO: gone).
+enum err stream_drain(int fd, size_t *budget);
+// The peer waits for our acknowledgement before it sends the rest of what we wait for (Nagle's
+// algorithm against our delayed one): says it now.
+void stream_acknowledge(int fd);
 // Bytes already decrypted wait inside: read before waiting.
 bool stream_has_pending(const struct stream *s);
 

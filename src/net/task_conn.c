@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "net/stream.h"
 #include "net/task_conn_internal.h"
 
 #include "base/banned.h"
@@ -19,6 +20,8 @@
 #define READ_BYTES      (32u << 10)
 #define LENT_BYTES_MAX  (256u << 10) // a worker keeps no larger buffer for the next
 #define LINGER_MS       10000        // the last words may take so long
+#define DRAIN_MS        3000         // and the client to stop talking
+#define DRAIN_STOP_MS   200          // when the server stops
 #define DRAIN_BYTES_MAX (256u << 10)
 
 #define PUBLIC_REASONS                                                                             \
@@ -54,6 +57,7 @@ enum err conn_open(struct conn_pool *p, int fd, struct span input, const struct 
     c->in_at = c->out_at = c->held = 0;
     c->want_input = true;
     c->eof = c->broken = c->closing = c->aborting = c->again = c->wants_writable = false;
+    c->draining = c->has_heard = c->has_said = false;
     c->deadline = c->blocked_until = NEVER;
     atomic_store(&c->timer_at, NEVER);
     buf_put(&c->in, input);
@@ -132,6 +136,7 @@ enum err conn_read(struct task_conn *c)
 
     if (n > 0) {
         c->in.n += (size_t)n;
+        c->has_heard = true;
         return ERR_OK;
     }
     if (n == 0) {
@@ -162,6 +167,7 @@ enum err conn_flush(struct task_conn *c)
 
         if (n >= 0) {
             c->out_at += (uint32_t)n;
+            c->has_said = true;
             c->blocked_until = NEVER; // progress: the time counts anew
         } else if (errno == EAGAIN) {
             break;
@@ -252,38 +258,63 @@ static void give_back(struct buf *own, struct buf *lent)
     }
 }
 
-// Unread input would turn our close into a reset, which may destroy the last words on their way.
-static void drain(int fd)
-{
-    char bin[4096];
-    size_t total = 0;
-    ssize_t n;
-
-    shutdown(fd, SHUT_WR);
-    while (total < DRAIN_BYTES_MAX && (n = recv(fd, bin, sizeof(bin), MSG_DONTWAIT)) > 0) {
-        total += (size_t)n;
-    }
-}
-
-static void end_conn(struct task_conn *c, struct conn_lender *l)
+// From here on late events and wakeups find nobody. SCHEDULED is dropped with LIVE.
+static void retire(struct task_conn *c)
 {
     uint64_t state = atomic_load_explicit(&c->state, memory_order_relaxed);
 
-    // From here on late events and wakeups find nobody. SCHEDULED is dropped with LIVE.
     atomic_store_explicit(&c->state, state >> 32 << 32, memory_order_release);
     conn_timer_drop(c);
     epoll_ctl(c->pool->epoll_fd, EPOLL_CTL_DEL, c->fd, NULL);
-    if (!c->broken && !c->aborting) {
-        drain(c->fd);
-    }
     close(c->fd);
     c->fd = -1;
+}
+
+static bool is_stopping(struct conn_pool *p)
+{
+    lock_take(&p->slot_lock);
+    bool stopping = p->stopping;
+
+    lock_release(&p->slot_lock);
+    return stopping;
+}
+
+// The session ends here. Its last words are in the kernel's hands; the descriptor stays until the
+// client has stopped talking (see stream_drain). True when the connection is still there.
+static bool end_session(struct task_conn *c, struct conn_lender *l, int64_t now)
+{
+    bool orderly = !c->broken && !c->aborting;
+
     buf_clear(&c->in);
     buf_clear(&c->out);
     give_back(&c->in, &l->in);
     give_back(&c->out, &l->out);
+    c->out_at = c->in_at = 0;
+    if (orderly) {
+        shutdown(c->fd, SHUT_WR);
+        c->drain_budget = DRAIN_BYTES_MAX;
+        orderly = stream_drain(c->fd, &c->drain_budget) == ERR_AGAIN;
+    }
+    if (orderly) {
+        c->draining = true;
+        c->deadline = now + (is_stopping(c->pool) ? DRAIN_STOP_MS : DRAIN_MS);
+        c->handler->end(c, c->arg);
+        return true;
+    }
+    retire(c);
     c->handler->end(c, c->arg);
     conn_slot_give(c);
+    return false;
+}
+
+// What is left of a connection whose session is over; true when it goes on.
+static bool drain_on(struct task_conn *c, uint32_t raised, int64_t now)
+{
+    if ((raised & CONN_STOPPING) && c->deadline > now + DRAIN_STOP_MS) {
+        c->deadline = now + DRAIN_STOP_MS;
+    }
+    return !(raised & (STATE_KILL | STATE_EVENT_HUP)) && now < c->deadline &&
+           stream_drain(c->fd, &c->drain_budget) == ERR_AGAIN;
 }
 
 // Which reasons the session is told, from those that were raised.
@@ -343,6 +374,9 @@ static uint32_t events_wanted(const struct task_conn *c)
     if (out_pending(c)) {
         return EPOLLOUT;
     }
+    if (c->draining) {
+        return EPOLLIN;
+    }
     return c->want_input && !c->eof && !c->closing ? EPOLLIN | EPOLLRDHUP : 0;
 }
 
@@ -359,6 +393,10 @@ static void park(struct task_conn *c, struct conn_lender *l, int64_t now)
         c->blocked_until = now + wait;
     } else if (!out_pending(c)) {
         c->blocked_until = NEVER;
+    }
+    // Part of a command came and nothing was answered: the rest may wait for an acknowledgement.
+    if (c->has_heard && !c->has_said && !c->draining) {
+        stream_acknowledge(c->fd);
     }
     give_back(&c->in, &l->in);
     give_back(&c->out, &l->out);
@@ -382,6 +420,16 @@ void conn_run_owned(struct task_conn *c, struct conn_lender *l)
     uint32_t raised = (uint32_t)old & STATE_REASONS;
     int64_t now = clock_monotonic_ms();
 
+    if (c->draining) {
+        if (drain_on(c, raised, now)) {
+            park(c, l, now);
+        } else {
+            retire(c);
+            conn_slot_give(c);
+        }
+        return;
+    }
+    c->has_heard = c->has_said = false;
     borrow(&c->in, &l->in);
     borrow(&c->out, &l->out);
     uint32_t reasons = session_reasons(c, raised, now);
@@ -396,7 +444,9 @@ void conn_run_owned(struct task_conn *c, struct conn_lender *l)
         c->aborting |= (reasons & CONN_CLOSED) || c->broken;
     }
     if (c->aborting || (c->closing && out_pending(c) == 0)) {
-        end_conn(c, l);
+        if (end_session(c, l, now)) {
+            park(c, l, now);
+        }
         return;
     }
     if (c->again && !c->closing) {

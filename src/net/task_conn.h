@@ -42,7 +42,9 @@ struct conn_handler {
     // Something is to do; `reasons` is never 0. Runs on a worker; may block on the store, never on
     // a client. Holds no lock and no snapshot when it returns.
     void (*run)(struct task_conn *c, void *arg, unsigned reasons);
-    // The last call: the descriptor is closed; free what belongs to the session. On a worker.
+    // The last call: all that was said has been sent or dropped; free what belongs to the session.
+    // On a worker. After conn_close the descriptor stays open for a moment, until the client has
+    // heard the end; that is the pool's business.
     void (*end)(struct task_conn *c, void *arg);
 };
 
@@ -110,7 +112,8 @@ void conn_wake(struct task_conn *c);
 // Any thread; does not block: drops the output and ends the connection without running its session
 // again. Only before `end` has been called.
 void conn_kill(struct task_conn *c);
-// After this run: send the rest of the output (for at most 10 s), close, `end`.
+// After this run: send the rest of the output (for at most 10 s), `end`, close once the client does
+// or after 3 s.
 void conn_close(struct task_conn *c);
 // After this run: drop the output, close, `end`.
 void conn_abort(struct task_conn *c);

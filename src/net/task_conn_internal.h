@@ -41,6 +41,9 @@ struct task_conn {
     int fd;
     uint32_t held; // reasons kept back until the output has gone
     bool want_input, eof, broken, closing, aborting, again, wants_writable;
+    bool has_heard, has_said; // in this run: bytes came in, went out
+    bool draining;            // the session is over, the client may still talk
+    size_t drain_budget;
     int64_t deadline;         // the session's, or NEVER
     int64_t blocked_until;    // while output waits: the write timeout; else NEVER
     _Atomic int64_t timer_at; // when the heap's timer fires, or NEVER

@@ -6,8 +6,8 @@
 #ifndef GATE_IMAP_LOGIN_H
 #define GATE_IMAP_LOGIN_H
 
-#include "gate/client.h"
+#include "gate/dialogue/dialogue.h"
 
-extern const struct client_protocol imap_login_protocol;
+extern const struct dialogue_protocol imap_login_protocol;
 
 #endif

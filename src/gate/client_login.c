@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A client's question to keep, the answer, and the handing over.
+#include <openssl/crypto.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "gate/client_internal.h"
+#include "gate/relay.h"
+
+#include "base/banned.h"
+
+static enum err question_send(struct client *c)
+{
+    const struct dialogue_question *q = &c->dialogue.question;
+    struct address_text host = address_host_text(&c->peer);
+    struct ipc_auth_request m = {
+        .conversation = c->conversation,
+        .protocol = c->service->ipc_protocol,
+        .tls = c->dialogue.has_tls,
+        .local_port = c->local_port,
+        .mechanism = span_from_str(q->mechanism),
+        .authzid = q->authzid,
+        .user = q->user,
+        .password = q->password,
+        .remote = span_from_str(host.s),
+    };
+    struct buf frame;
+
+    buf_init(&frame, IPC_FRAME_BYTES_MAX);
+    enum err e = ipc_auth_request_encode(&m, 0, &frame);
+
+    if (e == ERR_OK) {
+        e = gate_keep_send(c->worker->gate, buf_span(&frame), -1);
+    }
+    if (frame.p) {
+        OPENSSL_cleanse(frame.p, frame.cap);
+    }
+    buf_finish(&frame);
+    return e;
+}
+
+void client_forget_question(struct client *c)
+{
+    if (c->conversation) {
+        worker_forget(c->worker, c->conversation);
+        c->conversation = 0;
+    }
+}
+
+void client_refused(struct client *c, enum dialogue_refusal why, struct span text)
+{
+    client_dialogue_begin(c);
+    dialogue_refused(&c->dialogue, why, text);
+    client_step(c);
+}
+
+// A wrong password is answered late: guessing is slow, and holds no thread.
+static void hold(struct client *c, struct span text)
+{
+    c->phase = CLIENT_HELD;
+    buf_clear(&c->held_text);
+    buf_put(&c->held_text, text);
+    client_deadline(c, clock_monotonic_ms() +
+                           conf_value_ms(c->dialogue.settings, SETTING_LOGIN_FAILURE_DELAY));
+}
+
+void client_ask(struct client *c)
+{
+    c->conversation = worker_ask(c->worker, c);
+    enum err e = c->conversation ? question_send(c) : ERR_NOMEM;
+
+    dialogue_forget_password(&c->dialogue);
+    if (e == ERR_OK) {
+        c->phase = CLIENT_ASKING;
+        return;
+    }
+    client_forget_question(c);
+    if (e == ERR_LIMIT) {
+        hold(c, SPAN("")); // longer than any name or password there is
+    } else {
+        dialogue_refused(&c->dialogue, DIALOGUE_UNAVAILABLE, SPAN(""));
+    }
+}
+
+// ---- handing over -------------------------------------------------------------------------------
+
+static enum err hand_over(struct client *c, struct span ticket, int fd)
+{
+    const struct dialogue_question *q = &c->dialogue.question;
+    struct address_text host = address_host_text(&c->peer);
+    struct stream_tls_text tls = stream_tls_text(&c->stream);
+    struct ipc_handoff m = {
+        .ticket = ticket,
+        .protocol = c->service->ipc_protocol,
+        .tls = c->dialogue.has_tls,
+        .local_port = c->local_port,
+        .tag = q->tag,
+        .remote = span_from_str(host.s),
+        .remote_port = address_port(&c->peer),
+        .tls_text = span_from_str(tls.s),
+        .client_id = q->client_id,
+        .input = buf_span(&c->dialogue.in),
+    };
+    struct buf frame;
+
+    buf_init(&frame, IPC_FRAME_BYTES_MAX);
+    enum err e = ipc_handoff_encode(&m, 1, &frame);
+
+    if (e == ERR_OK) {
+        e = gate_keep_send(c->worker->gate, buf_span(&frame), fd);
+    }
+    buf_finish(&frame);
+    return e;
+}
+
+// The TLS state cannot leave this process, so keep gets one end of a pair and we relay.
+static enum err hand_over_relayed(struct client *c, struct span ticket)
+{
+    int pair[2];
+
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0) {
+        return ERR_LIMIT;
+    }
+    enum err e = hand_over(c, ticket, pair[1]);
+
+    close(pair[1]);
+    if (e == ERR_OK) {
+        loop_remove(&c->source); // the relay watches the descriptor now
+        e = relay_start(c->worker, &c->stream, pair[0]);
+    }
+    if (e != ERR_OK) {
+        close(pair[0]);
+    }
+    return e;
+}
+
+static void accepted(struct client *c, struct span ticket)
+{
+    enum err e =
+        c->dialogue.has_tls ? hand_over_relayed(c, ticket) : hand_over(c, ticket, c->stream.fd);
+
+    if (e == ERR_OK) {
+        c->phase = CLIENT_GONE;
+    } else if (c->source.loop) {
+        client_refused(c, DIALOGUE_UNAVAILABLE, SPAN(""));
+    } else {
+        c->phase = CLIENT_GONE; // handed over, but nobody to relay: keep sees the pair close
+    }
+}
+
+void client_answered(struct client *c, enum ipc_auth result, struct span text, struct span ticket)
+{
+    client_forget_question(c);
+    switch (result) {
+    case IPC_AUTH_OK:
+        accepted(c, ticket);
+        break;
+    case IPC_AUTH_BAD:
+        hold(c, text);
+        break;
+    case IPC_AUTH_TOO_MANY:
+        client_refused(c, DIALOGUE_TOO_MANY, text);
+        break;
+    default:
+        client_refused(c, DIALOGUE_UNAVAILABLE, text);
+        break;
+    }
+    client_settle(c);
+}
+
+void client_keep_lost(struct client *c)
+{
+    if (c->phase == CLIENT_ASKING) {
+        client_answered(c, IPC_AUTH_UNAVAILABLE, SPAN(""), SPAN(""));
+    }
+}

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The rules before login that no protocol may have its own version of.
+#include "gate/dialogue/dialogue.h"
+
+#include <openssl/crypto.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+
+#include "base/banned.h"
+
+#define OUTPUT_MAX (256u << 10) // many times what one read can cause; beyond it is a bug
+#define SECRET_MAX (256u << 10) // more than a line and its literals
+
+static const char *const end_texts[] = {
+    [DIALOGUE_STOPPING] = "Mailkeep is stopping",
+    [DIALOGUE_TIMEOUT] = "You took too long to log in",
+    [DIALOGUE_TOO_MANY_CLIENTS] = "Too many clients are logging in; try again in a moment",
+    [DIALOGUE_TOO_MANY_FROM_ADDRESS] = "Too many connections from your address are not logged in",
+    [DIALOGUE_LINE_TOO_LONG] = "The line is too long",
+    [DIALOGUE_LITERAL_TOO_BIG] = "The literal is too big for a client that has not logged in",
+    [DIALOGUE_BAD_COMMANDS] = "Too many commands that make no sense",
+    [DIALOGUE_LOGIN_FAILURES] = "Too many failed logins",
+    [DIALOGUE_OTHER_PROTOCOL] = "This is a mail server",
+};
+
+static void wipe(struct buf *b)
+{
+    if (b->p) {
+        OPENSSL_cleanse(b->p, b->cap);
+    }
+    buf_release(b);
+}
+
+// ---- for the owner ------------------------------------------------------------------------------
+
+enum err dialogue_init(struct dialogue *d, const struct dialogue_protocol *p,
+                       const struct settings *settings)
+{
+    *d = (struct dialogue){.protocol = p, .settings = settings};
+    buf_init(&d->in, p->input_max(settings));
+    buf_init(&d->out, OUTPUT_MAX);
+    buf_init(&d->secret, SECRET_MAX);
+    d->state = calloc(1, p->state_bytes);
+    if (!d->state) {
+        return ERR_NOMEM;
+    }
+    p->begin(d);
+    return ERR_OK;
+}
+
+void dialogue_finish(struct dialogue *d)
+{
+    if (d->state) {
+        d->protocol->finish(d);
+        free(d->state);
+        d->state = NULL;
+    }
+    wipe(&d->in);
+    wipe(&d->secret);
+    buf_release(&d->out);
+}
+
+void dialogue_greet(struct dialogue *d)
+{
+    d->protocol->greet(d);
+}
+
+void dialogue_go_on(struct dialogue *d)
+{
+    while (d->step == DIALOGUE_READ && d->protocol->take(d)) {
+    }
+    if (d->step == DIALOGUE_START_TLS && d->in.n) {
+        // Said by somebody in between, or by a client that does not wait as it must.
+        d->step = DIALOGUE_DROP;
+    }
+    if (d->out.failed) {
+        d->step = DIALOGUE_DROP; // part of an answer is missing
+    }
+}
+
+void dialogue_forget_password(struct dialogue *d)
+{
+    wipe(&d->secret);
+    d->question.authzid = d->question.user = d->question.password = SPAN("");
+}
+
+void dialogue_refused(struct dialogue *d, enum dialogue_refusal why, struct span text)
+{
+    ASSERT(d->step == DIALOGUE_ASK);
+    dialogue_forget_password(d);
+    d->step = DIALOGUE_READ;
+    d->protocol->refused(d, why, text);
+    if (why == DIALOGUE_BAD_PASSWORD &&
+        ++d->failures >= conf_value_count(d->settings, SETTING_LOGIN_FAILURES_MAX)) {
+        dialogue_end(d, DIALOGUE_LOGIN_FAILURES);
+    }
+    dialogue_go_on(d);
+}
+
+void dialogue_tls_started(struct dialogue *d)
+{
+    ASSERT(d->step == DIALOGUE_START_TLS && d->in.n == 0);
+    d->protocol->finish(d);
+    memset(d->state, 0, d->protocol->state_bytes);
+    d->has_tls = true;
+    d->step = DIALOGUE_READ;
+    d->protocol->begin(d);
+}
+
+void dialogue_end(struct dialogue *d, enum dialogue_end why)
+{
+    if (d->step == DIALOGUE_CLOSE || d->step == DIALOGUE_DROP) {
+        return;
+    }
+    if (d->step == DIALOGUE_START_TLS) {
+        d->step = DIALOGUE_DROP;
+        return;
+    }
+    dialogue_last_words(d->protocol, why, &d->out);
+    d->step = DIALOGUE_CLOSE;
+}
+
+void dialogue_last_words(const struct dialogue_protocol *p, enum dialogue_end why, struct buf *out)
+{
+    p->last_words(out, why, end_texts[why]);
+}
+
+// ---- for the protocol ---------------------------------------------------------------------------
+
+void dialogue_consume(struct dialogue *d, size_t n)
+{
+    size_t left = n < d->in.n ? d->in.n - n : 0, before = d->in.n;
+
+    buf_consume(&d->in, n);
+    OPENSSL_cleanse(d->in.p + left, before - left);
+}
+
+bool dialogue_is_private(const struct dialogue *d)
+{
+    return d->has_tls ||
+           (d->is_loopback && conf_value_bool(d->settings, SETTING_CLEAR_LOGIN_LOOPBACK));
+}
+
+bool dialogue_can_start_tls(const struct dialogue *d)
+{
+    return !d->has_tls && d->has_certificate;
+}
+
+static struct span keep_text(struct buf *b, struct span s)
+{
+    size_t at = b->n;
+
+    buf_put(b, s);
+    return span_of(b->p + at, b->n - at);
+}
+
+void dialogue_ask(struct dialogue *d, const struct dialogue_question *q)
+{
+    size_t n = q->authzid.n + q->user.n + q->password.n;
+
+    ASSERT(d->step == DIALOGUE_READ && dialogue_is_private(d));
+    wipe(&d->secret);
+    if (!buf_reserve(&d->secret, n + 1)) { // at once: growing would leave copies behind
+        d->protocol->refused(d, DIALOGUE_UNAVAILABLE, SPAN(""));
+        return;
+    }
+    d->step = DIALOGUE_ASK;
+    d->question = *q;
+    d->question.authzid = keep_text(&d->secret, q->authzid);
+    d->question.user = keep_text(&d->secret, q->user);
+    d->question.password = keep_text(&d->secret, q->password);
+}
+
+void dialogue_start_tls(struct dialogue *d)
+{
+    ASSERT(d->step == DIALOGUE_READ && dialogue_can_start_tls(d));
+    d->step = DIALOGUE_START_TLS;
+}
+
+void dialogue_close(struct dialogue *d)
+{
+    if (d->step != DIALOGUE_DROP) {
+        d->step = DIALOGUE_CLOSE;
+    }
+}
+
+void dialogue_count_bad(struct dialogue *d)
+{
+    if (++d->bad >= conf_value_count(d->settings, SETTING_LOGIN_BAD_COMMANDS_MAX)) {
+        dialogue_end(d, DIALOGUE_BAD_COMMANDS);
+    }
+}

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// How many connections wait to log in: all together and from each address (the /64 of an IPv6 one).
+// Any thread; does not block.
+#ifndef GATE_LIMITS_H
+#define GATE_LIMITS_H
+
+#include "base/lock.h"
+#include "base/map.h"
+#include "conf/settings.h"
+#include "gate/dialogue/dialogue.h"
+#include "net/address.h"
+
+struct limits {
+    struct lock lock;   // of the two below
+    struct map tallies; // address key -> how many
+    unsigned total;
+};
+
+void limits_init(struct limits *l);
+void limits_finish(struct limits *l);
+
+// Counts a connection. ERR_LIMIT with *out_why DIALOGUE_TOO_MANY_FROM_ADDRESS, whatever else is
+// going on, or DIALOGUE_TOO_MANY_CLIENTS; ERR_NOMEM as the latter.
+enum err limits_enter(struct limits *l, const struct settings *s, const struct address *peer,
+                      enum dialogue_end *out_why);
+void limits_leave(struct limits *l, const struct address *peer); // after an enter that was OK
+
+#endif

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gate/service.h"
+
+#include "base/log.h"
+#include "gate/imap/imap_login.h"
+
+#include "base/banned.h"
+
+static const struct service services[] = {
+    {"imap", &imap_login_protocol, IPC_IMAP, false},
+    {"imaps", &imap_login_protocol, IPC_IMAP, true},
+};
+
+static const struct dialogue_protocol *const protocols[] = {&imap_login_protocol};
+
+#define PROTOCOLS (sizeof(protocols) / sizeof(protocols[0]))
+_Static_assert(PROTOCOLS <= SERVICE_PROTOCOLS_MAX, "one TLS context each");
+
+const struct service *service_find(struct span word)
+{
+    for (size_t i = 0; i < sizeof(services) / sizeof(services[0]); i++) {
+        if (span_eq(word, span_from_str(services[i].word))) {
+            return &services[i];
+        }
+    }
+    return NULL;
+}
+
+const struct dialogue_protocol *service_protocol(unsigned index)
+{
+    return index < PROTOCOLS ? protocols[index] : NULL;
+}
+
+unsigned service_protocol_index(const struct dialogue_protocol *p)
+{
+    unsigned i = 0;
+
+    while (i < PROTOCOLS && protocols[i] != p) {
+        i++;
+    }
+    ASSERT(i < PROTOCOLS);
+    return i;
+}
