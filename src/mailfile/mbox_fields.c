@@ -39,6 +39,19 @@ enum mbox_field mbox_field_find(struct span line)
     return MBOX_FIELD_NONE;
 }
 
+bool mbox_field_is_kept(struct span line)
+{
+    const struct span kept = SPAN(MBOX_KEPT);
+
+    if (!span_starts(line, kept)) {
+        return false;
+    }
+    while (span_starts(line, kept)) {
+        line = span_skip(line, kept.n);
+    }
+    return mbox_field_find(line) != MBOX_FIELD_NONE;
+}
+
 // Status: R read, O old (seen by a program, not by the person). X-Status: the others.
 static void status_read(struct mail_meta *m, struct span letters)
 {

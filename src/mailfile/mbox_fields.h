@@ -22,6 +22,14 @@ enum mbox_field {
 // Which one a header line begins.
 enum mbox_field mbox_field_find(struct span line);
 
+// A message may have such fields of its own: sent along by somebody, or left by another program.
+// mbox_writer puts this in front of their names, and mbox_reader takes it off again (one of them,
+// as with '>' before "From "), so that they are not lost and nobody's flags.
+#define MBOX_KEPT "X-Kept-"
+
+// Whether the line begins a field that must lose one MBOX_KEPT.
+bool mbox_field_is_kept(struct span line);
+
 struct mbox_fields {
     struct mail_meta meta;
     bool has_length, has_imap, is_gone;

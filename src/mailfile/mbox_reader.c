@@ -218,6 +218,9 @@ static bool header_line(struct mbox_reader *r, struct header_state *h, const str
     if (!goes_on) {
         field_end(r, h);
         h->field = mbox_field_find(text);
+        if (mbox_field_is_kept(text)) {
+            text = span_skip(text, sizeof(MBOX_KEPT) - 1);
+        }
         h->is_notes_subject =
             h->is_notes_subject || span_starts(text, SPAN("Subject: DON'T DELETE THIS MESSAGE"));
     }

@@ -7,7 +7,8 @@
 //   - Content-Length (mboxcl) is believed when the file really goes on with a message there;
 //   - ">From " is unquoted by one '>' (mboxrd; see enum mbox_dialect);
 //   - the header fields in which mbox programs keep flags are read and left out: Status, X-Status,
-//     X-Keywords, X-UID, X-IMAP, X-IMAPbase, Content-Length, X-Mozilla-Status, -Status2, -Keys.
+//     X-Keywords, X-UID, X-IMAP, X-IMAPbase, Content-Length, X-Mozilla-Status, -Status2, -Keys;
+//   - what mbox_writer has put in front of a message's own fields of these names is taken off.
 // Bytes come out as mail has them: each line ends in CRLF, also the last one.
 //
 // The reader never opens anything: it reads through a callback, so it can be fuzzed alone. One

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "mailfile/mbox_writer.h"
 
+#include "mailfile/mbox_fields.h"
 #include "mailfile/mbox_from.h"
 
 #include "base/banned.h"
@@ -27,7 +28,7 @@ bool mbox_writer_begin(struct mbox_writer *w, struct mail_sink to, bool keep_crl
     struct buf head;
 
     *w = (struct mbox_writer){.to = to, .keep_crlf = keep_crlf, .lf = {.to = to}};
-    w->at_line_start = true;
+    w->at_line_start = w->in_header = w->is_blank = true;
     w->ends_line = true;
     buf_init(&head, HEAD_BYTES_MAX);
     mbox_from_put(&head, sender, meta->has_date ? meta->date : 0);
@@ -86,10 +87,78 @@ static bool line_start(struct mbox_writer *w, struct span *s)
     return true;
 }
 
+static bool name_out(struct mbox_writer *w)
+{
+    unsigned n = w->name_bytes;
+
+    w->name_bytes = 0;
+    return out(w, span_of(w->name, n));
+}
+
+// Reads the name of a header field, holding it back until it is known whether it is one of those
+// that mbox programs keep for themselves.
+static bool name_start(struct mbox_writer *w, struct span *s)
+{
+    const struct span kept = SPAN(MBOX_KEPT);
+
+    w->in_name = true;
+    while (s->n > 0) {
+        char c = s->p[0];
+
+        if (c != ':' && c != '-' && !byte_is_alnum(c)) {
+            break;
+        }
+        w->name[w->name_bytes++] = c;
+        *s = span_skip(*s, 1);
+        struct span name = span_of(w->name, w->name_bytes);
+
+        if (span_eq(name, kept) && !name_out(w)) {
+            return false;
+        }
+        if (c == ':' || w->name_bytes == sizeof(w->name)) {
+            w->at_line_start = w->in_name = false;
+            return (mbox_field_find(name) == MBOX_FIELD_NONE || out(w, kept)) && name_out(w);
+        }
+    }
+    if (s->n > 0) {
+        w->at_line_start = w->in_name = false;
+        return name_out(w);
+    }
+    return true;
+}
+
+// The fields concerned begin with C, S or X, so they are in nothing like "From ".
+static bool may_be_name(const struct mbox_writer *w, char c)
+{
+    return w->in_name || (w->in_header && w->is_blank && w->matched == 0 && memchr("cCsSxX", c, 6));
+}
+
+static bool start(struct mbox_writer *w, struct span *s)
+{
+    size_t before = s->n;
+    bool ok = may_be_name(w, s->p[0]) ? name_start(w, s) : line_start(w, s);
+
+    w->is_blank = w->is_blank && s->n == before;
+    return ok;
+}
+
+// The header ends with its first empty line.
+static void look_for_header_end(struct mbox_writer *w, struct span piece)
+{
+    bool ends = piece.n > 0 && piece.p[piece.n - 1] == '\n';
+
+    if ((w->is_blank && (span_eq(piece, SPAN("\n")) || span_eq(piece, SPAN("\r\n")))) ||
+        (w->is_cr && span_eq(piece, SPAN("\n")))) {
+        w->in_header = false;
+    }
+    w->is_cr = w->is_blank && span_eq(piece, SPAN("\r"));
+    w->is_blank = ends || (w->is_blank && piece.n == 0);
+}
+
 bool mbox_writer_put(struct mbox_writer *w, struct span bytes)
 {
     while (bytes.n > 0) {
-        if (w->at_line_start && !line_start(w, &bytes)) {
+        if (w->at_line_start && !start(w, &bytes)) {
             return false;
         }
         size_t lf = span_find_byte(bytes, '\n');
@@ -97,6 +166,9 @@ bool mbox_writer_put(struct mbox_writer *w, struct span bytes)
 
         if (!out(w, span_first(bytes, n))) {
             return false;
+        }
+        if (w->in_header) {
+            look_for_header_end(w, span_first(bytes, n));
         }
         w->at_line_start = w->at_line_start || (n > 0 && bytes.p[n - 1] == '\n');
         bytes = span_skip(bytes, n);
@@ -106,7 +178,8 @@ bool mbox_writer_put(struct mbox_writer *w, struct span bytes)
 
 bool mbox_writer_end(struct mbox_writer *w)
 {
-    if (!out(w, span_of(from_word, w->matched)) || (!w->ends_line && !out(w, SPAN("\r\n")))) {
+    if (!out(w, span_of(from_word, w->matched)) || !name_out(w) ||
+        (!w->ends_line && !out(w, SPAN("\r\n")))) {
         return false;
     }
     return out(w, SPAN("\r\n")) && lf_make_end(&w->lf);

@@ -4,8 +4,8 @@
 // 3516) and APPENDUID. The messages stream from the connection into the store; nothing is visible
 // before all of them have come and one commit has placed them.
 //
-// A NUL is taken in a plain literal too, where RFC 9051 section 4.3.1 has none: clients send the mail
-// they have, and a refusal would leave it behind at a move from another server.
+// A NUL is taken in a plain literal too, where RFC 9051 section 4.3.1 has none: clients send the
+// mail they have, and a refusal would leave it behind at a move from another server.
 //
 // What is wrong is found as early as possible. At a literal that waits for our continuation the
 // command is then answered at once; else its bytes come anyway and are thrown away first.
@@ -20,7 +20,7 @@
 
 #define MESSAGES_MAX   1000
 #define TEXT_BYTES_MAX (1u << 20) // of the text between the messages
-#define BYTES_A_STEP (1u << 20)
+#define BYTES_A_STEP   (1u << 20)
 
 struct append_state {
     enum { AT_MESSAGE, IN_MESSAGE, AFTER_MESSAGE } at;

@@ -264,6 +264,17 @@ static void test_round_trip(void **state)
         "\r\nno header\r\n",
         "\tbegins with a blank\r\nA: 1\r\n\r\nx\r\n",
         "A: 1\r\n continued\r\n\r\n>\r\n>>\r\nF\r\nFr\r\n",
+        // Its own fields that look like ours.
+        "Status: RO\r\nX-STATUS: AF\r\nA: 1\r\nX-Keywords: NotJunk\r\n "
+        "more\r\nx-uid:1\r\n\r\nx\r\n",
+        "X-Kept-Status: RO\r\nX-Kept-X-Kept-Status: O\r\nX-Kept-: a\r\nX-Kept-A: b\r\n\r\nx\r\n",
+        "X-Mozilla-Status2: 0\r\nX-Mozilla-Status23456: 0\r\nX-Mozilla-Stat\r\nX\r\nS: "
+        "s\r\n\r\nx\r\n",
+        "Content-Length: 2\r\nContent-Length : 2\r\n\r\nx\r\n\r\nStatus: RO\r\nX-Kept-Status: "
+        "R\r\n",
+        "X-Kept-\r\nX-Kept->From \r\nX-Kept-From x\r\nX-Kept-X-IMAPbase: 1\r\n\r\nStatus: x\r\n",
+        "\r\nStatus: x\r\n",
+        "\rA: 1\r\nX-UID: 1\r\n\r\nStatus: x\r\n",
     };
     static const size_t steps[] = {1, 2, 5, 4096};
     struct mail_meta meta = {.flags = MAIL_ANSWERED};
