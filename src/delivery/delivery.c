@@ -403,7 +403,7 @@ static enum err deliver_here(struct run *r)
     store_deliver(r->d->store, &by, r->incoming, targets, n);
     for (size_t i = 0; i < n; i++) {
         e = targets[i].result;
-        if (e != ERR_OK && e != ERR_LIMIT && r->to.count > 1 && !r->is_retry) {
+        if (e != ERR_OK && e != ERR_LIMIT && !r->is_retry && (r->to.count > 1 || r->env->is_ours)) {
             e = queue_here(r, from[i]);
         }
         settle(r, from[i], e);
@@ -510,12 +510,28 @@ static enum err take_bodies(struct run *r)
     return e;
 }
 
+// What is tried again here was forwarded the first time.
+static void leave_accounts(struct resolution *to)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < to->count; i++) {
+        if (to->targets[i].account) {
+            to->targets[n++] = to->targets[i];
+        }
+    }
+    to->count = n;
+}
+
 static enum err run_all(struct run *r)
 {
     enum err e = resolve(r, r->message->bytes);
 
     if (e != ERR_OK) {
         return e;
+    }
+    if (r->is_retry) {
+        leave_accounts(&r->to);
     }
     set_verdicts(r);
     e = take_bodies(r);
@@ -526,15 +542,11 @@ static enum err run_all(struct run *r)
     return e == ERR_OK ? deliver_here(r) : e;
 }
 
-enum err delivery_run(struct delivery *d, struct delivery_envelope *env,
-                      const struct delivery_message *m)
+static enum err run_once(struct delivery *d, struct delivery_envelope *env,
+                         const struct delivery_message *m, bool is_retry)
 {
-    struct run r = {.d = d, .env = env, .message = m};
+    struct run r = {.d = d, .env = env, .message = m, .is_retry = is_retry};
 
-    if (count_fields(m->header, SPAN("Received"), DELIVERY_HOPS_MAX) > DELIVERY_HOPS_MAX) {
-        set_all(env, &looping);
-        return ERR_OK;
-    }
     arena_init(&r.arena, ARENA_BYTES_MAX);
     enum err e = run_all(&r);
 
@@ -547,4 +559,35 @@ enum err delivery_run(struct delivery *d, struct delivery_envelope *env,
     incoming_destroy(r.leaving);
     arena_finish(&r.arena);
     return e;
+}
+
+enum err delivery_run(struct delivery *d, struct delivery_envelope *env,
+                      const struct delivery_message *m)
+{
+    if (count_fields(m->header, SPAN("Received"), DELIVERY_HOPS_MAX) > DELIVERY_HOPS_MAX) {
+        set_all(env, &looping);
+        return ERR_OK;
+    }
+    return run_once(d, env, m, false);
+}
+
+void delivery_again(struct delivery *d, const struct queue_message *m, struct span address,
+                    enum err (*read)(void *arg, uint64_t offset, size_t n, struct buf *out),
+                    void *arg, struct delivery_answer *out)
+{
+    struct delivery_recipient to = {.address = address};
+    struct delivery_envelope env = {.sender = m->sender,
+                                    .device = m->device,
+                                    .origin = m->origin,
+                                    .recipients = &to,
+                                    .count = 1};
+    struct delivery_message message = {.prefix = SPAN(""),
+                                       .read = read,
+                                       .arg = arg,
+                                       .bytes = m->prefix.n + m->body_bytes,
+                                       .header = SPAN("")};
+
+    // The hops were counted, and forwardings done, when it was taken in.
+    run_once(d, &env, &message, true);
+    *out = to.answer;
 }

@@ -56,6 +56,7 @@ struct delivery_envelope {
     struct span origin;   // the client's address, for people
     bool allow_remote;    // may go to other servers: it was submitted, or comes from a trusted host
     bool is_suspect;      // goes to Junk instead of INBOX
+    bool is_ours;         // written here: what fails for now waits in the queue, nobody else tries
     int64_t hold_until_ms; // since 1970; 0: at once
     struct delivery_recipient *recipients;
     size_t count;
@@ -78,5 +79,10 @@ enum err delivery_check(struct delivery *d, const struct delivery_envelope *env,
 // Delivers. Sets the answer of every recipient, also on an error (then all are TEMPORARY).
 enum err delivery_run(struct delivery *d, struct delivery_envelope *env,
                       const struct delivery_message *m);
+
+// Once more for one recipient here, from the queue (DELIVERY_HERE). Sets *out.
+void delivery_again(struct delivery *d, const struct queue_message *m, struct span address,
+                    enum err (*read)(void *arg, uint64_t offset, size_t n, struct buf *out),
+                    void *arg, struct delivery_answer *out);
 
 #endif

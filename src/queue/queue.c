@@ -440,3 +440,11 @@ enum err queue_done(struct queue *q, struct queue_job *job, const struct queue_r
     queue_job_destroy(job);
     return e;
 }
+
+void queue_abandon(struct queue *q, struct queue_job *job)
+{
+    struct done d = {.job = job, .now_ms = clock_real_ms()};
+
+    schedule_done(q, &d, ERR_UNAVAILABLE);
+    queue_job_destroy(job);
+}

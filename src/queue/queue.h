@@ -129,6 +129,8 @@ struct queue_result {
 // are tried again.
 enum err queue_done(struct queue *q, struct queue_job *job, const struct queue_result *results,
                     int64_t now_ms);
+// Ends a job that was not tried at all: nothing is stored, its recipients are due as before.
+void queue_abandon(struct queue *q, struct queue_job *job);
 
 // ---- notices ------------------------------------------------------------------------------------
 

@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "keep/outbound/outbound.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "keep/outbound/outbound_internal.h"
+
+#include "base/banned.h"
+
+#define LINK_QUEUE_MAX   (1u << 20)
+#define LONGEST_WAIT_MS  60000
+#define WRITE_TIMEOUT_MS (15 * 60000) // the other server may take its time with the body
+#define OUTPUT_SOFT      (256u << 10)
+#define OUTPUT_HARD      (2u << 20)
+#define INPUT_MAX        16384
+
+// ---- the thread ---------------------------------------------------------------------------------
+
+static void wake(void *arg)
+{
+    struct outbound *o = arg;
+
+    lock_take(&o->lock);
+    o->woken = true;
+    pthread_cond_signal(&o->woken_cond);
+    lock_release(&o->lock);
+}
+
+// Everything that is due now. When to look again, in milliseconds from now.
+static int64_t look(struct outbound *o)
+{
+    for (;;) {
+        int64_t now = clock_real_ms(), next;
+        struct queue_job *job;
+        enum err e = queue_take(o->options.queue, now, &job, &next);
+
+        if (e == ERR_NOT_FOUND) {
+            return next - now < LONGEST_WAIT_MS ? next - now : LONGEST_WAIT_MS;
+        }
+        if (e != ERR_OK) {
+            log_error("the queue cannot be read (%s); trying again in a minute", err_name(e));
+            return LONGEST_WAIT_MS;
+        }
+        if (span_eq(job->recipients[0].destination, SPAN(DELIVERY_HERE))) {
+            outbound_job_here(o, job);
+        } else if (outbound_job_start(o, job) != ERR_OK) {
+            return 1000;
+        }
+    }
+}
+
+static void send_notices(struct outbound *o)
+{
+    enum err e;
+
+    while ((e = outbound_notice(o)) == ERR_OK) {
+    }
+    if (e != ERR_NOT_FOUND) {
+        log_warn("a sender could not be told of an undelivered message (%s); trying again",
+                 err_name(e));
+    }
+}
+
+// Waits for something to do. False: the end.
+static bool wait_for_work(struct outbound *o, int64_t wait_ms, bool *out_linked)
+{
+    int64_t until = clock_monotonic_ms() + (wait_ms < 1 ? 1 : wait_ms);
+
+    lock_take(&o->lock);
+    while (!o->woken && !o->stopping && lock_cond_wait(&o->woken_cond, &o->lock, until)) {
+    }
+    o->woken = false;
+    *out_linked = o->courier;
+    bool go_on = !o->stopping;
+
+    lock_release(&o->lock);
+    return go_on;
+}
+
+static void *outbound_main(void *arg)
+{
+    struct outbound *o = arg;
+    int64_t wait_ms = 0;
+    bool linked;
+
+    while (wait_for_work(o, wait_ms, &linked)) {
+        send_notices(o);
+        wait_ms = linked ? look(o) : LONGEST_WAIT_MS;
+    }
+    return NULL;
+}
+
+// ---- the courier --------------------------------------------------------------------------------
+
+static enum err on_message(struct channel *c, void *arg, const struct ipc_frame *frame, int *fds)
+{
+    (void)c;
+    (void)arg;
+    for (unsigned i = 0; i < frame->fds; i++) {
+        close(fds[i]);
+    }
+    return ERR_INVALID; // what it has to say it says on the job's own connection
+}
+
+static void on_ended(struct channel *c, void *arg, enum err e)
+{
+    struct outbound *o = arg;
+
+    (void)e; // the supervisor tells why, and starts it again
+    lock_take(&o->lock);
+    o->courier = NULL;
+    lock_release(&o->lock);
+    channel_close(c);
+}
+
+enum err outbound_attach(struct outbound *o, int fd)
+{
+    static const struct channel_handler handler = {on_message, on_ended};
+    struct channel *c, *before;
+    enum err e = channel_open(o->options.loop, fd, LINK_QUEUE_MAX, &handler, o, &c);
+
+    if (e != ERR_OK) {
+        return e;
+    }
+    lock_take(&o->lock);
+    before = o->courier;
+    o->courier = c;
+    o->woken = true;
+    pthread_cond_signal(&o->woken_cond);
+    lock_release(&o->lock);
+    channel_close(before);
+    return ERR_OK;
+}
+
+// ---- start and end ------------------------------------------------------------------------------
+
+static void copy_text(char *to, size_t size, struct span from)
+{
+    from = span_first(from, size - 1);
+    if (from.n) {
+        memcpy(to, from.p, from.n);
+    }
+    to[from.n] = '\0';
+}
+
+static void copy_options(struct outbound *o, const struct outbound_options *from)
+{
+    o->options = *from;
+    copy_text(o->server, sizeof(o->server), from->server);
+    copy_text(o->route_host, sizeof(o->route_host), from->route.host);
+    copy_text(o->route_user, sizeof(o->route_user), from->route.user);
+    copy_text(o->route_password, sizeof(o->route_password), from->route.password);
+    o->options.server = span_from_str(o->server);
+    o->options.route.host = span_from_str(o->route_host);
+    o->options.route.user = span_from_str(o->route_user);
+    o->options.route.password = span_from_str(o->route_password);
+}
+
+enum err outbound_create(const struct outbound_options *options, struct outbound **out)
+{
+    struct outbound *o = calloc(1, sizeof(*o));
+    struct conn_pool_options pool = {.thread_name = "keep-outbound",
+                                     .threads = options->threads,
+                                     .connections_max = options->jobs_max,
+                                     .input_max = INPUT_MAX,
+                                     .output_soft = OUTPUT_SOFT,
+                                     .output_hard = OUTPUT_HARD,
+                                     .write_timeout_ms = WRITE_TIMEOUT_MS};
+
+    if (!o) {
+        return ERR_NOMEM;
+    }
+    copy_options(o, options);
+    lock_init(&o->lock, LOCK_OUTBOUND);
+    lock_cond_init(&o->woken_cond);
+    enum err e = conn_pool_create(&pool, &o->pool);
+
+    if (e == ERR_OK) {
+        queue_set_wake(options->queue, wake, o);
+        o->has_thread = pthread_create(&o->thread, NULL, outbound_main, o) == 0;
+        e = o->has_thread ? ERR_OK : ERR_LIMIT;
+    }
+    if (e != ERR_OK) {
+        outbound_destroy(o, 0);
+        return e;
+    }
+    *out = o;
+    return ERR_OK;
+}
+
+void outbound_destroy(struct outbound *o, int64_t timeout_ms)
+{
+    if (!o) {
+        return;
+    }
+    lock_take(&o->lock);
+    o->stopping = true;
+    pthread_cond_signal(&o->woken_cond);
+    lock_release(&o->lock);
+    if (o->has_thread) {
+        pthread_join(o->thread, NULL);
+    }
+    if (o->pool) {
+        conn_pool_stop(o->pool, timeout_ms);
+        conn_pool_destroy(o->pool);
+    }
+    queue_set_wake(o->options.queue, NULL, NULL);
+    channel_close(o->courier);
+    pthread_cond_destroy(&o->woken_cond);
+    lock_finish(&o->lock);
+    explicit_bzero(o->route_password, sizeof(o->route_password));
+    free(o);
+}

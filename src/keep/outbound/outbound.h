@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// keep's part of sending mail: takes what is due from the queue, hands it to the courier, stores
+// what became of it, and writes the notices that senders are owed. A thread of its own looks at the
+// queue; each message on its way is a connection of a pool, to the courier (ipc RELAY_*).
+#ifndef KEEP_OUTBOUND_OUTBOUND_H
+#define KEEP_OUTBOUND_OUTBOUND_H
+
+#include "delivery/delivery.h"
+#include "net/loop.h"
+#include "queue/queue.h"
+
+struct outbound;
+
+struct outbound_route { // where mail for other servers goes; host empty: by MX
+    struct span host, user, password;
+    uint16_t port;
+    uint8_t tls; // enum ipc_relay_tls
+};
+
+struct outbound_options {
+    struct loop *loop; // of the conversation with the courier
+    struct engine *engine;
+    struct queue *queue;
+    struct delivery *delivery;
+    struct span server; // our name; copied
+    struct outbound_route route;
+    unsigned threads, jobs_max;
+};
+
+// On the loop's thread. Nothing is sent before the courier is attached.
+enum err outbound_create(const struct outbound_options *o, struct outbound **out);
+// The conversation with the courier from now on; takes over the descriptor. On the loop's thread.
+enum err outbound_attach(struct outbound *o, int fd);
+// Lets what is on its way finish for `timeout_ms`, then leaves it in the queue. On the loop's
+// thread, which has stopped; blocks. NULL is allowed.
+void outbound_destroy(struct outbound *o, int64_t timeout_ms);
+
+#endif

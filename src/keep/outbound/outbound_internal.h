@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the files of keep/outbound/ share.
+#ifndef KEEP_OUTBOUND_OUTBOUND_INTERNAL_H
+#define KEEP_OUTBOUND_OUTBOUND_INTERNAL_H
+
+#include <pthread.h>
+
+#include "base/lock.h"
+#include "ipc/channel.h"
+#include "keep/outbound/outbound.h"
+#include "net/task_conn.h"
+
+struct outbound {
+    struct outbound_options options;
+    char server[256], route_host[256], route_user[1025], route_password[4097];
+    struct conn_pool *pool;
+    pthread_t thread;
+    bool has_thread;
+    struct lock lock; // guards what follows
+    pthread_cond_t woken_cond;
+    bool woken, stopping;
+    struct channel *courier; // NULL: it is not there now
+};
+
+// Sends the job to the courier; takes it over. ERR_*: it is back in the queue.
+enum err outbound_job_start(struct outbound *o, struct queue_job *job);
+// Delivers here what could not be delivered before (DELIVERY_HERE). Ends the job.
+void outbound_job_here(struct outbound *o, struct queue_job *job);
+// Appends bytes of the message as it leaves: its prefix, then its body.
+enum err outbound_read(struct outbound *o, const struct queue_message *m, uint64_t offset, size_t n,
+                       struct buf *out);
+// Writes and delivers one notice that is owed. ERR_NOT_FOUND: none is.
+enum err outbound_notice(struct outbound *o);
+
+#endif

@@ -1,0 +1,391 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The queue's way to the courier; the test plays the courier.
+#include <pthread.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+
+#include "../store/support.h"
+#include "base/clock.h"
+#include "ipc/channel.h"
+#include "keep/outbound/outbound.h"
+#include "store/append.h"
+
+static struct bench bench;
+static struct bench *const b = &bench;
+static struct loop *loop;
+static pthread_t loop_thread;
+static struct queue *queue;
+static struct delivery *delivery;
+static struct outbound *outbound;
+static int courier; // our end of the link
+static struct buf frames;
+
+static void *loop_main(void *arg)
+{
+    (void)arg;
+    loop_run(loop);
+    return NULL;
+}
+
+struct attach {
+    struct loop_task task;
+    int fd;
+    pthread_mutex_t mutex;
+    pthread_cond_t done;
+    bool is_done;
+};
+
+static void attach_now(struct loop_task *t)
+{
+    struct attach *a = (struct attach *)(void *)t;
+
+    assert_ok(outbound_attach(outbound, a->fd));
+    pthread_mutex_lock(&a->mutex);
+    a->is_done = true;
+    pthread_cond_signal(&a->done);
+    pthread_mutex_unlock(&a->mutex);
+}
+
+static void attach(void)
+{
+    struct attach a = {.task.run = attach_now};
+    int pair[2];
+
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+    courier = pair[1];
+    a.fd = pair[0];
+    pthread_mutex_init(&a.mutex, NULL);
+    pthread_cond_init(&a.done, NULL);
+    loop_post(loop, &a.task);
+    pthread_mutex_lock(&a.mutex);
+    while (!a.is_done) {
+        pthread_cond_wait(&a.done, &a.mutex);
+    }
+    pthread_mutex_unlock(&a.mutex);
+}
+
+static int setup(void **state)
+{
+    struct queue_options qo;
+    struct delivery_options delivery_o = {
+        .server = SPAN("mail.example.org"), .separators = SPAN("+"), .expire_s = 432000};
+
+    bench_use_local = false;
+    (void)state;
+    bench_open(b);
+    queue_options_default(&qo);
+    assert_ok(queue_open(b->engine, &qo, &queue));
+    assert_ok(delivery_create(b->store, queue, &delivery_o, &delivery));
+    assert_ok(loop_create(&loop));
+    struct outbound_options o = {.loop = loop,
+                                 .engine = b->engine,
+                                 .queue = queue,
+                                 .delivery = delivery,
+                                 .server = SPAN("mail.example.org"),
+                                 .threads = 2,
+                                 .jobs_max = 50};
+
+    assert_ok(outbound_create(&o, &outbound));
+    assert_int_equal(pthread_create(&loop_thread, NULL, loop_main, NULL), 0);
+    attach();
+    buf_init(&frames, 8u << 20);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    loop_stop(loop);
+    pthread_join(loop_thread, NULL);
+    outbound_destroy(outbound, 1000);
+    loop_destroy(loop);
+    close(courier);
+    delivery_destroy(delivery);
+    queue_close(queue);
+    bench_close(b);
+    buf_finish(&frames);
+    return 0;
+}
+
+// ---- the courier's part -------------------------------------------------------------------------
+
+// The pair of the next job.
+static int next_job(void)
+{
+    struct ipc_frame frame;
+    struct buf in;
+    int fds[IPC_FDS_MAX];
+
+    buf_init(&in, IPC_FRAME_BYTES_MAX);
+    assert_ok(channel_receive_blocking(courier, 10000, &in, &frame, fds));
+    assert_int_equal(frame.type, IPC_RELAY);
+    assert_int_equal(frame.fds, 1);
+    buf_finish(&in);
+    return fds[0];
+}
+
+// The next frame of a job; `frames` is what was read and not yet taken.
+static struct ipc_frame next_frame(int fd, size_t *taken)
+{
+    struct ipc_frame f;
+
+    buf_consume(&frames, *taken);
+    while (ipc_frame_next(buf_span(&frames), &f) == ERR_AGAIN) {
+        char *at = buf_reserve(&frames, 65536);
+        ssize_t n = recv(fd, at, 65536, 0);
+
+        assert_true(n > 0);
+        frames.n += (size_t)n;
+    }
+    *taken = f.bytes;
+    return f;
+}
+
+struct seen {
+    uint32_t recipients;
+    char sender[64], destination[64];
+    struct buf body;
+};
+
+static void read_job(int fd, struct seen *s)
+{
+    struct ipc_relay_job job;
+    struct ipc_relay_body body = {0};
+    size_t taken = 0;
+
+    buf_clear(&frames);
+    buf_init(&s->body, 8u << 20);
+    assert_ok(ipc_relay_job_decode(next_frame(fd, &taken).fields, &job));
+    s->recipients = job.recipients;
+    snprintf(s->sender, sizeof(s->sender), "%.*s", SPAN_ARG(job.sender));
+    snprintf(s->destination, sizeof(s->destination), "%.*s", SPAN_ARG(job.destination));
+    assert_span(job.helo, "mail.example.org");
+    uint64_t bytes = job.bytes;
+
+    for (uint32_t i = 0; i < s->recipients; i++) {
+        struct ipc_relay_rcpt rcpt;
+
+        assert_ok(ipc_relay_rcpt_decode(next_frame(fd, &taken).fields, &rcpt));
+    }
+    while (!body.last) {
+        assert_ok(ipc_relay_body_decode(next_frame(fd, &taken).fields, &body));
+        buf_put(&s->body, body.bytes);
+    }
+    assert_int_equal(s->body.n, bytes);
+}
+
+static void answer(int fd, uint32_t recipient, unsigned outcome, const char *reply)
+{
+    struct ipc_relay_result m = {.recipient = recipient,
+                                 .outcome = (uint8_t)outcome,
+                                 .host = SPAN("mx.example.net"),
+                                 .reply = span_from_str(reply)};
+    struct buf out;
+
+    buf_init(&out, 65536);
+    assert_ok(ipc_relay_result_encode(&m, 0, &out));
+    assert_int_equal(send(fd, out.p, out.n, MSG_NOSIGNAL), out.n);
+    buf_finish(&out);
+}
+
+static void end_job(int fd, const char *problem)
+{
+    struct ipc_relay_end m = {.tls = SPAN("TLSv1.3"), .problem = span_from_str(problem)};
+    struct buf out;
+
+    buf_init(&out, 65536);
+    assert_ok(ipc_relay_end_encode(&m, 0, &out));
+    send(fd, out.p, out.n, MSG_NOSIGNAL);
+    buf_finish(&out);
+    close(fd);
+}
+
+static void submit(const char *sender, unsigned recipients, struct span body)
+{
+    static const char *const to[] = {"a@example.net", "b@example.net", "c@example.net"};
+    struct queue_recipient r[3];
+    struct queue_message m = {.expires_ms = clock_real_ms() + 86400000,
+                              .sender = span_from_str(sender),
+                              .prefix = SPAN("X-Prefix: 1\r\n")};
+    struct incoming *in;
+    queue_id id;
+
+    for (unsigned i = 0; i < recipients; i++) {
+        r[i] = (struct queue_recipient){.address = span_from_str(to[i]),
+                                        .destination = SPAN("example.net")};
+    }
+    assert_ok(incoming_begin(b->store, &in));
+    assert_ok(incoming_write(in, body));
+    assert_ok(incoming_finish(in));
+    m.body = incoming_body(in);
+    m.body_bytes = incoming_bytes(in);
+    assert_ok(queue_submit(queue, &m, r, recipients, &id));
+    incoming_destroy(in);
+}
+
+static bool settled(uint64_t recipients)
+{
+    struct queue_counts c;
+
+    for (int i = 0; i < 10000; i++) {
+        queue_count(queue, &c);
+        if (c.recipients == recipients && c.running == 0) {
+            return true;
+        }
+        usleep(1000);
+    }
+    return false;
+}
+
+static struct queue_recipient only;
+
+static bool look(void *arg, const struct queue_message *m, const struct queue_recipient *r)
+{
+    (void)arg;
+    (void)m;
+    only = *r;
+    return true;
+}
+
+// ---- tests --------------------------------------------------------------------------------------
+
+static void test_each_recipient_has_its_own_end(void **state)
+{
+    struct seen s;
+
+    (void)state;
+    submit("u1@example.org", 3, SPAN("Subject: hello\r\n\r\nhello\r\n"));
+    int fd = next_job();
+
+    read_job(fd, &s);
+    assert_string_equal(s.sender, "u1@example.org");
+    assert_string_equal(s.destination, "example.net");
+    assert_span(buf_span(&s.body), "X-Prefix: 1\r\nSubject: hello\r\n\r\nhello\r\n");
+    buf_finish(&s.body);
+    answer(fd, 2, IPC_RELAY_FAILED, "550 5.1.1 no such user");
+    answer(fd, 0, IPC_RELAY_DELIVERED, "250 ok");
+    answer(fd, 1, IPC_RELAY_DEFERRED, "451 4.3.0 later");
+    end_job(fd, "");
+    assert_true(settled(1)); // one waits; the failed one was told of
+    assert_int_equal(bench_mailbox_get(b, "INBOX").exists, 1);
+    assert_ok(queue_list(queue, 0, look, NULL));
+    assert_span(only.address, "b@example.net");
+    assert_int_equal(only.attempts, 1);
+}
+
+static void test_large_body(void **state)
+{
+    struct buf body;
+    struct seen s;
+
+    (void)state;
+    buf_init(&body, 8u << 20);
+    buf_put_str(&body, "Subject: large\r\n\r\n");
+    for (int i = 0; i < 100000; i++) {
+        buf_printf(&body, "line %d of a long message\r\n", i);
+    }
+    submit("u1@example.org", 1, buf_span(&body));
+    int fd = next_job();
+
+    read_job(fd, &s);
+    assert_true(span_eq(span_skip(buf_span(&s.body), 13), buf_span(&body)));
+    answer(fd, 0, IPC_RELAY_DELIVERED, "250 ok");
+    end_job(fd, "");
+    assert_true(settled(0));
+    buf_finish(&s.body);
+    buf_finish(&body);
+}
+
+static void test_courier_dies(void **state)
+{
+    (void)state;
+    submit("u1@example.org", 1, SPAN("Subject: x\r\n\r\n"));
+    close(next_job());
+    close(courier);
+    for (int i = 0; i < 10000; i++) {
+        assert_ok(queue_list(queue, 0, look, NULL));
+        if (only.attempts == 1) {
+            break;
+        }
+        usleep(1000);
+    }
+    assert_span(only.reply, "4.3.0 sending was interrupted here");
+    attach();
+}
+
+static void test_unreachable(void **state)
+{
+    struct seen s;
+
+    (void)state;
+    submit("u1@example.org", 2, SPAN("Subject: x\r\n\r\n"));
+    int fd = next_job();
+
+    read_job(fd, &s);
+    buf_finish(&s.body);
+    end_job(fd, "4.4.1 no server of example.net answers");
+    assert_true(settled(2));
+    assert_ok(queue_list(queue, 0, look, NULL));
+    assert_span(only.reply, "4.4.1 no server of example.net answers");
+}
+
+static void test_nonsense_ends_the_job(void **state)
+{
+    static const char rubbish[] = "\xff\xff\xff\xff nonsense";
+    struct seen s;
+
+    (void)state;
+    submit("u1@example.org", 1, SPAN("Subject: x\r\n\r\n"));
+    int fd = next_job();
+
+    read_job(fd, &s);
+    buf_finish(&s.body);
+    send(fd, rubbish, sizeof(rubbish), MSG_NOSIGNAL);
+    assert_true(settled(1));
+    close(fd);
+}
+
+// Stopping leaves in the queue what has no answer yet, as if it had not been tried.
+static void test_stop_in_the_middle(void **state)
+{
+    struct seen s;
+
+    (void)state;
+    submit("u1@example.org", 1, SPAN("Subject: x\r\n\r\n"));
+    int fd = next_job();
+
+    read_job(fd, &s);
+    buf_finish(&s.body);
+    loop_stop(loop);
+    pthread_join(loop_thread, NULL);
+    outbound_destroy(outbound, 50);
+    assert_ok(queue_list(queue, 0, look, NULL));
+    assert_int_equal(only.attempts, 0);
+    close(fd);
+    struct outbound_options o = {.loop = loop,
+                                 .engine = b->engine,
+                                 .queue = queue,
+                                 .delivery = delivery,
+                                 .server = SPAN("mail.example.org"),
+                                 .threads = 2,
+                                 .jobs_max = 50};
+
+    assert_ok(outbound_create(&o, &outbound));
+    assert_int_equal(pthread_create(&loop_thread, NULL, loop_main, NULL), 0);
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        T(test_each_recipient_has_its_own_end),
+        T(test_large_body),
+        T(test_courier_dies),
+        T(test_unreachable),
+        T(test_nonsense_ends_the_job),
+        T(test_stop_in_the_middle),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
