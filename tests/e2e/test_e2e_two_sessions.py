@@ -119,3 +119,24 @@ def test_deleted_mailbox_under_a_session(pair):
         assert b.select("INBOX").all(b"EXISTS")
     except Closed:
         pass  # the RFC also lets a server end the session
+
+
+def test_two_hundred_subscribed_folders(shared_server, account):
+    """Listed with their counts in one go, each once; and one STATUS each as older programs do."""
+    names = [f"Lists/{i:03}" for i in range(200)]
+    with shared_server.login(account) as c:
+        for i, name in enumerate(names):
+            c.ok(f'CREATE "{name}"')
+            c.ok(f'SUBSCRIBE "{name}"')
+            if i % 50 == 0:
+                c.append(name, generated(i))
+        lsub = [bytes(u.args[2]).decode() for u in c.ok('LSUB "" "Lists/*"').all(b"LSUB")]
+        assert lsub == names
+        if b"LIST-STATUS" in c.capabilities():
+            r = c.ok('LIST (SUBSCRIBED) "" "Lists/*" RETURN (STATUS (MESSAGES UNSEEN UIDNEXT))')
+            assert [bytes(u.args[2]).decode() for u in r.all(b"LIST")] == names
+            counts = {bytes(u.args[0]).decode(): u.args[1] for u in r.all(b"STATUS")}
+            assert set(counts) == set(names)
+        tags = [c.start(f'STATUS "{name}" (MESSAGES)') for name in names]
+        got = [c.finish(tag).all(b"STATUS")[0].args[1][1] for tag in tags]
+        assert got == [int(i % 50 == 0) for i in range(200)]
