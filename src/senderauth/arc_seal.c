@@ -120,7 +120,7 @@ enum err arc_seal(struct auth_message *m, const struct dkim_signer *s, enum arc_
 {
     struct arc_chain chain;
     struct new_set set;
-    enum err e = m->error;
+    enum err e = auth_message_result(m);
 
     arc_chain_collect(m, &chain);
     if (e == ERR_OK) {

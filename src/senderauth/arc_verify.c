@@ -298,7 +298,7 @@ enum err arc_verify(struct auth_message *m, const struct resolver *r, struct are
 {
     struct check *c = arena_zalloc(arena, 1, sizeof(*c));
     struct arc_result result = {0};
-    enum err e = m->error;
+    enum err e = auth_message_result(m);
 
     if (!c) {
         return ERR_NOMEM;

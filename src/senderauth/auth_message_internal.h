@@ -66,6 +66,12 @@ enum err auth_body_want(struct auth_message *m, bool is_relaxed, uint64_t limit)
 const struct body_hash *auth_body_get(const struct auth_message *m, bool is_relaxed,
                                       uint64_t limit);
 
+// The message's error, or ERR_INVALID before its end: its hashes are then not there yet.
+static inline enum err auth_message_result(const struct auth_message *m)
+{
+    return m->error == ERR_OK && !m->is_done ? ERR_INVALID : m->error;
+}
+
 // The number of a field name plus 1, or 0 for a name that does not occur.
 size_t auth_message_name(const struct auth_message *m, struct span name);
 

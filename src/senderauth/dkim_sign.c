@@ -87,9 +87,9 @@ enum err dkim_sign_as(struct auth_message *m, const struct dkim_signer *s, const
     const struct body_hash *h = auth_body_get(m, true, UINT64_MAX);
     struct dkim_writer w;
     struct buf list;
-    enum err e = m->error;
+    enum err e = auth_message_result(m);
 
-    if (e != ERR_OK || !h || !m->is_done) {
+    if (e != ERR_OK || !h) {
         return e != ERR_OK ? e : ERR_INVALID;
     }
     buf_init(&list, LIST_BYTES_MAX);

@@ -261,7 +261,7 @@ enum err dkim_verify(struct auth_message *m, const struct resolver *r, int64_t n
     struct dkim_result *results = arena_zalloc(arena, DKIM_SIGNATURES_MAX, sizeof(*results));
     const struct auth_field *f = NULL;
     size_t n = 0, at = 0;
-    enum err e = m->error;
+    enum err e = auth_message_result(m);
 
     if (!list || !results) {
         return ERR_NOMEM;

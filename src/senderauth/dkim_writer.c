@@ -38,8 +38,8 @@ static void put_gap(struct dkim_writer *w, size_t next)
 {
     bool fits = w->column + 1 + next <= COLUMNS;
 
-    buf_put_str(side(w), fits ? " " : "\r\n\t");
-    w->column = fits ? w->column + 1 : 8;
+    buf_put_str(side(w), fits ? " " : "\r\n ");
+    w->column = fits ? w->column + 1 : 1;
 }
 
 static void put_name(struct dkim_writer *w, const char *tag, size_t value_bytes)
@@ -62,9 +62,9 @@ void dkim_writer_put(struct dkim_writer *w, const char *tag, struct span value)
         size_t n = span_find_byte(value, ':');
 
         n += n < value.n;
-        if (w->column + n > COLUMNS && w->column > 12) {
-            buf_put_str(side(w), "\r\n\t");
-            w->column = 8;
+        if (w->column + n > COLUMNS && w->column > 4) {
+            buf_put_str(side(w), "\r\n ");
+            w->column = 1;
         }
         buf_put(side(w), span_first(value, n));
         w->column += n;
@@ -116,7 +116,7 @@ enum err dkim_writer_finish(const struct dkim_writer *w, const struct dkim_priva
     size_t piece = w->is_b_folded ? COLUMNS - 10 : b.n;
 
     for (struct span rest = buf_span(&b); rest.n; rest = span_skip(rest, piece)) {
-        buf_put_str(out, rest.n == b.n ? "" : "\r\n\t");
+        buf_put_str(out, rest.n == b.n ? "" : "\r\n ");
         buf_put(out, span_first(rest, piece));
     }
     buf_put(out, buf_span(&w->after));

@@ -260,8 +260,11 @@ static enum err judge(const struct dmarc_question *q, const struct resolver *r,
                       struct dmarc_result *d)
 {
     bool has_failed = false;
-    enum err e = ERR_OK;
+    enum err e = auth_message_result(q->message);
 
+    if (e != ERR_OK) {
+        return e;
+    }
     d->from = dmarc_from_domain(q->message, &d->domain);
     if (d->from != DMARC_FROM_ONE) {
         d->status = DMARC_PERMERROR;

@@ -72,7 +72,8 @@ struct dmarc_result {
 const char *dmarc_status_name(enum dmarc_status s);
 const char *dmarc_policy_name(enum dmarc_policy p); // "quarantine"
 
-// ERR_AGAIN, ERR_NOMEM. Spans of the result live in `arena`.
+// ERR_AGAIN, ERR_NOMEM, or the error of a message that could not be read. Spans of the result live
+// in `arena`.
 enum err dmarc_check(const struct dmarc_question *q, const struct resolver *r, struct arena *arena,
                      struct dmarc_result *out);
 

@@ -126,6 +126,7 @@ enum err spf_validated_names(struct spf_run *run)
     if (e != ERR_OK) {
         return e;
     }
+    count_void(run, names);
     run->name_count = 0;
     for (size_t i = 0; i < names->n && i < SPF_HOSTS_MAX; i++) {
         struct domain_name *d = &run->names[run->name_count];
@@ -214,7 +215,7 @@ static enum err match_mx_hosts(struct spf_run *run, const struct dns_answer *mx,
         if (asked != ERR_OK) {
             e = asked;
         } else if (a->status == DNS_TEMPFAIL) {
-            blame(run, mx->records[i].data, "could not be looked up");
+            blame(run, (struct span){NULL, 0}, "has a mail host that could not be looked up");
             *out = MATCH_TEMPERROR;
         } else if (has_client(run, a, t->prefix4, t->prefix6)) {
             *out = MATCH_YES;

@@ -75,6 +75,9 @@ struct span spf_words(struct arena *arena, const struct spf_run *run, const stru
 
     buf_init(&b, WORDS_BYTES_MAX);
     put_sentence(&b, run, r);
+    for (size_t i = 0; i < b.n; i++) { // names are printable; it may become part of a reply
+        b.p[i] = b.p[i] < 32 || b.p[i] == 127 ? '?' : b.p[i];
+    }
     s = arena_dup(arena, buf_span(&b));
     buf_finish(&b);
     return s;

@@ -458,6 +458,40 @@ static void test_keys_there_and_back(void **state)
     assert_err(dkim_key_from_pem(SPAN(""), &none), ERR_INVALID);
 }
 
+// Hashes are zero before the end: a signature of zeros must not match them.
+static void test_not_finished(void **state)
+{
+    struct resolver r = zone_resolver(zone);
+    struct auth_message *m = NULL;
+    struct dkim_result *list = NULL;
+    size_t n = 0;
+
+    (void)state;
+    assert_ok(auth_message_create(false, &m));
+    assert_ok(auth_message_feed(m, SPAN(PLAIN)));
+    assert_err(dkim_verify(m, &r, NOW, &arena, &list, &n), ERR_INVALID);
+    auth_message_destroy(m);
+}
+
+static void test_too_large_header(void **state)
+{
+    struct resolver r = zone_resolver(zone);
+    struct auth_message *m = NULL;
+    struct dkim_result *list = NULL;
+    size_t n = 0;
+    enum err e = ERR_OK;
+
+    (void)state;
+    assert_ok(auth_message_create(true, &m));
+    for (int i = 0; i < 70000 && e == ERR_OK; i++) {
+        e = auth_message_feed(m, SPAN("Subject: hello\r\n"));
+    }
+    assert_err(e, ERR_LIMIT);
+    assert_err(auth_message_finish(m), ERR_LIMIT);
+    assert_err(dkim_verify(m, &r, NOW, &arena, &list, &n), ERR_LIMIT);
+    auth_message_destroy(m);
+}
+
 static void test_oversigned_list(void **state)
 {
     struct span s =
@@ -486,7 +520,8 @@ int main(void)
         cmocka_unit_test(test_forms_and_lengths), cmocka_unit_test(test_key_sizes),
         cmocka_unit_test(test_too_large),         cmocka_unit_test(test_many_signatures),
         cmocka_unit_test(test_rfc8463_example),   cmocka_unit_test(test_keys_there_and_back),
-        cmocka_unit_test(test_oversigned_list),
+        cmocka_unit_test(test_oversigned_list),   cmocka_unit_test(test_not_finished),
+        cmocka_unit_test(test_too_large_header),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);
