@@ -151,6 +151,10 @@ struct view_cursor {
     MDB_cursor *cursor;
     struct span index_key, index_value;
     struct index_key from, to; // limits
+    // Reading ahead: the value before, how many lay close behind the one before them, and the
+    // stretch in which nothing is left to look at.
+    const char *last, *seen_from, *seen_to;
+    unsigned near;
 };
 enum err view_cursor_open(const struct view *v, struct span from, struct span to, bool reverse,
                           struct view_cursor *out);

@@ -3,10 +3,18 @@
 // Reading memory tables and index as one. What a memory table has is newer than the index, so it
 // goes first; a deletion there hides what the index still has.
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "engine/local/local_internal.h"
 
 #include "base/banned.h"
+
+// A scan in which so many values lay close behind the one before them reads the index ahead.
+#define AHEAD_BYTES  (512u << 10)
+#define BEHIND_BYTES (64u << 10) // branches and leaves lie just before what they point to
+#define NEAR_BYTES   (64u << 10)
+#define NEAR_VALUES  4
 
 enum err local_view_open(struct local_engine *e, struct view *out)
 {
@@ -53,6 +61,31 @@ enum err local_view_get(const struct view *v, struct span key, struct span *out)
 
 // ---- cursor -------------------------------------------------------------------------------------
 
+// LMDB takes one page fault for each page of a scan, and the map is marked for random access. The
+// values of one checkpoint lie in the order of their keys, so a long scan has the stretch it has
+// come to read at once, unless that is in memory already.
+static void read_ahead(struct view_cursor *c)
+{
+    const char *at = c->index_value.p;
+    unsigned char here, there;
+
+    c->near += at > c->last && at - c->last <= NEAR_BYTES;
+    c->last = at;
+    if (c->near < NEAR_VALUES || (at >= c->seen_from && at < c->seen_to)) {
+        return;
+    }
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    uintptr_t start = (uintptr_t)at & ~(page - 1), from = start - BEHIND_BYTES;
+
+    c->seen_from = (const char *)from;
+    c->seen_to = at + AHEAD_BYTES / 2;
+    // A hint, also before the map and beyond the end of the file.
+    if (mincore((void *)start, page, &here) == 0 &&
+        mincore((void *)(start + AHEAD_BYTES / 2), page, &there) == 0 && !(here & there & 1)) {
+        madvise((void *)from, start + AHEAD_BYTES - from, MADV_WILLNEED);
+    }
+}
+
 // Moves the index's cursor; sets index_ended at the end or past the limits.
 static enum err index_move(struct view_cursor *c, MDB_cursor_op op, struct span start)
 {
@@ -68,6 +101,9 @@ static enum err index_move(struct view_cursor *c, MDB_cursor_op op, struct span 
     }
     c->index_key = index_span(&key);
     c->index_value = index_span(&value);
+    if (!c->reverse) {
+        read_ahead(c);
+    }
     return ERR_OK;
 }
 
