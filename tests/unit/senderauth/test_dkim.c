@@ -458,6 +458,27 @@ static void test_keys_there_and_back(void **state)
     assert_err(dkim_key_from_pem(SPAN(""), &none), ERR_INVALID);
 }
 
+// t=s in the key: i= must be in d= itself. t=y is only handed on.
+static void test_key_flags(void **state)
+{
+    struct buf b;
+    struct dkim_result *r = NULL;
+    const char *tags = "a=ed25519-sha256; c=relaxed; s=strict; i=@sub.example.org";
+
+    (void)state;
+    buf_init(&b, 4096);
+    assert_ok(dkim_key_put_record(&b, ed));
+    buf_put_str(&b, "; t=y:s");
+    zone_add(zone, SPAN("strict._domainkey.example.org"), SPAN("TXT"), buf_span(&b), 0);
+    buf_finish(&b);
+    assert_int_equal(verify(sign_raw(tags, SPAN(PLAIN), true, UINT64_MAX, ed), &r), 1);
+    assert_int_equal(r->status, DKIM_PERMERROR);
+    assert_true(span_find(r->words, SPAN("a domain below its own")) < r->words.n);
+    tags = "a=ed25519-sha256; c=relaxed; s=strict; i=x@example.org";
+    assert_int_equal(verify(sign_raw(tags, SPAN(PLAIN), true, UINT64_MAX, ed), &r), 1);
+    assert_true(r->status == DKIM_PASS && r->is_testing);
+}
+
 // Hashes are zero before the end: a signature of zeros must not match them.
 static void test_not_finished(void **state)
 {
@@ -521,7 +542,7 @@ int main(void)
         cmocka_unit_test(test_too_large),         cmocka_unit_test(test_many_signatures),
         cmocka_unit_test(test_rfc8463_example),   cmocka_unit_test(test_keys_there_and_back),
         cmocka_unit_test(test_oversigned_list),   cmocka_unit_test(test_not_finished),
-        cmocka_unit_test(test_too_large_header),
+        cmocka_unit_test(test_too_large_header),  cmocka_unit_test(test_key_flags),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);
