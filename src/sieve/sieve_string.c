@@ -44,7 +44,7 @@ static enum encoded take_encoded(struct span *rest, struct buf *out, bool is_uni
         size_t n = hex_digits(in);
         uint32_t v = 0;
 
-        if (n == 0 || n > (is_unicode ? 6u : 2u) || (!is_unicode && n != 2)) {
+        if (n == 0 || n > (is_unicode ? 6u : 2u)) {
             out->n = start;
             return ENCODED_NONE;
         }
