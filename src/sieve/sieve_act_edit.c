@@ -81,16 +81,15 @@ void sieve_field_put(struct buf *out, struct span name, struct span value, struc
     buf_finish(&clean);
 }
 
-// The header with the empty line taken off, which is handed back.
-static struct span split_end(struct span *header)
+// The header without the empty line.
+static struct span fields_of(struct span header)
 {
-    struct span rest = *header;
+    struct span rest = header;
     struct mime_field f;
 
     while (mime_header_next(&rest, &f)) {
     }
-    *header = span_first(*header, header->n - rest.n);
-    return rest;
+    return span_first(header, header.n - rest.n);
 }
 
 static bool has_long_line(struct span s)
@@ -103,15 +102,24 @@ static bool has_long_line(struct span s)
     return false;
 }
 
-// Makes the parts one span in the results and the message's header.
-static void set_header(struct run *r, const struct span *parts, size_t n)
+void sieve_line_put(struct buf *out, struct span line, struct span line_break)
+{
+    buf_put(out, line);
+    if (line.n && line.p[line.n - 1] != '\n') { // the message ends in its header
+        buf_put(out, line_break);
+    }
+}
+
+// Makes the fields and an empty line the message's header.
+static void set_header(struct run *r, const struct span *fields, size_t n)
 {
     struct buf b;
 
     buf_init(&b, SIEVE_SCRATCH_BYTES);
     for (size_t i = 0; i < n; i++) {
-        buf_put(&b, parts[i]);
+        sieve_line_put(&b, fields[i], sieve_mail_break(r));
     }
+    buf_put(&b, sieve_mail_break(r));
     sieve_spend(r, b.n / 8);
     if (b.failed) {
         sieve_fail_memory(r);
@@ -139,7 +147,7 @@ void sieve_act_addheader(struct run *r, const struct sieve_call *call)
         return;
     }
     sieve_mail_settle(r);
-    struct span header = r->mail->version.header, end = split_end(&header);
+    struct span header = fields_of(r->mail->version.header);
     bool is_last = sieve_call_tag(call, TAG_ADD_LAST) != NULL;
     struct buf field;
 
@@ -149,11 +157,11 @@ void sieve_act_addheader(struct run *r, const struct sieve_call *call)
         sieve_fail(r, "the value of \"%.*s\" has a word that is too long for a header",
                    SHOWN(name));
     }
-    struct span parts[] = {is_last ? header : buf_span(&field), is_last ? buf_span(&field) : header,
-                           end};
+    struct span parts[] = {is_last ? header : buf_span(&field),
+                           is_last ? buf_span(&field) : header};
 
     TOLD_ACTION(r, "the field \"%.*s\" is added", SHOWN(name));
-    set_header(r, parts, 3);
+    set_header(r, parts, 2);
     buf_finish(&field);
 }
 
@@ -211,7 +219,6 @@ static void put_rest(struct deletion *d, struct span header, struct buf *out)
             buf_put(out, f.line);
         }
     }
-    buf_put(out, header);
 }
 
 void sieve_act_deleteheader(struct run *r, const struct sieve_call *call)

@@ -166,7 +166,7 @@ static void put_kept_fields(struct run *r, struct span subject, struct span from
         if (is_subject || is_from) {
             buf_put_str(out, "Original-");
         }
-        buf_put(out, f.line);
+        sieve_line_put(out, f.line, sieve_mail_break(r));
     }
 }
 
@@ -194,7 +194,7 @@ static void replace_message(struct run *r, const struct sieve_call *call, struct
     buf_put(&header, line_break);
     while (mime_header_next(&rest, &f)) {
         if (span_starts_nocase(f.name, SPAN("Content-"))) { // the rest is the message's own
-            buf_put(&header, f.line);
+            sieve_line_put(&header, f.line, line_break);
         }
     }
     size_t blank = span_starts(rest, SPAN("\r\n")) ? 2 : span_starts(rest, SPAN("\n")) ? 1 : 0;
@@ -288,7 +288,7 @@ static void put_copied_fields(struct run *r, struct sieve_strings names, struct 
                          !span_eq_nocase(f.name, SPAN("Subject"));
         }
         if (is_copied && f.name.n) {
-            buf_put(out, f.line);
+            sieve_line_put(out, f.line, sieve_mail_break(r));
         }
     }
 }
@@ -327,7 +327,7 @@ static void put_enclosing_header(struct run *r, const struct sieve_call *call, s
     if (subject.p) {
         sieve_field_put(out, SPAN("Subject"), subject, line_break);
     } else if (mime_header_find(&header, SPAN("Subject"), &f)) {
-        buf_put(out, f.line);
+        sieve_line_put(out, f.line, line_break);
     }
     buf_put_str(out, "MIME-Version: 1.0");
     buf_put(out, line_break);

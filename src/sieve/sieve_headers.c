@@ -24,7 +24,7 @@ static bool walk_block(struct walk *w, struct span block, struct sieve_strings n
         struct span rest = block;
         struct mime_field f;
 
-        if (!sieve_spend(w->r, 2 + block.n / 8)) {
+        if (!sieve_spend(w->r, 20 + block.n / 4)) {
             return true;
         }
         while (mime_header_find(&rest, names.list[i], &f)) {
@@ -106,7 +106,7 @@ static bool take_header(void *context, const struct mime_field *field)
     struct buf text;
 
     buf_init(&text, field->body.n * 4 + 64);
-    if (sieve_spend(m->r, field->body.n)) {
+    if (sieve_spend(m->r, 30 + field->body.n * 2)) {
         mime_header_text(&text, field->body);
     }
     if (text.failed) {

@@ -12,7 +12,7 @@
 
 static void fold_ascii(struct buf *out, struct span s)
 {
-    char *p = buf_reserve(out, s.n);
+    char *p = s.n ? buf_reserve(out, s.n) : NULL;
 
     for (size_t i = 0; p && i < s.n; i++) {
         p[i] = byte_lower(s.p[i]);
@@ -32,7 +32,7 @@ static struct span fold(struct matcher *m, struct buf *out, struct span s)
     if (!folds_whole(m->call) || m->call->match == MATCH_REGEX || m->call->match == MATCH_COUNT) {
         return s;
     }
-    if (!sieve_spend(m->r, s.n / (m->call->comparator == COMPARE_CASEMAP ? 8 : 1))) {
+    if (!sieve_spend(m->r, m->call->comparator == COMPARE_CASEMAP ? s.n / 8 : s.n * 2)) {
         return SPAN("");
     }
     buf_clear(out);

@@ -268,6 +268,9 @@ bool sieve_act_conflicts(struct run *r, enum sieve_action_kind kind);
 bool sieve_act_target(struct run *r, const struct sieve_call *call, struct span name,
                       struct sieve_target *out);
 
+// Appends a line of a header, with a line break when it has none.
+void sieve_line_put(struct buf *out, struct span line, struct span line_break);
+
 // Appends "Name: value" folded and with its line break; the value becomes printable ASCII.
 void sieve_field_put(struct buf *out, struct span name, struct span value, struct span line_break);
 

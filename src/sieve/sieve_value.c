@@ -224,7 +224,7 @@ struct span sieve_modify(struct run *r, const struct sieve_call *call, struct sp
 
     value = cut(value, SIEVE_TEXT_BYTES_MAX);
     for (size_t i = 0; i < sizeof(order); i++) {
-        if (!sieve_call_tag(call, (enum sieve_tag)order[i]) || !sieve_spend(r, 10 + value.n * 2)) {
+        if (!sieve_call_tag(call, (enum sieve_tag)order[i]) || !sieve_spend(r, 10 + value.n * 4)) {
             continue;
         }
         struct buf out;
