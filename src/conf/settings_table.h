@@ -115,6 +115,34 @@ SETTING(AUTH_FAILURES_TIME, auth_failures_time, TIME, "10 min", 1000, 86400000, 
 SETTING(AUTH_CACHE_TIME, auth_cache_time, TIME, "60 s", 0, 3600000, LIVE,
         "How long a checked password is remembered; 0: not at all.")
 
+// ---- sending ------------------------------------------------------------------------------------
+SETTING(DNS_SERVERS, dns_servers, LIST, "", 0, 8, START,
+        "DNS servers to ask, as addresses with or without port; the one word root: the servers of "
+        "the world, beginning at the root. Empty: those of /etc/resolv.conf.")
+SETTING(DNS_DNSSEC, dns_dnssec, CHOICE, "auto", 0, 0, START,
+        "Whether answers of the DNS are validated: {auto required off}. auto does without, and "
+        "says so, as long as the servers asked do not pass signatures on; DANE needs them.")
+SETTING(DNS_TRUST_ANCHOR, dns_trust_anchor, TEXT, "/usr/share/dns/root.key", 1, 4000, START,
+        "File with the keys that DNSSEC starts from (DNSKEY or DS records, one a line).")
+SETTING(RELAY_CONNECTIONS_MAX, relay_connections_max, COUNT, "100", 1, 1000, START,
+        "Messages sent to other servers at the same time.")
+SETTING(RELAY_CONNECT_TIMEOUT, relay_connect_timeout, TIME, "30 s", 100, 600000, START,
+        "Time to connect to one address of another server.")
+SETTING(RELAY_TIMEOUT, relay_timeout, TIME, "5 min", 100, 3600000, START,
+        "Time another server has to answer a command.")
+SETTING(RELAY_DATA_TIMEOUT, relay_data_timeout, TIME, "10 min", 100, 3600000, START,
+        "Time another server has to accept a message after its last byte.")
+SETTING(RELAY_KEEP_OPEN, relay_keep_open, TIME, "5 s", 0, 300000, START,
+        "How long a connection is kept for the next message to the same server; 0: not at all.")
+SETTING(RELAY_PORT, relay_port, COUNT, "25", 1, 65535, START,
+        "Port of other servers when mail goes by MX. For tests.")
+SETTING(RELAY_ALLOW_PRIVATE, relay_allow_private, BOOL, "no", 0, 0, START,
+        "Allow mail by MX to go to loopback and private addresses. For tests and closed networks; "
+        "routes that name their host may always use private ones.")
+SETTING(RELAY_CA_FILE, relay_ca_file, TEXT, "", 0, 4000, START,
+        "File with the certificates (PEM) that other servers' are checked against. Empty: those of "
+        "the system.")
+
 // ---- threads and processes ----------------------------------------------------------------------
 SETTING(KEEP_THREADS, keep_threads, COUNT, "64", 2, 1024, START,
         "Threads that run commands in keep. Those waiting for the disk count.")

@@ -4,110 +4,150 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "courier/courier.h"
+#include "courier/courier_peer.h"
+#include "courier/relay/courier_relay.h"
 #include "ipc/child.h"
 #include "ipc/sandbox.h"
 
 #include "base/banned.h"
 
-#define SEND_QUEUE_MAX (8u << 20)
+#define DNS_OPEN_MAX   2000
+#define DNS_TIMEOUT_MS 20000
+#define TIDY_EVERY_MS  1000
+#define STOP_EVERY_MS  20
+#define LAST_WORDS_MS  500 // of the time for a stop: to tell keep and to end
 
 struct courier {
     struct child_start start;
     struct loop *loop;
     struct child *child;
-    struct settings *settings;
-    struct channel *peers[IPC_PROCESSES]; // NULL: none, or away
+    struct lookup *lookup;
+    struct courier_relay *relay;
+    struct courier_peers peers;
+    struct timer tidy, stop;
+    int64_t stop_at_ms;
 };
-
-// ---- the other processes ------------------------------------------------------------------------
-
-static enum err on_peer_message(struct channel *c, void *arg, const struct ipc_frame *frame,
-                                int *fds)
-{
-    (void)c;
-    (void)arg;
-    for (unsigned i = 0; i < frame->fds; i++) {
-        close(fds[i]);
-    }
-    return ERR_INVALID; // nothing is understood yet
-}
-
-static void on_peer_ended(struct channel *c, void *arg, enum err e)
-{
-    struct courier *m = arg;
-
-    for (unsigned i = 0; i < IPC_PROCESSES; i++) {
-        if (m->peers[i] == c) {
-            m->peers[i] = NULL;
-            log_debug("the conversation with %s has ended (%s)",
-                      ipc_process_name((enum ipc_process)i), err_name(e));
-        }
-    }
-    channel_close(c);
-}
-
-static enum err peer_attach(struct courier *m, enum ipc_process peer, int fd)
-{
-    static const struct channel_handler handler = {.message = on_peer_message,
-                                                   .ended = on_peer_ended};
-    struct channel *c;
-    enum err e = channel_open(m->loop, fd, SEND_QUEUE_MAX, &handler, m, &c);
-
-    if (e == ERR_OK) {
-        channel_close(m->peers[peer]);
-        m->peers[peer] = c;
-    }
-    return e;
-}
 
 // ---- the supervisor -----------------------------------------------------------------------------
 
 static enum err on_reload(void *arg, struct settings *settings, struct span cert_pem,
                           struct span key_pem, char problem[256])
 {
-    struct courier *m = arg;
-
+    (void)arg;
     (void)cert_pem;
     (void)key_pem;
     (void)problem;
-    settings_unref(m->settings);
-    m->settings = settings;
+    settings_unref(settings); // all that concerns us takes a restart
     return ERR_OK;
 }
 
 static void on_link(void *arg, enum ipc_process peer, int fd)
 {
-    if (peer_attach(arg, peer, fd) != ERR_OK) {
+    struct courier *m = arg;
+
+    if (courier_peers_attach(&m->peers, peer, fd) != ERR_OK) {
         log_error("the new conversation with %s could not be opened", ipc_process_name(peer));
         close(fd);
+    }
+}
+
+// Transactions that run may end, and answers of the DNS come for them through the loop.
+static void on_stop_timer(struct timer *t)
+{
+    struct courier *m = LIST_ITEM(t, struct courier, stop);
+    int64_t now = clock_monotonic_ms();
+
+    if (courier_relay_running(m->relay) == 0 || now >= m->stop_at_ms ||
+        loop_timer_set(m->loop, t, now + STOP_EVERY_MS) != ERR_OK) {
+        loop_stop(m->loop);
     }
 }
 
 static void on_stop(void *arg, int64_t timeout_ms)
 {
     struct courier *m = arg;
+    int64_t now = clock_monotonic_ms();
 
-    (void)timeout_ms;
-    loop_stop(m->loop);
+    m->stop_at_ms = now + (timeout_ms > LAST_WORDS_MS ? timeout_ms - LAST_WORDS_MS : 0);
+    courier_relay_stop(m->relay, m->stop_at_ms);
+    on_stop_timer(&m->stop);
 }
 
 static void on_status(void *arg, struct ipc_status *out)
 {
-    (void)arg;
-    out->connections = 0;
+    struct courier *m = arg;
+    struct courier_relay_counts counts;
+
+    courier_relay_count(m->relay, &counts);
+    out->connections = courier_relay_running(m->relay);
+    out->failures = counts.failed + counts.deferred;
+}
+
+static void on_tidy(struct timer *t)
+{
+    struct courier *m = LIST_ITEM(t, struct courier, tidy);
+
+    courier_relay_tidy(m->relay);
+    loop_timer_set(m->loop, t, clock_monotonic_ms() + TIDY_EVERY_MS);
 }
 
 // ---- start and end ------------------------------------------------------------------------------
 
-static enum err peers_open(struct courier *m)
+// What reads files, so before the sandbox.
+static enum err create_lookup(struct courier *m)
+{
+    const struct settings *s = m->start.settings;
+    struct span servers[8];
+    size_t n = conf_value_list_size(s, SETTING_DNS_SERVERS);
+
+    for (size_t i = 0; i < n && i < 8; i++) {
+        servers[i] = conf_value_list_item(s, SETTING_DNS_SERVERS, i);
+    }
+    struct lookup_options o = {
+        .servers = servers,
+        .server_n = n,
+        .trust_anchor = conf_value_text(s, SETTING_DNS_TRUST_ANCHOR).p,
+        .dnssec = (enum lookup_dnssec)conf_value_choice(s, SETTING_DNS_DNSSEC),
+        .open_max = DNS_OPEN_MAX,
+        .timeout_ms = DNS_TIMEOUT_MS,
+    };
+
+    return lookup_create(&o, &m->lookup);
+}
+
+static enum err create_relay(struct courier *m)
+{
+    const struct settings *s = m->start.settings;
+    struct courier_relay_options o = {
+        .lookup = m->lookup,
+        .threads = (unsigned)conf_value_count(s, SETTING_RELAY_CONNECTIONS_MAX),
+        .port = (uint16_t)conf_value_count(s, SETTING_RELAY_PORT),
+        .sts_port = 443,
+        .allow_private = conf_value_bool(s, SETTING_RELAY_ALLOW_PRIVATE),
+        .ca_file = conf_value_text(s, SETTING_RELAY_CA_FILE).p,
+        .connect_ms = conf_value_ms(s, SETTING_RELAY_CONNECT_TIMEOUT),
+        .command_ms = conf_value_ms(s, SETTING_RELAY_TIMEOUT),
+        .data_ms = conf_value_ms(s, SETTING_RELAY_DATA_TIMEOUT),
+        .keep_open_ms = conf_value_ms(s, SETTING_RELAY_KEEP_OPEN),
+    };
+
+    return courier_relay_create(&o, &m->relay);
+}
+
+static enum err open_peers(struct courier *m)
 {
     enum err e = ERR_OK;
 
+    m->peers.loop = m->loop;
+    m->peers.lookup = m->lookup;
+    m->peers.relay = m->relay;
+    courier_peers_init(&m->peers);
     for (unsigned i = 0; i < IPC_PROCESSES && e == ERR_OK; i++) {
         if (m->start.link_fds[i] >= 0) {
-            e = peer_attach(m, (enum ipc_process)i, m->start.link_fds[i]);
+            e = courier_peers_attach(&m->peers, (enum ipc_process)i, m->start.link_fds[i]);
             m->start.link_fds[i] = e == ERR_OK ? -1 : m->start.link_fds[i];
         }
     }
@@ -118,25 +158,29 @@ static enum err courier_open(struct courier *m, int supervisor_fd)
 {
     enum err e = child_start(supervisor_fd, "courier", &m->start);
 
-    if (e != ERR_OK) {
-        return e;
-    }
-    m->settings = settings_ref(m->start.settings);
-    e = sandbox_enter(SANDBOX_COURIER, NULL);
-    if (e == ERR_OK) {
-        e = loop_create(&m->loop);
-    }
-    return e == ERR_OK ? peers_open(m) : e;
+    e = e == ERR_OK ? create_lookup(m) : e;
+    e = e == ERR_OK ? create_relay(m) : e;
+    e = e == ERR_OK ? sandbox_enter(SANDBOX_COURIER, NULL) : e;
+    e = e == ERR_OK ? loop_create(&m->loop) : e;
+    e = e == ERR_OK ? lookup_start(m->lookup, m->loop) : e;
+    e = e == ERR_OK ? courier_relay_start(m->relay) : e;
+    e = e == ERR_OK ? open_peers(m) : e;
+    m->tidy.fire = on_tidy;
+    m->stop.fire = on_stop_timer;
+    return e == ERR_OK ? loop_timer_set(m->loop, &m->tidy, clock_monotonic_ms() + TIDY_EVERY_MS)
+                       : e;
 }
 
 static void courier_close(struct courier *m)
 {
     child_detach(m->child);
-    for (unsigned i = 0; i < IPC_PROCESSES; i++) {
-        channel_close(m->peers[i]);
+    courier_peers_close(&m->peers);
+    if (m->lookup) {
+        lookup_stop(m->lookup); // whoever still waits for an answer
     }
+    courier_relay_destroy(m->relay);
+    lookup_destroy(m->lookup);
     loop_destroy(m->loop);
-    settings_unref(m->settings);
     child_start_finish(&m->start);
 }
 
@@ -144,7 +188,7 @@ int courier_main(int supervisor_fd)
 {
     static const struct child_handler handler = {
         .reload = on_reload, .link = on_link, .stop = on_stop, .status = on_status};
-    struct courier m = {0};
+    static struct courier m; // one of a process
     enum err e = courier_open(&m, supervisor_fd);
 
     if (e == ERR_OK) {

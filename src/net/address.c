@@ -123,6 +123,67 @@ bool address_is_loopback(const struct address *a)
     return a->u.sa.sa_family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&a->u.in6.sin6_addr);
 }
 
+static bool four_is_public(uint32_t a)
+{
+    static const struct {
+        uint32_t net;
+        unsigned bits;
+    } special[] = {
+        {0x00000000, 8},  {0x0a000000, 8},  {0x64400000, 10}, {0x7f000000, 8},  {0xa9fe0000, 16},
+        {0xac100000, 12}, {0xc0000000, 24}, {0xc0000200, 24}, {0xc0a80000, 16}, {0xc6120000, 15},
+        {0xc6336400, 24}, {0xcb007100, 24}, {0xe0000000, 3},
+    };
+
+    for (size_t i = 0; i < sizeof(special) / sizeof(special[0]); i++) {
+        if ((a ^ special[i].net) >> (32 - special[i].bits) == 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static uint32_t four_in(const unsigned char *b)
+{
+    return (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
+}
+
+static bool six_is_public(const unsigned char b[16])
+{
+    static const unsigned char nat64[12] = {0x00, 0x64, 0xff, 0x9b};
+
+    if (memcmp(b, nat64, sizeof(nat64)) == 0) {
+        return four_is_public(four_in(b + 12));
+    }
+    if (b[0] == 0x20 && b[1] == 0x02) { // 6to4
+        return four_is_public(four_in(b + 2));
+    }
+    bool documentation = b[0] == 0x20 && b[1] == 0x01 && b[2] == 0x0d && b[3] == 0xb8;
+    bool special = b[0] == 0x20 && b[1] == 0x01 && b[2] < 0x02; // 2001::/23, Teredo among them
+
+    return (b[0] & 0xe0) == 0x20 && !documentation && !special; // 2000::/3 is all that is given out
+}
+
+bool address_is_public(const struct address *a)
+{
+    struct address plain;
+
+    if (address_from_sockaddr(&a->u.sa, a->n, &plain) != ERR_OK) {
+        return false;
+    }
+    return plain.u.sa.sa_family == AF_INET ? four_is_public(ntohl(plain.u.in4.sin_addr.s_addr))
+                                           : six_is_public(plain.u.in6.sin6_addr.s6_addr);
+}
+
+bool address_same_host(const struct address *a, const struct address *b)
+{
+    if (a->u.sa.sa_family != b->u.sa.sa_family) {
+        return false;
+    }
+    return a->u.sa.sa_family == AF_INET
+               ? a->u.in4.sin_addr.s_addr == b->u.in4.sin_addr.s_addr
+               : memcmp(&a->u.in6.sin6_addr, &b->u.in6.sin6_addr, sizeof(struct in6_addr)) == 0;
+}
+
 struct address_key address_key(const struct address *a)
 {
     struct address_key k = {{0}};

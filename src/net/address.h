@@ -35,6 +35,12 @@ struct address_text address_text(const struct address *a);      // with port
 struct address_text address_host_text(const struct address *a); // without port and brackets
 uint16_t address_port(const struct address *a);
 bool address_is_loopback(const struct address *a);
+// Can it belong to a host of the Internet? False for loopback, private, link-local, shared,
+// multicast, reserved and documentation addresses (the registries of RFC 6890), also in the clothes
+// of IPv4-mapped, NAT64 and 6to4 addresses.
+bool address_is_public(const struct address *a);
+// The same host, whatever the ports.
+bool address_same_host(const struct address *a, const struct address *b);
 
 // What limits are counted by: an IPv4 address, or the /64 of an IPv6 one; 9 bytes.
 struct address_key {

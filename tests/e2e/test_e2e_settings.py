@@ -37,7 +37,7 @@ class World:
         server.write_conf()
         seen = self.log().count("uses the new settings")
         server.reload()
-        until(lambda: self.log().count("uses the new settings") == seen + 2)
+        until(lambda: self.log().count("uses the new settings") == seen + 3)  # gate, keep, courier
 
     def log(self):
         with open(self.server.log_path, errors="replace") as f:
@@ -205,7 +205,7 @@ def test_a_reload_applies(make_server, name):
     log = world.log()
     assert f" {name} is " in log  # the supervisor says what has changed
     if name != "log_level":
-        for process in ("gate", "keep"):
+        for process in ("gate", "keep", "courier"):
             assert f"{process}: uses {name} = " in log, log
     if effect:
         effect(world)

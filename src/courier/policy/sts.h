@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// MTA-STS (RFC 8461) for a domain: its policy, fetched when the domain's TXT record names a new
+// one, remembered for max_age. A policy that was fetched holds until it ends, whatever an attacker
+// does to the DNS or the web server meanwhile. The memory is this process's: it begins empty.
+// Blocks; any thread but the loop's.
+#ifndef COURIER_POLICY_STS_H
+#define COURIER_POLICY_STS_H
+
+#include "courier/policy/policy_fetch.h"
+#include "courier/policy/sts_policy.h"
+
+struct sts;
+
+enum err sts_create(const struct policy_fetch_options *o, struct sts **out);
+void sts_destroy(struct sts *s); // NULL is allowed
+
+// The policy for `domain` (A-labels, lower case), a copy to be given to sts_policy_finish. Mode
+// STS_NONE when it has none.
+void sts_find(struct sts *s, struct span domain, struct sts_policy *out);
+
+#endif
