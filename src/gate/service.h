@@ -14,7 +14,7 @@
 struct service {
     const char *word; // as the supervisor calls the listening socket
     const struct dialogue_protocol *protocol;
-    enum ipc_protocol ipc_protocol;
+    uint8_t ipc_protocol;  // enum ipc_protocol
     bool has_implicit_tls; // TLS from the first byte
 };
 

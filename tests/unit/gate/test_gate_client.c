@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Connections before login as a client sees them: limits, time, a full house, the last words.
+#include <sys/socket.h>
+
+#include "gate_world.h"
+
+static struct gate_world w;
+
+// A line over the limit, and the client goes on talking: it reads why, and then the end.
+static void test_last_words_arrive_at_a_client_that_talks_on(void **state)
+{
+    static char flood[4097];
+
+    (void)state;
+    memset(flood, 'x', sizeof(flood) - 1);
+    gate_world_open(&w, "");
+    for (int round = 0; round < 5; round++) {
+        int fd = gate_world_connect(&w, "imap");
+
+        hear(fd, "ready\r\n");
+        for (int i = 0; i < 30; i++) {
+            say(fd, flood);
+        }
+        assert_string_equal(hear_all(fd), "* BYE The line is too long\r\n");
+        say(fd, flood); // still no reset
+        close(fd);
+    }
+    gate_world_wait(&w, 0);
+    gate_world_close(&w);
+}
+
+// Who never stops is cut off after a bounded number of bytes.
+static void test_a_flood_ends(void **state)
+{
+    static char flood[65536];
+    ssize_t n;
+    size_t total = 0;
+
+    (void)state;
+    gate_world_open(&w, "");
+    int fd = gate_world_connect(&w, "imap");
+
+    memset(flood, 'x', sizeof(flood));
+    while ((n = send(fd, flood, sizeof(flood), MSG_NOSIGNAL)) > 0 && total < (1u << 30)) {
+        total += (size_t)n;
+    }
+    assert_true(n < 0);
+    close(fd);
+    gate_world_wait(&w, 0);
+    gate_world_close(&w);
+}
+
+static void test_silence_ends(void **state)
+{
+    (void)state;
+    gate_world_open(&w, "login_timeout = 1 s\ntls_timeout = 1 s\n");
+    int clear = gate_world_connect(&w, "imap"), tls = gate_world_connect(&w, "imaps"),
+        half = gate_world_connect(&w, "imaps"), begun = gate_world_connect(&w, "imap");
+
+    assert_int_equal(send(half, "\x16\x03\x01\x02\x00\x01", 6, MSG_NOSIGNAL), 6);
+    say(begun, "a STARTTLS\r\n");
+    hear(clear, "ready\r\n");
+    assert_string_equal(hear_all(clear), "* BYE You took too long to log in\r\n");
+    assert_string_equal(hear_all(tls), "");
+    assert_string_equal(hear_all(half), "");
+    hear(begun, "a OK Begin TLS now\r\n");
+    assert_string_equal(hear_all(begun), "");
+    close(clear);
+    close(tls);
+    close(half);
+    close(begun);
+    gate_world_wait(&w, 0);
+    gate_world_close(&w);
+}
+
+static void test_a_full_house_makes_room(void **state)
+{
+    enum { CROWD = 300 };
+    static int crowd[CROWD];
+
+    (void)state;
+    gate_world_open(&w, "login_connections_max = 10\nlogin_connections_per_address = 1000\n");
+    for (int i = 0; i < CROWD; i++) {
+        crowd[i] = gate_world_connect(&w, i % 3 ? "imap" : "imaps");
+    }
+    int fd = gate_world_connect(&w, "imap");
+
+    hear(fd, "ready\r\n");
+    say(fd, "a NOOP\r\n");
+    hear(fd, "a OK NOOP done\r\n");
+    hear(crowd[1], "ready\r\n");
+    assert_string_equal(
+        hear_all(crowd[1]),
+        "* BYE [UNAVAILABLE] Too many clients are logging in; try again in a moment\r\n");
+    gate_world_wait(&w, 10);
+    for (int i = 0; i < CROWD; i++) {
+        close(crowd[i]);
+    }
+    close(fd);
+    gate_world_wait(&w, 0);
+    gate_world_close(&w);
+}
+
+static void test_one_address_pushes_nobody_out(void **state)
+{
+    (void)state;
+    gate_world_open(&w, "login_connections_max = 2\nlogin_connections_per_address = 2\n");
+    int a = gate_world_connect(&w, "imap"), b = gate_world_connect(&w, "imap");
+
+    hear(a, "ready\r\n");
+    hear(b, "ready\r\n");
+    int c = gate_world_connect(&w, "imap"), d = gate_world_connect(&w, "imaps");
+
+    assert_string_equal(hear_all(c),
+                        "* BYE Too many connections from your address are not logged in\r\n");
+    assert_string_equal(hear_all(d), "");
+    close(c);
+    close(d);
+    gate_world_wait(&w, 2);
+    say(a, "a NOOP\r\n");
+    hear(a, "a OK NOOP done\r\n");
+    close(a);
+    gate_world_wait(&w, 1);
+    c = gate_world_connect(&w, "imap");
+    hear(c, "ready\r\n");
+    close(b);
+    close(c);
+    gate_world_wait(&w, 0);
+    gate_world_close(&w);
+}
+
+// Commands are not taken from a client that does not read the answers; none is lost.
+static void test_a_client_that_does_not_read(void **state)
+{
+    static const char command[] = "a CAPABILITY\r\n";
+    static char bin[65536];
+    size_t sent = 0, lines = 0;
+    ssize_t n;
+
+    (void)state;
+    gate_world_open(&w, "");
+    int fd = gate_world_connect(&w, "imap"), idle = 0;
+
+    while (idle < 50) { // until it takes no more
+        n = send(fd, command + sent % 14, 14 - sent % 14, MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (n > 0) {
+            sent += (size_t)n;
+            idle = 0;
+        } else {
+            idle++;
+            usleep(2000);
+        }
+    }
+    assert_true(sent > 14 * 1000);
+    shutdown(fd, SHUT_WR);
+    while ((n = recv(fd, bin, sizeof(bin), 0)) > 0) {
+        for (ssize_t i = 0; i < n; i++) {
+            lines += bin[i] == '\n';
+        }
+    }
+    assert_int_equal(n, 0);
+    assert_int_equal(lines, 1 + 2 * (sent / 14)); // the greeting, two lines for each
+    close(fd);
+    gate_world_wait(&w, 0);
+    gate_world_close(&w);
+}
+
+static void test_injection_behind_starttls(void **state)
+{
+    (void)state;
+    gate_world_open(&w, "");
+    int fd = gate_world_connect(&w, "imap");
+
+    hear(fd, "ready\r\n");
+    say(fd, "a STARTTLS\r\nb NOOP\r\n");
+    assert_string_equal(hear_all(fd), "a OK Begin TLS now\r\n");
+    close(fd);
+    gate_world_wait(&w, 0);
+    gate_world_close(&w);
+}
+
+static void test_goodbye(void **state)
+{
+    (void)state;
+    gate_world_open(&w, "");
+    int clear = gate_world_connect(&w, "imap"), tls = gate_world_connect(&w, "imaps");
+
+    hear(clear, "ready\r\n");
+    atomic_store(&w.gate.is_stopping, true);
+    worker_goodbye(w.worker);
+    assert_string_equal(hear_all(clear), "* BYE [UNAVAILABLE] Mailkeep is stopping\r\n");
+    assert_string_equal(hear_all(tls), "");
+    gate_world_wait(&w, 0); // although neither has closed
+    close(clear);
+    close(tls);
+    gate_world_close(&w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_last_words_arrive_at_a_client_that_talks_on),
+        cmocka_unit_test(test_a_flood_ends),
+        cmocka_unit_test(test_silence_ends),
+        cmocka_unit_test(test_a_full_house_makes_room),
+        cmocka_unit_test(test_one_address_pushes_nobody_out),
+        cmocka_unit_test(test_a_client_that_does_not_read),
+        cmocka_unit_test(test_injection_behind_starttls),
+        cmocka_unit_test(test_goodbye),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
