@@ -153,7 +153,7 @@ static void on_result(void *arg, int problem, struct ub_result *r)
     struct question *q = arg;
     struct lookup_answer a;
 
-    answer_init(&a, IPC_DNS_TEMPORARY);
+    answer_init(&a, problem == UB_SYNTAX ? IPC_DNS_NO_NAME : IPC_DNS_TEMPORARY);
     if (problem == 0) {
         take_result(r, q->type, &a);
     }

@@ -2,7 +2,7 @@
 //
 // Sending mail on: transactions from keep, each over a socket pair of its own (the messages are in
 // ipc/message_table.h), run by a bounded number of threads that may wait. See
-// docs/decisions/0012-threads-in-the-courier.md.
+// docs/decisions/0010-threads-in-the-courier.md.
 #ifndef COURIER_RELAY_COURIER_RELAY_H
 #define COURIER_RELAY_COURIER_RELAY_H
 
