@@ -251,7 +251,9 @@ static void log_transaction(const struct attempt *a)
              (unsigned long long)a->job->id, log_text(a->job->sender).s,
              log_text(span_from_str(to)).s, others, fared[0] ? fared : names[shown->outcome],
              shown->host[0] ? log_text(span_from_str(shown->host)).s : "nobody",
-             a->tls[0] ? a->tls : "in the clear or not at all",
+             a->tls[0]     ? a->tls
+             : a->words[0] ? "nothing sent"
+                           : "in the clear",
              log_text(span_from_str(shown->reply)).s);
 }
 

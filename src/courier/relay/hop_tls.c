@@ -88,8 +88,10 @@ static bool prepare(SSL *ssl, const struct hop_policy *p)
         return ok;
     }
     // A certificate may be for an address, but SNI takes names only.
+    void *sni = (void *)(uintptr_t)p->name; // OpenSSL's macro knows no const
+
     if (p->name[0] && (SSL_set1_host(ssl, p->name) != 1 ||
-                       (!is_address(p->name) && SSL_set_tlsext_host_name(ssl, p->name) != 1))) {
+                       (!is_address(p->name) && SSL_set_tlsext_host_name(ssl, sni) != 1))) {
         return false;
     }
     SSL_set_verify(ssl, p->level == HOP_PKIX ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, NULL);

@@ -82,6 +82,9 @@ static void test_delivers(void **state)
     assert_true(fake_mx_heard(&mx, "RCPT TO:<ben@example.test> NOTIFY=SUCCESS,DELAY "
                                    "ORCPT=rfc822;ben@old.test"));
     assert_true(fake_mx_heard(&mx, "..a line with a dot"));
+    for (int i = 0; i < 10000 && !fake_mx_heard(&mx, "QUIT"); i++) {
+        usleep(1000); // said before the result, heard whenever the server comes to it
+    }
     assert_true(fake_mx_heard(&mx, "QUIT"));
     fake_mx_stop(&mx);
 }
@@ -116,8 +119,7 @@ static void test_says_only_what_was_offered(void **state)
     fake_mx_start(&mx, script_plain, 0);
     send_to(&courier, &mx, &m);
     assert_fared(&m, 0, IPC_RELAY_DELIVERED, "250");
-    assert_true(fake_mx_heard(&mx, "MAIL FROM:<anna@example.org>\n") ||
-                fake_mx_heard(&mx, "MAIL FROM:<anna@example.org>"));
+    assert_true(fake_mx_heard(&mx, "MAIL FROM:<anna@example.org>"));
     assert_false(fake_mx_heard(&mx, "MAIL FROM:<anna@example.org> "));
     assert_false(fake_mx_heard(&mx, "RCPT TO:<ben@example.test> "));
     fake_mx_stop(&mx);
@@ -186,8 +188,12 @@ static void test_binary_goes_by_bdat(void **state)
     fake_mx_start(&mx, script_all, 0);
     send_to(&courier, &mx, &m);
     assert_fared(&m, 0, IPC_RELAY_DELIVERED, "250 2.0.0 chunk");
-    assert_true(span_find(buf_span(&mx.heard), span_of(body, sizeof(body) - 1)) < mx.heard.n);
-    assert_true(fake_mx_heard(&mx, "BDAT 23 LAST") || fake_mx_heard(&mx, "BDAT"));
+    pthread_mutex_lock(&mx.lock);
+    bool whole = span_find(buf_span(&mx.heard), span_of(body, sizeof(body) - 1)) < mx.heard.n;
+
+    pthread_mutex_unlock(&mx.lock);
+    assert_true(whole);
+    assert_true(fake_mx_heard(&mx, "BDAT 22 LAST"));
     fake_mx_stop(&mx);
 }
 
