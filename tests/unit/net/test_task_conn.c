@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A small line server on the connection pool, and clients that are quick, slow, silent and rude.
+#include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -340,6 +341,52 @@ static void test_a_client_that_never_reads_is_dropped(void **state)
     close(fd);
 }
 
+static int open_tcp(struct session *s)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t n = sizeof(at);
+    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    assert_int_equal(bind(listener, (struct sockaddr *)&at, n), 0);
+    assert_int_equal(listen(listener, 1), 0);
+    assert_int_equal(getsockname(listener, (struct sockaddr *)&at, &n), 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&at, n), 0);
+    int server = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+
+    close(listener);
+    assert_ok(conn_open(pool, server, SPAN(""), &handler, s, &s->conn));
+    return fd;
+}
+
+// The session is over at once; the client, which goes on talking, gets an orderly end, no reset.
+static void test_last_words_arrive_at_a_client_that_talks_on(void **state)
+{
+    static struct session sessions[20];
+    char c;
+
+    (void)state;
+    for (int i = 0; i < 20; i++) {
+        struct session *s = &sessions[i];
+        int fd = open_tcp(s);
+
+        send_text(fd, "BYE\n");
+        wait_until(&s->ended, 1);
+        conn_wake(s->conn); // a late one does not cut the last words off
+        for (int k = 0; k < 50; k++) {
+            send_text(fd, "and more\n");
+        }
+        expect(fd, "bye\n");
+        assert_int_equal(recv(fd, &c, 1, 0), 0);
+        send_text(fd, "and more\n");
+        close(fd);
+    }
+    for (int i = 0; i < 5000 && conn_pool_count(pool); i++) {
+        usleep(1000);
+    }
+    assert_int_equal(conn_pool_count(pool), 0);
+}
+
 static void test_deadlines(void **state)
 {
     struct session s = {0};
@@ -486,6 +533,7 @@ int main(void)
         CONN_TEST(test_large_output_waits_for_the_client),
         CONN_TEST(test_a_continuation_is_not_lost_when_the_client_catches_up),
         CONN_TEST(test_a_client_that_never_reads_is_dropped),
+        CONN_TEST(test_last_words_arrive_at_a_client_that_talks_on),
         CONN_TEST(test_deadlines),
         CONN_TEST(test_wakeups_from_threads_are_not_lost),
         CONN_TEST(test_many_connections_at_once),
