@@ -229,8 +229,8 @@ static void test_memory(void **state)
 static void test_little_memory(void **state)
 {
     static const char *const scripts[] = {
-        "require [\"fileinto\"]; fileinto \"a\"; fileinto \"b\"; fileinto \"c\"; fileinto \"d\";"
-        "fileinto \"e\"; redirect \"a@example.com\";",
+        ("require [\"fileinto\"]; fileinto \"a\"; fileinto \"b\"; fileinto \"c\"; fileinto \"d\";"
+         "fileinto \"e\"; redirect \"a@example.com\";"),
         "require [\"enclose\"]; enclose \"x\"; enclose \"y\";",
         "require [\"vacation\", \"enotify\"]; vacation \"x\"; notify \"mailto:a@example.com\";",
         "require [\"replace\",\"foreverypart\"]; replace \"x\"; foreverypart { replace \"y\"; }",
