@@ -77,8 +77,12 @@ static bool set_up(CURL *c, const struct policy_fetch_options *o, struct curl_sl
     SET(CURLOPT_NOPROGRESS, 0L);
     SET(CURLOPT_XFERINFOFUNCTION, on_progress);
     SET(CURLOPT_XFERINFODATA, (void *)(uintptr_t)o->is_stopping);
-    if (o->ca_file[0]) {
-        SET(CURLOPT_CAINFO, o->ca_file);
+    if (o->ca_pem.n) {
+        // Bytes, since the sandbox lets nobody open the file any more.
+        struct curl_blob pem = {
+            .data = (void *)(uintptr_t)o->ca_pem.p, .len = o->ca_pem.n, .flags = CURL_BLOB_NOCOPY};
+
+        SET(CURLOPT_CAINFO_BLOB, &pem);
         SET(CURLOPT_CAPATH, NULL);
     }
 #undef SET

@@ -12,8 +12,8 @@
 
 struct policy_fetch_options {
     struct lookup *lookup;
-    const char *ca_file; // empty: the system's certificates
-    uint16_t port;       // 443; another one for tests
+    struct span ca_pem; // certificates to check against; empty: the system's
+    uint16_t port;      // 443; another one for tests
     bool allow_private;
     int64_t timeout_ms;
     const atomic_bool *is_stopping;

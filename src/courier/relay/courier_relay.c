@@ -4,12 +4,14 @@
 // take one that waits, send, tell keep, log one line.
 #include "courier/relay/courier_relay.h"
 
+#include <fcntl.h>
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/lock.h"
 #include "base/log.h"
 #include "courier/relay/hop_pool.h"
@@ -23,12 +25,14 @@
 #define ADDRESSES_TRIED  4    // of one host
 #define FETCH_TIMEOUT_MS 60000
 #define TLS_PORT         465
+#define CA_BYTES_MAX     (4u << 20)
 
 struct courier_relay {
     struct courier_relay_options o;
     struct hop_tls *tls;
     struct hop_pool *pool;
     struct sts *sts;
+    struct buf ca_pem; // empty: the system's
     struct worker_pool *workers;
     struct hop_limits limits;
     _Atomic(int64_t) stop_at_ms;
@@ -336,14 +340,19 @@ enum err courier_relay_create(const struct courier_relay_options *o, struct cour
                                     .command_ms = o->command_ms,
                                     .data_ms = o->data_ms,
                                     .stop_at_ms = &r->stop_at_ms};
+    buf_init(&r->ca_pem, CA_BYTES_MAX);
+    enum err e = o->ca_file[0] ? file_read_whole(AT_FDCWD, o->ca_file, &r->ca_pem) : ERR_OK;
+
+    if (e != ERR_OK) {
+        log_error("relay_ca_file = %s: %s", log_text(span_from_str(o->ca_file)).s, err_name(e));
+    }
     struct policy_fetch_options fetch = {.lookup = o->lookup,
-                                         .ca_file = o->ca_file,
+                                         .ca_pem = buf_span(&r->ca_pem),
                                          .port = o->sts_port,
                                          .allow_private = o->allow_private,
                                          .timeout_ms = FETCH_TIMEOUT_MS,
                                          .is_stopping = &r->is_stopping};
-    enum err e = policy_fetch_init();
-
+    e = e == ERR_OK ? policy_fetch_init() : e;
     e = e == ERR_OK ? hop_tls_create(o->ca_file, &r->tls) : e;
     e = e == ERR_OK ? sts_create(&fetch, &r->sts) : e;
     e = e == ERR_OK ? hop_pool_create(o->threads, o->keep_open_ms, &r->pool) : e;
@@ -396,5 +405,6 @@ void courier_relay_destroy(struct courier_relay *r)
     hop_pool_destroy(r->pool);
     sts_destroy(r->sts);
     hop_tls_destroy(r->tls);
+    buf_finish(&r->ca_pem);
     free(r);
 }

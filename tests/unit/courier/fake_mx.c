@@ -10,6 +10,7 @@
 
 #include "../test.h"
 #include "ipc/channel.h"
+#include "ipc/sandbox.h"
 #include "net/loop.h"
 #include "net/tls.h"
 
@@ -288,6 +289,9 @@ void test_courier_start(struct test_courier *c, const struct test_courier_option
                                           .keep_open_ms = o->keep_open_ms};
 
     assert_ok(courier_relay_create(&relay, &c->relay));
+    if (o->sandboxed) {
+        assert_ok(sandbox_enter(SANDBOX_COURIER, NULL));
+    }
     assert_ok(loop_create(&c->loop));
     assert_ok(lookup_start(c->lookup, c->loop));
     assert_ok(courier_relay_start(c->relay));

@@ -75,7 +75,7 @@ struct test_courier_options {
     const char *dns;    // "127.0.0.1:5353"; NULL: nobody answers
     const char *anchor; // file; NULL: no DNSSEC
     uint16_t port, sts_port;
-    bool forbid_private, no_ca;
+    bool forbid_private, no_ca, sandboxed;
     int64_t timeout_ms, keep_open_ms;
 };
 void test_courier_start(struct test_courier *c, const struct test_courier_options *o);

@@ -21,6 +21,7 @@ static uint16_t dns_port;
 static struct fake_mx mx, web;
 static struct test_courier courier, strict;
 static bool missing;
+static int sandboxed_status;
 
 // ---- the servers --------------------------------------------------------------------------------
 
@@ -139,6 +140,34 @@ static bool start_nsd(void)
     return posix_spawnp(&nsd, "/usr/sbin/nsd", NULL, NULL, argv, environ) == 0;
 }
 
+// In a process of its own, which enters the courier's sandbox: names, connections, TLS and a policy
+// over HTTPS, all from inside. Returns its wait status.
+static int run_sandboxed(const struct test_courier_options *o)
+{
+    int status;
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        struct test_courier c;
+        struct test_courier_options inside = *o;
+        struct test_mail good = {.destination = "good." ZONE}, sts = {.destination = "sts." ZONE};
+
+        inside.sandboxed = true;
+        test_courier_start(&c, &inside);
+        for (int i = 0; i < 100; i++) { // nsd takes a moment
+            test_send(&c, &good);
+            if (good.outcome[0] == IPC_RELAY_DELIVERED) {
+                break;
+            }
+            usleep(50000);
+        }
+        test_send(&c, &sts);
+        _exit(!strstr(good.tls, "checked by DANE") + 2 * !strstr(sts.tls, "MTA-STS"));
+    }
+    waitpid(pid, &status, 0);
+    return status;
+}
+
 static int setup(void **state)
 {
     char server[40];
@@ -164,6 +193,8 @@ static int setup(void **state)
     struct test_courier_options o = {
         .dns = server, .anchor = anchor, .port = mx.port, .sts_port = web.port};
 
+    sandboxed_status = run_sandboxed(&o);
+    atomic_store(&web.connections, 0);
     test_courier_start(&courier, &o);
     o.forbid_private = true;
     test_courier_start(&strict, &o);
@@ -312,9 +343,16 @@ static void test_mta_sts(void **state)
     assert_int_equal(atomic_load(&web.connections), 3); // the second time it was remembered
 }
 
+static void test_all_of_it_in_the_sandbox(void **state)
+{
+    NEEDS_NSD;
+    assert_int_equal(sandboxed_status, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_all_of_it_in_the_sandbox),
         cmocka_unit_test(test_answers),
         cmocka_unit_test(test_mx),
         cmocka_unit_test(test_dane),
