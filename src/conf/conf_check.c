@@ -19,13 +19,17 @@ static const struct {
     {SETTING_TLS_TIMEOUT, SETTING_LOGIN_TIMEOUT},
 };
 
+#define LISTS 5
+
 static void check_addresses(const struct settings *s, struct conf_report *r)
 {
-    static const enum setting_id lists[] = {SETTING_LISTEN_IMAP, SETTING_LISTEN_IMAPS};
-    struct span seen[CONF_LIST_ITEMS_MAX * 2];
+    static const enum setting_id lists[] = {SETTING_LISTEN_IMAP, SETTING_LISTEN_IMAPS,
+                                            SETTING_LISTEN_POP3, SETTING_LISTEN_POP3S,
+                                            SETTING_LISTEN_SIEVE};
+    struct span seen[CONF_LIST_ITEMS_MAX * LISTS];
     size_t n = 0;
 
-    for (size_t l = 0; l < 2; l++) {
+    for (size_t l = 0; l < LISTS; l++) {
         const struct conf_value *v = &s->values[lists[l]];
 
         for (size_t i = 0; i < v->list_n; i++) {
@@ -39,10 +43,12 @@ static void check_addresses(const struct settings *s, struct conf_report *r)
         }
     }
     if (n == 0) {
-        const struct conf_value *v = later(s, lists[0], lists[1]);
+        const struct conf_value *v = &s->values[lists[0]];
 
-        conf_problem(r, v->line, v->column,
-                     "listen_imap and listen_imaps are both empty: nobody could connect");
+        for (size_t l = 1; l < LISTS; l++) {
+            v = s->values[lists[l]].line > v->line ? &s->values[lists[l]] : v;
+        }
+        conf_problem(r, v->line, v->column, "all listen_ settings are empty: nobody could connect");
     }
 }
 

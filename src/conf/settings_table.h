@@ -31,6 +31,12 @@ SETTING(LISTEN_IMAP, listen_imap, ADDRESSES, "*:143", 0, 16, START,
         "Addresses for IMAP in the clear with STARTTLS. An empty list listens nowhere.")
 SETTING(LISTEN_IMAPS, listen_imaps, ADDRESSES, "*:993", 0, 16, START,
         "Addresses for IMAP over TLS from the first byte. An empty list listens nowhere.")
+SETTING(LISTEN_POP3, listen_pop3, ADDRESSES, "*:110", 0, 8, START,
+        "Addresses for POP3 in the clear with STLS. An empty list listens nowhere.")
+SETTING(LISTEN_POP3S, listen_pop3s, ADDRESSES, "*:995", 0, 8, START,
+        "Addresses for POP3 over TLS from the first byte. An empty list listens nowhere.")
+SETTING(LISTEN_SIEVE, listen_sieve, ADDRESSES, "*:4190", 0, 8, START,
+        "Addresses for ManageSieve (filter scripts) with STARTTLS. An empty list listens nowhere.")
 SETTING(TLS_CERT, tls_cert, TEXT, "/etc/mailkeep/tls/cert.pem", 1, 4000, LIVE,
         "File with the certificate and its chain (PEM). Read by the supervisor only.")
 SETTING(TLS_KEY, tls_key, TEXT, "/etc/mailkeep/tls/key.pem", 1, 4000, LIVE,
@@ -83,6 +89,13 @@ SETTING(SESSIONS_MAX, sessions_max, COUNT, "50000", 1, 1000000, LIVE,
         "Sessions of all users.")
 SETTING(HIERARCHY_SEPARATOR, hierarchy_separator, CHOICE, "/", 0, 0, START,
         "Character between the levels of a mailbox name as clients see it: {/ .}.")
+
+// ---- POP3 after login ---------------------------------------------------------------------------
+SETTING(POP3_DELETE, pop3_delete, CHOICE, "expunge", 0, 0, LIVE,
+        "What becomes of a message that a POP3 program deletes: {trash expunge}. trash moves it to "
+        "the mailbox Trash.")
+SETTING(POP3_MARK_SEEN, pop3_mark_seen, BOOL, "yes", 0, 0, LIVE,
+        "A message retrieved by POP3 counts as read for other programs.")
 
 // ---- mailboxes and messages ---------------------------------------------------------------------
 SETTING(MAILBOXES_MAX, mailboxes_max, COUNT, "10000", 10, 1000000, LIVE,

@@ -3,15 +3,21 @@
 
 #include "base/log.h"
 #include "gate/imap/imap_login.h"
+#include "gate/managesieve/managesieve_login.h"
+#include "gate/pop3/pop3_login.h"
 
 #include "base/banned.h"
 
 static const struct service services[] = {
     {"imap", &imap_login_protocol, IPC_IMAP, false},
     {"imaps", &imap_login_protocol, IPC_IMAP, true},
+    {"pop3", &pop3_login_protocol, IPC_POP3, false},
+    {"pop3s", &pop3_login_protocol, IPC_POP3, true},
+    {"sieve", &managesieve_login_protocol, IPC_MANAGESIEVE, false},
 };
 
-static const struct dialogue_protocol *const protocols[] = {&imap_login_protocol};
+static const struct dialogue_protocol *const protocols[] = {
+    &imap_login_protocol, &pop3_login_protocol, &managesieve_login_protocol};
 
 #define PROTOCOLS (sizeof(protocols) / sizeof(protocols[0]))
 _Static_assert(PROTOCOLS <= SERVICE_PROTOCOLS_MAX, "one TLS context each");

@@ -10,7 +10,8 @@
 // ---- supervisor and its children ----------------------------------------------------------------
 
 // To a child, first of all. Descriptors: a link to each process named in `links`, lowest first;
-// then, for the gate, the listening sockets in the order of `listeners` (words "imap" or "imaps");
+// then, for the gate, the listening sockets in the order of `listeners` (words as in
+// gate/service.c: "imaps");
 // for keep the lock file.
 MESSAGE(START, 1, start,
     U32(uid) U32(gid)             // to become; 0xffffffff: stay

@@ -17,6 +17,8 @@
 #include "keep/keep_store.h"
 #include "keep/keep_upkeep.h"
 #include "keep/login/keep_link.h"
+#include "keep/managesieve/managesieve_session.h"
+#include "keep/pop3/pop3_session.h"
 #include "mime/mime_charset.h"
 
 #include "base/banned.h"
@@ -35,6 +37,8 @@ struct keep {
     struct keep_sessions *sessions;
     struct conn_pool *pool;
     struct imap_server *imap;
+    struct pop3_server *pop3;
+    struct managesieve_server *managesieve;
     struct keep_link *link;
     struct keep_upkeep *upkeep;
     struct keep_control *control;
@@ -105,6 +109,16 @@ static struct imap_server_options imap_options_of(const struct settings *s)
     return o;
 }
 
+static struct pop3_server_options pop3_options_of_settings(const struct settings *s)
+{
+    struct pop3_server_options o;
+
+    pop3_server_options_default(&o);
+    o.delete_to_trash = span_eq(conf_value_choice_text(s, SETTING_POP3_DELETE), SPAN("trash"));
+    o.mark_seen = conf_value_bool(s, SETTING_POP3_MARK_SEEN);
+    return o;
+}
+
 static uint32_t expunged_keep_s(const struct settings *s)
 {
     return (uint32_t)conf_value_count(s, SETTING_EXPUNGED_KEEP_DAYS) * 86400;
@@ -129,6 +143,7 @@ static void apply_live(struct keep *k)
 {
     const struct settings *s = k->settings;
     struct imap_server_options imap = imap_options_of(s);
+    struct pop3_server_options pop3 = pop3_options_of_settings(s);
     struct admin admin = admin_of(k);
     struct keep_session_limits limits = {
         .per_user = (unsigned)conf_value_count(s, SETTING_CONNECTIONS_PER_USER),
@@ -142,6 +157,7 @@ static void apply_live(struct keep *k)
     store_set_limits(k->store, conf_value_bytes(s, SETTING_MESSAGE_MAX),
                      (uint32_t)conf_value_count(s, SETTING_MAILBOXES_MAX));
     imap_server_set_options(k->imap, &imap);
+    pop3_server_set_options(k->pop3, &pop3);
     keep_link_set_auth_queue(k->link, (unsigned)conf_value_count(s, SETTING_AUTH_QUEUE_MAX));
     keep_upkeep_set(k->upkeep, expunged_keep_s(s));
     keep_control_set(k->control, &admin);
@@ -239,6 +255,23 @@ static enum err open_auth(struct keep *k)
     return auth_create(k->store, &o, &k->auth);
 }
 
+static enum err open_protocols(struct keep *k)
+{
+    struct imap_server_options imap = imap_options_of(k->settings);
+    struct pop3_server_options pop3 = pop3_options_of_settings(k->settings);
+    struct managesieve_server_options managesieve;
+    enum err e = imap_server_create(k->store, &imap, &k->imap);
+
+    managesieve_server_options_default(&managesieve);
+    if (e == ERR_OK) {
+        e = pop3_server_create(k->store, &pop3, &k->pop3);
+    }
+    if (e == ERR_OK) {
+        e = managesieve_server_create(k->store, &managesieve, &k->managesieve);
+    }
+    return e;
+}
+
 static enum err open_sessions(struct keep *k)
 {
     const struct settings *s = k->settings;
@@ -252,13 +285,12 @@ static enum err open_sessions(struct keep *k)
         .output_hard = IMAP_CONN_OUTPUT_HARD,
         .write_timeout_ms = conf_value_ms(s, SETTING_CLIENT_WRITE_TIMEOUT),
     };
-    struct imap_server_options imap = imap_options_of(s);
     enum err e = conn_pool_create(&pool, &k->pool);
 
     if (e != ERR_OK) {
         return e;
     }
-    e = imap_server_create(k->store, &imap, &k->imap);
+    e = open_protocols(k);
     if (e == ERR_OK) {
         e = keep_tickets_create(&k->tickets);
     }
@@ -272,7 +304,16 @@ static enum err start_protocol(void *arg, unsigned protocol, const struct sessio
 {
     struct keep *k = arg;
 
-    return protocol == IPC_IMAP ? imap_connection_open(k->imap, start) : ERR_UNSUPPORTED;
+    switch (protocol) {
+    case IPC_IMAP:
+        return imap_connection_open(k->imap, start);
+    case IPC_POP3:
+        return session_conn_open(&pop3_session_protocol, k->pop3, start);
+    case IPC_MANAGESIEVE:
+        return session_conn_open(&managesieve_session_protocol, k->managesieve, start);
+    default:
+        return ERR_UNSUPPORTED;
+    }
 }
 
 static enum err open_link(struct keep *k)
@@ -355,6 +396,8 @@ static void keep_close(struct keep *k)
     }
     child_detach(k->child);
     imap_server_destroy(k->imap);
+    pop3_server_destroy(k->pop3);
+    managesieve_server_destroy(k->managesieve);
     keep_upkeep_stop(k->upkeep);
     keep_sessions_destroy(k->sessions);
     keep_tickets_destroy(k->tickets);

@@ -84,9 +84,10 @@ struct mime_excerpt {
 struct mime_message {
     const struct mime_part *parts; // parts[0] is the message; each part's children are adjacent
     uint32_t part_count;
-    uint64_t size;             // bytes fed
-    bool is_header_truncated;  // parts[0].header lacks what was over header_bytes_max
-    bool is_limited;           // some limit was reached: there are opaque parts or missing values
+    uint64_t size;            // bytes fed
+    bool is_header_truncated; // parts[0].header lacks what was over header_bytes_max
+    bool is_crlf;    // every line ends in CR LF, the last one too, and no CR or LF is anywhere else
+    bool is_limited; // some limit was reached: there are opaque parts or missing values
     struct mime_excerpt plain; // the first text/plain that is no attachment
     struct mime_excerpt html;  // the first text/html that is no attachment
 };

@@ -47,6 +47,8 @@ struct mime_reader {
     uint64_t partial_n; // its bytes so far
     char last_byte;
 
+    bool is_crlf, is_after_cr, is_after_lf; // so far; the byte before
+
     struct buf head;  // the header block being read
     bool is_head_cut; // bytes over the limit are missing
     size_t line_head; // where the line being gathered starts in it
@@ -64,6 +66,8 @@ static void begin_message(struct mime_reader *r)
     buf_clear(&r->head);
     r->is_head_cut = r->has_junk = false;
     r->line_head = 0;
+    r->is_crlf = r->is_after_lf = true;
+    r->is_after_cr = false;
     r->failed = tree_begin(&r->tree, r->at);
 }
 
@@ -377,8 +381,31 @@ static struct span skip_body(struct mime_reader *r, struct span bytes)
     return span_skip(bytes, n);
 }
 
+// Whether line ends are CR LF and nothing else. Pieces may be cut anywhere.
+static void look_at_ends(struct mime_reader *r, struct span bytes)
+{
+    const char *p = bytes.p, *end = bytes.p + bytes.n;
+
+    while (p < end && r->is_crlf) {
+        if (r->is_after_cr) {
+            r->is_crlf = *p++ == '\n';
+            r->is_after_cr = false;
+            r->is_after_lf = true;
+            continue;
+        }
+        const char *lf = memchr(p, '\n', (size_t)(end - p)), *stop = lf ? lf : end;
+        const char *cr = memchr(p, '\r', (size_t)(stop - p));
+
+        r->is_after_lf = false;
+        r->is_after_cr = cr && cr + 1 == stop;
+        r->is_crlf = cr ? r->is_after_cr : !lf;
+        p = stop;
+    }
+}
+
 enum err mime_reader_feed(struct mime_reader *r, struct span bytes)
 {
+    look_at_ends(r, bytes);
     while (bytes.n && r->failed == ERR_OK) {
         if (!r->tree.in_header && (r->tree.active == 0 || r->tree.is_stopped)) {
             skim(r, bytes);
@@ -423,6 +450,7 @@ enum err mime_reader_finish(struct mime_reader *r, struct arena *arena,
     }
     if (e == ERR_OK) {
         out_message->size = r->at.offset;
+        out_message->is_crlf = r->is_crlf && r->is_after_lf;
     }
     return e;
 }

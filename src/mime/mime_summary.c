@@ -35,7 +35,7 @@ enum { // offsets in the frame
     AT_SECTIONS = 40,
 };
 
-enum { FLAG_SENT = 1, FLAG_ATTACHMENT = 2 };
+enum { FLAG_SENT = 1, FLAG_ATTACHMENT = 2, FLAG_CRLF = 4 };
 
 // In the order in which they are stored, which is that of their importance.
 enum section { ENVELOPE, PREVIEW, TABLE, STRUCTURE, BODY, INDEX, LINES, SECTIONS };
@@ -78,6 +78,7 @@ static void put_frame(struct builder *b)
     frame[AT_MAGIC] = MAGIC;
     frame[AT_VERSION] = VERSION;
     frame[AT_FLAGS] = has_attachment(b->m) ? FLAG_ATTACHMENT : 0;
+    frame[AT_FLAGS] |= b->m->is_crlf ? FLAG_CRLF : 0;
     put_le64(frame + AT_SIZE, b->m->size);
     put_le64(frame + AT_HEADER_SIZE, root->header_size);
     put_le32(frame + AT_PARTS, b->m->part_count);
@@ -286,6 +287,7 @@ enum err mime_summary_facts(const struct mime_summary *s, struct mime_summary_fa
         .zone_minutes = (int16_t)get_le16(p + AT_ZONE),
         .has_sent = (p[AT_FLAGS] & FLAG_SENT) != 0,
         .has_attachment = (p[AT_FLAGS] & FLAG_ATTACHMENT) != 0,
+        .is_crlf = (p[AT_FLAGS] & FLAG_CRLF) != 0,
         .part_count = get_le32(p + AT_PARTS),
     };
     return out->header_size <= out->message_size ? ERR_OK : ERR_CORRUPT;

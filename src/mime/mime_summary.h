@@ -46,6 +46,7 @@ struct mime_summary_facts {
     int64_t sent_seconds; // Date field in UTC; valid with has_sent
     int zone_minutes;
     bool has_sent;
+    bool is_crlf;        // all line ends are CR LF, the last line's too; false: not, or not known
     bool has_attachment; // some part is named or disposed as one
     uint32_t part_count;
 };

@@ -185,6 +185,7 @@ enum err setup_read_certificate(const struct settings *settings, struct buf *cer
 
     if (!both_exist(cert_path, key_path) &&
         conf_value_list_size(settings, SETTING_LISTEN_IMAPS) == 0 &&
+        conf_value_list_size(settings, SETTING_LISTEN_POP3S) == 0 &&
         conf_value_line(settings, SETTING_TLS_CERT) == 0) {
         return ERR_NOT_FOUND;
     }
@@ -280,6 +281,7 @@ static enum err open_listener(struct supervisor *s, struct span text, const char
     struct address a;
     enum err e = address_parse(text, &a);
 
+    ASSERT(s->listen_n < LISTENERS_MAX); // the rows of the lists say how many there can be
     if (e == ERR_OK) {
         e = listener_socket(&a, &s->listen_fds[s->listen_n]);
     }
@@ -301,7 +303,11 @@ static enum err open_listeners(struct supervisor *s)
     static const struct {
         enum setting_id id;
         const char *service;
-    } lists[] = {{SETTING_LISTEN_IMAP, "imap"}, {SETTING_LISTEN_IMAPS, "imaps"}};
+    } lists[] = {{SETTING_LISTEN_IMAP, "imap"},
+                 {SETTING_LISTEN_IMAPS, "imaps"},
+                 {SETTING_LISTEN_POP3, "pop3"},
+                 {SETTING_LISTEN_POP3S, "pop3s"},
+                 {SETTING_LISTEN_SIEVE, "sieve"}};
     enum err e = ERR_OK;
 
     for (size_t l = 0; l < sizeof(lists) / sizeof(lists[0]); l++) {

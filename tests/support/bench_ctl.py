@@ -16,7 +16,8 @@ def main(server, name, base, usage, **options):
     os.makedirs(folder, exist_ok=True)
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    s = server(folder=folder, port=base + 143, tls_port=base + 993, **options)
+    s = server(folder=folder, port=base + 143, tls_port=base + 993,
+               others=(base + 110, base + 995, base + 4190), **options)
     if sys.argv[1] == "pid":
         if s.pids():
             print(s.pid())

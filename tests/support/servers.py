@@ -96,7 +96,7 @@ class Server:
     password = PASSWORD
 
     def __init__(self, folder=None, data=None, users=20, clear=True, settings=None, wrap=None,
-                 port=None, tls_port=None):
+                 port=None, tls_port=None, others=None):
         self.own_folder = folder is None
         self.folder = folder or tempfile.mkdtemp(prefix="mailtest-")
         os.chmod(self.folder, 0o755)
@@ -104,6 +104,7 @@ class Server:
         self.users, self.clear, self.wrap_command = users, clear, wrap
         self.settings = dict(settings or {})
         self.port, self.tls_port = port or free_port(), tls_port or free_port()
+        self.pop3_port, self.pop3s_port, self.sieve_port = others or [free_port() for _ in range(3)]
         self.cert, self.key = self_signed(self.folder)
         self.process = None
 
@@ -392,6 +393,9 @@ MAILKEEP_CONF = """
 data_dir = "{data}"
 listen_imap = 127.0.0.1:{port}
 listen_imaps = 127.0.0.1:{tls_port}
+listen_pop3 = 127.0.0.1:{pop3}
+listen_pop3s = 127.0.0.1:{pop3s}
+listen_sieve = 127.0.0.1:{sieve}
 tls_cert = "{cert}"
 tls_key = "{key}"
 user = "{me}"
@@ -427,6 +431,7 @@ class Mailkeep(Server):
     def write_conf(self):
         text = MAILKEEP_CONF.format(
             data=self.data, port=self.port, tls_port=self.tls_port, cert=self.cert, key=self.key,
+            pop3=self.pop3_port, pop3s=self.pop3s_port, sieve=self.sieve_port,
             me=pwd.getpwuid(os.geteuid()).pw_name, clear="yes" if self.clear else "no")
         for name, value in self.settings.items():
             text = re.sub(rf"(?m)^{name} = .*\n", "", text) + f"{name} = {value}\n"

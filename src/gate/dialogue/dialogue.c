@@ -107,6 +107,9 @@ void dialogue_tls_started(struct dialogue *d)
     d->has_tls = true;
     d->step = DIALOGUE_READ;
     d->protocol->begin(d);
+    if (d->protocol->greets_after_starttls) {
+        d->protocol->greet(d);
+    }
 }
 
 void dialogue_end(struct dialogue *d, enum dialogue_end why)
@@ -184,6 +187,18 @@ void dialogue_close(struct dialogue *d)
     if (d->step != DIALOGUE_DROP) {
         d->step = DIALOGUE_CLOSE;
     }
+}
+
+bool dialogue_is_http(struct span line)
+{
+    static const char *const verbs[] = {"GET ", "POST ", "PUT ", "HEAD ", "OPTIONS ", "CONNECT "};
+
+    for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
+        if (span_starts(line, span_from_str(verbs[i])) && span_find(line, SPAN("HTTP/")) < line.n) {
+            return true;
+        }
+    }
+    return false;
 }
 
 void dialogue_count_bad(struct dialogue *d)

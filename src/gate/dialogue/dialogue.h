@@ -67,6 +67,7 @@ struct dialogue_protocol {
     void (*begin)(struct dialogue *d); // at the start and anew once TLS is up; says nothing
     void (*finish)(struct dialogue *d);
     void (*greet)(struct dialogue *d);
+    bool greets_after_starttls; // ManageSieve does (RFC 5804 section 2.2)
     // Takes the next complete thing off d->in and answers it; false when it needs more bytes.
     // Called while the step is DIALOGUE_READ.
     bool (*take)(struct dialogue *d);
@@ -121,6 +122,8 @@ bool dialogue_can_start_tls(const struct dialogue *d);
 void dialogue_ask(struct dialogue *d, const struct dialogue_question *q);
 void dialogue_start_tls(struct dialogue *d); // after the line that grants it
 void dialogue_close(struct dialogue *d);     // after the protocol's own goodbye
+// A web browser, or something that makes one speak to this port for it.
+bool dialogue_is_http(struct span line);
 // One more command that made no sense; too many end the dialogue.
 void dialogue_count_bad(struct dialogue *d);
 

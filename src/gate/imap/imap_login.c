@@ -260,19 +260,6 @@ static const struct {
     {IMAP_AUTHENTICATE, do_authenticate},
 };
 
-// A web browser, or something that makes one speak to this port for it.
-static bool is_http(struct span text)
-{
-    static const char *const verbs[] = {"GET ", "POST ", "PUT ", "HEAD ", "OPTIONS ", "CONNECT "};
-
-    for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
-        if (span_starts(text, span_from_str(verbs[i])) && span_find(text, SPAN("HTTP/")) < text.n) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static void run_command(struct dialogue *d, struct span text)
 {
     struct imap_dialogue *l = login_of(d);
@@ -280,7 +267,7 @@ static void run_command(struct dialogue *d, struct span text)
     struct imap_command cmd;
     struct imap_parse_error error;
 
-    if (is_http(text)) {
+    if (dialogue_is_http(text)) {
         dialogue_end(d, DIALOGUE_OTHER_PROTOCOL);
         return;
     }

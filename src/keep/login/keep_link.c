@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "ipc/channel.h"
 #include "ipc/message.h"
+#include "keep/login/refusal.h"
 #include "net/worker_pool.h"
 #include "store/directory.h"
 
@@ -173,14 +174,12 @@ static void session_left(void *arg)
     keep_sessions_leave(arg);
 }
 
-// The client is told why in its protocol's words; IMAP is the only one so far.
-static void refuse(int fd, struct span tag, const char *code, const char *reason)
+static void refuse(int fd, const struct ipc_handoff *m, enum refusal why, const char *text)
 {
     struct buf line;
 
     buf_init(&line, 1024);
-    buf_put(&line, tag);
-    buf_printf(&line, " NO [%s] %s\r\n* BYE %s\r\n", code, reason, reason);
+    refusal_put(&line, m->protocol, m->tag, why, text);
     ssize_t ignored = write(fd, line.p, line.n);
 
     (void)ignored; // the client is gone, or its socket is full: closing says the same
@@ -211,7 +210,7 @@ static void session_begin(struct keep_link *l, const struct ipc_handoff *m, acco
     if (e != ERR_OK) {
         log_warn("session of %s could not be started: %s", log_text(user).s, err_name(e));
         keep_sessions_leave(counted);
-        refuse(fd, m->tag, "UNAVAILABLE", "The server is short of something; try again later");
+        refuse(fd, m, REFUSAL_UNAVAILABLE, "The server is short of something; try again later");
     }
 }
 
@@ -228,7 +227,7 @@ static void session_admit(struct keep_link *l, const struct ipc_handoff *m, acco
     if (keep_sessions_enter(l->options.sessions, account, m->remote, &counted, &reason) != ERR_OK) {
         log_warn("session of account %llu from %s refused: %s", (unsigned long long)account,
                  log_text(m->remote).s, reason);
-        refuse(fd, m->tag, "LIMIT", reason);
+        refuse(fd, m, REFUSAL_LIMIT, reason);
         return;
     }
     arena_init(&arena, 16384);
@@ -238,7 +237,7 @@ static void session_admit(struct keep_link *l, const struct ipc_handoff *m, acco
         session_begin(l, m, account, record.name, counted, fd);
     } else {
         keep_sessions_leave(counted);
-        refuse(fd, m->tag, "UNAVAILABLE", "The account cannot be opened now");
+        refuse(fd, m, REFUSAL_UNAVAILABLE, "The account cannot be opened now");
     }
     arena_finish(&arena);
 }
@@ -259,7 +258,7 @@ static enum err on_handoff(struct keep_link *l, const struct ipc_frame *frame, c
     if (keep_tickets_redeem(l->options.tickets, m.ticket, &account, &mark) == ERR_OK) {
         session_admit(l, &m, account, mark, fds[0]);
     } else {
-        refuse(fds[0], m.tag, "UNAVAILABLE", "The login took too long; try again");
+        refuse(fds[0], &m, REFUSAL_UNAVAILABLE, "The login took too long; try again");
     }
     return ERR_OK;
 }

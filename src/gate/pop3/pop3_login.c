@@ -1,0 +1,345 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gate/pop3/pop3_login.h"
+
+#include <openssl/crypto.h>
+
+#include "base/encode.h"
+#include "wire/line.h"
+#include "wire/pop3/pop3_command.h"
+#include "wire/pop3/pop3_offer.h"
+#include "wire/sasl/sasl.h"
+
+#include "base/banned.h"
+
+#define ARENA_BYTES (256u << 10)
+
+struct pop3_dialogue {
+    struct line_reader reader;
+    struct arena arena; // of an AUTH, over its lines
+    struct buf user;    // of USER, until PASS
+    struct sasl_dialogue sasl;
+    bool in_sasl; // the next line is a SASL response
+};
+
+static struct pop3_dialogue *login_of(struct dialogue *d)
+{
+    return d->state;
+}
+
+static void say_ok(struct dialogue *d, const char *text)
+{
+    pop3_ok_put(&d->out, span_from_str(text), false);
+}
+
+static void say_err(struct dialogue *d, const char *code, const char *text)
+{
+    pop3_err_put(&d->out, code, span_from_str(text), false);
+}
+
+static void say_bad(struct dialogue *d, const char *text)
+{
+    say_err(d, NULL, text);
+    dialogue_count_bad(d);
+}
+
+// ---- passwords ----------------------------------------------------------------------------------
+
+static bool refuse_in_clear(struct dialogue *d)
+{
+    if (dialogue_is_private(d)) {
+        return false;
+    }
+    say_err(d, NULL, "Passwords are not taken in the clear; use TLS (port 995) or STLS");
+    return true;
+}
+
+static void ask(struct dialogue *d, const char *mechanism, struct span authzid, struct span user,
+                struct span password)
+{
+    struct dialogue_question q = {
+        .mechanism = mechanism,
+        .authzid = authzid,
+        .user = user,
+        .password = password,
+        .tag = SPAN(""),
+        .client_id = SPAN(""),
+    };
+
+    dialogue_ask(d, &q);
+}
+
+static void do_user(struct dialogue *d, const struct pop3_command *c)
+{
+    struct buf *user = &login_of(d)->user;
+
+    if (refuse_in_clear(d)) {
+        return;
+    }
+    buf_clear(user);
+    buf_put(user, c->text);
+    say_ok(d, "Now the password");
+}
+
+static void do_pass(struct dialogue *d, const struct pop3_command *c)
+{
+    struct buf *user = &login_of(d)->user;
+
+    if (refuse_in_clear(d)) {
+        return;
+    }
+    if (!user->n) {
+        say_bad(d, "Say USER first");
+        return;
+    }
+    ask(d, "LOGIN", SPAN(""), buf_span(user), c->text);
+    buf_clear(user);
+}
+
+static void sasl_end(struct dialogue *d, const char *why)
+{
+    login_of(d)->in_sasl = false;
+    say_bad(d, why);
+}
+
+static void sasl_go_on(struct dialogue *d, const struct span *response)
+{
+    struct pop3_dialogue *l = login_of(d);
+    struct sasl_credentials credentials;
+    struct span challenge;
+
+    switch (sasl_step(&l->sasl, response, &challenge, &credentials)) {
+    case SASL_CHALLENGE:
+        l->in_sasl = true;
+        buf_put_str(&d->out, "+ ");
+        base64_encode(&d->out, challenge);
+        buf_put_str(&d->out, "\r\n");
+        break;
+    case SASL_COMPLETE:
+        l->in_sasl = false;
+        ask(d, sasl_mechanism_name(l->sasl.mechanism), credentials.authzid, credentials.authcid,
+            credentials.password);
+        sasl_wipe(&credentials);
+        break;
+    case SASL_MALFORMED:
+        sasl_end(d, "The SASL message is malformed");
+        break;
+    }
+}
+
+static void sasl_response(struct dialogue *d, struct span base64, bool is_initial)
+{
+    struct buf plain;
+
+    buf_init(&plain, SASL_MESSAGE_BYTES_MAX);
+    if (sasl_decode(base64, is_initial, &plain) == ERR_OK) {
+        struct span response = buf_span(&plain);
+
+        sasl_go_on(d, &response);
+    } else {
+        sasl_end(d, "The SASL message is not base64");
+    }
+    if (plain.p) {
+        OPENSSL_cleanse(plain.p, plain.cap);
+    }
+    buf_finish(&plain);
+}
+
+static void do_auth(struct dialogue *d, const struct pop3_command *c)
+{
+    struct pop3_dialogue *l = login_of(d);
+    enum sasl_mechanism mechanism;
+
+    if (refuse_in_clear(d)) {
+        return;
+    }
+    if (!c->text.p) { // an old custom: which are there?
+        buf_put_str(&d->out, "+OK Mechanisms follow\r\nPLAIN\r\nLOGIN\r\n.\r\n");
+        return;
+    }
+    if (sasl_mechanism_from_name(c->text, &mechanism) != ERR_OK) {
+        say_err(d, NULL, "No such mechanism; PLAIN and LOGIN are there");
+        return;
+    }
+    arena_reset(&l->arena);
+    sasl_begin(&l->sasl, mechanism, &l->arena);
+    if (c->initial.p) {
+        sasl_response(d, c->initial, true);
+    } else {
+        sasl_go_on(d, NULL);
+    }
+}
+
+static void sasl_line(struct dialogue *d, struct span line)
+{
+    if (span_eq(line, SPAN("*"))) {
+        sasl_end(d, "AUTH was cancelled");
+    } else {
+        sasl_response(d, line, false);
+    }
+}
+
+// ---- the other commands -------------------------------------------------------------------------
+
+static void do_stls(struct dialogue *d, const struct pop3_command *c)
+{
+    (void)c;
+    if (d->has_tls) {
+        say_bad(d, "TLS is on already");
+    } else if (!dialogue_can_start_tls(d)) {
+        say_err(d, NULL, "The server has no certificate; TLS cannot be started");
+    } else {
+        say_ok(d, "Begin TLS now");
+        dialogue_start_tls(d);
+    }
+}
+
+static void do_capa(struct dialogue *d, const struct pop3_command *c)
+{
+    const struct pop3_offer offer = {
+        .has_stls = dialogue_can_start_tls(d),
+        .has_login = dialogue_is_private(d),
+    };
+
+    (void)c;
+    pop3_capa_put(&d->out, &offer);
+}
+
+// Messages are sent as they are with UTF8 and without; there is nothing to switch on.
+static void do_utf8(struct dialogue *d, const struct pop3_command *c)
+{
+    (void)c;
+    say_ok(d, "UTF-8 it is");
+}
+
+static void do_lang(struct dialogue *d, const struct pop3_command *c)
+{
+    pop3_lang_put(&d->out, c->text);
+}
+
+static void do_quit(struct dialogue *d, const struct pop3_command *c)
+{
+    (void)c;
+    say_ok(d, "Goodbye");
+    dialogue_close(d);
+}
+
+static void (*const commands[POP3_COMMAND__COUNT])(struct dialogue *d,
+                                                   const struct pop3_command *c) = {
+    [POP3_USER] = do_user, [POP3_PASS] = do_pass, [POP3_AUTH] = do_auth, [POP3_STLS] = do_stls,
+    [POP3_CAPA] = do_capa, [POP3_UTF8] = do_utf8, [POP3_LANG] = do_lang, [POP3_QUIT] = do_quit,
+};
+
+static void run_line(struct dialogue *d, struct span line)
+{
+    struct pop3_command c;
+    const char *why;
+
+    if (dialogue_is_http(line)) {
+        dialogue_end(d, DIALOGUE_OTHER_PROTOCOL);
+    } else if (pop3_parse(line, &c, &why) != ERR_OK) {
+        say_bad(d, why);
+    } else if (commands[c.id]) {
+        commands[c.id](d, &c);
+    } else {
+        say_bad(d, "Log in first");
+    }
+}
+
+// ---- lines --------------------------------------------------------------------------------------
+
+static bool login_take(struct dialogue *d)
+{
+    struct pop3_dialogue *l = login_of(d);
+    size_t max = l->in_sasl ? POP3_AUTH_LINE_BYTES_MAX : POP3_LINE_BYTES_MAX, bytes;
+    struct span line;
+
+    // An initial response makes the command longer than others (RFC 5034 section 4).
+    if (span_starts_nocase(buf_span(&d->in), SPAN("AUTH "))) {
+        max = POP3_AUTH_LINE_BYTES_MAX;
+    }
+    switch (line_next(&l->reader, buf_span(&d->in), max, &line, &bytes)) {
+    case LINE_MORE:
+        return false;
+    case LINE_WHOLE:
+        if (l->in_sasl) {
+            sasl_line(d, line);
+        } else {
+            run_line(d, line);
+        }
+        dialogue_consume(d, bytes);
+        return true;
+    case LINE_TOO_LONG:
+        dialogue_end(d, DIALOGUE_LINE_TOO_LONG);
+        return true;
+    default:
+        say_err(d, NULL, "A line ends in CR LF and has no CR, LF or NUL in it");
+        dialogue_close(d);
+        return true;
+    }
+}
+
+// ---- start, end, answers ------------------------------------------------------------------------
+
+static size_t login_input_max(const struct settings *s)
+{
+    (void)s;
+    return POP3_AUTH_LINE_BYTES_MAX + 8192; // room to find out that it is too long, and to read
+}
+
+static void login_begin(struct dialogue *d)
+{
+    struct pop3_dialogue *l = login_of(d);
+
+    arena_init(&l->arena, ARENA_BYTES);
+    buf_init(&l->user, POP3_LINE_BYTES_MAX);
+}
+
+static void login_finish(struct dialogue *d)
+{
+    struct pop3_dialogue *l = login_of(d);
+
+    arena_finish(&l->arena);
+    buf_finish(&l->user);
+}
+
+static void login_greet(struct dialogue *d)
+{
+    say_ok(d, "Mailkeep is ready");
+}
+
+static void login_refused(struct dialogue *d, enum dialogue_refusal why, struct span text)
+{
+    switch (why) {
+    case DIALOGUE_BAD_PASSWORD:
+        say_err(d, "AUTH", "The name or the password is wrong");
+        break;
+    case DIALOGUE_TOO_MANY:
+        pop3_err_put(&d->out, "LOGIN-DELAY",
+                     text.n ? text : SPAN("Too many connections; try again later"), false);
+        break;
+    case DIALOGUE_UNAVAILABLE:
+        pop3_err_put(&d->out, "SYS/TEMP",
+                     text.n ? text : SPAN("Logins cannot be checked now; try again"), false);
+        break;
+    }
+}
+
+static void login_last_words(struct buf *out, enum dialogue_end why, const char *text)
+{
+    bool is_busy = why == DIALOGUE_TOO_MANY_CLIENTS || why == DIALOGUE_STOPPING ||
+                   why == DIALOGUE_TOO_MANY_FROM_ADDRESS;
+
+    pop3_err_put(out, is_busy ? "SYS/TEMP" : NULL, span_from_str(text), false);
+}
+
+const struct dialogue_protocol pop3_login_protocol = {
+    .alpn = "pop3",
+    .state_bytes = sizeof(struct pop3_dialogue),
+    .input_max = login_input_max,
+    .begin = login_begin,
+    .finish = login_finish,
+    .greet = login_greet,
+    .take = login_take,
+    .refused = login_refused,
+    .last_words = login_last_words,
+};

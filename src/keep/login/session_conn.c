@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "keep/login/session_conn.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "base/banned.h"
+
+struct session_conn {
+    const struct session_protocol *protocol;
+    // Set in the first run, where whatever was asked for before is seen. Until then nobody can be
+    // woken, and nobody needs to.
+    _Atomic(struct task_conn *) conn;
+    atomic_int stop; // enum session_stop
+    void *session;
+    void (*on_end)(void *arg);
+    void *arg;
+};
+
+const char *session_stop_text(enum session_stop why)
+{
+    static const char *const texts[] = {
+        [SESSION_GOES_ON] = "",
+        [SESSION_STOP_SUSPENDED] = "This account has been suspended",
+        [SESSION_STOP_REMOVED] = "This account has been removed",
+        [SESSION_STOP_PASSWORD] = "The password has been changed; sign in with the new one",
+        [SESSION_STOP_SERVER] = "The server is stopping; come back in a moment",
+    };
+
+    return texts[why];
+}
+
+// ---- session_io ---------------------------------------------------------------------------------
+
+static struct task_conn *conn_of(void *arg)
+{
+    struct session_conn *c = arg;
+
+    return atomic_load(&c->conn);
+}
+
+static enum err io_read(void *arg)
+{
+    return conn_read(conn_of(arg));
+}
+
+static struct span io_input(void *arg)
+{
+    return conn_input(conn_of(arg));
+}
+
+static void io_consume(void *arg, size_t n)
+{
+    conn_consume(conn_of(arg), n);
+}
+
+static struct buf *io_output(void *arg)
+{
+    return conn_output(conn_of(arg));
+}
+
+static bool io_output_full(void *arg)
+{
+    return conn_output_full(conn_of(arg));
+}
+
+static const struct session_io io = {io_read, io_input, io_consume, io_output, io_output_full};
+
+// ---- the end from outside -----------------------------------------------------------------------
+
+static void say_end(void *session, enum session_end why)
+{
+    static const enum session_stop stops[] = {
+        [SESSION_SUSPENDED] = SESSION_STOP_SUSPENDED,
+        [SESSION_REMOVED] = SESSION_STOP_REMOVED,
+        [SESSION_PASSWORD] = SESSION_STOP_PASSWORD,
+    };
+    struct session_conn *c = session;
+
+    atomic_store(&c->stop, stops[why]);
+    struct task_conn *conn = atomic_load(&c->conn);
+
+    if (conn) {
+        conn_wake(conn);
+    }
+}
+
+static void drop(void *session)
+{
+    struct session_conn *c = session;
+    struct task_conn *conn = atomic_load(&c->conn);
+
+    if (conn) {
+        conn_kill(conn);
+    }
+}
+
+// ---- the connection -----------------------------------------------------------------------------
+
+static void on_run(struct task_conn *conn, void *arg, unsigned reasons)
+{
+    struct session_conn *c = arg;
+    struct session_wait wait = {0};
+    int none = SESSION_GOES_ON;
+
+    atomic_store(&c->conn, conn);
+    if (reasons & CONN_CLOSED) {
+        return;
+    }
+    if (reasons & CONN_STOPPING) {
+        atomic_compare_exchange_strong(&c->stop, &none, SESSION_STOP_SERVER);
+    }
+    c->protocol->run(c->session, (enum session_stop)atomic_load(&c->stop), &wait);
+    if (wait.closed) {
+        conn_close(conn);
+        return;
+    }
+    conn_want_input(conn, wait.input);
+    conn_set_deadline(conn, wait.deadline_ms);
+    if (wait.again) {
+        conn_again(conn);
+    }
+}
+
+static void conn_free(struct session_conn *c)
+{
+    if (c->session) {
+        c->protocol->destroy(c->session);
+    }
+    free(c);
+}
+
+static void on_conn_end(struct task_conn *conn, void *arg)
+{
+    struct session_conn *c = arg;
+
+    (void)conn;
+    // First the session: an account is removed when its sessions have left, and what they still had
+    // to write must be written by then.
+    c->protocol->destroy(c->session);
+    c->session = NULL;
+    if (c->on_end) {
+        c->on_end(c->arg); // from here on nobody else knows of it
+    }
+    conn_free(c);
+}
+
+enum err session_conn_open(const struct session_protocol *p, void *server,
+                           const struct session_start *start)
+{
+    static const struct conn_handler handler = {on_run, on_conn_end};
+    static const struct session_control control = {say_end, drop};
+    struct session_conn *c = calloc(1, sizeof(*c));
+    struct task_conn *conn;
+
+    if (!c) {
+        return ERR_NOMEM;
+    }
+    c->protocol = p;
+    c->on_end = start->on_end;
+    c->arg = start->arg;
+    enum err e = p->create(server, start, &io, c, &c->session);
+
+    if (e) {
+        conn_free(c);
+        return e;
+    }
+    if (start->on_open) {
+        start->on_open(start->arg, &control, c);
+    }
+    // From here on a worker may run it, and even end it, before conn_open returns.
+    e = conn_open(start->pool, start->fd, start->input, &handler, c, &conn);
+    if (e) {
+        if (start->on_open) {
+            start->on_open(start->arg, NULL, NULL);
+        }
+        conn_free(c);
+    }
+    return e;
+}
