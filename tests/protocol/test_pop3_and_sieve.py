@@ -183,7 +183,7 @@ def test_t01_t02_nothing_said_in_the_clear_is_done_inside(shared_server, pattern
     start, inject = (b"STLS", b"CAPA") if kind == "pop3" else (b"STARTTLS", b"NOOP \"inject\"")
     c = Pop3(shared_server.pop3_port) if kind == "pop3" else Sieve(shared_server.sieve_port)
     with c:
-        c.sock.settimeout(5)
+        c.sock.settimeout(2)
         c.send(pattern % (start.lower() if lower else start, inject))
         try:
             c.line()
