@@ -2,6 +2,7 @@
 """Every setting that a reload applies: changed while the server runs, seen to work, nobody dropped."""
 import json
 import os
+import poplib
 import ssl
 import subprocess
 
@@ -149,6 +150,33 @@ def answered(world):
 
 
 # name: (value before, value after, what is seen then). None: the processes say that they use it.
+def after_pop3(look):
+    """One message is retrieved, another deleted; then IMAP looks."""
+    def effect(w):
+        with w.server.login(3) as c:
+            for _ in range(2):
+                c.append("INBOX", b"Subject: x\r\n\r\nx\r\n")
+        p = poplib.POP3("127.0.0.1", w.server.pop3_port, timeout=20)
+        p.user(w.server.user(3))
+        p.pass_(w.server.password)
+        p.retr(1)
+        p.dele(2)
+        p.quit()
+        with w.server.login(3) as c:
+            look(c)
+    return effect
+
+
+def is_in_trash(c):
+    assert c.select("Trash").all(b"EXISTS")[-1].number == 1
+
+
+def is_unread(c):
+    c.select("INBOX")
+    flags = [a[b"FLAGS"] for a in c.ok("FETCH 1:* (UID FLAGS)").fetches().values()]
+    assert len(flags) == 1 and b"\\Seen" not in flags[0]
+
+
 ROWS = {
     "log_level": ("debug", "info", quiet),
     "tls_cert": (None, None, new_certificate),
@@ -178,6 +206,8 @@ ROWS = {
     "sessions_max": ("50000", "1", lambda w: w.login_refused(3, b"LIMIT")),
     "mailboxes_max": ("10000", "10", no_more_mailboxes),
     "quota_bytes": ("10 GB", "2 MB", new_account_has("bytes_max", 2 << 20)),
+    "pop3_delete": ("expunge", "trash", after_pop3(is_in_trash)),
+    "pop3_mark_seen": ("yes", "no", after_pop3(is_unread)),
     "quota_messages": ("5000000", "123", new_account_has("messages_max", 123)),
     "expunged_keep_days": ("14", "0", None),
     "argon2_memory": ("64 KB", "128 KB", None),
