@@ -88,8 +88,14 @@ def test_a_storm_of_signals_is_borne(make_server):
 
 # ---- dying and coming back ----------------------------------------------------------------------
 
+def announced(server):
+    """All processes serve, and the supervisor has said so: from now on they serve *again*."""
+    until(lambda: "serves (process" in server.log_tail(500))
+    return server
+
+
 def test_clear_sessions_outlive_the_gate(make_server):
-    server = make_server()
+    server = announced(make_server())
     with server.login(1) as held:
         old = server.kill("gate")
         held.ok("SELECT INBOX")
@@ -126,7 +132,7 @@ def test_a_restart_is_quick(make_server):
 
 
 def test_restarts_are_counted(make_server):
-    server = make_server(settings={"restarts_per_minute": "3"})
+    server = announced(make_server(settings={"restarts_per_minute": "3"}))
     for times in (1, 2):  # the first start counts, too
         old = server.kill("gate")
         new_one(server, "gate", old)
