@@ -6,7 +6,8 @@
 // (disk.h); thousands of images of what the medium could hold at random moments are opened. Each
 // must hold, for every account, exactly the state after some whole number of its commits: at
 // least those acknowledged before that moment, at most those begun. Opening again must change
-// nothing, and so must opening an image of an interrupted recovery.
+// nothing, and so must opening an image of an interrupted recovery. Then it serves on: more
+// commits, more starts, and what the crash had cut never comes back.
 //
 // Faults: the same kind of run with the n-th write, sync or allocation failing, for every n. What
 // was acknowledged must be there after a restart, both from what the process last saw and from what
@@ -17,6 +18,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -35,7 +37,7 @@
 #define SLOTS       5
 #define KEYS        7
 #define BODY_MAX    6000
-#define LARGE_BODY  2500000
+#define LARGE_BODY  1200000 // more than one piece
 
 static uint64_t seed;
 static const char *doing = "";
@@ -106,14 +108,18 @@ static bool drops_body(uint64_t v)
 
 static size_t body_bytes(account_id a, uint64_t v)
 {
-    return v % 90 == 40 ? LARGE_BODY : (size_t)(mix(a, v, 3) % BODY_MAX);
+    return a == 10 && v % 90 == 20 ? LARGE_BODY : (size_t)(mix(a, v, 3) % BODY_MAX);
 }
 
 static void fill(char *out, size_t n, uint64_t what)
 {
-    for (size_t i = 0; i < n; i++) {
-        out[i] =
-            "the same words again and again, "[(i + what) % 32] ^ (char)(i % 97 == 0 ? what : 0);
+    static const char words[] = "the same words again and again, the same words again and again, ";
+
+    for (size_t i = 0; i < n; i += 32) {
+        memcpy(out + i, words + what % 32, n - i < 32 ? n - i : 32);
+    }
+    for (size_t i = 0; i < n; i += 97) {
+        out[i] ^= (char)what;
     }
 }
 
@@ -507,8 +513,8 @@ static enum err open_store(const char *path, bool background, struct engine **ou
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
     CHECK(fd >= 0);
-    o.segment_bytes = 512u << 10;
-    o.reserve_bytes = 64u << 10;
+    o.segment_bytes = 128u << 10;
+    o.reserve_bytes = 4096;
     o.map_bytes = 64u << 20;
     o.memtable_bytes = 1u << 20;
     o.checkpoint_ms = background ? 5 : 1000000;
@@ -547,8 +553,85 @@ static struct engine *must_open(const char *path, bool background)
 
 // ---- images -------------------------------------------------------------------------------------
 
+static void check_reads(struct engine *e, struct writer *w)
+{
+    struct snapshot *s;
+
+    // Whatever failed, what was acknowledged can be read, and nothing else is shown.
+    MUST(snapshot_open(e, &s));
+    for (unsigned i = 0; i < WRITERS; i++) {
+        uint64_t v;
+
+        MUST(snapshot_version(s, w[i].a.id, &v));
+        CHECK(v == w[i].a.version);
+        check_a(s, w[i].a.id, v);
+        MUST(snapshot_version(s, w[i].b.id, &v));
+        CHECK(v == w[i].b.version);
+        check_b(s, w[i].b.id, v);
+    }
+    snapshot_close(s);
+}
+
+// Writers that go on where the store is, as clients do that try again what was not acknowledged:
+// the same commits, so frames of the same sizes as those that were cut.
+static void writers_resume(struct writer *w, struct engine *e, const uint64_t *versions)
+{
+    struct snapshot *s;
+
+    writers_init(w, e, 0);
+    MUST(snapshot_open(e, &s));
+    for (unsigned i = 0; i < 2 * WRITERS; i++) {
+        struct account *a = i % 2 ? &w[i / 2].b : &w[i / 2].a;
+
+        a->version = versions[i];
+        for (unsigned k = 0; k < SLOTS; k++) {
+            char key[8];
+            struct span value;
+
+            snprintf(key, sizeof(key), "s%u", k);
+            if (snapshot_get(s, a->id, span_from_str(key), &value) == ERR_OK) {
+                memcpy(&a->slots[k], value.p, 8);
+            }
+        }
+    }
+    snapshot_close(s);
+}
+
+// The second account's commits go with every fourth of the first one; when the cut came between
+// the two this writer ends.
+static bool can_step(const struct writer *w)
+{
+    uint64_t next = w->a.version + 1;
+
+    return next <= COMMITS_MAX && (next % 4 != 0 || w->b.version == next / 4 - 1);
+}
+
+// The store serves on after the crash, and is closed and opened at random moments: every commit
+// is there, and nothing that the crash cut off comes back. Closes the store.
+static void serve_on(struct engine *e, const char *path, const uint64_t *versions, uint64_t dice)
+{
+    static struct writer w[WRITERS];
+
+    writers_resume(w, e, versions);
+    for (unsigned i = 0; i < 2; i++) {
+        for (unsigned k = (unsigned)(mix(dice, i, 1) % 4); k > 0; k--) {
+            struct writer *who = &w[mix(dice, i, k + 1) % WRITERS];
+
+            CHECK(!can_step(who) || step(who));
+        }
+        check_reads(e, w);
+        close_store(e);
+        e = must_open(path, false);
+        for (unsigned k = 0; k < WRITERS; k++) {
+            w[k].e = e;
+        }
+        check_reads(e, w);
+    }
+    close_store(e);
+}
+
 // Opens an image, checks it, and checks that opening it again finds the same.
-static void check_image(const char *path, struct writer *w, size_t moment)
+static void check_image(const char *path, struct writer *w, size_t moment, uint64_t dice)
 {
     uint64_t first[2 * WRITERS], second[2 * WRITERS];
     struct engine *e = must_open(path, false);
@@ -565,7 +648,7 @@ static void check_image(const char *path, struct writer *w, size_t moment)
     e = must_open(path, false);
     check_store(e, w, moment, second);
     CHECK(memcmp(first, second, sizeof(first)) == 0);
-    close_store(e);
+    serve_on(e, path, second, dice);
 }
 
 static void random_run(struct writer *w)
@@ -612,7 +695,7 @@ static void images_of_run(struct writer *w)
         disk_replay_to(moments[i]);
         clear_dir(image_dir);
         disk_image(image_dir, (enum disk_luck)(i % 5), mix(seed, i, 9));
-        check_image(image_dir, w, moments[i]);
+        check_image(image_dir, w, moments[i], mix(seed, i, 14));
     }
     disk_replay_end();
 }
@@ -647,7 +730,7 @@ static void images_of_recovery(struct writer *w)
         }
         clear_dir(nested_dir);
         disk_image(nested_dir, (enum disk_luck)(i % 5), mix(seed, i, 12));
-        check_image(nested_dir, w, moment);
+        check_image(nested_dir, w, moment, mix(seed, i, 15));
     }
     disk_replay_end();
 }
@@ -671,25 +754,6 @@ static void fault_run(struct engine *e, struct writer *w)
             return;
         }
     }
-}
-
-static void check_reads(struct engine *e, struct writer *w)
-{
-    struct snapshot *s;
-
-    // Whatever failed, what was acknowledged can be read, and nothing else is shown.
-    MUST(snapshot_open(e, &s));
-    for (unsigned i = 0; i < WRITERS; i++) {
-        uint64_t v;
-
-        MUST(snapshot_version(s, w[i].a.id, &v));
-        CHECK(v == w[i].a.version);
-        check_a(s, w[i].a.id, v);
-        MUST(snapshot_version(s, w[i].b.id, &v));
-        CHECK(v == w[i].b.version);
-        check_b(s, w[i].b.id, v);
-    }
-    snapshot_close(s);
 }
 
 // False when the n-th call did not come: all have been tried.
@@ -723,7 +787,7 @@ static bool fault_at(struct writer *w, unsigned n, unsigned kinds, int errnum, b
     clear_dir(image_dir);
     disk_image(image_dir, (enum disk_luck)(n % 5), mix(seed, n, 13));
     disk_replay_end();
-    check_image(image_dir, w, end);
+    check_image(image_dir, w, end, mix(seed, n, 16));
     return happened;
 }
 
@@ -773,6 +837,9 @@ int main(void)
     static struct writer w[WRITERS];
     unsigned images = setting("MK_CRASH_IMAGES", 3000), done = 0, tried = 0;
 
+    // Freed memory stays: a store is opened hundreds of times a second.
+    mallopt(M_MMAP_THRESHOLD, 64 << 20);
+    mallopt(M_TRIM_THRESHOLD, 256 << 20);
     // Each fault is meant; thousands of lines about them would hide the one that is not.
     log_set_level(setting("MK_CRASH_LOG", 0) ? LOG_DEBUG : LOG_ERROR);
     if (!setting("MK_CRASH_LOG", 0)) {

@@ -665,6 +665,18 @@ static void apply_pages(struct medium *m, const struct event *e, enum disk_luck 
     }
 }
 
+static uint64_t page_end(const struct medium *m, uint64_t at)
+{
+    uint64_t end = (at / PAGE + 1) * PAGE;
+
+    return end < m->size ? end : m->size;
+}
+
+static bool is_zero(const unsigned char *p, uint64_t n)
+{
+    return p[0] == 0 && memcmp(p, p + 1, n - 1) == 0;
+}
+
 static void write_image_file(const char *path, const char *name, const struct medium *m)
 {
     char full[512];
@@ -675,13 +687,22 @@ static void write_image_file(const char *path, const char *name, const struct me
     if (fd < 0) {
         fatal(full);
     }
+    // Pages of zeros stay holes: most of a segment is.
     for (uint64_t at = 0; at < m->size;) {
-        long n = syscall(SYS_pwrite64, fd, m->bytes + at, m->size - at, at);
+        uint64_t end = at;
 
-        if (n <= 0) {
-            fatal("write");
+        while (end < m->size && !is_zero(m->bytes + end, page_end(m, end) - end)) {
+            end = page_end(m, end);
         }
-        at += (uint64_t)n;
+        while (at < end) {
+            long n = syscall(SYS_pwrite64, fd, m->bytes + at, end - at, at);
+
+            if (n <= 0) {
+                fatal("write");
+            }
+            at += (uint64_t)n;
+        }
+        at = at < m->size ? page_end(m, at) : at;
     }
     syscall(SYS_ftruncate, fd, m->size);
     close(fd);

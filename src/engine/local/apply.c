@@ -122,7 +122,7 @@ enum err apply_body(struct local_engine *e, const struct body_change *c)
     return error == ERR_OK ? put_uses(e, c) : error;
 }
 
-bool apply_freeze(struct local_engine *e, struct position position)
+bool apply_freeze(struct local_engine *e, struct position position, uint32_t epoch)
 {
     struct frozen *f = calloc(1, sizeof(*f));
     struct memtable *fresh = memtable_create();
@@ -133,6 +133,7 @@ bool apply_freeze(struct local_engine *e, struct position position)
     if (ok) {
         *f = (struct frozen){.table = e->active,
                              .position = position,
+                             .epoch = epoch,
                              .bodies = e->next_bodies,
                              .body_bytes = e->next_body_bytes,
                              .pins = e->pins,

@@ -45,7 +45,8 @@ static enum err put_numbers(struct local_engine *e, MDB_txn *t, const char *name
 enum err checkpoint_meta_get(struct local_engine *e, struct index_meta *out)
 {
     struct index_reader *r;
-    char format[4], epoch[4], position[16], bodies[16], body_limit[8], segment_limit[8];
+    char format[4], epoch[4], position[16], position_epoch[4], bodies[16], body_limit[8],
+        segment_limit[8];
     enum err error = index_read_begin(&e->index, &r);
 
     if (error != ERR_OK) {
@@ -55,11 +56,15 @@ enum err checkpoint_meta_get(struct local_engine *e, struct index_meta *out)
         const char *name;
         char *at;
         size_t n;
-    } rows[] = {{"format", format, 4},         {"epoch", epoch, 4},
-                {"position", position, 16},    {"bodies", bodies, 16},
-                {"body-limit", body_limit, 8}, {"segment-limit", segment_limit, 8}};
+    } rows[] = {{"format", format, 4},
+                {"epoch", epoch, 4},
+                {"position", position, 16},
+                {"position-epoch", position_epoch, 4},
+                {"bodies", bodies, 16},
+                {"body-limit", body_limit, 8},
+                {"segment-limit", segment_limit, 8}};
 
-    for (size_t i = 0; error == ERR_OK && i < 6; i++) {
+    for (size_t i = 0; error == ERR_OK && i < sizeof(rows) / sizeof(*rows); i++) {
         error = get_numbers(e, r->txn, rows[i].name, rows[i].at, rows[i].n);
     }
     index_read_end(&e->index, r);
@@ -67,6 +72,7 @@ enum err checkpoint_meta_get(struct local_engine *e, struct index_meta *out)
         *out = (struct index_meta){.format = get_le32(format),
                                    .epoch = get_le32(epoch),
                                    .position = {get_le64(position), get_le64(position + 8)},
+                                   .position_epoch = get_le32(position_epoch),
                                    .bodies = get_le64(bodies),
                                    .body_bytes = get_le64(bodies + 8),
                                    .body_limit = get_le64(body_limit),
@@ -77,24 +83,30 @@ enum err checkpoint_meta_get(struct local_engine *e, struct index_meta *out)
 
 enum err checkpoint_meta_put(struct local_engine *e, MDB_txn *t, const struct index_meta *m)
 {
-    char format[4], epoch[4], position[16], bodies[16], body_limit[8], segment_limit[8];
+    char format[4], epoch[4], position[16], position_epoch[4], bodies[16], body_limit[8],
+        segment_limit[8];
     const struct {
         const char *name, *at;
         size_t n;
-    } rows[] = {{"format", format, 4},         {"epoch", epoch, 4},
-                {"position", position, 16},    {"bodies", bodies, 16},
-                {"body-limit", body_limit, 8}, {"segment-limit", segment_limit, 8}};
+    } rows[] = {{"format", format, 4},
+                {"epoch", epoch, 4},
+                {"position", position, 16},
+                {"position-epoch", position_epoch, 4},
+                {"bodies", bodies, 16},
+                {"body-limit", body_limit, 8},
+                {"segment-limit", segment_limit, 8}};
     enum err error = ERR_OK;
 
     put_le32(format, m->format);
     put_le32(epoch, m->epoch);
     put_le64(position, m->position.segment);
     put_le64(position + 8, m->position.offset);
+    put_le32(position_epoch, m->position_epoch);
     put_le64(bodies, m->bodies);
     put_le64(bodies + 8, m->body_bytes);
     put_le64(body_limit, m->body_limit);
     put_le64(segment_limit, m->segment_limit);
-    for (size_t i = 0; error == ERR_OK && i < 6; i++) {
+    for (size_t i = 0; error == ERR_OK && i < sizeof(rows) / sizeof(*rows); i++) {
         error = put_numbers(e, t, rows[i].name, rows[i].at, rows[i].n);
     }
     return error;
@@ -222,6 +234,7 @@ static struct index_meta meta_of(struct local_engine *e, const struct frozen *f)
     struct index_meta m = {.format = 1,
                            .epoch = e->epoch,
                            .position = f->position,
+                           .position_epoch = f->epoch,
                            .bodies = f->bodies,
                            .body_bytes = f->body_bytes};
 

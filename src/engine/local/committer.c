@@ -389,13 +389,13 @@ static void wait_for_checkpoint(struct local_engine *e)
     if (memtable_bytes(e->active) <= e->options.memtable_bytes || e->read_only) {
         return;
     }
-    if (!apply_freeze(e, e->journal.durable)) {
+    if (!apply_freeze(e, e->journal.durable, e->epoch)) {
         lock_take(&e->state_lock);
         while (e->frozen && !e->read_only && !e->index_full) {
             lock_cond_wait(&e->state_changed, &e->state_lock, -1);
         }
         lock_release(&e->state_lock);
-        apply_freeze(e, e->journal.durable);
+        apply_freeze(e, e->journal.durable, e->epoch);
     }
 }
 
@@ -408,7 +408,7 @@ static void freeze_if_worth(struct local_engine *e)
 
     lock_release(&e->state_lock);
     if (!e->read_only && (moved || !memtable_is_empty(e->active))) {
-        apply_freeze(e, at);
+        apply_freeze(e, at, e->epoch);
     }
     lock_take(&e->state_lock);
     e->freeze_wanted = false;

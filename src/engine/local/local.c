@@ -132,7 +132,7 @@ static void final_checkpoint(struct local_engine *e)
     if (e->frozen && checkpoint_write(e) != ERR_OK) {
         return;
     }
-    if (apply_freeze(e, e->journal.durable)) {
+    if (apply_freeze(e, e->journal.durable, e->epoch)) {
         checkpoint_write(e);
     }
 }
@@ -363,8 +363,9 @@ static enum err start_journal(struct local_engine *e, const struct index_meta *m
     e->bodies = e->next_bodies;
     e->body_bytes = e->next_body_bytes;
     error = journal_init(&e->journal, end);
-    // What was replayed goes into the index now, with the range of body ids.
-    if (error == ERR_OK && apply_freeze(e, end)) {
+    // What was replayed goes into the index now, with the range of body ids. Whatever good frame
+    // is left behind the end is of an older epoch, and from now on never the next one.
+    if (error == ERR_OK && apply_freeze(e, end, e->epoch)) {
         error = checkpoint_write(e);
     }
     if (error == ERR_OK) {

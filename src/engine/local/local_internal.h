@@ -29,6 +29,7 @@
 struct frozen {
     struct memtable *table;
     struct position position; // the journal up to here
+    uint32_t epoch;           // of the frames that may follow there: not older
     uint64_t bodies, body_bytes;
     uint64_t *pins; // segments to unpin afterwards, one entry a pin
     size_t pin_count;
@@ -184,7 +185,7 @@ enum err apply_op(struct local_engine *e, account_id account, const struct batch
 enum err apply_body(struct local_engine *e, const struct body_change *c);
 // Makes the active table the frozen one, complete up to `position`. False when there is one
 // already, or no memory.
-bool apply_freeze(struct local_engine *e, struct position position);
+bool apply_freeze(struct local_engine *e, struct position position, uint32_t epoch);
 void frozen_destroy(struct local_engine *e, struct frozen *f); // unpins
 
 // ---- checkpoint.c -------------------------------------------------------------------------------
@@ -196,6 +197,7 @@ enum err checkpoint_write(struct local_engine *e);
 struct index_meta {
     uint32_t format, epoch;
     struct position position;
+    uint32_t position_epoch; // frames from there on are of this epoch or a newer one
     uint64_t bodies, body_bytes;
     body_id body_limit;
     uint64_t segment_limit;

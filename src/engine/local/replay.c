@@ -187,7 +187,7 @@ enum err replay_find_files(struct local_engine *e, const struct index_meta *meta
 struct replay {
     struct local_engine *e;
     struct position at;
-    uint32_t epoch; // of the last frame
+    uint32_t epoch; // of the last frame, or the oldest that may come first
     uint64_t frames, commits;
     struct buf *why;
 };
@@ -259,7 +259,7 @@ static enum err relieve(struct replay *r)
     if (memtable_bytes(e->active) <= e->options.memtable_bytes) {
         return ERR_OK;
     }
-    return apply_freeze(e, r->at) ? checkpoint_write(e) : ERR_NOMEM;
+    return apply_freeze(e, r->at, r->epoch) ? checkpoint_write(e) : ERR_NOMEM;
 }
 
 static enum err replay_frame(struct replay *r, const struct frame *f, struct span head,
@@ -413,7 +413,7 @@ static enum err replay_chain(struct replay *r)
 enum err replay_run(struct local_engine *e, const struct index_meta *meta, struct position *out_end,
                     struct buf *why)
 {
-    struct replay r = {.e = e, .at = meta->position, .why = why};
+    struct replay r = {.e = e, .at = meta->position, .epoch = meta->position_epoch, .why = why};
     enum err error = replay_chain(&r);
 
     if (error == ERR_OK) {
