@@ -161,9 +161,9 @@ static void zero_spare(struct prepare *p)
 
     if (sync || drop) {
         lock_release(&p->lock);
-        if (sync && file_sync_data(fd) != ERR_OK) {
-            drop = true;
-        }
+        enum err e = sync ? file_sync_data(fd) : ERR_OK;
+
+        drop = drop || e != ERR_OK;
         if (drop) {
             char name[32];
 
@@ -173,6 +173,8 @@ static void zero_spare(struct prepare *p)
         }
         lock_take(&p->lock);
         p->ready = !drop;
+        // Whoever waits for it must hear of it.
+        p->failed = e != ERR_OK ? e : p->failed;
     }
     p->zeroing = false;
     pthread_cond_broadcast(&p->changed);
