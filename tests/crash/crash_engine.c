@@ -861,7 +861,7 @@ int main(void)
         images_of_run(w);
         images_of_recovery(w);
     }
-    tried = faults(w, images >= 10000 ? 1 : 40);
+    tried = faults(w, images >= 10000 ? 1 : 7);
     fprintf(stderr, "%u images, %u faults: all hold\n", done, tried);
     const char *const all[] = {run_dir, image_dir, nested_dir};
 
