@@ -1,0 +1,269 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An account's keys and values, as docs/format/store.md says."""
+import struct
+from dataclasses import dataclass, field
+
+from fields import Bad, Fields
+
+CHUNK_HEAD = struct.Struct("<BBHIQ")
+RECORD = struct.Struct("<IQQIQ6s6sI")
+CHUNK_MOST = 48
+OVERFLOW = 2048
+SEEN, DELETED, NO_SELECT = 1, 8, 2
+
+HEADER = ("bytes", "messages", "bytes_allowed", "messages_allowed", "next_mailbox", "next_message",
+          "uidvalidity", "log_since", "mailboxes", "restorable", "restorable_bytes", "next_account",
+          "accounts")
+MAILBOX = ("uidvalidity", "uidnext", "highest", "left", "messages", "unseen", "deleted", "bytes",
+           "special", "state", "last_chunk", "created")
+
+
+@dataclass
+class Placement:
+    uid: int
+    flags: int
+    date: int
+    keywords: frozenset  # numbers
+    size: int
+    body: int
+    message: int
+    modseq: int
+    chunk: int
+
+
+@dataclass
+class Mailbox:
+    id: int
+    values: dict
+    name: bytes
+    keywords: list = field(default_factory=list)
+    placements: list = field(default_factory=list)  # in the order of their keys
+
+    def __getattr__(self, name):
+        try:
+            return self.__dict__["values"][name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+
+@dataclass
+class Message:
+    id: int
+    body: int
+    thread: int
+    size: int
+    placements: int
+    hashes: list
+    expunged: int = None  # restorable since
+
+
+@dataclass
+class Change:
+    """A record of a change log entry."""
+    modseq: int
+    kind: int
+    mailbox: int
+    other: int
+    value: int
+    uids: list
+    before: bytes
+    after: bytes
+    flags_before: bytes
+    messages: list
+
+
+class Account:
+    def __init__(self, number, keys, wrong):
+        self.number, self.keys, self.wrong = number, keys, wrong
+        self.header, self.mailboxes, self.messages = None, {}, {}
+        self.names, self.subscribed, self.keywords = {}, set(), {}
+        self.threads, self.restorable, self.log = {}, {}, {}
+        self.chunks = []
+        for key in sorted(keys):
+            self.part(key, keys[key])
+        self.join()
+
+    def part(self, key, value):
+        read = getattr(self, "read_" + chr(key[0]) if key[:1].isalpha() else "", None)
+        try:
+            if read is None:
+                raise Bad("a key of unknown kind")
+            read(key[1:], Fields(value).version())
+        except (Bad, struct.error, UnicodeDecodeError) as e:
+            self.wrong(f"{key[:60]!r}: {e}")
+
+    # ---- one method for each letter ----
+    def read_H(self, _, f):
+        values = []
+        while f.left and len(values) < len(HEADER):
+            values.append(f.v())
+        if len(values) < HEADER.index("next_account"):
+            raise Bad("the header is too short")
+        self.header = dict(zip(HEADER, values))
+
+    def read_b(self, key, f):
+        values = {name: f.v() for name in MAILBOX}
+        number = fixed(key, 4)
+        self.mailboxes[number] = Mailbox(number, values, f.str())
+
+    def read_n(self, key, f):
+        self.names[key] = f.u32()
+
+    def read_s(self, _, f):
+        self.subscribed.add(f.str())
+
+    def read_k(self, key, f):
+        self.keywords[fixed(key, 4)] = [f.str() for _ in range(f.v())]
+
+    def read_m(self, key, f):
+        body, thread, size, _, placements = f.v(), f.v(), f.v(), f.z(), f.v()
+        m = Message(fixed(key, 8), body, thread, size, placements,
+                    [f.u64() for _ in range(f.v())])
+        if placements == 0:
+            m.expunged = f.z()
+            f.v(), f.str(), f.v(), f.z(), f.z()
+            for _ in range(f.v()):
+                f.str()
+        self.messages[m.id] = m
+
+    def read_t(self, key, f):
+        self.threads[fixed(key, 8)] = f.v(), f.v()
+
+    def read_x(self, key, _):
+        self.restorable[fixed(key[8:], 8)] = fixed(key[:8], 8) - (1 << 63)
+
+    def read_c(self, key, f):
+        self.log.setdefault(fixed(key[:8], 8), {})[fixed(key[8:], 2)] = f
+
+    def read_u(self, key, f):
+        mailbox, first = fixed(key[:4], 4), fixed(key[4:], 4)
+        _, count, overflow, last, highest = CHUNK_HEAD.unpack_from(f.data)
+        at = CHUNK_HEAD.size
+        rest = Fields(f.data, at + RECORD.size * count)
+        if rest.left < overflow or not 0 < count <= CHUNK_MOST:
+            raise Bad(f"a chunk of {count} records and {len(f.data)} bytes")
+        more = further_keywords(rest, rest.at + overflow)
+        out = []
+        for i in range(count):
+            uid, bits, low, size, body, message, modseq, _ = RECORD.unpack_from(
+                f.data, at + i * RECORD.size)
+            flags = bits & 0xFFF
+            if bool(flags & OVERFLOW) != (i in more):
+                raise Bad(f"UID {uid}: the bit for further keywords is wrong")
+            date = bits >> 24
+            out.append(Placement(
+                uid, flags & ~OVERFLOW, date - (1 << 40 if date >> 39 else 0),
+                frozenset(b for b in range(64) if low >> b & 1) | more.get(i, frozenset()), size,
+                body, int.from_bytes(message, "little"), int.from_bytes(modseq, "little"), first))
+        uids = [p.uid for p in out]
+        if uids != sorted(set(uids)) or first > uids[0] or last != uids[-1]:
+            raise Bad(f"UIDs {uids[0]} to {uids[-1]} do not fit the chunk's key and head")
+        if highest != max(p.modseq for p in out):
+            raise Bad(f"the chunk's highest MODSEQ is {highest}")
+        self.chunks.append((mailbox, first, out))
+
+    def read_a(self, _, f):
+        if f.v() not in (1, 2):
+            raise Bad("unknown state")
+        f.z(), f.str(), f.str()
+
+    def read_f(self, _, f):
+        f.v()
+        for _ in range(f.v()):
+            f.str()
+
+    def read_i(self, _, f):
+        f.z(), f.str()
+
+    def read_j(self, _, f):
+        f.str()
+
+    def read_w(self, key, f):
+        fixed(key, 8), f.z()
+
+    # Account 0 only; read by Directory.
+    def directory_only(self, *_):
+        if self.number:
+            raise Bad("a key of the directory")
+
+    read_V = read_D = read_A = read_I = read_R = read_E = read_Z = read_P = directory_only
+
+    # ---- together ----
+    def join(self):
+        for number, words in self.keywords.items():
+            if number in self.mailboxes:
+                self.mailboxes[number].keywords = words
+            else:
+                self.wrong(f"keywords of mailbox {number}, which is not there")
+        for mailbox, first, placements in self.chunks:
+            if mailbox not in self.mailboxes:
+                self.wrong(f"placements of mailbox {mailbox}, which is not there")
+                continue
+            have = self.mailboxes[mailbox].placements
+            if have and have[-1].uid >= first:
+                self.wrong(f"mailbox {mailbox}: chunk {first} begins below UID {have[-1].uid}")
+            have += placements
+
+    def changes(self, modseq):
+        """The records of one entry, in order."""
+        out = []
+        parts = self.log[modseq]
+        for part in range(len(parts)):
+            if part not in parts:
+                raise Bad(f"entry {modseq} lacks part {part}")
+            f = parts[part]
+            said = f.v()
+            if said != (0 if part else len(parts)):
+                raise Bad(f"entry {modseq}, part {part}: says {said} parts of {len(parts)}")
+            f.z(), f.v(), f.str(), f.str()
+            while f.left:
+                out.append(change(modseq, f))
+        return out
+
+
+def change(modseq, f):
+    kind, mailbox, other, value, uids, last = f.v(), f.v(), f.v(), f.v(), [], 0
+    for _ in range(f.v()):
+        first = last + f.v()
+        last = first + f.v()
+        uids += range(first, last + 1)
+    before, after, flags, packed = f.str(), f.str(), f.str(), Fields(f.str())
+    messages, last = [], 0
+    while packed.left:
+        first = last + packed.z()
+        count = packed.v()
+        messages += range(first, first + count)
+        last = first + count - 1
+    return Change(modseq, kind, mailbox, other, value, uids, before, after, flags, messages)
+
+
+def flag_runs(data):
+    """(flags, keywords) for each UID of a change, in order."""
+    f, out = Fields(data), []
+    while f.left:
+        count = f.v()
+        out += [one_flags(f)] * count
+    return out
+
+
+def one_flags(f):
+    flags, low = f.v(), f.v()
+    return flags, frozenset(b for b in range(64) if low >> b & 1) | {
+        f.v() for _ in range(f.v())}
+
+
+def further_keywords(f, end):
+    out = {}
+    while f.at < end:
+        index, count = f.u8(), f.u8()
+        numbers = struct.unpack(f"<{count}H", f.take(2 * count))
+        if list(numbers) != sorted(set(numbers)) or count == 0 or numbers[0] < 64:
+            raise Bad(f"further keywords {numbers}")
+        out[index] = frozenset(numbers)
+    return out
+
+
+def fixed(key, n):
+    if len(key) != n:
+        raise Bad(f"a key part of {len(key)} bytes, not {n}")
+    return int.from_bytes(key, "big")
