@@ -140,37 +140,72 @@ static bool start_nsd(void)
     return posix_spawnp(&nsd, "/usr/sbin/nsd", NULL, NULL, argv, environ) == 0;
 }
 
-// In a process of its own, which enters the courier's sandbox: names, connections, TLS and a policy
-// over HTTPS, all from inside. Returns its wait status.
-static int run_sandboxed(const struct test_courier_options *o)
+struct sandboxed {
+    pid_t pid;
+    int options_fd; // the child waits here for the ports
+};
+
+struct ports {
+    uint16_t dns, mx, web;
+};
+
+// Names, connections, TLS and a policy over HTTPS, all from inside the courier's sandbox.
+static int sandboxed_main(const struct ports *p)
+{
+    struct test_courier c;
+    struct test_mail good = {.destination = "good." ZONE}, sts = {.destination = "sts." ZONE};
+    char server[40];
+
+    snprintf(server, sizeof(server), "127.0.0.1:%u", p->dns);
+    snprintf(anchor, sizeof(anchor), "%s/anchor", dir);
+    struct test_courier_options o = {
+        .dns = server, .anchor = anchor, .port = p->mx, .sts_port = p->web, .sandboxed = true};
+
+    test_courier_start(&c, &o);
+    for (int i = 0; i < 100; i++) { // nsd takes a moment
+        test_send(&c, &good);
+        if (good.outcome[0] == IPC_RELAY_DELIVERED) {
+            break;
+        }
+        usleep(50000);
+    }
+    test_send(&c, &sts);
+    return !strstr(good.tls, "checked by DANE") + 2 * !strstr(sts.tls, "MTA-STS");
+}
+
+// A process of its own, made while this one has no other thread: a sanitizer allows a child
+// threads only then.
+static void sandboxed_start(struct sandboxed *s)
+{
+    struct ports p;
+    int fds[2];
+
+    assert_int_equal(pipe(fds), 0);
+    s->pid = fork();
+    assert_true(s->pid >= 0);
+    if (s->pid == 0) {
+        close(fds[1]);
+        _exit(read(fds[0], &p, sizeof(p)) == sizeof(p) ? sandboxed_main(&p) : 4);
+    }
+    close(fds[0]);
+    s->options_fd = fds[1];
+}
+
+// Lets it go on and returns its wait status.
+static int sandboxed_finish(const struct sandboxed *s, const struct ports *p)
 {
     int status;
-    pid_t pid = fork();
 
-    if (pid == 0) {
-        struct test_courier c;
-        struct test_courier_options inside = *o;
-        struct test_mail good = {.destination = "good." ZONE}, sts = {.destination = "sts." ZONE};
-
-        inside.sandboxed = true;
-        test_courier_start(&c, &inside);
-        for (int i = 0; i < 100; i++) { // nsd takes a moment
-            test_send(&c, &good);
-            if (good.outcome[0] == IPC_RELAY_DELIVERED) {
-                break;
-            }
-            usleep(50000);
-        }
-        test_send(&c, &sts);
-        _exit(!strstr(good.tls, "checked by DANE") + 2 * !strstr(sts.tls, "MTA-STS"));
-    }
-    waitpid(pid, &status, 0);
+    assert_int_equal(write(s->options_fd, p, sizeof(*p)), sizeof(*p));
+    close(s->options_fd);
+    assert_int_equal(waitpid(s->pid, &status, 0), s->pid);
     return status;
 }
 
 static int setup(void **state)
 {
     char server[40];
+    struct sandboxed sandboxed;
 
     (void)state;
     missing = access("/usr/sbin/nsd", X_OK) != 0 || system("ldns-keygen -v >/dev/null 2>&1") != 0;
@@ -180,6 +215,7 @@ static int setup(void **state)
     test_certificate_make("mx." ZONE ",stsmx." ZONE ",mta-sts.sts." ZONE ",mta-sts.away." ZONE
                           ",mta-sts.red." ZONE);
     assert_non_null(mkdtemp(dir));
+    sandboxed_start(&sandboxed);
     fake_mx_start(&mx, script_mx, 0);
     fake_mx_start(&web, script_web, 0);
     dns_port = free_port();
@@ -193,7 +229,8 @@ static int setup(void **state)
     struct test_courier_options o = {
         .dns = server, .anchor = anchor, .port = mx.port, .sts_port = web.port};
 
-    sandboxed_status = run_sandboxed(&o);
+    sandboxed_status = sandboxed_finish(
+        &sandboxed, &(struct ports){.dns = dns_port, .mx = mx.port, .web = web.port});
     atomic_store(&web.connections, 0);
     test_courier_start(&courier, &o);
     o.forbid_private = true;
