@@ -15,7 +15,7 @@
 #include "base/err.h"
 #include "base/span.h"
 
-#define IPC_VERSION         3
+#define IPC_VERSION         4
 #define IPC_HEADER_BYTES    8
 #define IPC_FRAME_BYTES_MAX (1u << 20) // header included
 #define IPC_FDS_MAX         64         // descriptors with one message
@@ -26,7 +26,16 @@ enum ipc_process { IPC_KEEP, IPC_GATE, IPC_COURIER, IPC_PROCESSES };
 
 const char *ipc_process_name(enum ipc_process p); // "keep"; static
 
-enum ipc_protocol { IPC_IMAP = 1, IPC_POP3 = 2, IPC_MANAGESIEVE = 3, IPC_SUBMISSION = 4 };
+enum ipc_protocol {
+    IPC_IMAP = 1,
+    IPC_POP3 = 2,
+    IPC_MANAGESIEVE = 3,
+    IPC_SUBMISSION = 4,
+    IPC_SMTP = 5,
+    IPC_LMTP = 6,
+};
+
+#define IPC_MAIL_ALL UINT32_MAX // MAIL_ANSWER's recipient
 
 enum ipc_auth {
     IPC_AUTH_OK = 0,

@@ -59,6 +59,48 @@ MESSAGE(HANDOFF, 22, handoff,
     TEXT(client_id, 4096)         // the list of the client's ID command as sent, or empty
     TEXT(input, 131072))          // bytes after the command, not yet looked at
 
+// ---- gate and keep: mail that comes in ----------------------------------------------------------
+
+// Gate to keep over the link, with one descriptor: one end of a socket pair. The mail of one SMTP or
+// LMTP connection goes over that pair in frames like these, any number of transactions one after
+// the other: the gate sends MAIL_FROM, a MAIL_RCPT for each recipient, MAIL_DATA until all is sent,
+// and MAIL_END; or MAIL_RESET at any point before that. It may send on without waiting for answers.
+// Keep sends MAIL_ANSWERs in this order: one to MAIL_FROM, one to each MAIL_RCPT, and to MAIL_END one
+// for each accepted recipient (LMTP) or one for all (the others). An answer of 2xx to MAIL_END says
+// that the message is durable. Either side closes at its end; without an answer to MAIL_END nobody
+// knows, and the client has to try again.
+MESSAGE(MAIL, 30, mail,
+    U8(protocol)                  // enum ipc_protocol: SMTP, SUBMISSION or LMTP
+    U8(is_trusted)                // the settings let this address send to other servers
+    U8(tls) U16(local_port) U16(remote_port)
+    TEXT(remote, 64)              // address without port
+    TEXT(tls_text, 96)            // "TLSv1.3 TLS_AES_256_GCM_SHA384"
+    TEXT(ticket, 64))             // of the login by AUTH; empty: nobody has logged in
+MESSAGE(MAIL_FROM, 31, mail_from,
+    TEXT(helo, 255)               // what the client calls itself
+    TEXT(sender, 1024)            // empty: the null path
+    TEXT(envid, 100)              // decoded; empty: none
+    U32(flags)                    // enum queue_message_flag
+    U64(bytes)                    // as announced with SIZE; 0: not said
+    U64(hold_until_ms))           // since 1970 (RFC 4865); 0: at once
+MESSAGE(MAIL_RCPT, 32, mail_rcpt,
+    TEXT(address, 1024)           // without source route
+    TEXT(orcpt, 1024)             // decoded; empty: none
+    U8(notify))                   // enum queue_notify
+// The message as it is to be stored: dots undone, CRLF line ends.
+MESSAGE(MAIL_DATA, 33, mail_data, TEXT(bytes, 65536))
+MESSAGE(MAIL_END, 34, mail_end,
+    U8(is_suspect)                // to Junk instead of INBOX
+    TEXT(prefix, 65536)           // header lines that go in front: Received, Authentication-Results
+    TEXT(verdict, 1024))          // what the checks found, in words, for the change log
+MESSAGE(MAIL_RESET, 35, mail_reset, U8(reason)) // 0
+MESSAGE(MAIL_ANSWER, 36, mail_answer,
+    U32(recipient)                // its place among the MAIL_RCPTs, from 0; 0xffffffff: to MAIL_FROM,
+                                  // or to all of them
+    U16(code)                     // 250, 450, 550 ...
+    TEXT(enhanced, 16)            // "5.1.1"
+    TEXT(text, 512))              // one clean line
+
 // ---- keep and courier ---------------------------------------------------------------------------
 
 // Keep to courier over the link, with one descriptor: one end of a socket pair. Everything about

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Frames between the processes: any bytes are taken apart; what decodes encodes to the same bytes.
+#include <stdlib.h>
 #include <string.h>
 
 #include "fuzz.h"
@@ -27,16 +28,31 @@ static void check_frame(const struct ipc_frame *frame, struct span whole)
     buf_finish(&again);
 }
 
+// Says that a frame is of this version whatever version it says, so that the seeds outlive one; 0
+// stays, which is none.
+static void make_current(uint8_t *bytes, size_t n)
+{
+    if (n > 4 && bytes[4] != 0) {
+        bytes[4] = IPC_VERSION;
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
-    struct span rest = span_of(data, n);
+    uint8_t *copy = malloc(n + 1);
+    size_t at = 0;
     struct ipc_frame frame;
 
-    while (ipc_frame_next(rest, &frame) == ERR_OK) {
-        CHECK(frame.bytes >= IPC_HEADER_BYTES && frame.bytes <= rest.n);
+    CHECK(copy != NULL);
+    memcpy(copy, data, n);
+    make_current(copy, n);
+    while (ipc_frame_next(span_of(copy + at, n - at), &frame) == ERR_OK) {
+        CHECK(frame.bytes >= IPC_HEADER_BYTES && frame.bytes <= n - at);
         CHECK(frame.fields.n == frame.bytes - IPC_HEADER_BYTES && frame.fds <= IPC_FDS_MAX);
-        check_frame(&frame, span_first(rest, frame.bytes));
-        rest = span_skip(rest, frame.bytes);
+        check_frame(&frame, span_of(copy + at, frame.bytes));
+        at += frame.bytes;
+        make_current(copy + at, n - at);
     }
+    free(copy);
     return 0;
 }
