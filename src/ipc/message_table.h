@@ -61,14 +61,14 @@ MESSAGE(HANDOFF, 22, handoff,
 
 // ---- gate and keep: mail that comes in ----------------------------------------------------------
 
-// Gate to keep over the link, with one descriptor: one end of a socket pair. The mail of one SMTP or
-// LMTP connection goes over that pair in frames like these, any number of transactions one after
+// Gate to keep over the link, with one descriptor: one end of a socket pair. The mail of one SMTP
+// or LMTP connection goes over that pair in frames like these, any number of transactions one after
 // the other: the gate sends MAIL_FROM, a MAIL_RCPT for each recipient, MAIL_DATA until all is sent,
 // and MAIL_END; or MAIL_RESET at any point before that. It may send on without waiting for answers.
-// Keep sends MAIL_ANSWERs in this order: one to MAIL_FROM, one to each MAIL_RCPT, and to MAIL_END one
-// for each accepted recipient (LMTP) or one for all (the others). An answer of 2xx to MAIL_END says
-// that the message is durable. Either side closes at its end; without an answer to MAIL_END nobody
-// knows, and the client has to try again.
+// Keep sends MAIL_ANSWERs in this order: one to MAIL_FROM, one to each MAIL_RCPT, and to MAIL_END
+// one for each accepted recipient (LMTP) or one for all (the others). An answer of 2xx to MAIL_END
+// says that the message is durable. Either side closes at its end; without an answer to MAIL_END
+// nobody knows, and the client has to try again.
 MESSAGE(MAIL, 30, mail,
     U8(protocol)                  // enum ipc_protocol: SMTP, SUBMISSION or LMTP
     U8(is_trusted)                // the settings let this address send to other servers
@@ -95,8 +95,8 @@ MESSAGE(MAIL_END, 34, mail_end,
     TEXT(verdict, 1024))          // what the checks found, in words, for the change log
 MESSAGE(MAIL_RESET, 35, mail_reset, U8(reason)) // 0
 MESSAGE(MAIL_ANSWER, 36, mail_answer,
-    U32(recipient)                // its place among the MAIL_RCPTs, from 0; 0xffffffff: to MAIL_FROM,
-                                  // or to all of them
+    U32(recipient)                // its place among the MAIL_RCPTs, from 0; IPC_MAIL_ALL: to
+                                  // MAIL_FROM, or to all of them
     U16(code)                     // 250, 450, 550 ...
     TEXT(enhanced, 16)            // "5.1.1"
     TEXT(text, 512))              // one clean line
