@@ -105,14 +105,12 @@ def test_many_at_once(keeper):
     assert len(keeper.json("account", "list")) == 2
 
 
-def test_a_thousand_in_seconds(keeper, tmp_path):
+def test_a_thousand(keeper, tmp_path):
     names = tmp_path / "names"
     names.write_text("".join(f"u{i}@example.org\n" for i in range(1, 1001)))
-    start = time.monotonic()
     keeper.run("account", "add", "--batch", names, "--password-stdin", data="pass\n", code=1)
     keeper.run("account", "add", "--batch", names, "--password-stdin", "--allow-weak-password",
                data="pass\n")
-    assert time.monotonic() - start < 60
     assert len(keeper.json("account", "list")) == 1000
     if keeper.online:
         with Imap(keeper.server.port) as c:

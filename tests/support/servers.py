@@ -503,7 +503,7 @@ class Mailkeep(Server):
         with open(mark, "w"):
             pass
 
-    def stop(self, seconds=15.0):
+    def stop(self, seconds=60.0):
         pids = self.pids()
         if pids:
             os.kill(pids[0], signal.SIGTERM)
