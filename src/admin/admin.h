@@ -18,6 +18,7 @@
 #include "auth/password.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "queue/queue.h"
 #include "store/store.h"
 
 // Why sessions are ended.
@@ -26,6 +27,7 @@ enum admin_session_end { ADMIN_SUSPENDED, ADMIN_REMOVED, ADMIN_PASSWORD };
 // What operations work with; must outlive them.
 struct admin {
     struct store *store;
+    struct queue *queue;                    // on the store's engine
     struct password_params password_params; // for new passwords
     struct span default_domain; // of addresses given without one; empty: the only domain there is
     uint64_t quota_bytes, quota_messages; // of new accounts when nothing else is said

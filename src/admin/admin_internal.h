@@ -65,6 +65,9 @@ admin_fn admin_domain_add, admin_domain_list, admin_domain_remove;
 admin_fn admin_account_add, admin_account_batch, admin_account_list, admin_account_show,
     admin_account_passwd, admin_account_rename, admin_account_suspend, admin_account_resume,
     admin_account_remove, admin_account_quota;
+admin_fn admin_queue_list, admin_queue_show, admin_queue_retry, admin_queue_hold,
+    admin_queue_release, admin_queue_remove, admin_queue_pause, admin_queue_resume,
+    admin_queue_destinations;
 admin_fn admin_mailbox_list, admin_import, admin_export, admin_check, admin_status, admin_log;
 
 #endif

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Opens the engine and the store as the settings say: for keep, and for commands that run without a
-// server. The data directory's lock is the caller's affair. One thread; blocks.
+// Opens the engine, the store and the queue as the settings say: for keep, and for commands that
+// run without a server. The data directory's lock is the caller's affair. One thread; blocks.
 #ifndef KEEP_KEEP_STORE_H
 #define KEEP_KEEP_STORE_H
 
@@ -11,6 +11,7 @@
 struct keep_store {
     struct engine *engine;
     struct store *store;
+    struct queue *queue;
 };
 
 // `why` gets a line for the operator: what recovery did, or what is wrong. Errors: see

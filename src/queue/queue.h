@@ -151,6 +151,13 @@ typedef bool queue_list_fn(void *arg, const struct queue_message *m,
 // Every recipient of every message, oldest message first within a shard; `only` 0: all.
 enum err queue_list(struct queue *q, queue_id only, queue_list_fn *fn, void *arg);
 
+// The same in pages, for lists of any length: the messages after `after` (0: from the start) in
+// order of age, at most `max` (1 to QUEUE_PAGE_MAX) of them under one snapshot. `*out_last` is
+// where the next page starts; equal to `after`: there are no more.
+#define QUEUE_PAGE_MAX 256
+enum err queue_list_after(struct queue *q, queue_id after, size_t max, queue_list_fn *fn, void *arg,
+                          queue_id *out_last);
+
 enum queue_action {
     QUEUE_HOLD,    // not tried until released
     QUEUE_RELEASE, // held ones wait again
@@ -166,6 +173,11 @@ enum err queue_act(struct queue *q, queue_id id, uint32_t number, enum queue_act
 // Holds back a destination until resumed; survives a restart.
 enum err queue_pause(struct queue *q, struct span destination, struct span reason);
 enum err queue_resume(struct queue *q, struct span destination);
+
+typedef void queue_pause_fn(void *arg, struct span destination, int64_t since_ms,
+                            struct span reason);
+// Every paused destination; under a snapshot.
+enum err queue_pauses(struct queue *q, queue_pause_fn *fn, void *arg);
 
 struct queue_destination_status {
     struct span name;

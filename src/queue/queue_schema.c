@@ -257,3 +257,15 @@ struct span queue_pause_encode(int64_t since_ms, struct span reason, char *room)
     pack_str(&k, span_first(reason, QUEUE_TEXT_BYTES_MAX));
     return pack_span(&k);
 }
+
+enum err queue_pause_decode(struct span value, int64_t *out_since_ms, struct span *out_reason)
+{
+    enum err e = unpack_version_of(&value, QUEUE_SCHEMA_VERSION);
+
+    if (e != ERR_OK) {
+        return e;
+    }
+    return unpack_i64(&value, out_since_ms) && unpack_str(&value, QUEUE_TEXT_BYTES_MAX, out_reason)
+               ? ERR_OK
+               : ERR_CORRUPT;
+}

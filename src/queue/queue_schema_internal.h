@@ -66,5 +66,6 @@ enum err queue_counts_decode(struct span value, struct queue_shard_counts *out);
 
 #define QUEUE_PAUSE_BYTES_MAX (QUEUE_TEXT_BYTES_MAX + 32)
 struct span queue_pause_encode(int64_t since_ms, struct span reason, char *room);
+enum err queue_pause_decode(struct span value, int64_t *out_since_ms, struct span *out_reason);
 
 #endif
