@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the parts of the gate share: the configuration of the moment, the conversation with keep,
-// the workers. Functions here may be called on any thread unless said otherwise; none blocks.
+// What the parts of the gate share: the configuration of the moment, the conversations with keep
+// and the courier, the workers. Functions here may be called on any thread unless said otherwise;
+// none blocks.
 #ifndef GATE_GATE_INTERNAL_H
 #define GATE_GATE_INTERNAL_H
 
@@ -32,10 +33,11 @@ void gate_config_unref(struct gate_config *c); // NULL is allowed
 struct gate {
     struct lock lock; // of the members down to the empty line
     struct gate_config *config;
-    struct channel *keep; // NULL while keep is away
+    struct channel *keep;    // NULL while keep is away
+    struct channel *courier; // the same
 
     struct limits limits; // of connections that have not logged in
-    struct loop *loop;    // of the main thread: listeners, supervisor, keep
+    struct loop *loop;    // of the main thread: listeners, supervisor, keep, courier
     struct gate_worker *workers[GATE_WORKERS_MAX];
     unsigned worker_count;
     atomic_uint connections; // held by the workers
@@ -47,5 +49,7 @@ struct gate_config *gate_config_now(struct gate *g); // one reference, the calle
 // Sends frames to keep. ERR_UNAVAILABLE while keep is away. The descriptor (-1: none) stays the
 // caller's.
 enum err gate_keep_send(struct gate *g, struct span frames, int fd);
+// The same to the courier.
+enum err gate_courier_send(struct gate *g, struct span frames, int fd);
 
 #endif

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The gate's start and end, its listeners, and its conversations with the supervisor and keep.
+// The gate's start and end, its listeners, and its conversations with the supervisor, keep and
+// the courier.
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -151,14 +152,79 @@ static enum err keep_attach(struct gate *g, int fd)
     return e;
 }
 
+// ---- the courier --------------------------------------------------------------------------------
+
+static enum err on_courier_message(struct channel *c, void *arg, const struct ipc_frame *frame,
+                                   int *fds)
+{
+    struct gate *g = arg;
+    struct ipc_dns_answer answer;
+
+    (void)c;
+    for (unsigned i = 0; i < frame->fds; i++) {
+        close(fds[i]);
+    }
+    if (frame->type != IPC_DNS_ANSWER || frame->fds ||
+        ipc_dns_answer_decode(frame->fields, &answer) != ERR_OK) {
+        return ERR_INVALID;
+    }
+    unsigned index = worker_of_conversation(answer.id);
+
+    if (index >= g->worker_count) {
+        return ERR_INVALID;
+    }
+    dns_desk_answer(g->workers[index]->dns, &answer);
+    return ERR_OK;
+}
+
+static void courier_use(struct gate *g, struct channel *c)
+{
+    lock_take(&g->lock);
+    struct channel *old = g->courier;
+
+    g->courier = c;
+    lock_release(&g->lock);
+    channel_close(old);
+    for (unsigned i = 0; i < g->worker_count; i++) {
+        dns_desk_lost(g->workers[i]->dns);
+    }
+}
+
+static void on_courier_ended(struct channel *c, void *arg, enum err e)
+{
+    struct gate *g = arg;
+
+    (void)c;
+    if (!atomic_load(&g->is_stopping)) {
+        log_warn("the conversation with the courier has ended (%s); the DNS cannot be asked until "
+                 "it is back",
+                 err_name(e));
+    }
+    courier_use(g, NULL);
+}
+
+static enum err courier_attach(struct gate *g, int fd)
+{
+    static const struct channel_handler handler = {.message = on_courier_message,
+                                                   .ended = on_courier_ended};
+    struct channel *c;
+    enum err e = channel_open(g->loop, fd, SEND_QUEUE_MAX, &handler, g, &c);
+
+    if (e == ERR_OK) {
+        courier_use(g, c);
+    }
+    return e;
+}
+
 static void on_link(void *arg, enum ipc_process peer, int fd)
 {
     struct gate_main *m = arg;
+    enum err e = peer == IPC_KEEP      ? keep_attach(&m->gate, fd)
+                 : peer == IPC_COURIER ? courier_attach(&m->gate, fd)
+                                       : ERR_INVALID;
 
-    if (peer != IPC_KEEP) {
-        close(fd); // nothing to ask the courier yet
-    } else if (keep_attach(&m->gate, fd) != ERR_OK) {
-        log_error("the new conversation with keep could not be opened");
+    if (e != ERR_OK) {
+        log_error("the new conversation with %s could not be opened", ipc_process_name(peer));
         close(fd);
     }
 }
@@ -263,6 +329,19 @@ static enum err workers_start(struct gate *g)
     return ERR_OK;
 }
 
+static enum err links_open(struct gate_main *m)
+{
+    int *fds = m->start.link_fds;
+    enum err e = keep_attach(&m->gate, fds[IPC_KEEP]);
+
+    fds[IPC_KEEP] = e == ERR_OK ? -1 : fds[IPC_KEEP];
+    if (e == ERR_OK) {
+        e = courier_attach(&m->gate, fds[IPC_COURIER]);
+        fds[IPC_COURIER] = e == ERR_OK ? -1 : fds[IPC_COURIER];
+    }
+    return e;
+}
+
 static enum err gate_open(struct gate_main *m, int supervisor_fd)
 {
     char problem[256] = "";
@@ -286,8 +365,7 @@ static enum err gate_open(struct gate_main *m, int supervisor_fd)
         e = workers_start(g);
     }
     if (e == ERR_OK) {
-        e = keep_attach(g, m->start.link_fds[IPC_KEEP]);
-        m->start.link_fds[IPC_KEEP] = e == ERR_OK ? -1 : m->start.link_fds[IPC_KEEP];
+        e = links_open(m);
     }
     return e == ERR_OK ? listeners_open(m) : e;
 }
@@ -302,6 +380,7 @@ static void gate_close(struct gate_main *m)
     }
     child_detach(m->child);
     channel_close(g->keep);
+    channel_close(g->courier);
     loop_destroy(g->loop);
     limits_finish(&g->limits);
     gate_config_unref(g->config);

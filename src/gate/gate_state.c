@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The gate's shared state: configuration and the conversation with keep.
+// The gate's shared state: configuration and the conversations with keep and the courier.
 #include <stdlib.h>
 
 #include "gate/gate_internal.h"
@@ -33,11 +33,21 @@ struct gate_config *gate_config_now(struct gate *g)
     return c;
 }
 
-enum err gate_keep_send(struct gate *g, struct span frames, int fd)
+static enum err send_to(struct gate *g, struct channel *const *peer, struct span frames, int fd)
 {
     lock_take(&g->lock);
-    enum err e = g->keep ? channel_send(g->keep, frames, &fd, fd >= 0) : ERR_UNAVAILABLE;
+    enum err e = *peer ? channel_send(*peer, frames, &fd, fd >= 0) : ERR_UNAVAILABLE;
 
     lock_release(&g->lock);
     return e;
+}
+
+enum err gate_keep_send(struct gate *g, struct span frames, int fd)
+{
+    return send_to(g, &g->keep, frames, fd);
+}
+
+enum err gate_courier_send(struct gate *g, struct span frames, int fd)
+{
+    return send_to(g, &g->courier, frames, fd);
 }

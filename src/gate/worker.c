@@ -11,6 +11,10 @@
 
 #include "base/banned.h"
 
+#define DNS_OPEN_MAX    500   // questions of one worker that the courier has at a time
+#define DNS_WAITING_MAX 20000 // and that wait for it
+#define DNS_TIMEOUT_MS  20000 // the courier's is the same
+
 // A message from the main thread to a worker.
 struct errand {
     struct loop_task task;
@@ -173,6 +177,28 @@ static void *worker_main(void *arg)
     return NULL;
 }
 
+static enum err ask_courier(void *arg, struct span frame)
+{
+    struct gate_worker *w = arg;
+
+    return gate_courier_send(w->gate, frame, -1);
+}
+
+// Ids as those of conversations: worker_of_conversation finds the worker.
+static enum err dns_start(struct gate_worker *w)
+{
+    struct dns_desk_options o = {.loop = w->loop,
+                                 .id_first = w->index,
+                                 .id_step = GATE_WORKERS_MAX,
+                                 .send = ask_courier,
+                                 .arg = w,
+                                 .open_max = DNS_OPEN_MAX,
+                                 .waiting_max = DNS_WAITING_MAX,
+                                 .timeout_ms = DNS_TIMEOUT_MS};
+
+    return dns_desk_create(&o, &w->dns);
+}
+
 enum err worker_start(struct gate *g, unsigned index, struct gate_worker **out)
 {
     struct gate_worker *w = calloc(1, sizeof(*w));
@@ -187,6 +213,9 @@ enum err worker_start(struct gate *g, unsigned index, struct gate_worker **out)
     map_init(&w->asking);
     enum err e = loop_create(&w->loop);
 
+    if (e == ERR_OK) {
+        e = dns_start(w);
+    }
     if (e == ERR_OK && pthread_create(&w->thread, NULL, worker_main, w) != 0) {
         e = ERR_NOMEM;
     }
@@ -215,6 +244,7 @@ void worker_stop(struct gate_worker *w)
         relay_destroy(relay_of_link(w->relays.next));
     }
     map_finish(&w->asking);
+    dns_desk_destroy(w->dns);
     loop_destroy(w->loop);
     free(w);
 }

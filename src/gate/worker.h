@@ -7,6 +7,7 @@
 
 #include "base/list.h"
 #include "base/map.h"
+#include "gate/dns/dns_desk.h"
 #include "gate/gate_internal.h"
 #include "ipc/message.h"
 #include "net/loop.h"
@@ -23,6 +24,7 @@ struct gate_worker {
     struct list clients, relays;
     struct map asking; // conversation (8 bytes) -> struct client
     uint64_t next_conversation;
+    struct dns_desk *dns; // questions to the DNS
 };
 
 enum err worker_start(struct gate *g, unsigned index, struct gate_worker **out);
