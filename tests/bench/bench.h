@@ -12,10 +12,12 @@
 // ---- options (mailbench.c) ----
 struct options {
     const char *label, *host, *user, *password, *box, *pid_command, *restart_command, *only;
+    const char *domain; // of SMTP recipients, with its @
     int port, connections, first_user, users, watchers, trials, batch, range, settle_ms;
     long count, size;
     double seconds;
-    bool drop_caches;
+    int smtp_port, recipients;
+    bool drop_caches, lmtp;
 };
 extern struct options opt;
 
@@ -130,5 +132,6 @@ void measure_login(void);
 void measure_mixed(void);
 void measure_big(void);
 void measure_idle(void);
+void measure_smtp(void);
 
 #endif

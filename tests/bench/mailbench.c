@@ -25,6 +25,9 @@ struct options opt = {.label = "server",
                       .batch = 100,
                       .range = 10000,
                       .settle_ms = 2000,
+                      .smtp_port = 25,
+                      .recipients = 1,
+                      .domain = "@bench.example",
                       .count = 5000,
                       .size = 4000,
                       .seconds = 20};
@@ -38,6 +41,8 @@ static const struct {
     {"login", measure_login, "connect, LOGIN, LOGOUT; --count times, --connections at a time"},
     {"mixed", measure_mixed, "a mixed day of --connections clients for --seconds"},
     {"big", measure_big, "a mailbox of --count messages; --only open,fetch,search,resync,change"},
+    {"smtp", measure_smtp,
+     "--count messages to --recipients of --users each over --connections; --lmtp"},
     {"idle", measure_idle, "--watchers in IDLE over --users accounts; memory and latency"},
 };
 
@@ -62,20 +67,26 @@ enum {
     O_SIZE,
     O_SECONDS,
     O_SETTLE,
+    O_SMTP_PORT,
+    O_RECIPIENTS,
+    O_DOMAIN,
+    O_LMTP,
     O_DROP
 };
 static const struct option long_options[] = {
-    {"label", 1, 0, O_LABEL},       {"host", 1, 0, O_HOST},
-    {"port", 1, 0, O_PORT},         {"user", 1, 0, O_USER},
-    {"password", 1, 0, O_PASSWORD}, {"box", 1, 0, O_BOX},
-    {"pid-command", 1, 0, O_PID},   {"restart-command", 1, 0, O_RESTART},
-    {"only", 1, 0, O_ONLY},         {"connections", 1, 0, O_CONNECTIONS},
-    {"first-user", 1, 0, O_FIRST},  {"users", 1, 0, O_USERS},
-    {"watchers", 1, 0, O_WATCHERS}, {"trials", 1, 0, O_TRIALS},
-    {"batch", 1, 0, O_BATCH},       {"range", 1, 0, O_RANGE},
-    {"count", 1, 0, O_COUNT},       {"size", 1, 0, O_SIZE},
-    {"seconds", 1, 0, O_SECONDS},   {"settle-ms", 1, 0, O_SETTLE},
-    {"drop-caches", 0, 0, O_DROP},  {0, 0, 0, 0}};
+    {"label", 1, 0, O_LABEL},         {"host", 1, 0, O_HOST},
+    {"port", 1, 0, O_PORT},           {"user", 1, 0, O_USER},
+    {"password", 1, 0, O_PASSWORD},   {"box", 1, 0, O_BOX},
+    {"pid-command", 1, 0, O_PID},     {"restart-command", 1, 0, O_RESTART},
+    {"only", 1, 0, O_ONLY},           {"connections", 1, 0, O_CONNECTIONS},
+    {"first-user", 1, 0, O_FIRST},    {"users", 1, 0, O_USERS},
+    {"watchers", 1, 0, O_WATCHERS},   {"trials", 1, 0, O_TRIALS},
+    {"batch", 1, 0, O_BATCH},         {"range", 1, 0, O_RANGE},
+    {"count", 1, 0, O_COUNT},         {"size", 1, 0, O_SIZE},
+    {"seconds", 1, 0, O_SECONDS},     {"settle-ms", 1, 0, O_SETTLE},
+    {"smtp-port", 1, 0, O_SMTP_PORT}, {"recipients", 1, 0, O_RECIPIENTS},
+    {"domain", 1, 0, O_DOMAIN},       {"lmtp", 0, 0, O_LMTP},
+    {"drop-caches", 0, 0, O_DROP},    {0, 0, 0, 0}};
 
 static _Noreturn void usage(void)
 {
@@ -99,6 +110,7 @@ static bool text_option(int o, const char *v)
                       : o == O_PID      ? &opt.pid_command
                       : o == O_RESTART  ? &opt.restart_command
                       : o == O_ONLY     ? &opt.only
+                      : o == O_DOMAIN   ? &opt.domain
                                         : NULL;
     if (to)
         *to = v;
@@ -116,6 +128,8 @@ static bool number_option(int o, long v)
               : o == O_BATCH       ? &opt.batch
               : o == O_RANGE       ? &opt.range
               : o == O_SETTLE      ? &opt.settle_ms
+              : o == O_SMTP_PORT   ? &opt.smtp_port
+              : o == O_RECIPIENTS  ? &opt.recipients
                                    : NULL;
     if (v <= 0)
         fail("an option wants a number above 0");
@@ -150,6 +164,8 @@ int main(int argc, char **argv)
     for (int o; (o = getopt_long(argc - 1, argv + 1, "", long_options, NULL)) != -1;) {
         if (o == O_DROP)
             opt.drop_caches = true;
+        else if (o == O_LMTP)
+            opt.lmtp = true;
         else if (o == '?' || (!text_option(o, optarg) && !number_option(o, atol(optarg))))
             usage();
     }

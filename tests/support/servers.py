@@ -247,7 +247,8 @@ listen = 127.0.0.1
 base_dir = {folder}/run
 state_dir = {folder}/state
 log_path = {folder}/log
-protocols = imap
+protocols = imap{lmtp}
+auth_username_format = %n
 first_valid_uid = 1000
 ssl = yes
 ssl_cert = <{cert}
@@ -283,6 +284,11 @@ service imap-login {{
     ssl = yes
   }}
 }}
+service lmtp {{
+  inet_listener lmtp {{
+    port = {lmtp_port}
+  }}
+}}
 passdb {{
   driver = static
   args = password={password}
@@ -304,6 +310,7 @@ namespace inbox {{
 
 class Dovecot(Server):
     peer = "dovecot"
+    lmtp_port = 0
     atomic = False  # a command on several messages may be half done after a crash
 
     @staticmethod
@@ -336,7 +343,8 @@ class Dovecot(Server):
                 tls_port=self.tls_port, plain="no" if self.clear else "yes",
                 password=self.password,
                 format=os.environ.get("DOVECOT_FORMAT", "sdbox"),
-                fsync=os.environ.get("DOVECOT_FSYNC", "optimized")))
+                fsync=os.environ.get("DOVECOT_FSYNC", "optimized"),
+                lmtp=" lmtp" if self.lmtp_port else "", lmtp_port=self.lmtp_port))
         if not alive(self.pid()):
             try:
                 os.unlink(os.path.join(self.folder, "run", "master.pid"))
