@@ -23,6 +23,9 @@ SETTING(COURIER_USER, courier_user, TEXT, "mailkeep-courier", 1, 64, START,
         "User the courier process (which talks to other servers) becomes when started as root.")
 SETTING(DEFAULT_DOMAIN, default_domain, TEXT, "", 0, 253, START,
         "Domain added to a login name that has none, so that `anna` is `anna@example.org`.")
+SETTING(SERVER_NAME, server_name, TEXT, "", 0, 253, START,
+        "Name of this server among others, as in `mail.example.org`: in greetings, in headers, in "
+        "message ids. Empty: the full name of the machine.")
 SETTING(LOG_LEVEL, log_level, CHOICE, "info", 0, 0, LIVE,
         "How much is logged: {error warning info debug}.")
 
@@ -128,7 +131,34 @@ SETTING(AUTH_FAILURES_TIME, auth_failures_time, TIME, "10 min", 1000, 86400000, 
 SETTING(AUTH_CACHE_TIME, auth_cache_time, TIME, "60 s", 0, 3600000, LIVE,
         "How long a checked password is remembered; 0: not at all.")
 
+// ---- where mail goes ----------------------------------------------------------------------------
+SETTING(ADDRESS_SEPARATORS, address_separators, TEXT, "+", 0, 8, START,
+        "Characters that may start a detail in an address: with + mail for anna+bills@example.org "
+        "is anna's. Empty: none.")
+SETTING(QUEUE_EXPIRE, queue_expire, TIME, "5 d", 60000, 2592000000, START,
+        "How long mail for another server is tried before its sender is told that it failed.")
+SETTING(DELAY_NOTICE, delay_notice, TIME, "4 h", 0, 604800000, START,
+        "After this time without success the sender is told that the message is late; 0: never.")
+SETTING(RETRY_FIRST, retry_first, TIME, "5 min", 1000, 86400000, START,
+        "Time from the first try of a message to the second; twice as long each time after that.")
+SETTING(RETRY_MAX, retry_max, TIME, "4 h", 1000, 86400000, START,
+        "Longest time between two tries.")
+SETTING(DESTINATION_MAX, destination_max, COUNT, "20", 1, 1000, START,
+        "Messages sent to one destination at the same time, when it takes them well.")
+
 // ---- sending ------------------------------------------------------------------------------------
+SETTING(RELAY_HOST, relay_host, TEXT, "", 0, 253, START,
+        "Server that takes all mail for other servers, by name or address. Empty: each message "
+        "goes to the servers of its domain (MX).")
+SETTING(RELAY_HOST_PORT, relay_host_port, COUNT, "587", 1, 65535, START,
+        "Port of relay_host.")
+SETTING(RELAY_HOST_TLS, relay_host_tls, CHOICE, "required", 0, 0, START,
+        "How the way to relay_host is protected: {opportunistic required implicit}. required is "
+        "STARTTLS with a certificate that is checked, implicit is TLS from the first byte.")
+SETTING(RELAY_USER, relay_user, TEXT, "", 0, 1024, START,
+        "User to sign in to relay_host with. Empty: nobody.")
+SETTING(RELAY_PASSWORD_FILE, relay_password_file, TEXT, "", 0, 4000, START,
+        "File with the password of relay_user, its first line; read at the start by `user`.")
 SETTING(DNS_SERVERS, dns_servers, LIST, "", 0, 8, START,
         "DNS servers to ask, as addresses with or without port; the one word root: the servers of "
         "the world, beginning at the root. Empty: those of /etc/resolv.conf.")

@@ -421,9 +421,9 @@ static int add_allowed(scmp_filter_ctx f, enum sandbox_kind kind)
     if (r == 0 && kind == SANDBOX_COURIER) {
         r = add_courier(f);
     }
-    if (r == 0 && kind != SANDBOX_KEEP) {
-        // Pairs of sockets inside this machine: for TLS sessions on their way to keep, and for
-        // threads of the resolver.
+    if (r == 0) {
+        // Pairs of sockets inside this machine: for TLS sessions on their way to keep, for messages
+        // on their way to the courier, and for threads of the resolver.
         r = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(socketpair), 1,
                              SCMP_A0(SCMP_CMP_EQ, AF_UNIX));
     }

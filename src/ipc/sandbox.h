@@ -8,8 +8,8 @@
 //  gate   talks over the descriptors it was given and accepts on the listening sockets; opens no
 //         file, makes no socket but pairs of Unix ones, connects nowhere, runs no program
 //  keep   reads and writes below its data directory, accepts on its control socket; makes no
-//         socket, connects nowhere, runs no program. The C library's character set tables stay
-//         readable.
+//         socket but pairs of Unix ones, connects nowhere, runs no program. The C library's
+//         character set tables stay readable.
 //  courier  connects to other hosts over TCP and UDP; listens nowhere (and binds no TCP port, where
 //         the kernel's Landlock can say so), writes no file, runs no program, and reads what lies
 //         where certificates and the addresses of DNS servers are kept, nothing else.

@@ -14,10 +14,12 @@
 #include "keep/imap/imap_connection.h"
 #include "keep/keep.h"
 #include "keep/keep_control.h"
+#include "keep/keep_mail.h"
 #include "keep/keep_store.h"
 #include "keep/keep_upkeep.h"
 #include "keep/login/keep_link.h"
 #include "keep/managesieve/managesieve_session.h"
+#include "keep/outbound/outbound.h"
 #include "keep/pop3/pop3_session.h"
 #include "mime/mime_charset.h"
 
@@ -32,6 +34,7 @@ struct keep {
     struct child *child;
     struct keep_store opened;
     struct store *store; // the one opened
+    struct keep_mail mail;
     struct auth *auth;
     struct keep_tickets *tickets;
     struct keep_sessions *sessions;
@@ -42,7 +45,7 @@ struct keep {
     struct keep_link *link;
     struct keep_upkeep *upkeep;
     struct keep_control *control;
-    int64_t started_ms, stop_timeout_ms;
+    int64_t started_ms, stop_timeout_ms, stop_at_ms;
 };
 
 // ---- what control commands ask of a running server ----------------------------------------------
@@ -197,11 +200,13 @@ static enum err on_reload(void *arg, struct settings *settings, struct span cert
 static void on_link(void *arg, enum ipc_process peer, int fd)
 {
     struct keep *k = arg;
+    enum err e = peer == IPC_GATE      ? keep_link_attach(k->link, fd)
+                 : peer == IPC_COURIER ? outbound_attach(k->mail.outbound, fd)
+                                       : ERR_UNSUPPORTED;
 
-    if (peer != IPC_GATE) {
-        close(fd); // nothing to ask the courier yet
-    } else if (keep_link_attach(k->link, fd) != ERR_OK) {
-        log_error("the new conversation with the gate could not be opened");
+    if (e != ERR_OK) {
+        log_error("the new conversation with %s could not be opened: %s", ipc_process_name(peer),
+                  err_name(e));
         close(fd);
     }
 }
@@ -245,6 +250,18 @@ static enum err open_store(struct keep *k)
                   why.n ? ": " : "", SPAN_ARG(buf_span(&why)));
     }
     buf_finish(&why);
+    return e;
+}
+
+static enum err open_mail(struct keep *k)
+{
+    int *link = &k->start.link_fds[IPC_COURIER];
+    enum err e = keep_mail_open(k->settings, k->store, k->loop, &k->mail);
+
+    if (e == ERR_OK && *link >= 0) {
+        e = outbound_attach(k->mail.outbound, *link);
+        *link = e == ERR_OK ? -1 : *link;
+    }
     return e;
 }
 
@@ -371,12 +388,16 @@ static enum err keep_open(struct keep *k, int supervisor_fd)
     mime_charset_preload(); // iconv reads its tables from outside the data directory
     password_preload();
     if (e == ERR_OK) {
+        e = keep_mail_prepare(k->settings, &k->mail);
+    }
+    if (e == ERR_OK) {
         e = sandbox_enter(SANDBOX_KEEP, data_dir);
     }
     if (e == ERR_OK) {
         e = loop_create(&k->loop);
     }
-    enum err (*const steps[])(struct keep *) = {open_store, open_auth, open_sessions, open_link};
+    enum err (*const steps[])(struct keep *) = {open_store, open_mail, open_auth, open_sessions,
+                                                open_link};
 
     for (size_t i = 0; e == ERR_OK && i < sizeof(steps) / sizeof(steps[0]); i++) {
         e = steps[i](k);
@@ -386,18 +407,28 @@ static enum err keep_open(struct keep *k, int supervisor_fd)
 
 // ---- end ----------------------------------------------------------------------------------------
 
+// What is left of the time for a stop.
+static int64_t left_ms(const struct keep *k)
+{
+    int64_t left = k->stop_at_ms - clock_monotonic_ms();
+
+    return left > 0 ? left : 0;
+}
+
 static void keep_close(struct keep *k)
 {
+    k->stop_at_ms = clock_monotonic_ms() + k->stop_timeout_ms;
     keep_control_stop(k->control);
     keep_link_destroy(k->link);
     if (k->pool) {
-        conn_pool_stop(k->pool, k->stop_timeout_ms);
+        conn_pool_stop(k->pool, left_ms(k));
         conn_pool_destroy(k->pool);
     }
     child_detach(k->child);
     imap_server_destroy(k->imap);
     pop3_server_destroy(k->pop3);
     managesieve_server_destroy(k->managesieve);
+    keep_mail_close(&k->mail, left_ms(k));
     keep_upkeep_stop(k->upkeep);
     keep_sessions_destroy(k->sessions);
     keep_tickets_destroy(k->tickets);

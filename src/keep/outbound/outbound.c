@@ -30,10 +30,19 @@ static void wake(void *arg)
     lock_release(&o->lock);
 }
 
+static bool is_stopping(struct outbound *o)
+{
+    lock_take(&o->lock);
+    bool stopping = o->stopping;
+
+    lock_release(&o->lock);
+    return stopping;
+}
+
 // Everything that is due now. When to look again, in milliseconds from now.
 static int64_t look(struct outbound *o)
 {
-    for (;;) {
+    while (!is_stopping(o)) {
         int64_t now = clock_real_ms(), next;
         struct queue_job *job;
         enum err e = queue_take(o->options.queue, now, &job, &next);
@@ -51,6 +60,7 @@ static int64_t look(struct outbound *o)
             return 1000;
         }
     }
+    return LONGEST_WAIT_MS;
 }
 
 static void send_notices(struct outbound *o)

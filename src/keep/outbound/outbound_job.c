@@ -188,8 +188,10 @@ static void job_run(struct task_conn *conn, void *arg, unsigned reasons)
     struct out_job *j = arg;
     enum err e = ERR_OK;
 
-    if (reasons & (CONN_STOPPING | CONN_TIMEOUT | CONN_CLOSED)) {
-        j->stopped = reasons & CONN_STOPPING;
+    j->stopped |= (reasons & CONN_STOPPING) != 0;
+    // At a stop: what the courier has whole may have been taken by the other server any moment, and
+    // its result is waited for.
+    if ((reasons & (CONN_TIMEOUT | CONN_CLOSED)) || (j->stopped && !j->body_sent)) {
         conn_abort(conn);
         return;
     }
@@ -238,9 +240,19 @@ static void log_results(const struct out_job *j)
     }
 }
 
+static bool has_results(const struct out_job *j)
+{
+    for (size_t i = 0; i < j->job->count; i++) {
+        if (j->has_result[i]) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void job_finish(struct out_job *j)
 {
-    if (j->stopped && !j->ended) {
+    if (j->stopped && !j->ended && !has_results(j)) {
         queue_abandon(j->o->options.queue, j->job);
     } else {
         fill_results(j);

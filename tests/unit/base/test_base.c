@@ -7,6 +7,7 @@
 #include "base/bytes.h"
 #include "base/encode.h"
 #include "base/file.h"
+#include "base/host_name.h"
 #include "base/log.h"
 #include "base/map.h"
 #include "base/utf8.h"
@@ -191,6 +192,24 @@ static void test_utf8_is_strict(void **state)
     buf_finish(&b);
 }
 
+static void test_a_host_finds_its_name(void **state)
+{
+    static const char hosts[] = "127.0.0.1 localhost\n# 127.0.1.1 box.wrong.example box\n"
+                                "127.0.1.1\tbox BOX.example.org box.example.net # the box\n"
+                                "192.0.2.1 boxer.example.com boxer\n192.0.2.2 bare";
+    char name[HOST_NAME_BYTES];
+
+    (void)state;
+    assert_span(host_name_in_hosts(span_from_str(hosts), SPAN("box")), "BOX.example.org");
+    assert_span(host_name_in_hosts(span_from_str(hosts), SPAN("boxer")), "boxer.example.com");
+    assert_span(host_name_in_hosts(span_from_str(hosts), SPAN("bare")), "");
+    assert_span(host_name_in_hosts(SPAN(""), SPAN("box")), "");
+    host_name(SPAN("Mail.Example.ORG"), SPAN("example.net"), name);
+    assert_string_equal(name, "mail.example.org");
+    host_name(SPAN(""), SPAN("example.net"), name);
+    assert_true(name[0] != 0);
+}
+
 static void test_log_text_cannot_forge_a_line(void **state)
 {
     (void)state;
@@ -229,6 +248,7 @@ int main(void)
         cmocka_unit_test(test_base64_is_strict),
         cmocka_unit_test(test_map_holds_many),
         cmocka_unit_test(test_utf8_is_strict),
+        cmocka_unit_test(test_a_host_finds_its_name),
         cmocka_unit_test(test_log_text_cannot_forge_a_line),
         cmocka_unit_test(test_file_replace_is_whole),
     };

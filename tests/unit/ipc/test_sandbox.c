@@ -389,7 +389,7 @@ static const struct {
     {"read certificates", read_certificates, REFUSED, REFUSED, MAY},
     {"write where certificates are", write_certificates, REFUSED, REFUSED, REFUSED},
     {"make an inet pair", pair_inet, REFUSED, REFUSED, REFUSED},
-    {"make a Unix pair", pair_unix, MAY, REFUSED, MAY},
+    {"make a Unix pair", pair_unix, MAY, MAY, MAY},
     {"run a program", run_program, DEADLY, DEADLY, DEADLY},
     {"run a program by execveat", run_program_at, DEADLY, DEADLY, DEADLY},
     {"make a process", new_process, REFUSED, REFUSED, REFUSED},

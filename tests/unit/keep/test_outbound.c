@@ -65,6 +65,20 @@ static void attach(void)
     pthread_mutex_unlock(&a.mutex);
 }
 
+static void open_outbound(void)
+{
+    struct outbound_options o = {.loop = loop,
+                                 .engine = b->engine,
+                                 .queue = queue,
+                                 .delivery = delivery,
+                                 .server = SPAN("mail.example.org"),
+                                 .threads = 2,
+                                 .jobs_max = 50};
+
+    assert_ok(outbound_create(&o, &outbound));
+    assert_int_equal(pthread_create(&loop_thread, NULL, loop_main, NULL), 0);
+}
+
 static int setup(void **state)
 {
     struct queue_options qo;
@@ -78,16 +92,7 @@ static int setup(void **state)
     assert_ok(queue_open(b->engine, &qo, &queue));
     assert_ok(delivery_create(b->store, queue, &delivery_o, &delivery));
     assert_ok(loop_create(&loop));
-    struct outbound_options o = {.loop = loop,
-                                 .engine = b->engine,
-                                 .queue = queue,
-                                 .delivery = delivery,
-                                 .server = SPAN("mail.example.org"),
-                                 .threads = 2,
-                                 .jobs_max = 50};
-
-    assert_ok(outbound_create(&o, &outbound));
-    assert_int_equal(pthread_create(&loop_thread, NULL, loop_main, NULL), 0);
+    open_outbound();
     attach();
     buf_init(&frames, 8u << 20);
     return 0;
@@ -363,16 +368,42 @@ static void test_stop_in_the_middle(void **state)
     assert_ok(queue_list(queue, 0, look, NULL));
     assert_int_equal(only.attempts, 0);
     close(fd);
-    struct outbound_options o = {.loop = loop,
-                                 .engine = b->engine,
-                                 .queue = queue,
-                                 .delivery = delivery,
-                                 .server = SPAN("mail.example.org"),
-                                 .threads = 2,
-                                 .jobs_max = 50};
+    open_outbound();
+}
 
-    assert_ok(outbound_create(&o, &outbound));
-    assert_int_equal(pthread_create(&loop_thread, NULL, loop_main, NULL), 0);
+struct late_answer {
+    pthread_t thread;
+    int fd;
+};
+
+static void *answer_late(void *arg)
+{
+    struct late_answer *late = arg;
+
+    usleep(100000); // the stop is under way by now; when not, the test asks less
+    answer(late->fd, 0, IPC_RELAY_DELIVERED, "250 ok");
+    end_job(late->fd, "");
+    return NULL;
+}
+
+// What the courier has whole when we stop may be taken by the other server: the result is heard.
+static void test_stop_waits_for_results(void **state)
+{
+    struct late_answer late;
+    struct seen s;
+
+    (void)state;
+    submit("u1@example.org", 1, SPAN("Subject: x\r\n\r\n"));
+    late.fd = next_job();
+    read_job(late.fd, &s);
+    buf_finish(&s.body);
+    loop_stop(loop);
+    pthread_join(loop_thread, NULL);
+    assert_int_equal(pthread_create(&late.thread, NULL, answer_late, &late), 0);
+    outbound_destroy(outbound, 20000);
+    pthread_join(late.thread, NULL);
+    assert_true(settled(0));
+    open_outbound();
 }
 
 int main(void)
@@ -385,6 +416,7 @@ int main(void)
         T(test_unreachable),
         T(test_nonsense_ends_the_job),
         T(test_stop_in_the_middle),
+        T(test_stop_waits_for_results),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
