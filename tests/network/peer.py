@@ -6,10 +6,10 @@ import shutil
 import textwrap
 
 from postfix import Postfix
-from world import DNS, NET, REVERSE
+from world import DNS, REVERSE
 
 MORE = """
-    mynetworks = 127.0.0.0/8, {net}1/32
+    mynetworks = 127.0.0.0/8, {address}/32
     virtual_mailbox_base = {folder}/mail
     virtual_mailbox_maps = static:all/
     virtual_uid_maps = static:{uid}
@@ -76,6 +76,6 @@ class Peer(Postfix):
         resolver(host)
         super().__init__(
             host.folder, domain, fqdn=host.fqdn, inside=host.inside, address=host.address,
-            more=MORE.format(net=NET, folder=host.folder, uid=owner.pw_uid, gid=owner.pw_gid,
+            more=MORE.format(address=host.address, folder=host.folder, uid=owner.pw_uid, gid=owner.pw_gid,
                              cert=cert, key=key, ca=host.world.ca))
         self.host = host

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A small Internet for tests: hosts in network namespaces of their own on one wire, a signed DNS
 zone that all of them ask, a certificate authority that all of them trust. Needs root."""
+import contextlib
+import ctypes
 import os
 import shutil
 import signal
@@ -57,6 +59,20 @@ class Host:
         run("ip", "-n", world.wire, "link", "set", self.port, "master", "wire", "up")
         run("ip", "-n", self.netns, "addr", "add", self.address + "/24", "dev", "eth0")
         run("ip", "-n", self.netns, "link", "set", "eth0", "up")
+
+    @contextlib.contextmanager
+    def here(self):
+        """This thread is on the host: what it connects or listens from now on is there for good."""
+        libc = ctypes.CDLL(None, use_errno=True)
+        with open("/proc/thread-self/ns/net") as back, \
+                open(f"/run/netns/{self.netns}") as there:
+            if libc.setns(there.fileno(), 0x40000000):  # CLONE_NEWNET
+                raise OSError(ctypes.get_errno(), "setns")
+            try:
+                yield self
+            finally:
+                if libc.setns(back.fileno(), 0x40000000):
+                    raise OSError(ctypes.get_errno(), "setns")
 
     def cut_off(self):
         run("ip", "-n", self.world.wire, "link", "set", self.port, "down")
