@@ -399,6 +399,7 @@ enum err admin_account_show(struct admin_call *c)
         json_decref(j);
         return admin_fail_store(c, e, "Reading the account");
     }
+    admin_json_forwarding(c, account.id, j);
     json_object_set_new(j, "id", json_integer((json_int_t)account.id));
     c->outcome->result = j;
     return ERR_OK;

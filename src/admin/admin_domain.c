@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// domain add, list, remove.
+// domain add, list, remove; domain alias add, list, remove.
 #include "admin/admin_internal.h"
 #include "base/utf8.h"
+#include "store/route.h"
 
 #include "base/banned.h"
 
-// The argument "domain" in the spelling the directory keeps: as the right half of an address.
-static enum err domain_arg(struct admin_call *c, struct span *out)
+enum err admin_domain(struct admin_call *c, const char *name, struct span *out)
 {
-    struct span given = admin_text(c, "domain"), address;
+    struct span given = admin_text(c, name), address;
     const char *reason = NULL;
     char text[300];
 
@@ -47,7 +47,7 @@ enum err admin_domain_add(struct admin_call *c)
 {
     struct actor by = admin_actor(ACTOR_ADMIN);
     struct span domain;
-    enum err e = domain_arg(c, &domain);
+    enum err e = admin_domain(c, "domain", &domain);
 
     if (e != ERR_OK) {
         return e;
@@ -63,7 +63,7 @@ enum err admin_domain_remove(struct admin_call *c)
 {
     struct actor by = admin_actor(ACTOR_ADMIN);
     struct span domain;
-    enum err e = domain_arg(c, &domain);
+    enum err e = admin_domain(c, "domain", &domain);
 
     if (e != ERR_OK) {
         return e;
@@ -75,9 +75,10 @@ enum err admin_domain_remove(struct admin_call *c)
     }
     if (e == ERR_DENIED) {
         return admin_fail(c, e,
-                          "The domain \"%.*s\" still has accounts. See: mailkeep account list "
-                          "%.*s; remove or rename them first.",
-                          SPAN_ARG(domain), SPAN_ARG(domain));
+                          "The domain \"%.*s\" still has accounts, aliases or other names. See: "
+                          "mailkeep account list %.*s, mailkeep alias list %.*s, mailkeep domain "
+                          "alias list; remove them first.",
+                          SPAN_ARG(domain), SPAN_ARG(domain), SPAN_ARG(domain));
     }
     return e == ERR_OK ? domain_done(c, domain) : admin_fail_store(c, e, "Removing the domain");
 }
@@ -107,5 +108,82 @@ enum err admin_domain_list(struct admin_call *c)
     }
     json_decref(l.items);
     c->outcome->result = json_pack("{s:I}", "domains", (json_int_t)count);
+    return e;
+}
+
+// ---- other names --------------------------------------------------------------------------------
+
+static enum err alias_done(struct admin_call *c, struct span domain, struct span target)
+{
+    c->outcome->result = json_pack("{s:o, s:o}", "domain", admin_json_text(domain), "target",
+                                   admin_json_text(target));
+    return ERR_OK;
+}
+
+enum err admin_domain_alias_add(struct admin_call *c)
+{
+    struct actor by = admin_actor(ACTOR_ADMIN);
+    struct span domain, target;
+    enum err e = admin_domain(c, "domain", &domain);
+
+    e = e == ERR_OK ? admin_domain(c, "target", &target) : e;
+    if (e != ERR_OK) {
+        return e;
+    }
+    e = route_domain_alias_set(c->admin->store, &by, domain, target);
+    if (e == ERR_EXISTS) {
+        return admin_fail(c, e,
+                          "\"%.*s\" is a domain of its own here. To make it another name of "
+                          "\"%.*s\", remove it first: mailkeep domain remove %.*s",
+                          SPAN_ARG(domain), SPAN_ARG(target), SPAN_ARG(domain));
+    }
+    if (e == ERR_NOT_FOUND) {
+        return admin_fail(c, e,
+                          "There is no domain \"%.*s\" that could get another name. All domains: "
+                          "mailkeep domain list",
+                          SPAN_ARG(target));
+    }
+    return e == ERR_OK ? alias_done(c, domain, target) : admin_fail_store(c, e, "Adding the name");
+}
+
+enum err admin_domain_alias_remove(struct admin_call *c)
+{
+    struct actor by = admin_actor(ACTOR_ADMIN);
+    struct span domain;
+    enum err e = admin_domain(c, "domain", &domain);
+
+    if (e != ERR_OK) {
+        return e;
+    }
+    e = route_domain_alias_set(c->admin->store, &by, domain, SPAN(""));
+    if (e == ERR_NOT_FOUND) {
+        return admin_fail(c, e,
+                          "\"%.*s\" is no other name of a domain. All of them: mailkeep domain "
+                          "alias list",
+                          SPAN_ARG(domain));
+    }
+    return e == ERR_OK ? domain_done(c, domain) : admin_fail_store(c, e, "Removing the name");
+}
+
+static bool alias_collect(void *arg, struct span domain, struct span target)
+{
+    struct domain_lister *l = arg;
+
+    return json_array_append_new(l->items,
+                                 json_pack("{s:o, s:o}", "domain", admin_json_text(domain),
+                                           "target", admin_json_text(target))) == 0;
+}
+
+enum err admin_domain_alias_list(struct admin_call *c)
+{
+    struct domain_lister l = {c, json_array()};
+    enum err e = route_domain_alias_list(c->admin->store, alias_collect, &l);
+    size_t count = json_array_size(l.items);
+
+    for (size_t i = 0; i < count && e == ERR_OK; i++) {
+        e = admin_item(c, json_incref(json_array_get(l.items, i)));
+    }
+    json_decref(l.items);
+    c->outcome->result = json_pack("{s:I}", "names", (json_int_t)count);
     return e;
 }

@@ -52,6 +52,13 @@ struct actor admin_actor(enum actor_kind kind);
 // The argument `name` as an address in its one spelling. Without a domain it gets the only domain
 // there is. On an error the sentence is set.
 enum err admin_address(struct admin_call *c, const char *name, struct span *out);
+// The domain that an address given without one gets; empty: there are none or several.
+struct span admin_only_domain(struct admin_call *c);
+// The argument `name` as a domain, in the spelling the directory keeps. On an error the sentence is
+// set.
+enum err admin_domain(struct admin_call *c, const char *name, struct span *out);
+// Sets the sentence about an account that is not there, with the nearest name.
+enum err admin_no_account(struct admin_call *c, struct span name);
 // The account of the argument "account"; a name that is nearly one is suggested.
 enum err admin_account(struct admin_call *c, struct account *out);
 // Sets the sentence about a mailbox that is not there, with the nearest name.
@@ -60,8 +67,13 @@ enum err admin_no_mailbox(struct admin_call *c, struct view *v, struct span name
 // than 254 bytes are max + 1 apart.
 unsigned admin_distance(struct span a, struct span b, unsigned max);
 
+// admin_route.c: adds "forward" and "forward_keeps_copy" when its mail is forwarded.
+void admin_json_forwarding(struct admin_call *c, account_id account, json_t *into);
+
 // The operations, one file each noun.
-admin_fn admin_domain_add, admin_domain_list, admin_domain_remove;
+admin_fn admin_domain_add, admin_domain_list, admin_domain_remove, admin_domain_alias_add,
+    admin_domain_alias_list, admin_domain_alias_remove, admin_domain_catch_all;
+admin_fn admin_alias_add, admin_alias_list, admin_alias_remove, admin_account_forward;
 admin_fn admin_account_add, admin_account_batch, admin_account_list, admin_account_show,
     admin_account_passwd, admin_account_rename, admin_account_suspend, admin_account_resume,
     admin_account_remove, admin_account_quota;

@@ -98,7 +98,7 @@ static bool count_domain(void *arg, struct span domain, uint64_t accounts)
     return o->count < 2;
 }
 
-static struct span only_domain(struct admin_call *c)
+struct span admin_only_domain(struct admin_call *c)
 {
     struct only_domain o = {.arena = &c->arena};
 
@@ -119,7 +119,7 @@ enum err admin_address(struct admin_call *c, const char *name, struct span *out)
     if (given.n == 0) {
         return admin_fail(c, ERR_INVALID, "Which account? Give an address, like anna@example.org.");
     }
-    enum err e = directory_name_check(&c->arena, given, only_domain(c), out, &reason);
+    enum err e = directory_name_check(&c->arena, given, admin_only_domain(c), out, &reason);
 
     if (e == ERR_INVALID) {
         return admin_fail(c, e, "\"%.*s\" cannot be an address: %s.", SPAN_ARG(given),
@@ -130,7 +130,7 @@ enum err admin_address(struct admin_call *c, const char *name, struct span *out)
 
 // ---- accounts -----------------------------------------------------------------------------------
 
-static enum err no_account(struct admin_call *c, struct span name)
+enum err admin_no_account(struct admin_call *c, struct span name)
 {
     struct nearest n = {.wanted = name, .distance = NEAR_STEPS + 1};
 
@@ -163,7 +163,7 @@ enum err admin_account(struct admin_call *c, struct account *out)
     }
     e = directory_account_by_name(c->admin->store, name, &c->arena, out);
     if (e == ERR_NOT_FOUND) {
-        return no_account(c, name);
+        return admin_no_account(c, name);
     }
     return e == ERR_OK ? e : admin_fail_store(c, e, "Looking up the account");
 }

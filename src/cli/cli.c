@@ -279,20 +279,20 @@ int cli_call(struct cli *c, const char *command, json_t *args, json_t **out_json
 
 // ---- which command ------------------------------------------------------------------------------
 
-// The row whose one or two words stand at the front; *out_words says how many.
+// The row whose words, at most three, stand at the front; *out_words says how many.
 static const struct cli_command *find_command(int argc, char **argv, int *out_words)
 {
-    char two[64];
     const struct cli_command *row = NULL;
 
-    if (argc > 1) {
-        snprintf(two, sizeof(two), "%s %s", argv[0], argv[1]);
-        row = find_row(two);
-        *out_words = 2;
-    }
-    if (!row && argc > 0) {
-        row = find_row(argv[0]);
-        *out_words = 1;
+    for (int words = argc < 3 ? argc : 3; words > 0 && !row; words--) {
+        char name[100] = "";
+        size_t n = 0;
+
+        for (int i = 0; i < words && n < sizeof(name); i++) {
+            n += (size_t)snprintf(name + n, sizeof(name) - n, "%s%s", i ? " " : "", argv[i]);
+        }
+        row = find_row(name);
+        *out_words = words;
     }
     return row;
 }

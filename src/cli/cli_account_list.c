@@ -65,6 +65,21 @@ int cli_account_list(struct cli *c, int argc, char **argv)
     return code;
 }
 
+static void print_forwarding(const json_t *a)
+{
+    const json_t *list = json_object_get(a, "forward");
+    char plain[300];
+
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        printf("%s%s", i > 0 ? ", " : "Forwarded:  ",
+               cli_plain(json_string_value(json_array_get(list, i)), plain, sizeof(plain)));
+    }
+    if (json_array_size(list) > 0) {
+        printf(json_is_true(json_object_get(a, "forward_keeps_copy")) ? " (a copy is kept)\n"
+                                                                      : " (no copy is kept)\n");
+    }
+}
+
 static void print_account(const json_t *a)
 {
     struct cli_size size;
@@ -84,6 +99,7 @@ static void print_account(const json_t *a)
         printf(" of %s", limit_text(a, "bytes_max", &size));
     }
     printf("\nChanges:    %llu\n", (unsigned long long)cli_get_number(a, "changes"));
+    print_forwarding(a);
 }
 
 int cli_account_show(struct cli *c, int argc, char **argv)

@@ -13,6 +13,8 @@ cli_fn cli_config_default; //
 cli_fn cli_config_manual;  // not in the table's help: makes mailkeep.conf(5)
 
 cli_fn cli_domain_add, cli_domain_list, cli_domain_remove; // cli_domain.c
+cli_fn cli_alias_add, cli_alias_list, cli_alias_remove, cli_domain_catch_all, cli_domain_alias_add,
+    cli_domain_alias_list, cli_domain_alias_remove, cli_account_forward; // cli_route.c
 cli_fn cli_account_add, cli_account_passwd, cli_account_rename, cli_account_suspend,
     cli_account_resume, cli_account_remove, cli_account_quota; // cli_account.c
 cli_fn cli_account_list, cli_account_show;                     // cli_account_list.c

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// mailkeep log: an account's change log in plain words.
+// mailkeep log: an account's change log, or the server's, in plain words.
 #include <stdio.h>
 
 #include "base/clock.h"
@@ -55,12 +55,14 @@ int cli_log(struct cli *c, int argc, char **argv)
     const char *since = cli_option(&argc, argv, "--since");
     const char *last = cli_option(&argc, argv, "--last");
     bool follow = cli_flag(&argc, argv, "--follow") || cli_flag(&argc, argv, "-f");
-    int code = cli_words_check(c, &argc, argv, 1, 1);
+    bool server = cli_flag(&argc, argv, "--server");
+    int code = cli_words_check(c, &argc, argv, !server, !server);
 
     if (code != CLI_OK) {
         return code;
     }
-    json_t *args = json_pack("{s:s, s:b}", "account", argv[1], "follow", follow);
+    json_t *args = json_pack("{s:s, s:b, s:b}", "account", server ? "" : argv[1], "server", server,
+                             "follow", follow);
 
     code = add_start(c, since, last, args);
     if (code != CLI_OK) {
