@@ -20,6 +20,7 @@
 #include "ipc/control_frame.h"
 #include "ipc/data_lock.h"
 #include "keep/keep_store.h"
+#include "queue/queue.h"
 
 #include "base/banned.h"
 
@@ -164,10 +165,26 @@ static bool lock(int fd, const char *data_dir)
     return false;
 }
 
+// Nothing is sent without a server: the queue's limits do not matter.
+static enum err serve_opened(int fd, const struct settings *s, const struct keep_store *k)
+{
+    struct queue_options o;
+    struct admin admin;
+
+    keep_store_admin(s, k, &admin);
+    queue_options_default(&o);
+    enum err e = queue_open(k->engine, &o, &admin.queue);
+
+    if (e == ERR_OK) {
+        serve(fd, &admin);
+        queue_close(admin.queue);
+    }
+    return e;
+}
+
 static void child_run(int fd, const struct settings *s, const char *data_dir)
 {
     struct keep_store k = {.engine = NULL};
-    struct admin admin;
     struct buf why;
 
     // The terminal's Ctrl-C reaches the parent; we notice that it is gone and end in order.
@@ -181,10 +198,10 @@ static void child_run(int fd, const struct settings *s, const char *data_dir)
     enum err e = keep_store_open(s, &k, &why);
 
     if (e == ERR_OK) {
-        keep_store_admin(s, &k, &admin);
-        serve(fd, &admin);
+        e = serve_opened(fd, s, &k);
         keep_store_close(&k);
-    } else {
+    }
+    if (e != ERR_OK) {
         buf_put_byte(&why, '\0');
         char text[1400];
 

@@ -135,6 +135,7 @@ static struct admin admin_of(struct keep *k)
     keep_store_admin(k->settings, &k->opened, &a);
     // The domain takes a restart; the settings of the start live as long as the process.
     a.default_domain = conf_value_text(k->start.settings, SETTING_DEFAULT_DOMAIN);
+    a.queue = k->mail.queue;
     a.add_status = add_status;
     a.end_sessions = end_sessions;
     a.arg = k;

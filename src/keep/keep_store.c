@@ -38,7 +38,6 @@ enum err keep_store_open(const struct settings *s, struct keep_store *out, struc
 {
     struct keep_store k = {.engine = NULL};
     struct store_options o;
-    struct queue_options q;
     enum err e = open_engine(s, &k.engine, why);
 
     if (e != ERR_OK) {
@@ -49,12 +48,8 @@ enum err keep_store_open(const struct settings *s, struct keep_store *out, struc
     o.message_bytes_max = conf_value_bytes(s, SETTING_MESSAGE_MAX);
     o.mailboxes_max = (uint32_t)conf_value_count(s, SETTING_MAILBOXES_MAX);
     e = store_open(k.engine, &o, &k.store);
-    if (e == ERR_OK) {
-        queue_options_default(&q);
-        e = queue_open(k.engine, &q, &k.queue);
-    }
     if (e != ERR_OK) {
-        keep_store_close(&k);
+        engine_close(k.engine);
         return e;
     }
     *out = k;
@@ -63,7 +58,6 @@ enum err keep_store_open(const struct settings *s, struct keep_store *out, struc
 
 void keep_store_close(struct keep_store *k)
 {
-    queue_close(k->queue);
     store_close(k->store);
     engine_close(k->engine);
     *k = (struct keep_store){.engine = NULL};
@@ -82,7 +76,6 @@ void keep_store_admin(const struct settings *s, const struct keep_store *k, stru
 {
     *out = (struct admin){
         .store = k->store,
-        .queue = k->queue,
         .password_params = keep_password_params(s),
         .default_domain = conf_value_text(s, SETTING_DEFAULT_DOMAIN),
         .quota_bytes = conf_value_bytes(s, SETTING_QUOTA_BYTES),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Opens the engine, the store and the queue as the settings say: for keep, and for commands that
+// Opens the engine and the store as the settings say: for keep, and for commands that
 // run without a server. The data directory's lock is the caller's affair. One thread; blocks.
 #ifndef KEEP_KEEP_STORE_H
 #define KEEP_KEEP_STORE_H
@@ -11,7 +11,6 @@
 struct keep_store {
     struct engine *engine;
     struct store *store;
-    struct queue *queue;
 };
 
 // `why` gets a line for the operator: what recovery did, or what is wrong. Errors: see
@@ -19,7 +18,7 @@ struct keep_store {
 enum err keep_store_open(const struct settings *s, struct keep_store *out, struct buf *why);
 void keep_store_close(struct keep_store *k);
 struct password_params keep_password_params(const struct settings *s);
-// What admin operations need; without add_status, which only a server has. The settings must stay.
+// What admin operations need, but for the queue and what only a server has. The settings must stay.
 void keep_store_admin(const struct settings *s, const struct keep_store *k, struct admin *out);
 
 #endif
