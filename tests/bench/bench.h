@@ -16,7 +16,7 @@ struct options {
     int port, connections, first_user, users, watchers, trials, batch, range, settle_ms;
     long count, size;
     double seconds;
-    int smtp_port, recipients;
+    int smtp_port, recipients, slow;
     bool drop_caches, lmtp;
 };
 extern struct options opt;

@@ -140,9 +140,51 @@ static void smtp_read(struct smtp_run *run, struct smtp_conn *c)
     }
 }
 
-static void smtp_run_all(struct smtp_run *run)
+// Clients beside those that count: each sends a byte a second of a command that never ends.
+struct slow {
+    int *fds;
+    double next;
+    long lost;
+};
+
+static void slow_start(struct slow *s)
+{
+    s->fds = calloc((size_t)opt.slow + 1, sizeof *s->fds);
+    if (!s->fds)
+        fail("out of memory");
+    for (int i = 0; i < opt.slow; i++)
+        s->fds[i] = smtp_connect();
+    s->next = now();
+}
+
+static void slow_go_on(struct slow *s)
+{
+    if (now() < s->next)
+        return;
+    s->next += 1;
+    for (int i = 0; i < opt.slow; i++)
+        if (s->fds[i] >= 0 && send(s->fds[i], "N", 1, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 &&
+            errno != EAGAIN) {
+            close(s->fds[i]);
+            s->fds[i] = -1;
+            s->lost++;
+        }
+}
+
+static void slow_end(struct slow *s)
+{
+    for (int i = 0; i < opt.slow; i++)
+        if (s->fds[i] >= 0)
+            close(s->fds[i]);
+    free(s->fds);
+    if (opt.slow)
+        row_value("smtp_slow_sent_away", "1", (double)s->lost);
+}
+
+static void smtp_run_all(struct smtp_run *run, struct slow *slow)
 {
     int ep = epoll_create1(EPOLL_CLOEXEC), open = opt.connections;
+    double heard = now();
     for (int k = 0; k < opt.connections; k++) {
         struct epoll_event e = {.events = EPOLLIN, .data.u32 = (uint32_t)k};
         run->conns[k] = (struct smtp_conn){.fd = smtp_connect(), .awaited = 1};
@@ -151,8 +193,10 @@ static void smtp_run_all(struct smtp_run *run)
     }
     while (open > 0) {
         struct epoll_event events[64];
-        int n = epoll_wait(ep, events, 64, 60000);
-        if (n == 0)
+        int n = epoll_wait(ep, events, 64, 1000);
+        slow_go_on(slow);
+        heard = n > 0 ? now() : heard;
+        if (now() > heard + 60)
             fail("SMTP: no answer for 60 s");
         for (int i = 0; i < n; i++) {
             struct smtp_conn *c = &run->conns[events[i].data.u32];
@@ -217,16 +261,21 @@ void measure_smtp(void)
     for (int u = 0; u < opt.users; u++)
         readers[u] = conn_open(opt.first_user + u);
     long before = in_mailboxes(readers);
+    struct slow slow = {0};
+    slow_start(&slow);
     struct row r = row_begin();
     double all_at;
-    smtp_run_all(&run);
+    smtp_run_all(&run, &slow);
     double accepted_at = now();
     const char *wrong = wait_for_all(readers, before + opt.count * opt.recipients, &all_at);
     const char *kind = opt.lmtp ? "lmtp" : "smtp";
-    char name[60];
-    snprintf(name, sizeof name, "%s_c%d_r%d", kind, opt.connections, opt.recipients);
+    char name[80], beside[30] = "";
+    if (opt.slow)
+        snprintf(beside, sizeof beside, "_slow%d", opt.slow);
+    snprintf(name, sizeof name, "%s_c%d_r%d%s", kind, opt.connections, opt.recipients, beside);
     row_end(&r, name, "msg/s", (double)opt.count / (all_at - r.t0), &run.latency, wrong);
-    snprintf(name, sizeof name, "%s_yes_c%d_r%d", kind, opt.connections, opt.recipients);
+    slow_end(&slow);
+    snprintf(name, sizeof name, "%s_yes_c%d_r%d%s", kind, opt.connections, opt.recipients, beside);
     row_value(name, "msg/s", (double)opt.count / (accepted_at - r.t0));
     for (int u = 0; u < opt.users; u++)
         conn_close(readers[u]);

@@ -42,7 +42,8 @@ static const struct {
     {"mixed", measure_mixed, "a mixed day of --connections clients for --seconds"},
     {"big", measure_big, "a mailbox of --count messages; --only open,fetch,search,resync,change"},
     {"smtp", measure_smtp,
-     "--count messages to --recipients of --users each over --connections; --lmtp"},
+     "--count messages to --recipients of --users each over --connections; --lmtp; --slow N "
+     "others"},
     {"idle", measure_idle, "--watchers in IDLE over --users accounts; memory and latency"},
 };
 
@@ -69,24 +70,38 @@ enum {
     O_SETTLE,
     O_SMTP_PORT,
     O_RECIPIENTS,
+    O_SLOW,
     O_DOMAIN,
     O_LMTP,
     O_DROP
 };
-static const struct option long_options[] = {
-    {"label", 1, 0, O_LABEL},         {"host", 1, 0, O_HOST},
-    {"port", 1, 0, O_PORT},           {"user", 1, 0, O_USER},
-    {"password", 1, 0, O_PASSWORD},   {"box", 1, 0, O_BOX},
-    {"pid-command", 1, 0, O_PID},     {"restart-command", 1, 0, O_RESTART},
-    {"only", 1, 0, O_ONLY},           {"connections", 1, 0, O_CONNECTIONS},
-    {"first-user", 1, 0, O_FIRST},    {"users", 1, 0, O_USERS},
-    {"watchers", 1, 0, O_WATCHERS},   {"trials", 1, 0, O_TRIALS},
-    {"batch", 1, 0, O_BATCH},         {"range", 1, 0, O_RANGE},
-    {"count", 1, 0, O_COUNT},         {"size", 1, 0, O_SIZE},
-    {"seconds", 1, 0, O_SECONDS},     {"settle-ms", 1, 0, O_SETTLE},
-    {"smtp-port", 1, 0, O_SMTP_PORT}, {"recipients", 1, 0, O_RECIPIENTS},
-    {"domain", 1, 0, O_DOMAIN},       {"lmtp", 0, 0, O_LMTP},
-    {"drop-caches", 0, 0, O_DROP},    {0, 0, 0, 0}};
+static const struct option long_options[] = {{"label", 1, 0, O_LABEL},
+                                             {"host", 1, 0, O_HOST},
+                                             {"port", 1, 0, O_PORT},
+                                             {"user", 1, 0, O_USER},
+                                             {"password", 1, 0, O_PASSWORD},
+                                             {"box", 1, 0, O_BOX},
+                                             {"pid-command", 1, 0, O_PID},
+                                             {"restart-command", 1, 0, O_RESTART},
+                                             {"only", 1, 0, O_ONLY},
+                                             {"connections", 1, 0, O_CONNECTIONS},
+                                             {"first-user", 1, 0, O_FIRST},
+                                             {"users", 1, 0, O_USERS},
+                                             {"watchers", 1, 0, O_WATCHERS},
+                                             {"trials", 1, 0, O_TRIALS},
+                                             {"batch", 1, 0, O_BATCH},
+                                             {"range", 1, 0, O_RANGE},
+                                             {"count", 1, 0, O_COUNT},
+                                             {"size", 1, 0, O_SIZE},
+                                             {"seconds", 1, 0, O_SECONDS},
+                                             {"settle-ms", 1, 0, O_SETTLE},
+                                             {"smtp-port", 1, 0, O_SMTP_PORT},
+                                             {"recipients", 1, 0, O_RECIPIENTS},
+                                             {"slow", 1, 0, O_SLOW},
+                                             {"domain", 1, 0, O_DOMAIN},
+                                             {"lmtp", 0, 0, O_LMTP},
+                                             {"drop-caches", 0, 0, O_DROP},
+                                             {0, 0, 0, 0}};
 
 static _Noreturn void usage(void)
 {
@@ -130,6 +145,7 @@ static bool number_option(int o, long v)
               : o == O_SETTLE      ? &opt.settle_ms
               : o == O_SMTP_PORT   ? &opt.smtp_port
               : o == O_RECIPIENTS  ? &opt.recipients
+              : o == O_SLOW        ? &opt.slow
                                    : NULL;
     if (v <= 0)
         fail("an option wants a number above 0");
