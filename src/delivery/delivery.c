@@ -111,7 +111,9 @@ struct run {
     struct resolution to;
     struct incoming *incoming; // as it is kept here
     struct incoming *leaving;  // as it leaves: without Return-Path
+    bool *done;                // by group_of: something of it is durable
     bool is_retry;             // it comes from the queue, which tries again itself
+    bool is_held;              // it is to wait in the queue
 };
 
 // Bounces of forwarded mail come back to a rewritten address of ours (srs.h).
@@ -341,10 +343,18 @@ static struct delivery_recipient *recipient_of(struct run *r, const struct resol
     return &r->env->recipients[t->recipient];
 }
 
+// What the client takes for one thing: a recipient where it hears of each, else the whole.
+static bool *group_of(struct run *r, const struct resolve_target *t)
+{
+    return &r->done[r->env->one_answer ? 0 : t->recipient];
+}
+
 static void settle(struct run *r, const struct resolve_target *t, enum err e)
 {
     if (e != ERR_OK) {
         recipient_of(r, t)->answer = answer_of(e);
+    } else {
+        *group_of(r, t) = true;
     }
 }
 
@@ -377,20 +387,56 @@ static enum err list_accounts(struct run *r, struct delivery_target **targets,
     return e;
 }
 
-// Others have their copy already, and a second try of all would double it: this one is tried again
-// from the queue.
-static enum err queue_here(struct run *r, const struct resolve_target *t)
+// From the queue it is tried here later.
+static enum err queue_here(struct run *r, const struct resolve_target **targets, size_t n)
 {
-    struct queue_recipient q = {.address = t->address, .destination = SPAN(DELIVERY_HERE)};
-    enum err e = r->leaving ? ERR_OK : take_in(r, false, &r->leaving);
+    struct queue_recipient *q = arena_zalloc(&r->arena, n, sizeof(*q));
+    enum err e = q ? ERR_OK : ERR_NOMEM;
 
-    return e == ERR_OK ? submit(r, SPAN(""), &q, 1) : e;
+    for (size_t i = 0; i < n && e == ERR_OK; i++) {
+        const struct delivery_recipient *from = recipient_of(r, targets[i]);
+
+        q[i] = (struct queue_recipient){.address = targets[i]->address,
+                                        .destination = SPAN(DELIVERY_HERE),
+                                        .orcpt = from->orcpt,
+                                        .notify = from->notify,
+                                        .due_ms = r->env->hold_until_ms};
+    }
+    if (e == ERR_OK && !r->leaving) {
+        e = take_in(r, false, &r->leaving);
+    }
+    return e == ERR_OK ? submit(r, SPAN(""), q, n) : e;
+}
+
+// Others of the group have their copy already, and a second try of all would double it: these are
+// tried again from the queue.
+static void settle_failed(struct run *r, const struct delivery_target *targets,
+                          const struct resolve_target **from, size_t n)
+{
+    size_t waiting = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        enum err e = targets[i].result;
+        bool can_wait = !r->is_retry && (r->env->is_ours || *group_of(r, from[i]));
+
+        if (e != ERR_OK && e != ERR_LIMIT && can_wait) {
+            from[waiting++] = from[i];
+        } else {
+            settle(r, from[i], e);
+        }
+    }
+    enum err e = waiting ? queue_here(r, from, waiting) : ERR_OK;
+
+    for (size_t i = 0; i < waiting; i++) {
+        settle(r, from[i], e);
+    }
 }
 
 static enum err deliver_here(struct run *r)
 {
+    struct span said = r->env->device.n ? r->env->device : r->env->verdict;
     struct actor by = {.kind = ACTOR_DELIVERY,
-                       .device = span_first(r->env->device, 64),
+                       .device = span_first(said, 64),
                        .origin = span_first(r->env->sender, 128)};
     struct delivery_target *targets;
     const struct resolve_target **from;
@@ -400,14 +446,20 @@ static enum err deliver_here(struct run *r)
     if (e != ERR_OK || n == 0) {
         return e;
     }
+    if (r->is_held) {
+        e = queue_here(r, from, n);
+        for (size_t i = 0; i < n; i++) {
+            settle(r, from[i], e);
+        }
+        return ERR_OK;
+    }
     store_deliver(r->d->store, &by, r->incoming, targets, n);
     for (size_t i = 0; i < n; i++) {
-        e = targets[i].result;
-        if (e != ERR_OK && e != ERR_LIMIT && !r->is_retry && (r->to.count > 1 || r->env->is_ours)) {
-            e = queue_here(r, from[i]);
+        if (targets[i].result == ERR_OK) {
+            settle(r, from[i], ERR_OK);
         }
-        settle(r, from[i], e);
     }
+    settle_failed(r, targets, from, n);
     return ERR_OK;
 }
 
@@ -468,9 +520,10 @@ static enum err send_group(struct run *r, size_t start, bool *done)
 
         if (!done[i] && same_group(first, t)) {
             done[i] = true;
-            settle(r, t, loops ? ERR_OK : e);
             if (loops) {
                 recipient_of(r, t)->answer = looping;
+            } else {
+                settle(r, t, e);
             }
         }
     }
@@ -494,12 +547,12 @@ static enum err send_away(struct run *r)
 
 static enum err take_bodies(struct run *r)
 {
-    bool here = false, away = false;
+    bool here = false, away = false, held = r->is_held;
     enum err e = ERR_OK;
 
     for (size_t i = 0; i < r->to.count; i++) {
-        here |= r->to.targets[i].account != 0;
-        away |= r->to.targets[i].account == 0;
+        here |= r->to.targets[i].account && !held;
+        away |= !r->to.targets[i].account || held;
     }
     if (here) {
         e = take_in(r, true, &r->incoming);
@@ -510,7 +563,8 @@ static enum err take_bodies(struct run *r)
     return e;
 }
 
-// What is tried again here was forwarded the first time.
+// What is tried again here was forwarded the first time. Where nothing is left, it had a reason
+// that the mail could not go on from there.
 static void leave_accounts(struct resolution *to)
 {
     size_t n = 0;
@@ -520,7 +574,66 @@ static void leave_accounts(struct resolution *to)
             to->targets[n++] = to->targets[i];
         }
     }
+    if (n == 0 && to->verdicts[0] == RESOLVE_OK) {
+        to->verdicts[0] = RESOLVE_LOOP;
+    }
     to->count = n;
+}
+
+// A recipient that leads only to where another leads is as well off as that one: nothing of it is
+// lost when all that could not be done is done again.
+static enum err settle_followers(struct run *r)
+{
+    bool *leads = arena_zalloc(&r->arena, r->env->count, sizeof(bool));
+    const struct delivery_answer *bad = NULL;
+
+    if (!leads) {
+        return ERR_NOMEM;
+    }
+    for (size_t i = 0; i < r->to.count; i++) {
+        leads[r->to.targets[i].recipient] = true;
+    }
+    for (size_t i = 0; i < r->env->count && !bad; i++) {
+        const struct delivery_answer *a = &r->env->recipients[i].answer;
+
+        bad = a->outcome == DELIVERY_TEMPORARY ? a : NULL;
+    }
+    for (size_t i = 0; i < r->env->count && bad; i++) {
+        struct delivery_answer *a = &r->env->recipients[i].answer;
+
+        if (!leads[i] && a->outcome == DELIVERY_ACCEPTED) {
+            *a = *bad;
+        }
+    }
+    return ERR_OK;
+}
+
+// The client hears that the message was taken: who sent it must be told of those that it is not
+// delivered to, or wait for those that could not be asked now.
+static enum err settle_rest(struct run *r)
+{
+    struct queue_recipient *q = arena_zalloc(&r->arena, r->env->count, sizeof(*q));
+    size_t n = 0;
+    enum err e = q ? ERR_OK : ERR_NOMEM;
+
+    for (size_t i = 0; i < r->env->count && e == ERR_OK; i++) {
+        const struct delivery_recipient *to = &r->env->recipients[i];
+
+        if (to->answer.outcome != DELIVERY_ACCEPTED) {
+            q[n++] = (struct queue_recipient){.address = to->address,
+                                              .destination = SPAN(DELIVERY_HERE),
+                                              .orcpt = to->orcpt,
+                                              .notify = to->notify};
+        }
+    }
+    if (e == ERR_OK && n && !r->leaving) {
+        e = take_in(r, false, &r->leaving);
+    }
+    e = e == ERR_OK && n ? submit(r, SPAN(""), q, n) : e;
+    for (size_t i = 0; i < r->env->count && e == ERR_OK; i++) {
+        r->env->recipients[i].answer = accepted;
+    }
+    return e;
 }
 
 static enum err run_all(struct run *r)
@@ -533,19 +646,32 @@ static enum err run_all(struct run *r)
     if (r->is_retry) {
         leave_accounts(&r->to);
     }
+    r->done = arena_zalloc(&r->arena, r->env->count + 1, sizeof(bool));
+    if (!r->done) {
+        return ERR_NOMEM;
+    }
     set_verdicts(r);
     e = take_bodies(r);
-    if (e != ERR_OK) {
-        return e;
+    if (e == ERR_OK) {
+        e = send_away(r);
     }
-    e = send_away(r);
-    return e == ERR_OK ? deliver_here(r) : e;
+    if (e == ERR_OK) {
+        e = deliver_here(r);
+    }
+    if (e == ERR_OK) {
+        e = settle_followers(r);
+    }
+    return e == ERR_OK && r->done[0] && r->env->one_answer && !r->is_retry ? settle_rest(r) : e;
 }
 
 static enum err run_once(struct delivery *d, struct delivery_envelope *env,
                          const struct delivery_message *m, bool is_retry)
 {
-    struct run r = {.d = d, .env = env, .message = m, .is_retry = is_retry};
+    struct run r = {.d = d,
+                    .env = env,
+                    .message = m,
+                    .is_retry = is_retry,
+                    .is_held = !is_retry && env->hold_until_ms > clock_real_ms()};
 
     arena_init(&r.arena, ARENA_BYTES_MAX);
     enum err e = run_all(&r);

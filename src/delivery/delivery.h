@@ -57,7 +57,9 @@ struct delivery_envelope {
     bool allow_remote;    // may go to other servers: it was submitted, or comes from a trusted host
     bool is_suspect;      // goes to Junk instead of INBOX
     bool is_ours;         // written here: what fails for now waits in the queue, nobody else tries
-    int64_t hold_until_ms; // since 1970; 0: at once
+    bool one_answer;      // the client hears one answer for all recipients (SMTP)
+    int64_t hold_until_ms; // since 1970; 0: at once. Also mail for here waits in the queue
+    struct span verdict; // of the checks on the message, in words, for the change log; may be empty
     struct delivery_recipient *recipients;
     size_t count;
 };
@@ -76,7 +78,9 @@ struct delivery_message {
 enum err delivery_check(struct delivery *d, const struct delivery_envelope *env, uint64_t bytes,
                         struct delivery_recipient *r);
 
-// Delivers. Sets the answer of every recipient, also on an error (then all are TEMPORARY).
+// Delivers. Sets the answer of every recipient, also on an error (then all are TEMPORARY). Where
+// one answer is for all and some could be delivered, the others wait in the queue (TEMPORARY
+// becomes ACCEPTED), and senders are told of those that are refused.
 enum err delivery_run(struct delivery *d, struct delivery_envelope *env,
                       const struct delivery_message *m);
 

@@ -11,6 +11,8 @@ static struct bench *const b = &bench;
 static struct queue *queue;
 static struct delivery *delivery;
 static const char *text;
+static bool one_answer;
+static int64_t hold_until_ms;
 
 static account_id account(const char *name)
 {
@@ -36,6 +38,8 @@ static int setup(void **state)
     struct span team[] = {SPAN("anna@example.org"), SPAN("bob@example.org"),
                           SPAN("x@elsewhere.example")};
 
+    one_answer = false;
+    hold_until_ms = 0;
     bench_choose(state);
     bench_open(b);
     queue_options_default(&qo);
@@ -66,11 +70,14 @@ static enum err read_text(void *arg, uint64_t offset, size_t n, struct buf *out)
 }
 
 static struct delivery_recipient to[8];
-
 static void run(const char *sender, bool remote, unsigned count, const char *const *recipients)
 {
-    struct delivery_envelope env = {
-        .sender = span_from_str(sender), .allow_remote = remote, .recipients = to, .count = count};
+    struct delivery_envelope env = {.sender = span_from_str(sender),
+                                    .allow_remote = remote,
+                                    .one_answer = one_answer,
+                                    .hold_until_ms = hold_until_ms,
+                                    .recipients = to,
+                                    .count = count};
     struct span all = span_from_str(text);
     struct delivery_message m = {.prefix = SPAN("X-Trace: yes\r\n"),
                                  .read = read_text,
@@ -257,17 +264,23 @@ static void test_check_before_the_message(void **state)
     assert_string_equal(r.answer.enhanced, "5.1.1");
 }
 
-// When one of several cannot be served now, the others' copies stand and this one waits in the
-// queue.
+static void fail_commits(unsigned after)
+{
+    struct engine_memory_faults faults = {.commit_after = after, .commit_error = ERR_UNAVAILABLE};
+
+    engine_memory_set_faults(b->engine, &faults);
+}
+
+// When one of several cannot be served now and the client hears one answer, the others' copies
+// stand and this one waits in the queue.
 static void test_one_of_many_fails(void **state)
 {
-    struct engine_memory_faults faults = {.commit_after = 2, .commit_error = ERR_UNAVAILABLE};
-
     (void)state;
     if (b->is_local) {
         return;
     }
-    engine_memory_set_faults(b->engine, &faults);
+    one_answer = true;
+    fail_commits(2);
     RUN("me@example.net", false, "anna@example.org", "bob@example.org");
     assert_int_equal(to[0].answer.code, 250);
     assert_int_equal(to[1].answer.code, 250);
@@ -275,10 +288,74 @@ static void test_one_of_many_fails(void **state)
     assert_int_equal(messages("bob@example.org", "INBOX"), 0);
     assert_string_equal(queued(), "me@example.net>bob@example.org(local:)[];");
     // One alone: its client tries again.
-    faults.commit_after = 1;
-    engine_memory_set_faults(b->engine, &faults);
+    fail_commits(1);
     RUN("me@example.net", false, "bob@example.org");
     assert_int_equal(to[0].answer.code, 451);
+}
+
+// A client that hears of each keeps the one, and so does whoever leads to the same mailbox.
+static void test_each_has_its_answer(void **state)
+{
+    (void)state;
+    if (b->is_local) {
+        return;
+    }
+    fail_commits(2);
+    RUN("me@example.net", false, "anna@example.org", "bob@example.org", "bob+x@example.org");
+    assert_int_equal(to[0].answer.code, 250);
+    assert_int_equal(to[1].answer.code, 451);
+    assert_int_equal(to[2].answer.code, 451);
+    assert_string_equal(queued(), "");
+}
+
+// All fail: nobody has anything, and the client keeps all.
+static void test_all_of_many_fail(void **state)
+{
+    (void)state;
+    one_answer = true;
+    assert_ok(quota_set(b->store, b->account, &tester, 10, UINT64_MAX));
+    RUN("me@example.net", false, "u1@example.org", "nobody@example.org");
+    assert_int_equal(to[0].answer.code, 452);
+    assert_int_equal(to[1].answer.code, 550);
+    assert_string_equal(queued(), "");
+}
+
+// Found out only now that one does not exist: the message was taken, so the sender is told.
+static void test_the_refused_of_many_are_told_of(void **state)
+{
+    struct delivery_answer a;
+    struct queue_message m = {.sender = SPAN("me@example.net"), .body_bytes = strlen(text)};
+
+    (void)state;
+    one_answer = true;
+    RUN("me@example.net", false, "nobody@example.org", "anna@example.org");
+    assert_int_equal(to[0].answer.code, 250);
+    assert_int_equal(to[1].answer.code, 250);
+    assert_int_equal(messages("anna@example.org", "INBOX"), 1);
+    assert_string_equal(queued(), "me@example.net>nobody@example.org(local:)[];");
+    delivery_again(delivery, &m, SPAN("nobody@example.org"), read_text, NULL, &a);
+    assert_int_equal(a.outcome, DELIVERY_REFUSED);
+    // What has only been forwarded has nothing to do here a second time.
+    delivery_again(delivery, &m, SPAN("away@example.org"), read_text, NULL, &a);
+    assert_int_equal(a.outcome, DELIVERY_REFUSED);
+}
+
+static void test_held_mail_waits(void **state)
+{
+    struct queue_job *job;
+    int64_t next;
+
+    (void)state;
+    hold_until_ms = clock_real_ms() + 3600000;
+    RUN("anna@example.org", true, "bob@example.org", "anna@example.org", "x@elsewhere.example");
+    assert_int_equal(to[0].answer.code, 250);
+    assert_int_equal(messages("bob@example.org", "INBOX"), 0);
+    assert_string_equal(queued(), "anna@example.org>x@elsewhere.example(elsewhere.example)[];"
+                                  "anna@example.org>bob@example.org(local:)[];"
+                                  "anna@example.org>anna@example.org(local:)[];");
+    assert_err(queue_take(queue, clock_real_ms(), &job, &next), ERR_NOT_FOUND);
+    assert_ok(queue_take(queue, hold_until_ms + 1, &job, &next));
+    queue_abandon(queue, job);
 }
 
 int main(void)
@@ -293,6 +370,10 @@ int main(void)
         T(test_suspect_goes_to_junk),
         T(test_check_before_the_message),
         T(test_one_of_many_fails),
+        T(test_each_has_its_answer),
+        T(test_all_of_many_fail),
+        T(test_the_refused_of_many_are_told_of),
+        T(test_held_mail_waits),
     };
 
     return BENCH_RUN("delivery", tests);
