@@ -186,6 +186,26 @@ SETTING(RELAY_CA_FILE, relay_ca_file, TEXT, "", 0, 4000, START,
         "File with the certificates (PEM) that other servers' are checked against. Empty: those of "
         "the system.")
 
+// ---- checks on incoming mail --------------------------------------------------------------------
+SETTING(CHECK_MAIL, check_mail, CHOICE, "enforce", 0, 0, LIVE,
+        "What is done with mail from outside: {off observe enforce}. off does not check; observe "
+        "checks SPF, DKIM, DMARC and ARC and writes down what was found; enforce also does what "
+        "the sender's domain asks for by DMARC, refusing or filing into Junk.")
+SETTING(CHECK_TIMEOUT, check_timeout, TIME, "20 s", 1000, 120000, LIVE,
+        "Time for the checks once a message is there; what the DNS has not answered by then counts "
+        "as a temporary error.")
+SETTING(CHECK_SPF_FAIL, check_spf_fail, CHOICE, "accept", 0, 0, LIVE,
+        "What a fail of SPF alone leads to: {accept junk reject}. Forwarded mail fails SPF, so "
+        "anything but accept loses good mail; mail proved by DKIM and DMARC is spared.")
+SETTING(CHECK_LISTS, check_lists, CHOICE, "junk", 0, 0, LIVE,
+        "What becomes of a mailing list's message that DMARC asks to refuse: {reject junk accept}. "
+        "A list is known by List-Id and a pass of SPF for its own domain.")
+SETTING(CHECK_TRUSTED_SEALERS, check_trusted_sealers, LIST, "", 0, 100, LIVE,
+        "Domains (those below them, too) whose ARC seals are believed: what was proved when a "
+        "message came to them counts here, though they have changed or forwarded it.")
+SETTING(CHECK_RECEIVED_SPF, check_received_spf, BOOL, "no", 0, 0, LIVE,
+        "Write a Received-SPF field, too, for filters that read it.")
+
 // ---- threads and processes ----------------------------------------------------------------------
 SETTING(KEEP_THREADS, keep_threads, COUNT, "64", 2, 1024, START,
         "Threads that run commands in keep. Those waiting for the disk count.")

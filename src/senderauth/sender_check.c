@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "senderauth/sender_check.h"
 
+#include <arpa/inet.h>
+
 #include "base/banned.h"
 
 // The first trouble that is not just a missing answer; else ERR_AGAIN if anything is missing.
@@ -9,8 +11,8 @@ static enum err worse(enum err a, enum err b)
     return a == ERR_OK || (a == ERR_AGAIN && b != ERR_OK) ? b : a;
 }
 
-static enum err check_spf(const struct sender_question *q, const struct resolver *r,
-                          struct arena *arena, struct sender_result *out)
+enum err sender_check_client(const struct sender_question *q, const struct resolver *r,
+                             struct arena *arena, struct sender_result *out)
 {
     struct spf_question s = {.ip = q->ip,
                              .helo = q->helo,
@@ -21,14 +23,15 @@ static enum err check_spf(const struct sender_question *q, const struct resolver
     enum err e = spf_check(&s, r, arena, &out->mail_from);
 
     s.is_helo = true;
-    return worse(e, spf_check(&s, r, arena, &out->helo));
+    e = worse(e, spf_check(&s, r, arena, &out->helo));
+    return q->asks_name ? worse(e, iprev_check(&q->ip, r, &out->name)) : e;
 }
 
 enum err sender_check(const struct sender_question *q, const struct resolver *r,
                       struct arena *arena, struct sender_result *out)
 {
     struct sender_result s = {.dkim = NULL};
-    enum err e = check_spf(q, r, arena, &s);
+    enum err e = sender_check_client(q, r, arena, &s);
 
     e = worse(e, dkim_verify(q->message, r, q->now_s, arena, &s.dkim, &s.dkim_count));
     e = worse(e, arc_verify(q->message, r, arena, &s.arc));
@@ -48,8 +51,8 @@ enum err sender_check(const struct sender_question *q, const struct resolver *r,
 }
 
 struct list {
-    struct auth_result results[DKIM_SIGNATURES_MAX + 5];
-    struct auth_property properties[DKIM_SIGNATURES_MAX + 5][5];
+    struct auth_result results[DKIM_SIGNATURES_MAX + 6];
+    struct auth_property properties[DKIM_SIGNATURES_MAX + 6][5];
     size_t n;
 };
 
@@ -124,6 +127,25 @@ static void add_dkim(struct list *l, const struct sender_result *s)
     }
 }
 
+static void add_name(struct list *l, const struct sender_question *q, const struct sender_result *s,
+                     struct arena *arena)
+{
+    char text[INET6_ADDRSTRLEN] = "";
+
+    if (s->name.status == IPREV_NONE) {
+        return;
+    }
+    inet_ntop(q->ip.is_ip6 ? AF_INET6 : AF_INET, q->ip.bytes, text, sizeof(text));
+    struct auth_result *r = add(l, SPAN("iprev"), iprev_status_name(s->name.status));
+
+    r->reason =
+        reason(s->name.status == IPREV_PASS,
+               s->name.status == IPREV_FAIL ? SPAN("The address has no name that leads back to it.")
+                                            : SPAN("The DNS does not answer."));
+    add_property(l, SPAN("policy"), SPAN("iprev"), arena_dup(arena, span_from_str(text)));
+    add_property(l, SPAN("policy"), SPAN("name"), domain_name_span(&s->name.name));
+}
+
 enum err sender_check_put(struct buf *out, const struct sender_question *q,
                           const struct sender_result *s, struct arena *arena, bool is_utf8)
 {
@@ -132,6 +154,7 @@ enum err sender_check_put(struct buf *out, const struct sender_question *q,
     if (!l) {
         return ERR_NOMEM;
     }
+    add_name(l, q, s, arena);
     add_spf(l, q, s, arena);
     add_dkim(l, s);
     add(l, SPAN("arc"), arc_status_name(s->arc.status))->reason =

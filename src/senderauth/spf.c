@@ -91,20 +91,11 @@ static enum dns_type address_type(const struct spf_run *run)
 
 static enum err ask_client_names(struct spf_run *run, const struct dns_answer **out)
 {
-    char text[80];
     struct buf name;
-    struct ip_address turned = run->q->ip;
-    size_t n = turned.is_ip6 ? 16 : 4;
     enum err e = ERR_OK;
 
-    for (size_t i = 0; i < n; i++) {
-        uint8_t b = run->q->ip.bytes[n - 1 - i];
-
-        turned.bytes[i] = turned.is_ip6 ? (uint8_t)((unsigned)b << 4 | b >> 4) : b;
-    }
-    buf_init(&name, sizeof(text));
-    spf_put_dotted(&name, &turned);
-    buf_put_str(&name, turned.is_ip6 ? ".ip6.arpa" : ".in-addr.arpa");
+    buf_init(&name, SPF_ARPA_BYTES_MAX);
+    spf_put_arpa(&name, &run->q->ip);
     e = spf_ask(run, buf_span(&name), DNS_PTR, out);
     buf_finish(&name);
     return e;

@@ -84,6 +84,10 @@ bool spf_in_network(const struct ip_address *ip, const uint8_t *data, unsigned b
 // "1.2.3.4" or dotted nibbles; what %{i} gives.
 void spf_put_dotted(struct buf *out, const struct ip_address *ip);
 
+// The name below which an address's own names are found: "1.2.0.192.in-addr.arpa".
+#define SPF_ARPA_BYTES_MAX 80
+void spf_put_arpa(struct buf *out, const struct ip_address *ip);
+
 // One sentence about the result.
 struct span spf_words(struct arena *arena, const struct spf_run *run, const struct spf_result *r);
 

@@ -144,6 +144,20 @@ void spf_put_dotted(struct buf *out, const struct ip_address *ip)
     }
 }
 
+void spf_put_arpa(struct buf *out, const struct ip_address *ip)
+{
+    struct ip_address turned = *ip;
+    size_t n = ip->is_ip6 ? 16 : 4;
+
+    for (size_t i = 0; i < n; i++) {
+        uint8_t b = ip->bytes[n - 1 - i];
+
+        turned.bytes[i] = ip->is_ip6 ? (uint8_t)((unsigned)b << 4 | b >> 4) : b;
+    }
+    spf_put_dotted(out, &turned);
+    buf_put_str(out, ip->is_ip6 ? ".ip6.arpa" : ".in-addr.arpa");
+}
+
 // %{p}: the name of the client that fits the domain best.
 static enum err put_client_name(struct spf_run *run, struct span domain, struct buf *out)
 {

@@ -37,7 +37,7 @@ struct news {
 struct dns_desk {
     struct dns_desk_options o;
     struct list open, waiting;
-    unsigned open_n, waiting_n;
+    unsigned open_n, waiting_n, losses;
     struct map by_id; // 8 bytes -> struct ask
     uint64_t last;
     struct timer timer;
@@ -118,6 +118,11 @@ void dns_desk_destroy(struct dns_desk *d)
 unsigned dns_desk_open(const struct dns_desk *d)
 {
     return d->open_n + d->waiting_n;
+}
+
+unsigned dns_desk_losses(const struct dns_desk *d)
+{
+    return d->losses;
 }
 
 void dns_client_init(struct dns_client *c)
@@ -288,6 +293,7 @@ static void take_loss(struct dns_desk *d)
 {
     uint64_t last = d->last * d->o.id_step + d->o.id_first;
 
+    d->losses++;
     while (!list_is_empty(&d->open) && ask_of(d->open.next)->id <= last) {
         answer_ask(d, ask_of(d->open.next), &no_answer);
     }

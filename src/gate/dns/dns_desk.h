@@ -58,5 +58,7 @@ void dns_desk_lost(struct dns_desk *d);
 
 // Questions that have no answer yet.
 unsigned dns_desk_open(const struct dns_desk *d);
+// How often the courier was lost: a DNS_TEMPFAIL from such a time says nothing about the DNS.
+unsigned dns_desk_losses(const struct dns_desk *d);
 
 #endif

@@ -27,9 +27,10 @@
 #include "gate/dns/dns_desk.h"
 #include "net/address.h"
 
-#define VERDICT_WORDS_BYTES_MAX 1024  // MAIL_END's `verdict`
-#define VERDICT_LINES_BYTES_MAX 49152 // of MAIL_END's `prefix`; the rest is for Received
-#define VERDICT_TEXT_BYTES_MAX  400   // of the answer to the client
+#define VERDICT_HELD_BYTES_MAX  102400 // of a header field, while it is not whole
+#define VERDICT_WORDS_BYTES_MAX 1024   // MAIL_END's `verdict`
+#define VERDICT_LINES_BYTES_MAX 49152  // of MAIL_END's `prefix`; the rest is for Received
+#define VERDICT_TEXT_BYTES_MAX  400    // of the answer to the client
 
 struct verdict;
 
@@ -70,8 +71,9 @@ struct verdict_options {
 // Texts are copied. ERR_NOMEM only.
 enum err verdict_begin(const struct verdict_options *o, struct verdict **out);
 
-// ERR_LIMIT: the header is larger than anybody's (answer 552 5.3.4, nothing more can be fed), or
-// the caller's buffer is full; ERR_NOMEM (451 4.3.0).
+// At most bytes.n + VERDICT_HELD_BYTES_MAX are appended. ERR_LIMIT: the header is larger than
+// anybody's (552 5.3.4), or `out` has no room; ERR_NOMEM (451 4.3.0). After an error nothing more
+// can be fed: destroy it.
 enum err verdict_feed(struct verdict *v, struct span bytes, struct buf *out);
 
 // A filter (milter, rspamd) does not keep up: feed no more until `go_on`.
