@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gate/client.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -12,6 +13,8 @@
 #include "base/banned.h"
 
 #define READ_BYTES      4096
+#define KEEP_MS         600000 // for keep to answer, after which nobody knows
+#define NOT_SEEN        UINT64_MAX
 #define READ_ROUNDS_MAX 8            // then others have their turn
 #define ENDING_MS       5000         // to take in the last words
 #define DRAIN_MS        3000         // and to stop talking
@@ -41,7 +44,7 @@ static void deadline_in(struct client *c, int64_t ms)
     client_deadline(c, clock_monotonic_ms() + ms);
 }
 
-static void uncount(struct client *c)
+void client_uncount(struct client *c)
 {
     if (c->is_counted) {
         limits_leave(&c->worker->gate->limits, &c->peer);
@@ -52,10 +55,11 @@ static void uncount(struct client *c)
 void client_destroy(struct client *c)
 {
     client_forget_question(c);
-    uncount(c);
+    client_uncount(c);
     list_remove(&c->link);
     loop_remove(&c->source);
     loop_timer_cancel(c->worker->loop, &c->timer);
+    client_pair_close(c);
     dialogue_finish(&c->dialogue);
     stream_finish(&c->stream);
     buf_finish(&c->held_text);
@@ -89,6 +93,7 @@ static void flush(struct client *c)
 static void ending_begin(struct client *c)
 {
     if (c->phase != CLIENT_GONE) {
+        client_pair_close(c);
         c->phase = CLIENT_ENDING;
         deadline_in(c, ENDING_MS);
     }
@@ -119,7 +124,8 @@ void client_goodbye(struct client *c)
     if (c->phase == CLIENT_DIALOGUE) {
         dialogue_end(&c->dialogue, DIALOGUE_STOPPING);
         client_step(c);
-    } else if (c->phase == CLIENT_HANDSHAKE || c->phase == CLIENT_HELD) {
+    } else if (c->phase == CLIENT_HANDSHAKE || c->phase == CLIENT_HELD ||
+               c->phase == CLIENT_QUIET) {
         c->phase = CLIENT_GONE;
     } else if (c->phase == CLIENT_DRAINING) {
         deadline_in(c, DRAIN_STOP_MS);
@@ -158,7 +164,26 @@ void client_turn_away(int fd, const struct service *service, enum dialogue_end w
 void client_dialogue_begin(struct client *c)
 {
     c->phase = CLIENT_DIALOGUE;
+    c->progress_seen = NOT_SEEN;
     client_deadline(c, c->login_until_ms);
+}
+
+// A dialogue that stays here has a time for each command, and a client that sends it byte by byte
+// has no more of it.
+static void renew_patience(struct client *c)
+{
+    const struct dialogue *d = &c->dialogue;
+    bool waits = d->step == DIALOGUE_WAIT;
+
+    if (c->phase != CLIENT_DIALOGUE || !d->protocol->patience_ms ||
+        (d->progress == c->progress_seen && waits == c->was_waiting)) {
+        return;
+    }
+    int64_t ms = waits ? KEEP_MS : d->protocol->patience_ms(d);
+
+    c->progress_seen = d->progress;
+    c->was_waiting = waits;
+    client_deadline(c, ms < 0 ? c->login_until_ms : clock_monotonic_ms() + ms);
 }
 
 void client_step(struct client *c)
@@ -202,12 +227,51 @@ static void handshake_go_on(struct client *c)
         c->phase = CLIENT_GONE;
         return;
     }
+    struct stream_tls_text text = stream_tls_text(&c->stream);
+
+    memcpy(c->dialogue.peer.tls_text, text.s, sizeof(text.s));
     client_dialogue_begin(c);
     if (c->greets) {
         c->dialogue.has_tls = true;
         dialogue_greet(&c->dialogue);
     } else {
         dialogue_tls_started(&c->dialogue); // RFC 9051 section 6.2.1: no greeting after STARTTLS
+    }
+}
+
+// ---- before the greeting ------------------------------------------------------------------------
+
+static void greet(struct client *c)
+{
+    client_dialogue_begin(c);
+    dialogue_greet(&c->dialogue);
+}
+
+// Spam programs do not wait; servers do (RFC 5321 section 3.1).
+static void quiet_begin(struct client *c)
+{
+    int64_t ms = conf_value_ms(c->dialogue.settings, SETTING_SMTP_GREET_DELAY);
+
+    if (!c->service->is_for_strangers || c->dialogue.peer.is_known || ms == 0) {
+        greet(c);
+        return;
+    }
+    c->phase = CLIENT_QUIET;
+    deadline_in(c, ms);
+}
+
+static void quiet_broken(struct client *c)
+{
+    char byte;
+    ssize_t n = recv(c->stream.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+
+    if (n > 0) {
+        log_info("%s spoke before it was greeted", c->dialogue.peer.address);
+        client_dialogue_begin(c);
+        dialogue_end(&c->dialogue, DIALOGUE_SPOKE_FIRST);
+        client_step(c);
+    } else if (n == 0 || errno != EAGAIN) {
+        c->phase = CLIENT_GONE;
     }
 }
 
@@ -222,7 +286,7 @@ static bool wants_input(const struct client *c)
 
 static uint32_t events_wanted(const struct client *c)
 {
-    if (c->phase == CLIENT_DRAINING) {
+    if (c->phase == CLIENT_DRAINING || c->phase == CLIENT_QUIET) {
         return EPOLLIN;
     }
     return stream_events(&c->stream, wants_input(c), c->dialogue.out.n > 0);
@@ -230,6 +294,7 @@ static uint32_t events_wanted(const struct client *c)
 
 void client_settle(struct client *c)
 {
+    client_pair_go_on(c);
     if (c->phase != CLIENT_HANDSHAKE && c->phase != CLIENT_DRAINING) {
         flush(c);
     }
@@ -246,9 +311,15 @@ void client_settle(struct client *c)
     if (c->dialogue.in.n == 0) {
         buf_release(&c->dialogue.in);
     }
-    if (loop_change(&c->source, events_wanted(c)) != ERR_OK) {
+    renew_patience(c);
+    if (loop_change(&c->source, events_wanted(c)) != ERR_OK || client_pair_watch(c) != ERR_OK) {
         client_destroy(c);
     }
+}
+
+static size_t read_bytes(const struct dialogue *d)
+{
+    return d->protocol->read_bytes ? d->protocol->read_bytes(d) : READ_BYTES;
 }
 
 static void dialogue_read(struct client *c)
@@ -259,7 +330,7 @@ static void dialogue_read(struct client *c)
         if (!wants_input(c)) {
             return;
         }
-        enum err e = stream_read(&c->stream, &c->dialogue.in, READ_BYTES);
+        enum err e = stream_read(&c->stream, &c->dialogue.in, read_bytes(&c->dialogue));
 
         if (e == ERR_AGAIN) {
             return;
@@ -274,7 +345,15 @@ static void dialogue_read(struct client *c)
             c->phase = CLIENT_GONE;
         }
         client_step(c);
+        client_pair_go_on(c);
     }
+}
+
+// Nothing is read, so nothing will show the end but the event that comes again and again.
+static bool hears_nothing(const struct client *c)
+{
+    return (c->phase != CLIENT_DIALOGUE && c->phase != CLIENT_HANDSHAKE) ||
+           (c->phase == CLIENT_DIALOGUE && c->dialogue.step == DIALOGUE_WAIT);
 }
 
 static void on_ready(struct loop_source *s, uint32_t events)
@@ -283,12 +362,14 @@ static void on_ready(struct loop_source *s, uint32_t events)
 
     if (events & EPOLLERR) {
         c->phase = CLIENT_GONE;
-    } else if ((events & EPOLLHUP) && c->phase != CLIENT_DIALOGUE && c->phase != CLIENT_HANDSHAKE) {
+    } else if ((events & EPOLLHUP) && hears_nothing(c)) {
         c->phase = CLIENT_GONE;
     } else if (c->phase == CLIENT_HANDSHAKE) {
         handshake_go_on(c);
     } else if (c->phase == CLIENT_DRAINING) {
         drain_go_on(c);
+    } else if (c->phase == CLIENT_QUIET) {
+        quiet_broken(c);
     }
     if (c->phase == CLIENT_DIALOGUE) {
         dialogue_read(c);
@@ -313,11 +394,19 @@ static void on_time(struct timer *t)
     struct client *c = LIST_ITEM(t, struct client, timer);
 
     switch (c->phase) {
+    case CLIENT_QUIET:
+        greet(c);
+        break;
     case CLIENT_HELD:
         client_refused(c, DIALOGUE_BAD_PASSWORD, buf_span(&c->held_text));
         break;
     case CLIENT_DIALOGUE:
-        dialogue_end(&c->dialogue, DIALOGUE_TIMEOUT);
+        if (c->dialogue.step == DIALOGUE_WAIT) {
+            client_pair_close(c);
+            dialogue_pair_lost(&c->dialogue);
+        } else {
+            dialogue_end(&c->dialogue, DIALOGUE_TIMEOUT);
+        }
         client_step(c);
         break;
     case CLIENT_ASKING:
@@ -343,6 +432,18 @@ static uint16_t local_port_of(int fd)
     return ok ? address_port(&a) : 0;
 }
 
+// What follows from the peer's address.
+static void know_peer(struct client *c)
+{
+    struct dialogue_peer *p = &c->dialogue.peer;
+    struct address_text text = address_host_text(&c->peer);
+
+    memcpy(p->address, text.s, sizeof(p->address));
+    p->port = address_port(&c->peer);
+    c->dialogue.is_loopback = address_is_loopback(&c->peer);
+    p->is_known = c->dialogue.is_loopback;
+}
+
 static struct client *client_create(struct gate_worker *w, int fd, const struct address *peer,
                                     const struct service *service)
 {
@@ -357,7 +458,7 @@ static struct client *client_create(struct gate_worker *w, int fd, const struct 
     c->service = service;
     c->config = gate_config_now(w->gate);
     c->peer = *peer;
-    c->local_port = local_port_of(fd);
+    c->pair.fd = -1;
     c->source = (struct loop_source){.fd = fd, .ready = on_ready};
     c->timer.fire = on_time;
     c->login_until_ms =
@@ -371,7 +472,9 @@ static struct client *client_create(struct gate_worker *w, int fd, const struct 
         return NULL;
     }
     c->dialogue.has_certificate = tls_of(c) != NULL;
-    c->dialogue.is_loopback = address_is_loopback(peer);
+    c->dialogue.host = span_from_str(w->gate->host);
+    c->dialogue.peer.local_port = local_port_of(fd);
+    know_peer(c);
     return c;
 }
 
@@ -406,8 +509,7 @@ void client_start(struct gate_worker *w, int fd, const struct address *peer,
         c->greets = true;
         handshake_begin(c);
     } else if (e == ERR_OK) {
-        client_dialogue_begin(c);
-        dialogue_greet(&c->dialogue);
+        quiet_begin(c);
     } else {
         client_dialogue_begin(c);
         dialogue_end(&c->dialogue, why);

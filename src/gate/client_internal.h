@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Inside of a client, shared by client.c (events, TLS, the end) and client_login.c (keep).
+// Inside of a client, shared by client.c (events, TLS, the end), client_login.c (logins) and
+// client_pair.c (mail).
 #ifndef GATE_CLIENT_INTERNAL_H
 #define GATE_CLIENT_INTERNAL_H
 
@@ -10,6 +11,7 @@
 
 enum client_phase {
     CLIENT_HANDSHAKE,
+    CLIENT_QUIET, // before the greeting: whoever speaks now is sent away
     CLIENT_DIALOGUE,
     CLIENT_ASKING,   // keep has been asked
     CLIENT_HELD,     // keep has refused; the answer waits
@@ -26,14 +28,17 @@ struct client {
     struct dialogue dialogue;
     struct stream stream;
     struct loop_source source;
+    struct stream pair; // to keep, while the dialogue's is open
+    struct loop_source pair_source;
     struct timer timer;
     struct address peer;
-    uint16_t local_port;
     bool is_counted; // among those who wait to log in
     bool greets;     // TLS from the first byte: a greeting follows the handshake
     bool was_late;   // keep was given more time once
     enum client_phase phase;
     int64_t login_until_ms;
+    uint64_t progress_seen; // of the dialogue, when the deadline was set
+    bool was_waiting;       // for keep, then
     size_t drain_budget;
     uint64_t conversation; // 0: none
     struct buf held_text;  // of the refusal that waits
@@ -44,10 +49,19 @@ struct client {
 void client_deadline(struct client *c, int64_t at_ms);
 // Back to the dialogue, with the time that is left to log in.
 void client_dialogue_begin(struct client *c);
+// Among those who wait to log in it is no more.
+void client_uncount(struct client *c);
 // The dialogue has moved: does what its step says.
 void client_step(struct client *c);
 // The end of every event: send, start TLS, wait for the right things, or free it.
 void client_settle(struct client *c);
+
+// ---- client_pair.c ------------------------------------------------------------------------------
+
+// Opens, closes and sends as the dialogue wants it, and lets it go on.
+void client_pair_go_on(struct client *c);
+enum err client_pair_watch(struct client *c); // waits for what is to be waited for
+void client_pair_close(struct client *c);     // allowed when it is not open
 
 // ---- client_login.c -----------------------------------------------------------------------------
 

@@ -19,7 +19,7 @@ static enum err question_send(struct client *c)
         .conversation = c->conversation,
         .protocol = c->service->ipc_protocol,
         .tls = c->dialogue.has_tls,
-        .local_port = c->local_port,
+        .local_port = c->dialogue.peer.local_port,
         .mechanism = span_from_str(q->mechanism),
         .authzid = q->authzid,
         .user = q->user,
@@ -95,7 +95,7 @@ static enum err hand_over(struct client *c, struct span ticket, int fd)
         .ticket = ticket,
         .protocol = c->service->ipc_protocol,
         .tls = c->dialogue.has_tls,
-        .local_port = c->local_port,
+        .local_port = c->dialogue.peer.local_port,
         .tag = q->tag,
         .remote = span_from_str(host.s),
         .remote_port = address_port(&c->peer),
@@ -136,8 +136,21 @@ static enum err hand_over_relayed(struct client *c, struct span ticket)
     return e;
 }
 
+// The dialogue goes on here; only who waits to log in is counted.
+static void stays(struct client *c, struct span ticket)
+{
+    client_uncount(c);
+    client_dialogue_begin(c);
+    dialogue_accepted(&c->dialogue, ticket);
+    client_step(c);
+}
+
 static void accepted(struct client *c, struct span ticket)
 {
+    if (c->dialogue.protocol->accepted) {
+        stays(c, ticket);
+        return;
+    }
     enum err e =
         c->dialogue.has_tls ? hand_over_relayed(c, ticket) : hand_over(c, ticket, c->stream.fd);
 

@@ -8,6 +8,7 @@
 
 #include <stdatomic.h>
 
+#include "base/host_name.h"
 #include "base/lock.h"
 #include "conf/settings.h"
 #include "gate/limits.h"
@@ -40,7 +41,8 @@ struct gate {
     struct loop *loop;    // of the main thread: listeners, supervisor, keep, courier
     struct gate_worker *workers[GATE_WORKERS_MAX];
     unsigned worker_count;
-    atomic_uint connections; // held by the workers
+    char host[HOST_NAME_BYTES]; // our name among other servers
+    atomic_uint connections;    // held by the workers
     atomic_bool is_stopping;
 };
 

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/host_name.h"
 #include "base/log.h"
 #include "gate/client.h"
 #include "gate/gate.h"
@@ -356,6 +357,8 @@ static enum err gate_open(struct gate_main *m, int supervisor_fd)
         }
     }
     if (e == ERR_OK) {
+        host_name(conf_value_text(m->start.settings, SETTING_SERVER_NAME),
+                  conf_value_text(m->start.settings, SETTING_DEFAULT_DOMAIN), g->host);
         e = sandbox_enter(SANDBOX_GATE, NULL);
     }
     if (e == ERR_OK) {

@@ -5,19 +5,25 @@
 #include "gate/imap/imap_login.h"
 #include "gate/managesieve/managesieve_login.h"
 #include "gate/pop3/pop3_login.h"
+#include "gate/smtp/smtp.h"
 
 #include "base/banned.h"
 
 static const struct service services[] = {
-    {"imap", &imap_login_protocol, IPC_IMAP, false},
-    {"imaps", &imap_login_protocol, IPC_IMAP, true},
-    {"pop3", &pop3_login_protocol, IPC_POP3, false},
-    {"pop3s", &pop3_login_protocol, IPC_POP3, true},
-    {"sieve", &managesieve_login_protocol, IPC_MANAGESIEVE, false},
+    {"imap", &imap_login_protocol, IPC_IMAP, false, false},
+    {"imaps", &imap_login_protocol, IPC_IMAP, true, false},
+    {"pop3", &pop3_login_protocol, IPC_POP3, false, false},
+    {"pop3s", &pop3_login_protocol, IPC_POP3, true, false},
+    {"sieve", &managesieve_login_protocol, IPC_MANAGESIEVE, false, false},
+    {"smtp", &smtp_protocol, IPC_SMTP, false, true},
+    {"submission", &smtp_submission_protocol, IPC_SUBMISSION, false, false},
+    {"submissions", &smtp_submission_protocol, IPC_SUBMISSION, true, false},
+    {"lmtp", &smtp_lmtp_protocol, IPC_LMTP, false, false},
 };
 
 static const struct dialogue_protocol *const protocols[] = {
-    &imap_login_protocol, &pop3_login_protocol, &managesieve_login_protocol};
+    &imap_login_protocol, &pop3_login_protocol,      &managesieve_login_protocol,
+    &smtp_protocol,       &smtp_submission_protocol, &smtp_lmtp_protocol};
 
 #define PROTOCOLS (sizeof(protocols) / sizeof(protocols[0]))
 _Static_assert(PROTOCOLS <= SERVICE_PROTOCOLS_MAX, "one TLS context each");

@@ -18,7 +18,7 @@
 #define IPC_VERSION         4
 #define IPC_HEADER_BYTES    8
 #define IPC_FRAME_BYTES_MAX (1u << 20) // header included
-#define IPC_FDS_MAX         64         // descriptors with one message
+#define IPC_FDS_MAX         128        // descriptors with one message
 #define IPC_STAY            UINT32_MAX // uid, gid: no change
 
 // The children of the supervisor. A number is a bit in START's `links`.

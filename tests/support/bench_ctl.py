@@ -17,7 +17,8 @@ def main(server, name, base, usage, **options):
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     s = server(folder=folder, port=base + 143, tls_port=base + 993,
-               others=(base + 110, base + 995, base + 4190), **options)
+               others=(base + 110, base + 995, base + 4190, base + 25, base + 587, base + 465,
+                       base + 24), **options)
     if sys.argv[1] == "pid":
         if s.pids():
             print(s.pid())

@@ -104,7 +104,10 @@ class Server:
         self.users, self.clear, self.wrap_command = users, clear, wrap
         self.settings = dict(settings or {})
         self.port, self.tls_port = port or free_port(), tls_port or free_port()
-        self.pop3_port, self.pop3s_port, self.sieve_port = others or [free_port() for _ in range(3)]
+        (self.pop3_port, self.pop3s_port, self.sieve_port, self.smtp_port, self.submission_port,
+         self.submissions_port, lmtp_port) = others or [free_port() for _ in range(7)]
+        if self.peer == "mailkeep":
+            self.lmtp_port = lmtp_port
         self.cert, self.key = self_signed(self.folder)
         self.process = None
 
@@ -404,6 +407,10 @@ listen_imaps = 127.0.0.1:{tls_port}
 listen_pop3 = 127.0.0.1:{pop3}
 listen_pop3s = 127.0.0.1:{pop3s}
 listen_sieve = 127.0.0.1:{sieve}
+listen_smtp = 127.0.0.1:{smtp}
+listen_submission = 127.0.0.1:{submission}
+listen_submissions = 127.0.0.1:{submissions}
+listen_lmtp = 127.0.0.1:{lmtp}
 tls_cert = "{cert}"
 tls_key = "{key}"
 user = "{me}"
@@ -440,6 +447,8 @@ class Mailkeep(Server):
         text = MAILKEEP_CONF.format(
             data=self.data, port=self.port, tls_port=self.tls_port, cert=self.cert, key=self.key,
             pop3=self.pop3_port, pop3s=self.pop3s_port, sieve=self.sieve_port,
+            smtp=self.smtp_port, submission=self.submission_port,
+            submissions=self.submissions_port, lmtp=self.lmtp_port,
             me=pwd.getpwuid(os.geteuid()).pw_name, clear="yes" if self.clear else "no")
         for name, value in self.settings.items():
             text = re.sub(rf"(?m)^{name} = .*\n", "", text) + f"{name} = {value}\n"

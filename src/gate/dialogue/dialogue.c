@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The rules before login that no protocol may have its own version of.
+// The rules that no protocol may have its own version of.
 #include "gate/dialogue/dialogue.h"
 
 #include <openssl/crypto.h>
@@ -10,10 +10,12 @@
 
 #include "base/banned.h"
 
-#define OUTPUT_MAX (256u << 10) // many times what one read can cause; beyond it is a bug
-#define SECRET_MAX (256u << 10) // more than a line and its literals
+#define OUTPUT_MAX   (256u << 10) // many times what one read can cause; beyond it is a bug
+#define SECRET_MAX   (256u << 10) // more than a line and its literals
+#define PAIR_IN_MAX  (64u << 10)  // answers of keep that were not looked at
+#define PAIR_OUT_MAX (512u << 10) // a protocol stops reading long before
 
-static const char *const end_texts[] = {
+static const char *const end_texts[DIALOGUE_END__COUNT] = {
     [DIALOGUE_STOPPING] = "Mailkeep is stopping",
     [DIALOGUE_TIMEOUT] = "You took too long to log in",
     [DIALOGUE_TOO_MANY_CLIENTS] = "Too many clients are logging in; try again in a moment",
@@ -23,6 +25,9 @@ static const char *const end_texts[] = {
     [DIALOGUE_BAD_COMMANDS] = "Too many commands that make no sense",
     [DIALOGUE_LOGIN_FAILURES] = "Too many failed logins",
     [DIALOGUE_OTHER_PROTOCOL] = "This is a mail server",
+    [DIALOGUE_SPOKE_FIRST] = "You spoke before you were greeted",
+    [DIALOGUE_TOO_FAST] = "Too many connections in a short time; try again later",
+    [DIALOGUE_NOT_FROM_THERE] = "This service is not for your address",
 };
 
 static void wipe(struct buf *b)
@@ -42,6 +47,8 @@ enum err dialogue_init(struct dialogue *d, const struct dialogue_protocol *p,
     buf_init(&d->in, p->input_max(settings));
     buf_init(&d->out, OUTPUT_MAX);
     buf_init(&d->secret, SECRET_MAX);
+    buf_init(&d->pair.in, PAIR_IN_MAX);
+    buf_init(&d->pair.out, PAIR_OUT_MAX);
     d->state = calloc(1, p->state_bytes);
     if (!d->state) {
         return ERR_NOMEM;
@@ -60,6 +67,8 @@ void dialogue_finish(struct dialogue *d)
     wipe(&d->in);
     wipe(&d->secret);
     buf_release(&d->out);
+    buf_release(&d->pair.in);
+    buf_release(&d->pair.out);
 }
 
 void dialogue_greet(struct dialogue *d)
@@ -75,8 +84,8 @@ void dialogue_go_on(struct dialogue *d)
         // Said by somebody in between, or by a client that does not wait as it must.
         d->step = DIALOGUE_DROP;
     }
-    if (d->out.failed) {
-        d->step = DIALOGUE_DROP; // part of an answer is missing
+    if (d->out.failed || d->pair.out.failed) {
+        d->step = DIALOGUE_DROP; // part of what was said is missing
     }
 }
 
@@ -99,16 +108,76 @@ void dialogue_refused(struct dialogue *d, enum dialogue_refusal why, struct span
     dialogue_go_on(d);
 }
 
+void dialogue_accepted(struct dialogue *d, struct span ticket)
+{
+    ASSERT(d->step == DIALOGUE_ASK && d->protocol->accepted);
+    dialogue_forget_password(d);
+    d->step = DIALOGUE_READ;
+    d->protocol->accepted(d, ticket);
+    dialogue_go_on(d);
+}
+
+static void pair_drop(struct dialogue *d)
+{
+    d->pair.is_wanted = false;
+    d->pair.is_spent |= d->pair.is_open;
+    buf_release(&d->pair.in);
+    buf_release(&d->pair.out);
+}
+
+static void forget(struct dialogue *d)
+{
+    d->protocol->finish(d);
+    memset(d->state, 0, d->protocol->state_bytes);
+    d->ticket_bytes = 0;
+    pair_drop(d); // what keep was told goes with it
+    d->step = DIALOGUE_READ;
+    d->protocol->begin(d);
+}
+
 void dialogue_tls_started(struct dialogue *d)
 {
     ASSERT(d->step == DIALOGUE_START_TLS && d->in.n == 0);
-    d->protocol->finish(d);
-    memset(d->state, 0, d->protocol->state_bytes);
     d->has_tls = true;
-    d->step = DIALOGUE_READ;
-    d->protocol->begin(d);
+    forget(d);
     if (d->protocol->greets_after_starttls) {
         d->protocol->greet(d);
+    }
+}
+
+void dialogue_renamed(struct dialogue *d, bool is_believed)
+{
+    ASSERT(d->step == DIALOGUE_RENAME);
+    d->step = DIALOGUE_READ;
+    if (is_believed) {
+        forget(d);
+    }
+    d->protocol->renamed(d, is_believed);
+    dialogue_go_on(d);
+}
+
+void dialogue_pair_moved(struct dialogue *d)
+{
+    if (d->pair.in.n && d->protocol->heard(d) != ERR_OK) {
+        dialogue_pair_lost(d);
+        return;
+    }
+    if (d->step == DIALOGUE_WAIT) {
+        d->step = DIALOGUE_READ;
+        dialogue_go_on(d);
+    }
+}
+
+void dialogue_pair_lost(struct dialogue *d)
+{
+    pair_drop(d);
+    if (d->step == DIALOGUE_CLOSE || d->step == DIALOGUE_DROP || d->step == DIALOGUE_START_TLS) {
+        return;
+    }
+    d->protocol->lost(d);
+    if (d->step == DIALOGUE_WAIT) {
+        d->step = DIALOGUE_READ;
+        dialogue_go_on(d);
     }
 }
 
@@ -159,9 +228,10 @@ static struct span keep_text(struct buf *b, struct span s)
     return span_of(b->p + at, b->n - at);
 }
 
-void dialogue_ask(struct dialogue *d, const struct dialogue_question *q)
+void dialogue_ask(struct dialogue *d, const char *mechanism, struct span authzid, struct span user,
+                  struct span password)
 {
-    size_t n = q->authzid.n + q->user.n + q->password.n;
+    size_t n = authzid.n + user.n + password.n;
 
     ASSERT(d->step == DIALOGUE_READ && dialogue_is_private(d));
     wipe(&d->secret);
@@ -170,10 +240,17 @@ void dialogue_ask(struct dialogue *d, const struct dialogue_question *q)
         return;
     }
     d->step = DIALOGUE_ASK;
-    d->question = *q;
-    d->question.authzid = keep_text(&d->secret, q->authzid);
-    d->question.user = keep_text(&d->secret, q->user);
-    d->question.password = keep_text(&d->secret, q->password);
+    d->question = (struct dialogue_question){
+        .mechanism = mechanism,
+        .authzid = keep_text(&d->secret, authzid),
+        .user = keep_text(&d->secret, user),
+        .password = keep_text(&d->secret, password),
+        .tag = SPAN(""),
+        .client_id = SPAN(""),
+    };
+    if (d->protocol->identify) {
+        d->protocol->identify(d, &d->question);
+    }
 }
 
 void dialogue_start_tls(struct dialogue *d)
@@ -203,7 +280,7 @@ bool dialogue_is_http(struct span line)
 
 void dialogue_count_bad(struct dialogue *d)
 {
-    if (++d->bad >= conf_value_count(d->settings, SETTING_LOGIN_BAD_COMMANDS_MAX)) {
+    if (++d->bad >= conf_value_count(d->settings, d->protocol->bad_max)) {
         dialogue_end(d, DIALOGUE_BAD_COMMANDS);
     }
 }

@@ -1,15 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a stranger says before login, apart from how it is carried: bytes go in, bytes come out, and
-// a step says what the owner is to do next. No sockets, no clock, no keep, so a test or a fuzzer
-// drives it as the gate does. What holds for every protocol is here: when TLS may start and that
-// nothing said in the clear survives it, when a password may be said, how often one may fail, which
-// last words there are. A protocol is a row of functions (struct dialogue_protocol). One thread at
-// a time; nothing blocks.
+// What a stranger says to the gate, apart from how it is carried: bytes go in, bytes come out, and
+// a step says what the owner is to do next. No sockets, no keep, so a test or a fuzzer drives it as
+// the gate does. What holds for every protocol is here: when TLS may start and that nothing said in
+// the clear survives it, when a password may be said, how often one may fail, which last words
+// there are. A protocol is a row of functions (struct dialogue_protocol). One thread at a time;
+// nothing blocks.
+//
+// Most protocols end here with the login, and the session goes to keep. One that stays (SMTP) talks
+// with keep meanwhile, over a pair of its own: frames in d->pair, both ways.
 //
 // The owner (gate/client.c):
 //     dialogue_init, dialogue_greet;
-//     append what was read to d->in and call dialogue_go_on; send d->out; do what the step says.
+//     append what was read to d->in and call dialogue_go_on; send d->out; do what the step says;
+//     open d->pair when it is wanted; send d->pair.out, append what keep says to d->pair.in, and
+//     call dialogue_pair_moved after either.
 #ifndef GATE_DIALOGUE_DIALOGUE_H
 #define GATE_DIALOGUE_DIALOGUE_H
 
@@ -24,8 +29,10 @@
 // What the owner does once d->out has been sent.
 enum dialogue_step {
     DIALOGUE_READ,      // read more into d->in, then dialogue_go_on
-    DIALOGUE_ASK,       // put d->question to keep, then dialogue_refused or hand over
+    DIALOGUE_WAIT,      // for keep to speak, or to take d->pair.out; then dialogue_pair_moved
+    DIALOGUE_ASK,       // put d->question to keep, then dialogue_refused or dialogue_accepted
     DIALOGUE_START_TLS, // shake hands, then dialogue_tls_started
+    DIALOGUE_RENAME,    // the peer speaks for d->claim; then dialogue_renamed
     DIALOGUE_CLOSE,     // all is said: close so that it arrives
     DIALOGUE_DROP,      // not a word more: close
 };
@@ -41,6 +48,10 @@ enum dialogue_end {
     DIALOGUE_BAD_COMMANDS,
     DIALOGUE_LOGIN_FAILURES,
     DIALOGUE_OTHER_PROTOCOL, // HTTP, most likely a browser that was tricked
+    DIALOGUE_SPOKE_FIRST,    // before the greeting
+    DIALOGUE_TOO_FAST,       // new connections or messages
+    DIALOGUE_NOT_FROM_THERE, // the service is not for this address
+    DIALOGUE_END__COUNT
 };
 
 // How keep answered, when not with yes.
@@ -57,38 +68,80 @@ struct dialogue_question {
     struct span client_id; // what the client said of itself, in its protocol's form
 };
 
+// The conversation with keep beside the client's, for a protocol that stays in the gate.
+struct dialogue_pair {
+    bool is_wanted; // set by the protocol
+    bool is_open;   // set by the owner
+    bool is_spent;  // the one that is open is of no use any more: to be closed before another
+    struct buf in, out;
+};
+
+// Whom we speak with, as far as the owner knows, or as a trusted front says.
+struct dialogue_peer {
+    char address[64]; // without port
+    uint16_t port, local_port;
+    char tls_text[96]; // "TLSv1.3 TLS_AES_256_GCM_SHA384"; empty in the clear
+    bool may_relay;    // the settings let it send to other servers without a login
+    bool may_rename;   // a front: it may say for whom it speaks
+    bool is_known;     // one of ours: not measured by how much and how fast it sends
+};
+
 struct dialogue;
 
 struct dialogue_protocol {
-    const char *alpn;   // also the service that TLS tickets are bound to
-    size_t state_bytes; // of d->state; cleared before begin
+    const char *alpn;        // also the service that TLS tickets are bound to
+    size_t state_bytes;      // of d->state; cleared before begin
+    int variant;             // for protocols that share their functions
+    enum setting_id bad_max; // commands that make no sense
     // Most unread input that can be of use: the longest command with its literals.
     size_t (*input_max)(const struct settings *s);
     void (*begin)(struct dialogue *d); // at the start and anew once TLS is up; says nothing
     void (*finish)(struct dialogue *d);
     void (*greet)(struct dialogue *d);
     bool greets_after_starttls; // ManageSieve does (RFC 5804 section 2.2)
-    // Takes the next complete thing off d->in and answers it; false when it needs more bytes.
-    // Called while the step is DIALOGUE_READ.
+    // Takes the next complete thing off d->in and answers it; false when it needs more bytes, or
+    // has set another step. Called while the step is DIALOGUE_READ.
     bool (*take)(struct dialogue *d);
+    // Sets tag and client_id of a question; NULL: there are none.
+    void (*identify)(struct dialogue *d, struct dialogue_question *q);
     void (*refused)(struct dialogue *d, enum dialogue_refusal why, struct span text);
     // One whole line (or what the protocol has for it) that ends the connection.
     void (*last_words)(struct buf *out, enum dialogue_end why, const char *text);
+
+    // For a protocol that stays in the gate; all NULL for those that are handed over.
+    void (*accepted)(struct dialogue *d, struct span ticket); // keep let the user in
+    // Takes the whole frames off d->pair.in. ERR_INVALID: keep broke the rules, the pair is lost.
+    enum err (*heard)(struct dialogue *d);
+    void (*lost)(struct dialogue *d); // the pair could not be opened, or has ended; it is closed
+    // Answers a claim; when it was believed, begin was called before.
+    void (*renamed)(struct dialogue *d, bool is_believed);
+    // Milliseconds in which d->progress must grow; negative: the time to log in is the limit.
+    int64_t (*patience_ms)(const struct dialogue *d);
+    size_t (*read_bytes)(const struct dialogue *d); // worth reading at once
 };
 
 struct dialogue {
     const struct dialogue_protocol *protocol;
     const struct settings *settings; // the owner's
+    struct span host;                // our name; the owner's
     bool has_tls;
     bool has_certificate; // so TLS could be started
     bool is_loopback;     // the peer is this machine
+    struct dialogue_peer peer;
     struct buf in, out;
+    struct dialogue_pair pair;
     enum dialogue_step step;
     struct dialogue_question question; // with DIALOGUE_ASK; see dialogue_forget_password
-    unsigned failures;                 // logins; TLS does not forgive them
-    unsigned bad;                      // commands that made no sense
-    struct buf secret;                 // the question's texts
-    void *state;                       // the protocol's
+    char ticket[64];                   // of the login, for who opens the pair
+    size_t ticket_bytes;
+    struct dialogue_peer claim; // with DIALOGUE_RENAME: address and ports only
+    unsigned failures;          // logins; TLS does not forgive them
+    unsigned bad;               // commands that made no sense
+    uint64_t progress;          // grows with each whole command and piece of a message
+    struct buf secret;          // the question's texts
+    void *state;                // the protocol's
+    // May a message be begun now, as far as the owner counts them? NULL: yes.
+    bool (*admit_message)(struct dialogue *d);
 };
 
 // ---- for the owner ------------------------------------------------------------------------------
@@ -104,8 +157,16 @@ void dialogue_go_on(struct dialogue *d);
 void dialogue_forget_password(struct dialogue *d);
 // Says no (`text`, when not empty, says why) and goes on with what was sent behind the question.
 void dialogue_refused(struct dialogue *d, enum dialogue_refusal why, struct span text);
+// Says yes and goes on; for protocols that stay in the gate (the others are handed over).
+void dialogue_accepted(struct dialogue *d, struct span ticket);
 // The handshake is done: all that was said before is forgotten.
 void dialogue_tls_started(struct dialogue *d);
+// d->peer is the new one when it `is_believed`, and all that was said before is forgotten.
+void dialogue_renamed(struct dialogue *d, bool is_believed);
+// Keep has said something, or taken something.
+void dialogue_pair_moved(struct dialogue *d);
+// The pair has ended, or there is none to be had.
+void dialogue_pair_lost(struct dialogue *d);
 // Whatever the step: says why and ends. After STARTTLS was granted no word may be said any more.
 void dialogue_end(struct dialogue *d, enum dialogue_end why);
 // The line alone, for a connection that gets no dialogue.
@@ -118,8 +179,9 @@ void dialogue_consume(struct dialogue *d, size_t n);
 // Passwords may be said: TLS, or loopback where the setting allows it.
 bool dialogue_is_private(const struct dialogue *d);
 bool dialogue_can_start_tls(const struct dialogue *d);
-// Texts are copied but tag and client_id, which stay the protocol's.
-void dialogue_ask(struct dialogue *d, const struct dialogue_question *q);
+// May this user in? The texts are copied.
+void dialogue_ask(struct dialogue *d, const char *mechanism, struct span authzid, struct span user,
+                  struct span password);
 void dialogue_start_tls(struct dialogue *d); // after the line that grants it
 void dialogue_close(struct dialogue *d);     // after the protocol's own goodbye
 // A web browser, or something that makes one speak to this port for it.

@@ -1,13 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gate/imap/imap_login.h"
 
-#include <openssl/crypto.h>
-
-#include "base/encode.h"
+#include "gate/dialogue/dialogue_sasl.h"
 #include "wire/imap/imap_command.h"
 #include "wire/imap/imap_framer.h"
 #include "wire/imap/imap_write.h"
-#include "wire/sasl/sasl.h"
 
 #include "base/banned.h"
 
@@ -17,11 +14,10 @@
 struct imap_dialogue {
     struct imap_framer_limits limits;
     struct imap_framer framer;
-    struct arena arena; // of the command; kept over an AUTHENTICATE's lines
+    struct arena arena; // of the command
     struct buf tag;     // of the command that asked keep, or of the AUTHENTICATE
     struct buf client_id;
-    struct sasl_dialogue sasl;
-    bool in_sasl; // the next line is a SASL response
+    struct dialogue_sasl sasl;
 };
 
 static struct imap_dialogue *login_of(struct dialogue *d)
@@ -56,20 +52,12 @@ static bool refuse_in_clear(struct dialogue *d, struct span tag)
     return true;
 }
 
-static void ask(struct dialogue *d, const char *mechanism, struct span authzid, struct span user,
-                struct span password)
+static void login_identify(struct dialogue *d, struct dialogue_question *q)
 {
     struct imap_dialogue *l = login_of(d);
-    struct dialogue_question q = {
-        .mechanism = mechanism,
-        .authzid = authzid,
-        .user = user,
-        .password = password,
-        .tag = buf_span(&l->tag),
-        .client_id = buf_span(&l->client_id),
-    };
 
-    dialogue_ask(d, &q);
+    q->tag = buf_span(&l->tag);
+    q->client_id = buf_span(&l->client_id);
 }
 
 // The tag outlives its command: keep or a later line answers it. False when it was refused.
@@ -90,61 +78,23 @@ static bool tag_keep(struct dialogue *d, struct span tag)
 static void do_login(struct dialogue *d, const struct imap_command *cmd)
 {
     if (!refuse_in_clear(d, cmd->tag) && tag_keep(d, cmd->tag)) {
-        ask(d, "LOGIN", SPAN(""), cmd->login.user, cmd->login.password);
+        dialogue_ask(d, "LOGIN", SPAN(""), cmd->login.user, cmd->login.password);
     }
 }
 
-static void sasl_end(struct dialogue *d, const char *why)
+static void sasl_failed(struct dialogue *d, const char *why)
 {
-    struct imap_dialogue *l = login_of(d);
-
-    l->in_sasl = false;
-    reply(d, buf_span(&l->tag), IMAP_BAD, "", why);
+    reply(d, buf_span(&login_of(d)->tag), IMAP_BAD, "", why);
     dialogue_count_bad(d);
 }
 
-static void sasl_go_on(struct dialogue *d, const struct span *response)
-{
-    struct imap_dialogue *l = login_of(d);
-    struct sasl_credentials credentials;
-    struct span challenge;
-
-    switch (sasl_step(&l->sasl, response, &challenge, &credentials)) {
-    case SASL_CHALLENGE:
-        l->in_sasl = true;
-        buf_put_str(&d->out, "+ ");
-        base64_encode(&d->out, challenge);
-        buf_put_str(&d->out, "\r\n");
-        break;
-    case SASL_COMPLETE:
-        l->in_sasl = false;
-        ask(d, sasl_mechanism_name(l->sasl.mechanism), credentials.authzid, credentials.authcid,
-            credentials.password);
-        sasl_wipe(&credentials);
-        break;
-    case SASL_MALFORMED:
-        sasl_end(d, "The SASL message is malformed");
-        break;
-    }
-}
-
-static void sasl_response(struct dialogue *d, struct span base64, bool is_initial)
-{
-    struct buf plain;
-
-    buf_init(&plain, SASL_MESSAGE_BYTES_MAX);
-    if (sasl_decode(base64, is_initial, &plain) == ERR_OK) {
-        struct span response = buf_span(&plain);
-
-        sasl_go_on(d, &response);
-    } else {
-        sasl_end(d, "The SASL message is not base64");
-    }
-    if (plain.p) {
-        OPENSSL_cleanse(plain.p, plain.cap);
-    }
-    buf_finish(&plain);
-}
+static const struct dialogue_sasl_style sasl_style = {
+    .before = "+ ",
+    .after = "\r\n",
+    .cancelled = "AUTHENTICATE was cancelled",
+    .has_equals = true,
+    .failed = sasl_failed,
+};
 
 static void do_authenticate(struct dialogue *d, const struct imap_command *cmd)
 {
@@ -158,23 +108,9 @@ static void do_authenticate(struct dialogue *d, const struct imap_command *cmd)
         reply(d, cmd->tag, IMAP_NO, "CANNOT", "No such mechanism; PLAIN is there");
         return;
     }
-    if (!tag_keep(d, cmd->tag)) {
-        return;
-    }
-    sasl_begin(&l->sasl, mechanism, &l->arena);
-    if (cmd->authenticate.has_initial) {
-        sasl_response(d, cmd->authenticate.initial, true);
-    } else {
-        sasl_go_on(d, NULL);
-    }
-}
-
-static void sasl_line(struct dialogue *d, struct span line)
-{
-    if (span_eq(line, SPAN("*"))) {
-        sasl_end(d, "AUTHENTICATE was cancelled");
-    } else {
-        sasl_response(d, line, false);
+    if (tag_keep(d, cmd->tag)) {
+        dialogue_sasl_begin(d, &l->sasl, mechanism,
+                            cmd->authenticate.has_initial ? &cmd->authenticate.initial : NULL);
     }
 }
 
@@ -305,8 +241,8 @@ static void bad_line(struct dialogue *d, struct span text)
 {
     static const char why[] = "A line has a NUL or a bare CR in it";
 
-    if (login_of(d)->in_sasl) {
-        sasl_end(d, why);
+    if (login_of(d)->sasl.is_open) {
+        dialogue_sasl_fail(d, &login_of(d)->sasl, why);
     } else {
         reply(d, imap_peek_tag(text), IMAP_BAD, "", why);
         dialogue_count_bad(d);
@@ -319,7 +255,7 @@ static bool login_take(struct dialogue *d)
     struct imap_dialogue *l = login_of(d);
     struct imap_frame f;
 
-    if (l->in_sasl) {
+    if (l->sasl.is_open) {
         imap_framer_line(&l->framer, buf_span(&d->in), IMAP_AUTH_LINE_BYTES_MAX, &f);
     } else {
         imap_framer_next(&l->framer, buf_span(&d->in), &f);
@@ -334,7 +270,7 @@ static bool login_take(struct dialogue *d)
         run_command(d, f.text);
         break;
     case IMAP_FRAME_LINE:
-        sasl_line(d, f.text);
+        dialogue_sasl_line(d, &l->sasl, f.text);
         break;
     case IMAP_FRAME_LITERAL_TOO_BIG:
         literal_too_big(d, &f);
@@ -373,6 +309,7 @@ static void login_begin(struct dialogue *d)
     l->limits.nonsync_bytes = l->limits.literal_bytes;
     imap_framer_init(&l->framer, &l->limits);
     arena_init(&l->arena, ARENA_BYTES);
+    dialogue_sasl_init(&l->sasl, &sasl_style);
     buf_init(&l->tag, TAG_BYTES_MAX);
     buf_init(&l->client_id, 4096);
 }
@@ -382,6 +319,7 @@ static void login_finish(struct dialogue *d)
     struct imap_dialogue *l = login_of(d);
 
     arena_finish(&l->arena);
+    dialogue_sasl_finish(&l->sasl);
     buf_finish(&l->tag);
     buf_finish(&l->client_id);
 }
@@ -426,12 +364,14 @@ static void login_last_words(struct buf *out, enum dialogue_end why, const char 
 
 const struct dialogue_protocol imap_login_protocol = {
     .alpn = "imap",
+    .bad_max = SETTING_LOGIN_BAD_COMMANDS_MAX,
     .state_bytes = sizeof(struct imap_dialogue),
     .input_max = login_input_max,
     .begin = login_begin,
     .finish = login_finish,
     .greet = login_greet,
     .take = login_take,
+    .identify = login_identify,
     .refused = login_refused,
     .last_words = login_last_words,
 };

@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gate/managesieve/managesieve_login.h"
 
-#include <openssl/crypto.h>
-
-#include "base/encode.h"
+#include "gate/dialogue/dialogue_sasl.h"
 #include "sieve/sieve.h"
 #include "wire/managesieve/managesieve_offer.h"
-#include "wire/sasl/sasl.h"
 
 #include "base/banned.h"
 
@@ -14,9 +11,8 @@
 
 struct managesieve_dialogue {
     struct managesieve_framer framer;
-    struct arena arena; // of the command; kept over an AUTHENTICATE's lines
-    struct sasl_dialogue sasl;
-    bool in_sasl; // the next thing is a string with a SASL response
+    struct arena arena;        // of the command
+    struct dialogue_sasl sasl; // while it is open the next thing is a string with a response
 };
 
 static struct managesieve_dialogue *login_of(struct dialogue *d)
@@ -56,72 +52,18 @@ static void put_capabilities(struct dialogue *d, const char *text)
 
 // ---- AUTHENTICATE -------------------------------------------------------------------------------
 
-static void sasl_end(struct dialogue *d, const char *why)
+static void sasl_failed(struct dialogue *d, const char *why)
 {
-    login_of(d)->in_sasl = false;
     say_bad(d, why);
 }
 
-static void ask(struct dialogue *d, const struct sasl_credentials *c)
-{
-    struct dialogue_question q = {
-        .mechanism = sasl_mechanism_name(login_of(d)->sasl.mechanism),
-        .authzid = c->authzid,
-        .user = c->authcid,
-        .password = c->password,
-        .tag = SPAN(""),
-        .client_id = SPAN(""),
-    };
-
-    dialogue_ask(d, &q);
-}
-
-static void put_challenge(struct dialogue *d, struct span challenge)
-{
-    buf_put_byte(&d->out, '"');
-    base64_encode(&d->out, challenge);
-    buf_put_str(&d->out, "\"\r\n");
-}
-
-static void sasl_go_on(struct dialogue *d, const struct span *response)
-{
-    struct managesieve_dialogue *l = login_of(d);
-    struct sasl_credentials credentials;
-    struct span challenge;
-
-    switch (sasl_step(&l->sasl, response, &challenge, &credentials)) {
-    case SASL_CHALLENGE:
-        l->in_sasl = true;
-        put_challenge(d, challenge);
-        break;
-    case SASL_COMPLETE:
-        l->in_sasl = false;
-        ask(d, &credentials);
-        sasl_wipe(&credentials);
-        break;
-    case SASL_MALFORMED:
-        sasl_end(d, "The SASL message is malformed");
-        break;
-    }
-}
-
-static void sasl_response(struct dialogue *d, struct span base64)
-{
-    struct buf plain;
-
-    buf_init(&plain, SASL_MESSAGE_BYTES_MAX);
-    if (sasl_decode(base64, false, &plain) == ERR_OK) { // "" says it is empty, not "="
-        struct span response = buf_span(&plain);
-
-        sasl_go_on(d, &response);
-    } else {
-        sasl_end(d, "The SASL message is not base64");
-    }
-    if (plain.p) {
-        OPENSSL_cleanse(plain.p, plain.cap);
-    }
-    buf_finish(&plain);
-}
+// "" says that an initial response is empty, not "=".
+static const struct dialogue_sasl_style sasl_style = {
+    .before = "\"",
+    .after = "\"\r\n",
+    .cancelled = "AUTHENTICATE was cancelled",
+    .failed = sasl_failed,
+};
 
 static void do_authenticate(struct dialogue *d, const struct managesieve_command *c)
 {
@@ -136,24 +78,18 @@ static void do_authenticate(struct dialogue *d, const struct managesieve_command
         say(d, MANAGESIEVE_NO, NULL, "No such mechanism; PLAIN is there");
         return;
     }
-    sasl_begin(&l->sasl, mechanism, &l->arena);
-    if (c->content.p) {
-        sasl_response(d, c->content);
-    } else {
-        sasl_go_on(d, NULL);
-    }
+    dialogue_sasl_begin(d, &l->sasl, mechanism, c->content.p ? &c->content : NULL);
 }
 
 static void sasl_text(struct dialogue *d, struct span text)
 {
+    struct managesieve_dialogue *l = login_of(d);
     struct span response;
 
-    if (managesieve_parse_response(text, &login_of(d)->arena, &response) != ERR_OK) {
-        sasl_end(d, "Expected a string");
-    } else if (span_eq(response, SPAN("*"))) {
-        sasl_end(d, "AUTHENTICATE was cancelled");
+    if (managesieve_parse_response(text, &l->arena, &response) == ERR_OK) {
+        dialogue_sasl_line(d, &l->sasl, response);
     } else {
-        sasl_response(d, response);
+        dialogue_sasl_fail(d, &l->sasl, "Expected a string");
     }
 }
 
@@ -232,7 +168,7 @@ static bool login_take(struct dialogue *d)
     case MANAGESIEVE_MORE:
         return false;
     case MANAGESIEVE_COMMAND:
-        if (l->in_sasl) {
+        if (l->sasl.is_open) {
             sasl_text(d, text);
         } else {
             run_command(d, text);
@@ -241,7 +177,7 @@ static bool login_take(struct dialogue *d)
     case MANAGESIEVE_SKIP:
         break;
     case MANAGESIEVE_TOO_BIG:
-        sasl_end(d, "The command is too large before login");
+        dialogue_sasl_fail(d, &l->sasl, "The command is too large before login");
         break;
     case MANAGESIEVE_BROKEN:
         say(d, MANAGESIEVE_BYE, NULL, "That is no ManageSieve, or too long before login");
@@ -268,11 +204,15 @@ static void login_begin(struct dialogue *d)
 
     managesieve_framer_init(&l->framer, &managesieve_limits_before_login);
     arena_init(&l->arena, ARENA_BYTES);
+    dialogue_sasl_init(&l->sasl, &sasl_style);
 }
 
 static void login_finish(struct dialogue *d)
 {
-    arena_finish(&login_of(d)->arena);
+    struct managesieve_dialogue *l = login_of(d);
+
+    arena_finish(&l->arena);
+    dialogue_sasl_finish(&l->sasl);
 }
 
 static void login_greet(struct dialogue *d)
@@ -303,6 +243,7 @@ static void login_last_words(struct buf *out, enum dialogue_end why, const char 
 
 const struct dialogue_protocol managesieve_login_protocol = {
     .alpn = "managesieve",
+    .bad_max = SETTING_LOGIN_BAD_COMMANDS_MAX,
     .state_bytes = sizeof(struct managesieve_dialogue),
     .greets_after_starttls = true,
     .input_max = login_input_max,

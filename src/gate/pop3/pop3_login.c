@@ -1,24 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gate/pop3/pop3_login.h"
 
-#include <openssl/crypto.h>
-
-#include "base/encode.h"
+#include "gate/dialogue/dialogue_sasl.h"
 #include "wire/line.h"
 #include "wire/pop3/pop3_command.h"
 #include "wire/pop3/pop3_offer.h"
-#include "wire/sasl/sasl.h"
 
 #include "base/banned.h"
 
-#define ARENA_BYTES (256u << 10)
-
 struct pop3_dialogue {
     struct line_reader reader;
-    struct arena arena; // of an AUTH, over its lines
-    struct buf user;    // of USER, until PASS
-    struct sasl_dialogue sasl;
-    bool in_sasl; // the next line is a SASL response
+    struct buf user; // of USER, until PASS
+    struct dialogue_sasl sasl;
 };
 
 static struct pop3_dialogue *login_of(struct dialogue *d)
@@ -53,21 +46,6 @@ static bool refuse_in_clear(struct dialogue *d)
     return true;
 }
 
-static void ask(struct dialogue *d, const char *mechanism, struct span authzid, struct span user,
-                struct span password)
-{
-    struct dialogue_question q = {
-        .mechanism = mechanism,
-        .authzid = authzid,
-        .user = user,
-        .password = password,
-        .tag = SPAN(""),
-        .client_id = SPAN(""),
-    };
-
-    dialogue_ask(d, &q);
-}
-
 static void do_user(struct dialogue *d, const struct pop3_command *c)
 {
     struct buf *user = &login_of(d)->user;
@@ -91,58 +69,22 @@ static void do_pass(struct dialogue *d, const struct pop3_command *c)
         say_bad(d, "Say USER first");
         return;
     }
-    ask(d, "LOGIN", SPAN(""), buf_span(user), c->text);
+    dialogue_ask(d, "LOGIN", SPAN(""), buf_span(user), c->text);
     buf_clear(user);
 }
 
-static void sasl_end(struct dialogue *d, const char *why)
+static void sasl_failed(struct dialogue *d, const char *why)
 {
-    login_of(d)->in_sasl = false;
     say_bad(d, why);
 }
 
-static void sasl_go_on(struct dialogue *d, const struct span *response)
-{
-    struct pop3_dialogue *l = login_of(d);
-    struct sasl_credentials credentials;
-    struct span challenge;
-
-    switch (sasl_step(&l->sasl, response, &challenge, &credentials)) {
-    case SASL_CHALLENGE:
-        l->in_sasl = true;
-        buf_put_str(&d->out, "+ ");
-        base64_encode(&d->out, challenge);
-        buf_put_str(&d->out, "\r\n");
-        break;
-    case SASL_COMPLETE:
-        l->in_sasl = false;
-        ask(d, sasl_mechanism_name(l->sasl.mechanism), credentials.authzid, credentials.authcid,
-            credentials.password);
-        sasl_wipe(&credentials);
-        break;
-    case SASL_MALFORMED:
-        sasl_end(d, "The SASL message is malformed");
-        break;
-    }
-}
-
-static void sasl_response(struct dialogue *d, struct span base64, bool is_initial)
-{
-    struct buf plain;
-
-    buf_init(&plain, SASL_MESSAGE_BYTES_MAX);
-    if (sasl_decode(base64, is_initial, &plain) == ERR_OK) {
-        struct span response = buf_span(&plain);
-
-        sasl_go_on(d, &response);
-    } else {
-        sasl_end(d, "The SASL message is not base64");
-    }
-    if (plain.p) {
-        OPENSSL_cleanse(plain.p, plain.cap);
-    }
-    buf_finish(&plain);
-}
+static const struct dialogue_sasl_style sasl_style = {
+    .before = "+ ",
+    .after = "\r\n",
+    .cancelled = "AUTH was cancelled",
+    .has_equals = true,
+    .failed = sasl_failed,
+};
 
 static void do_auth(struct dialogue *d, const struct pop3_command *c)
 {
@@ -160,22 +102,7 @@ static void do_auth(struct dialogue *d, const struct pop3_command *c)
         say_err(d, NULL, "No such mechanism; PLAIN and LOGIN are there");
         return;
     }
-    arena_reset(&l->arena);
-    sasl_begin(&l->sasl, mechanism, &l->arena);
-    if (c->initial.p) {
-        sasl_response(d, c->initial, true);
-    } else {
-        sasl_go_on(d, NULL);
-    }
-}
-
-static void sasl_line(struct dialogue *d, struct span line)
-{
-    if (span_eq(line, SPAN("*"))) {
-        sasl_end(d, "AUTH was cancelled");
-    } else {
-        sasl_response(d, line, false);
-    }
+    dialogue_sasl_begin(d, &l->sasl, mechanism, c->initial.p ? &c->initial : NULL);
 }
 
 // ---- the other commands -------------------------------------------------------------------------
@@ -250,7 +177,7 @@ static void run_line(struct dialogue *d, struct span line)
 static bool login_take(struct dialogue *d)
 {
     struct pop3_dialogue *l = login_of(d);
-    size_t max = l->in_sasl ? POP3_AUTH_LINE_BYTES_MAX : POP3_LINE_BYTES_MAX, bytes;
+    size_t max = l->sasl.is_open ? POP3_AUTH_LINE_BYTES_MAX : POP3_LINE_BYTES_MAX, bytes;
     struct span line;
 
     // An initial response makes the command longer than others (RFC 5034 section 4).
@@ -261,8 +188,8 @@ static bool login_take(struct dialogue *d)
     case LINE_MORE:
         return false;
     case LINE_WHOLE:
-        if (l->in_sasl) {
-            sasl_line(d, line);
+        if (l->sasl.is_open) {
+            dialogue_sasl_line(d, &l->sasl, line);
         } else {
             run_line(d, line);
         }
@@ -290,7 +217,7 @@ static void login_begin(struct dialogue *d)
 {
     struct pop3_dialogue *l = login_of(d);
 
-    arena_init(&l->arena, ARENA_BYTES);
+    dialogue_sasl_init(&l->sasl, &sasl_style);
     buf_init(&l->user, POP3_LINE_BYTES_MAX);
 }
 
@@ -298,7 +225,7 @@ static void login_finish(struct dialogue *d)
 {
     struct pop3_dialogue *l = login_of(d);
 
-    arena_finish(&l->arena);
+    dialogue_sasl_finish(&l->sasl);
     buf_finish(&l->user);
 }
 
@@ -334,6 +261,7 @@ static void login_last_words(struct buf *out, enum dialogue_end why, const char 
 
 const struct dialogue_protocol pop3_login_protocol = {
     .alpn = "pop3",
+    .bad_max = SETTING_LOGIN_BAD_COMMANDS_MAX,
     .state_bytes = sizeof(struct pop3_dialogue),
     .input_max = login_input_max,
     .begin = login_begin,

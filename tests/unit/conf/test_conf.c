@@ -94,7 +94,8 @@ static void test_problems_are_named_with_line_and_column(void **state)
         {"[imap\n", "a section is written", 1, 1},
         {"user = a\nuser = b", "the first is in line 1", 2, 8},
         {"login_timeout = 5 s\ntls_timeout = 6 s", "may not be larger", 2, 15},
-        {"listen_imap =\nlisten_imaps = []\nlisten_pop3=\nlisten_pop3s=\nlisten_sieve=",
+        {"listen_imap =\nlisten_imaps = []\nlisten_pop3=\nlisten_pop3s=\nlisten_sieve=\n"
+         "listen_smtp=\nlisten_submission=\nlisten_submissions=",
          "are empty: nobody", 0, 0},
         {"listen_imap = *:993", "listened on twice", 0, 0},
     };

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gate/dialogue/dialogue_sasl.h"
+
+#include <openssl/crypto.h>
+
+#include "base/encode.h"
+
+#include "base/banned.h"
+
+#define ARENA_BYTES (64u << 10) // copies of two messages of SASL_MESSAGE_BYTES_MAX, and more
+
+void dialogue_sasl_init(struct dialogue_sasl *s, const struct dialogue_sasl_style *style)
+{
+    *s = (struct dialogue_sasl){.style = style};
+    arena_init(&s->arena, ARENA_BYTES);
+}
+
+void dialogue_sasl_finish(struct dialogue_sasl *s)
+{
+    arena_finish(&s->arena);
+    s->is_open = false;
+}
+
+void dialogue_sasl_fail(struct dialogue *d, struct dialogue_sasl *s, const char *why)
+{
+    s->is_open = false;
+    s->style->failed(d, why);
+}
+
+static void put_challenge(struct dialogue *d, const struct dialogue_sasl_style *style,
+                          struct span challenge)
+{
+    buf_put_str(&d->out, style->before);
+    base64_encode(&d->out, challenge);
+    buf_put_str(&d->out, style->after);
+}
+
+static void go_on(struct dialogue *d, struct dialogue_sasl *s, const struct span *response)
+{
+    struct sasl_credentials c;
+    struct span challenge;
+
+    switch (sasl_step(&s->sasl, response, &challenge, &c)) {
+    case SASL_CHALLENGE:
+        s->is_open = true;
+        put_challenge(d, s->style, challenge);
+        break;
+    case SASL_COMPLETE:
+        s->is_open = false;
+        dialogue_ask(d, sasl_mechanism_name(s->sasl.mechanism), c.authzid, c.authcid, c.password);
+        sasl_wipe(&c);
+        break;
+    case SASL_MALFORMED:
+        dialogue_sasl_fail(d, s, "The SASL message is malformed");
+        break;
+    }
+}
+
+static void respond(struct dialogue *d, struct dialogue_sasl *s, struct span base64,
+                    bool has_equals)
+{
+    struct buf plain;
+
+    buf_init(&plain, SASL_MESSAGE_BYTES_MAX);
+    if (sasl_decode(base64, has_equals, &plain) == ERR_OK) {
+        struct span response = buf_span(&plain);
+
+        go_on(d, s, &response);
+    } else {
+        dialogue_sasl_fail(d, s, "The SASL message is not base64");
+    }
+    if (plain.p) {
+        OPENSSL_cleanse(plain.p, plain.cap);
+    }
+    buf_finish(&plain);
+}
+
+void dialogue_sasl_begin(struct dialogue *d, struct dialogue_sasl *s, enum sasl_mechanism mechanism,
+                         const struct span *initial)
+{
+    arena_reset(&s->arena);
+    sasl_begin(&s->sasl, mechanism, &s->arena);
+    if (initial) {
+        respond(d, s, *initial, s->style->has_equals);
+    } else {
+        go_on(d, s, NULL);
+    }
+}
+
+void dialogue_sasl_line(struct dialogue *d, struct dialogue_sasl *s, struct span line)
+{
+    if (span_eq(line, SPAN("*"))) {
+        dialogue_sasl_fail(d, s, s->style->cancelled);
+    } else {
+        respond(d, s, line, false);
+    }
+}

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A sign-in by SASL inside a dialogue, the same in every protocol: the command that names the
+// mechanism, then lines in base64 until keep can be asked. How a challenge and a failure are
+// written is the protocol's. As gate/dialogue/dialogue.h.
+#ifndef GATE_DIALOGUE_DIALOGUE_SASL_H
+#define GATE_DIALOGUE_DIALOGUE_SASL_H
+
+#include "gate/dialogue/dialogue.h"
+#include "wire/sasl/sasl.h"
+
+// How a protocol says it.
+struct dialogue_sasl_style {
+    const char *before, *after; // of a challenge in base64: "+ " and CR LF
+    const char *cancelled;      // "AUTH was cancelled"
+    bool has_equals;            // "=" is an empty initial response (RFC 4959)
+    // The exchange is over without a question to keep. The client broke a rule, or gave up.
+    void (*failed)(struct dialogue *d, const char *why);
+};
+
+struct dialogue_sasl {
+    const struct dialogue_sasl_style *style;
+    struct sasl_dialogue sasl;
+    struct arena arena; // of one exchange
+    bool is_open;       // the next line is a response
+};
+
+void dialogue_sasl_init(struct dialogue_sasl *s, const struct dialogue_sasl_style *style);
+void dialogue_sasl_finish(struct dialogue_sasl *s);
+
+// Starts an exchange; `initial` is what came with the command, base64, or NULL. Passwords may be
+// said (dialogue_is_private).
+void dialogue_sasl_begin(struct dialogue *d, struct dialogue_sasl *s, enum sasl_mechanism mechanism,
+                         const struct span *initial);
+// A response in base64, or "*".
+void dialogue_sasl_line(struct dialogue *d, struct dialogue_sasl *s, struct span line);
+// The exchange ends: what came was no response at all.
+void dialogue_sasl_fail(struct dialogue *d, struct dialogue_sasl *s, const char *why);
+
+#endif
