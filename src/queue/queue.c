@@ -247,11 +247,15 @@ static struct queue_recipient submitted(const struct submit *s, size_t i)
     struct queue_recipient r = s->recipients[i];
 
     r.number = (uint32_t)i;
-    r.state = QUEUE_WAITING;
     r.is_delay_due = r.is_delay_told = false;
     r.attempts = 0;
-    r.tried_ms = 0;
-    r.host = r.reply = SPAN("");
+    if (r.state == QUEUE_FAILED || r.state == QUEUE_DELIVERED) {
+        r.tried_ms = s->message.accepted_ms;
+    } else {
+        r.state = QUEUE_WAITING;
+        r.tried_ms = 0;
+        r.host = r.reply = SPAN("");
+    }
     if (r.due_ms < s->message.accepted_ms) {
         r.due_ms = s->message.accepted_ms;
     }
@@ -269,17 +273,18 @@ static enum err submit_edit(struct queue_edit *ed, void *arg)
         m->id = shard->last + 16;
     }
     shard->last = m->id;
+    bool owes = false;
     enum err e = batch_use_body(ed->batch, m->body);
 
-    e = e == ERR_OK ? queue_put_message(ed, m) : e;
     for (size_t i = 0; i < s->count && e == ERR_OK; i++) {
         struct queue_recipient r = submitted(s, i);
 
+        owes |= r.state != QUEUE_WAITING;
         e = queue_put_recipient(ed, m->id, NULL, &r);
     }
     ed->counts.messages++;
     ed->counts.recipients += s->count;
-    return e;
+    return e == ERR_OK ? queue_settle_message(ed, m, owes) : e;
 }
 
 enum err queue_submit(struct queue *q, const struct queue_message *m,
@@ -302,7 +307,9 @@ enum err queue_submit(struct queue *q, const struct queue_message *m,
     for (size_t i = 0; i < count; i++) {
         struct queue_recipient r = submitted(&s, i);
 
-        queue_schedule_due(q, s.message.id, &r);
+        if (r.state == QUEUE_WAITING) {
+            queue_schedule_due(q, s.message.id, &r);
+        }
     }
     lock_release(&q->lock);
     *out = s.message.id;

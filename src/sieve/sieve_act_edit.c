@@ -127,7 +127,7 @@ static void set_header(struct run *r, const struct span *fields, size_t n)
         struct span header = sieve_keep_span(r, buf_span(&b));
 
         if (sieve_is_on(r)) {
-            sieve_mail_edit(r, header, r->mail->version.body);
+            sieve_mail_edit(r, header, r->mail->version.body, r->mail->version.rest);
         }
     }
     buf_finish(&b);

@@ -208,7 +208,7 @@ static void replace_message(struct run *r, const struct sieve_call *call, struct
         sieve_fail_memory(r);
         return;
     }
-    sieve_mail_edit(r, copy, span_skip(rest, blank));
+    sieve_mail_edit(r, copy, span_skip(rest, blank), 0);
     r->pending_n = 0;
     r->generation++;
 }
@@ -368,6 +368,9 @@ void sieve_act_enclose(struct run *r, const struct sieve_call *call)
     struct buf header, body;
 
     sieve_mail_settle(r);
+    if (!sieve_mail_is_whole(r)) {
+        return;
+    }
     struct mail *before = r->mail;
     // The hash of what is enclosed cannot stand in it by chance, nor by the sender's will: it would
     // have to contain its own hash.
@@ -390,7 +393,7 @@ void sieve_act_enclose(struct run *r, const struct sieve_call *call)
     if (sieve_is_on(r)) {
         TOLD_ACTION(r, "the message is enclosed in a new one");
         r->unenclosed = r->unenclosed ? r->unenclosed : before;
-        sieve_mail_edit(r, h, b);
+        sieve_mail_edit(r, h, b, 0);
         r->generation++;
     }
     buf_finish(&header);

@@ -31,6 +31,7 @@ enum sieve_action_kind {
 struct sieve_version {
     struct span header; // with the empty line
     struct span body;
+    uint64_t rest; // bytes at the end of the message as it came that follow (sieve_env.more_bytes)
 };
 
 // Where to store, in the order to try: `id`, else `special_use`, else `name`.

@@ -16,7 +16,8 @@ bool sieve_mail_begin(struct run *r)
     struct span all = r->env->message;
 
     r->mail = &r->original;
-    r->original = (struct mail){.version = {SPAN(""), all}, .is_original = true};
+    r->original = (struct mail){.version = {SPAN(""), all, r->env->more_bytes},
+                                .is_original = true};
     r->original.mime = r->env->mime;
     if (!sieve_mail_mime(r, r->mail)) {
         return false;
@@ -36,7 +37,7 @@ const struct mime_message *sieve_mail_mime(struct run *r, struct mail *m)
     if (m->mime || !sieve_is_on(r)) {
         return m->mime;
     }
-    if (!sieve_spend(r, sieve_mail_size(m) / 2)) {
+    if (!sieve_spend(r, (sieve_mail_size(m) - m->version.rest) / 2)) {
         return NULL;
     }
     out = arena_zalloc(&r->programs, 1, sizeof(*out));
@@ -96,7 +97,7 @@ const struct mime_part *sieve_mail_next_part(const struct mime_part *top,
     return NULL;
 }
 
-struct mail *sieve_mail_edit(struct run *r, struct span header, struct span body)
+struct mail *sieve_mail_edit(struct run *r, struct span header, struct span body, uint64_t rest)
 {
     if (r->edits++ >= SIEVE_EDITS_MAX) {
         sieve_fail(r, "the script changes the message more than %d times", SIEVE_EDITS_MAX);
@@ -108,9 +109,17 @@ struct mail *sieve_mail_edit(struct run *r, struct span header, struct span body
         sieve_fail_memory(r);
         return NULL;
     }
-    m->version = (struct sieve_version){header, body};
+    m->version = (struct sieve_version){header, body, rest};
     r->mail = m;
     return m;
+}
+
+bool sieve_mail_is_whole(struct run *r)
+{
+    if (r->mail->version.rest) {
+        sieve_fail(r, "the message is too large for a rule that rewrites it");
+    }
+    return sieve_is_on(r);
 }
 
 const struct sieve_version *sieve_mail_version(struct run *r, struct mail *m)
@@ -124,7 +133,7 @@ const struct sieve_version *sieve_mail_version(struct run *r, struct mail *m)
 
 uint64_t sieve_mail_size(const struct mail *m)
 {
-    return (uint64_t)m->version.header.n + m->version.body.n;
+    return m->version.header.n + m->version.body.n + m->version.rest;
 }
 
 struct span sieve_mail_break(const struct run *r)
@@ -213,6 +222,9 @@ void sieve_mail_settle(struct run *r)
     if (n == 0 || !sieve_is_on(r)) {
         return;
     }
+    if (!sieve_mail_is_whole(r)) {
+        return;
+    }
     const struct mime_message *m = sieve_mail_mime(r, r->mail);
     struct cut *cuts = m ? arena_zalloc(&r->programs, n, sizeof(*cuts)) : NULL;
 
@@ -234,6 +246,6 @@ void sieve_mail_settle(struct run *r)
     struct span body = splice(r, r->mail->version.body, base, cuts, cut_n);
 
     if (sieve_is_on(r)) {
-        sieve_mail_edit(r, r->mail->version.header, body);
+        sieve_mail_edit(r, r->mail->version.header, body, 0);
     }
 }

@@ -48,6 +48,7 @@ struct sieve_verdict {
 struct sieve_env {
     void *context;
     struct span message;             // the whole message; lines end in CRLF or LF
+    uint64_t more_bytes;             // of its body that come after what is shown; counted by `size`
     const struct mime_message *mime; // what mime_read found in it, or NULL: it is read when needed
     struct span envelope_from;       // without angle brackets, empty for "<>"; p NULL: not known
     struct span envelope_to;         // final recipient; p NULL: not known

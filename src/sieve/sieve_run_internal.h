@@ -200,7 +200,9 @@ struct span sieve_mail_part_body(const struct mail *m, const struct mime_part *p
 const struct mime_part *sieve_mail_next_part(const struct mime_part *top,
                                              const struct mime_part *part, bool skips_children);
 // A new state of the message, spans in `r->out`. Counts as an edit.
-struct mail *sieve_mail_edit(struct run *r, struct span header, struct span body);
+struct mail *sieve_mail_edit(struct run *r, struct span header, struct span body, uint64_t rest);
+// False, and the run has failed, when some of the body is not shown.
+bool sieve_mail_is_whole(struct run *r);
 // Carries out pending replacements.
 void sieve_mail_settle(struct run *r);
 // What an action stores or sends; NULL for the message as it came.

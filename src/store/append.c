@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// New messages into a mailbox, and one message to many accounts.
+// New messages into a mailbox, and one message to many accounts: what concerns one of these - its
+// copies, what its rules remember, the words about it - is one commit; accounts share a sync.
 //
 // Crash story: the body is put first and becomes durable with the first commit that names it; the
 // commit holds placement, message, counts, quota, thread index and change log together. Before it,
@@ -10,37 +11,25 @@
 #include <stdlib.h>
 
 #include "base/log.h"
-#include "store/store_internal.h"
+#include "store/rules_internal.h"
 
 #include "base/banned.h"
 
 struct append_args {
-    mailbox_id mailbox; // 0: INBOX
+    mailbox_id mailbox;
     const struct append_item *items;
     size_t count;
     struct append_result out;
 };
 
-static enum err target_mailbox(struct edit *ed, mailbox_id id, struct edit_mailbox **out)
-{
-    if (id == 0) {
-        enum err e = view_name_lookup(&ed->view, mailbox_inbox, &id);
-
-        if (e != ERR_OK) {
-            return e;
-        }
-    }
-    return edit_mailbox_with_messages(ed, id, out);
-}
-
-static enum err append_message(struct edit *ed, const struct incoming *in, int64_t date,
-                               message_id *out)
+static enum err add_record(struct edit *ed, const struct incoming *in, int64_t date,
+                           uint32_t placements, message_id *out)
 {
     message_id id = ed->header.next_message++;
     struct message_record m = {.body = in->body,
                                .bytes = in->bytes,
                                .sent = in->has_sent ? in->sent : date,
-                               .placements = 1,
+                               .placements = placements,
                                .thread_key_count = in->thread_key_count};
 
     memcpy(m.thread_keys, in->thread_keys, sizeof(m.thread_keys));
@@ -72,7 +61,7 @@ static enum err append_item(struct edit *ed, struct placer *placer, const struct
                           .bytes = (uint32_t)in->bytes};
 
     keyword_set_to(&keywords, &p);
-    e = append_message(ed, in, p.internal_date, &p.message);
+    e = add_record(ed, in, p.internal_date, 1, &p.message);
     return e != ERR_OK ? e : placer_add(placer, &p);
 }
 
@@ -96,7 +85,7 @@ static enum err append_edit(struct edit *ed, void *arg)
     struct edit_mailbox *m;
     struct placer placer;
     uint64_t bytes = 0;
-    enum err e = target_mailbox(ed, a->mailbox, &m);
+    enum err e = edit_mailbox_with_messages(ed, a->mailbox, &m);
 
     for (size_t i = 0; i < a->count; i++) {
         bytes += a->items[i].message->bytes;
@@ -158,43 +147,276 @@ struct delivery {
     struct edit *edits; // DELIVER_AT_ONCE
 };
 
-static struct append_item delivery_item(const struct delivery *d,
-                                        const struct delivery_target *target)
+// One account's part.
+struct account_run {
+    struct edit *ed;
+    const struct delivery *delivery;
+    struct delivery_target *target;
+    struct delivery_copy *copies;
+    size_t count;
+    struct edit_mailbox **mailboxes; // of each copy
+    message_id *messages;            // of each copy
+};
+
+// ---- where to -----------------------------------------------------------------------------------
+
+static enum err make_mailbox(struct edit *ed, const struct delivery_copy *c,
+                             struct edit_mailbox **out)
 {
-    return (struct append_item){
-        .message = d->message, .flags = target->flags, .internal_date = INT64_MIN};
+    uint8_t use = c->special_use;
+    enum err e = edit_use_check(ed, use, 0);
+
+    if (e == ERR_INVALID) { // another mailbox has it
+        use = 0;
+        e = ERR_OK;
+    }
+    e = e == ERR_OK ? edit_make_mailbox(ed, c->name, use, true, out) : e;
+    return e == ERR_LIMIT ? ERR_NOT_FOUND : e;
+}
+
+static enum err find_named(struct edit *ed, const struct delivery_copy *c,
+                           struct edit_mailbox **out)
+{
+    mailbox_id id;
+    enum err e = edit_name_lookup(ed, c->name, &id);
+
+    e = e == ERR_OK ? edit_mailbox_with_messages(ed, id, out) : e;
+    return e == ERR_NOT_FOUND && c->is_created ? make_mailbox(ed, c, out) : e;
+}
+
+static enum err find_mailbox(struct edit *ed, const struct delivery_copy *c,
+                             struct edit_mailbox **out)
+{
+    mailbox_id id;
+    enum err e = c->mailbox  ? edit_mailbox_with_messages(ed, c->mailbox, out)
+                 : c->name.n ? find_named(ed, c, out)
+                             : ERR_NOT_FOUND;
+
+    if (e != ERR_NOT_FOUND) {
+        return e;
+    }
+    e = view_name_lookup(&ed->view, mailbox_inbox, &id);
+    return e == ERR_OK ? edit_mailbox_with_messages(ed, id, out) : e;
+}
+
+// ---- the messages -------------------------------------------------------------------------------
+
+static const struct incoming *message_of(const struct account_run *r, size_t i)
+{
+    return r->copies[i].message ? r->copies[i].message : r->delivery->message;
+}
+
+static bool is_first_of_message(const struct account_run *r, size_t i)
+{
+    for (size_t k = 0; k < i; k++) {
+        if (message_of(r, k) == message_of(r, i)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+// One record for all copies of the same bytes.
+static enum err add_message(struct account_run *r, size_t first)
+{
+    uint32_t placements = 0;
+    message_id id;
+
+    for (size_t i = first; i < r->count; i++) {
+        placements += message_of(r, i) == message_of(r, first);
+    }
+    enum err e =
+        add_record(r->ed, message_of(r, first), edit_now_s(r->ed), placements, &id);
+
+    for (size_t i = first; i < r->count && e == ERR_OK; i++) {
+        if (message_of(r, i) == message_of(r, first)) {
+            r->messages[i] = id;
+        }
+    }
+    return e;
+}
+
+static enum err prepare(struct account_run *r)
+{
+    uint64_t bytes = 0;
+    enum err e = ERR_OK;
+
+    r->mailboxes = arena_zalloc(&r->ed->view.arena, r->count, sizeof(struct edit_mailbox *));
+    r->messages = arena_zalloc(&r->ed->view.arena, r->count, sizeof(message_id));
+    if (!r->mailboxes || !r->messages) {
+        return ERR_NOMEM;
+    }
+    for (size_t i = 0; i < r->count && e == ERR_OK; i++) {
+        ASSERT(message_of(r, i)->is_finished);
+        bytes += message_of(r, i)->bytes;
+        e = message_of(r, i)->failed;
+    }
+    e = e == ERR_OK ? edit_quota_check(r->ed, bytes, r->count) : e;
+    for (size_t i = 0; i < r->count && e == ERR_OK; i++) {
+        e = find_mailbox(r->ed, &r->copies[i], &r->mailboxes[i]);
+    }
+    for (size_t i = 0; i < r->count && e == ERR_OK; i++) {
+        e = is_first_of_message(r, i) ? add_message(r, i) : ERR_OK;
+    }
+    return e;
+}
+
+// ---- into the mailboxes -------------------------------------------------------------------------
+
+static enum err place(struct account_run *r, struct placer *placer, struct change_draft *log,
+                      size_t i)
+{
+    struct delivery_copy *c = &r->copies[i];
+    const struct incoming *in = message_of(r, i);
+    int64_t now = edit_now_s(r->ed);
+    struct keyword_set keywords;
+    enum err e =
+        edit_keywords(r->ed, placer->mailbox, c->keywords, c->keyword_count, true, &keywords);
+
+    if (e == ERR_LIMIT || e == ERR_INVALID) {
+        e = edit_keywords(r->ed, placer->mailbox, NULL, 0, true, &keywords);
+    }
+    if (e != ERR_OK) {
+        return e;
+    }
+    struct placement p = {.flags = c->flags,
+                          .body = in->body,
+                          .internal_date = now,
+                          .saved = now,
+                          .bytes = (uint32_t)in->bytes,
+                          .message = r->messages[i]};
+
+    keyword_set_to(&keywords, &p);
+    e = placer_add(placer, &p);
+    if (e == ERR_OK) {
+        change_draft_add(log, p.uid, p.message, NULL);
+        c->uid = p.uid;
+        c->stored = placer->mailbox->record.is.id;
+    }
+    return e;
+}
+
+// All copies for the mailbox of the one at `first`.
+static enum err fill_mailbox(struct account_run *r, size_t first)
+{
+    struct edit_mailbox *m = r->mailboxes[first];
+    struct placer placer;
+    struct change_draft log;
+    enum err e = ERR_OK;
+
+    placer_begin(&placer, r->ed, m);
+    change_draft_begin(&log, r->ed, CHANGE_ARRIVED, m->record.is.id, 0);
+    for (size_t i = first; i < r->count && e == ERR_OK; i++) {
+        if (r->mailboxes[i] == m) {
+            e = place(r, &placer, &log, i);
+        }
+    }
+    e = e == ERR_OK ? placer_finish(&placer) : e;
+    return change_draft_end(&log, e);
+}
+
+static bool is_first_of_mailbox(const struct account_run *r, size_t i)
+{
+    for (size_t k = 0; k < i; k++) {
+        if (r->mailboxes[k] == r->mailboxes[i]) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static enum err fill_mailboxes(struct account_run *r)
+{
+    enum err e = prepare(r);
+
+    for (size_t i = 0; i < r->count && e == ERR_OK; i++) {
+        e = is_first_of_mailbox(r, i) ? fill_mailbox(r, i) : ERR_OK;
+    }
+    if (e == ERR_OK && r->count) {
+        r->target->uid = r->copies[0].uid;
+    }
+    return e;
+}
+
+// ---- one account --------------------------------------------------------------------------------
+
+static enum err remember_all(struct edit *ed, const struct delivery_target *t)
+{
+    enum err e = ERR_OK;
+
+    for (size_t i = 0; i < t->memory_count && e == ERR_OK; i++) {
+        const struct delivery_memory *m = &t->memories[i];
+        bool is_known = false;
+
+        e = m->is_prolonged ? ERR_OK : rules_edit_is_remembered(ed, m->what, &is_known);
+        e = e == ERR_OK && !is_known ? rules_edit_remember(ed, m->what, m->until_s) : e;
+    }
+    return e == ERR_OK && t->once.n ? rules_edit_remember(ed, t->once, t->once_until_s) : e;
+}
+
+// Runs again when the account was changed meanwhile: starts from nothing.
+struct deliver_args {
+    const struct delivery *delivery;
+    struct delivery_target *target;
+};
+
+static enum err deliver_edit(struct edit *ed, void *arg)
+{
+    const struct deliver_args *a = arg;
+    struct delivery_target *t = a->target;
+    struct delivery_copy one = {.mailbox = t->mailbox, .flags = t->flags};
+    struct account_run r = {.ed = ed,
+                            .delivery = a->delivery,
+                            .target = t,
+                            .copies = t->copies ? t->copies : &one,
+                            .count = t->copies ? t->copy_count : 1};
+    enum err e = ERR_OK;
+
+    t->was_there = false;
+    if (t->once.n) {
+        e = rules_edit_is_remembered(ed, t->once, &t->was_there);
+    }
+    if (e != ERR_OK) {
+        return e;
+    }
+    if (t->was_there) {
+        return rules_edit_note(ed, SPAN("a second copy of a message was left out"));
+    }
+    e = fill_mailboxes(&r);
+    e = e == ERR_OK ? remember_all(ed, t) : e;
+    return e == ERR_OK && t->words.n ? rules_edit_note(ed, t->words) : e;
 }
 
 static void deliver_alone(const struct delivery *d, struct delivery_target *target)
 {
-    struct append_item item = delivery_item(d, target);
-    struct append_args a = {.mailbox = target->mailbox, .items = &item, .count = 1};
+    struct deliver_args a = {d, target};
 
-    target->result = store_edit(d->store, target->account, d->by, append_edit, &a, NULL);
-    target->uid = a.out.first_uid;
+    target->result = store_edit(d->store, target->account, d->by, deliver_edit, &a, NULL);
 }
 
-// Makes the batch; the edit is open when the result is ERR_OK.
-static void deliver_prepare(const struct delivery *d, struct delivery_target *target,
+// Makes the batch; the edit is open when the result is ERR_OK and there is something to commit.
+static bool deliver_prepare(const struct delivery *d, struct delivery_target *target,
                             struct edit *ed)
 {
-    struct append_item item = delivery_item(d, target);
-    struct append_args a = {.mailbox = target->mailbox, .items = &item, .count = 1};
+    struct deliver_args a = {d, target};
 
     target->result = edit_begin(ed, d->store, target->account, d->by);
     if (target->result != ERR_OK) {
-        return;
+        return false;
     }
-    target->result = append_edit(ed, &a);
-    if (target->result == ERR_OK) {
+    target->result = deliver_edit(ed, &a);
+    if (target->result == ERR_OK && ed->is_changed) {
         target->result = edit_seal(ed);
     }
-    target->uid = a.out.first_uid;
     view_end(&ed->view); // many snapshots at once help nobody
-    if (target->result != ERR_OK) {
+    if (target->result != ERR_OK || !ed->is_changed) {
         edit_end(ed);
+        return false;
     }
+    return true;
 }
+
+// ---- many accounts ------------------------------------------------------------------------------
 
 // Without the accounts' locks: who is overtaken by another writer is done again with it.
 static void deliver_group(const struct delivery *d, struct delivery_target *targets, size_t count)
@@ -205,8 +427,7 @@ static void deliver_group(const struct delivery *d, struct delivery_target *targ
     size_t open[DELIVER_AT_ONCE], n = 0;
 
     for (size_t i = 0; i < count; i++) {
-        deliver_prepare(d, &targets[i], &d->edits[i]);
-        if (targets[i].result == ERR_OK) {
+        if (deliver_prepare(d, &targets[i], &d->edits[i])) {
             batches[n] = d->edits[i].batch;
             expected[n] = d->edits[i].modseq - 1;
             results[n] = ERR_UNAVAILABLE;
@@ -227,6 +448,24 @@ static void deliver_group(const struct delivery *d, struct delivery_target *targ
     }
 }
 
+static enum err deliver_all(struct delivery *d, struct delivery_target *targets, size_t count)
+{
+    enum err worst = ERR_OK;
+
+    d->edits = malloc(DELIVER_AT_ONCE * sizeof(*d->edits));
+    if (!d->edits) {
+        return ERR_NOMEM;
+    }
+    for (size_t i = 0; i < count; i += DELIVER_AT_ONCE) {
+        deliver_group(d, targets + i, count - i < DELIVER_AT_ONCE ? count - i : DELIVER_AT_ONCE);
+    }
+    for (size_t i = 0; i < count; i++) {
+        worst = targets[i].result != ERR_OK ? targets[i].result : worst;
+    }
+    free(d->edits);
+    return worst;
+}
+
 enum err store_deliver(struct store *s, const struct actor *by, struct incoming *m,
                        struct delivery_target *targets, size_t count)
 {
@@ -240,18 +479,5 @@ enum err store_deliver(struct store *s, const struct actor *by, struct incoming 
         deliver_alone(&d, targets);
         return targets->result;
     }
-    d.edits = malloc(DELIVER_AT_ONCE * sizeof(*d.edits));
-    if (!d.edits) {
-        return ERR_NOMEM;
-    }
-    enum err worst = ERR_OK;
-
-    for (size_t i = 0; i < count; i += DELIVER_AT_ONCE) {
-        deliver_group(&d, targets + i, count - i < DELIVER_AT_ONCE ? count - i : DELIVER_AT_ONCE);
-    }
-    for (size_t i = 0; i < count; i++) {
-        worst = targets[i].result != ERR_OK ? targets[i].result : worst;
-    }
-    free(d.edits);
-    return worst;
+    return deliver_all(&d, targets, count);
 }

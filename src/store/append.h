@@ -39,14 +39,48 @@ enum err store_append(struct store *s, account_id account, const struct actor *b
                       mailbox_id mailbox, const struct append_item *items, size_t count,
                       struct append_result *out);
 
-// One message to many accounts: the body is stored once, all share a sync, each recipient's result
-// is its own. `mailbox` 0 means INBOX.
+// ---- one message to many accounts ---------------------------------------------------------------
+
+// Where one recipient's copy goes. A mailbox that is gone by then is INBOX instead, and flags or
+// keywords that find no room are left out: mail is not refused for either.
+struct delivery_copy {
+    struct incoming *message; // NULL: the delivery's. Finished, like that one
+    mailbox_id mailbox;       // 0: by name
+    struct span name;         // checked by mailbox_name_check; empty: INBOX
+    bool is_created;          // the mailbox `name` is made when there is none
+    uint8_t special_use;      // that it is made with, if no other has it
+    uint16_t flags;
+    const struct span *keywords;
+    size_t keyword_count;
+    mailbox_id stored; // out: where it went
+    uint32_t uid;      // out
+};
+
+// What the account's rules remember from this delivery on (rules.h).
+struct delivery_memory {
+    struct span what;
+    int64_t until_s;
+    bool is_prolonged; // also when it is remembered already
+};
+
+// The message is stored once, all share a sync, each recipient's result is its own; what concerns
+// one account is one commit. `mailbox` 0 means INBOX.
 struct delivery_target {
     account_id account;
     mailbox_id mailbox;
     uint16_t flags;
-    enum err result; // out
-    uint32_t uid;    // out
+    struct delivery_copy *copies; // instead of one by `mailbox` and `flags`; NULL: that one
+    size_t copy_count;            // with `copies`; may be 0: then `words` should say why
+    const struct delivery_memory *memories;
+    size_t memory_count;
+    // Hashed (rules.h). Remembered until then; when it was remembered before, nothing is stored
+    // and `was_there` set. Empty: no such thing.
+    struct span once;
+    int64_t once_until_s;
+    struct span words; // for the change log, beside the arrival; empty: nothing
+    enum err result;   // out
+    uint32_t uid;      // out: of the first copy
+    bool was_there;    // out
 };
 enum err store_deliver(struct store *s, const struct actor *by, struct incoming *m,
                        struct delivery_target *targets, size_t count);

@@ -154,7 +154,7 @@ enum err edit_put_orphan(struct edit *ed, struct span name)
 }
 
 // Also sees what this edit has made.
-static enum err edit_name_lookup(struct edit *ed, struct span name, mailbox_id *out)
+enum err edit_name_lookup(struct edit *ed, struct span name, mailbox_id *out)
 {
     for (struct edit_mailbox *m = ed->mailboxes; m; m = m->next) {
         if (span_eq(m->record.is.name, name)) {

@@ -407,6 +407,39 @@ static enum err remembered_until(struct view *v, const struct key *k, int64_t *o
     return e != ERR_OK ? e : unpack_i64(&value, out) ? ERR_OK : ERR_CORRUPT;
 }
 
+enum err rules_edit_is_remembered(struct edit *ed, struct span what, bool *out)
+{
+    struct key k = remembered_key(what);
+    int64_t until;
+    enum err e = remembered_until(&ed->view, &k, &until);
+
+    if (e == ERR_OK) {
+        *out = until > edit_now_s(ed);
+    }
+    return e;
+}
+
+static enum err put_remembered(struct edit *ed, const struct key *k, int64_t until_s)
+{
+    char room[16];
+    struct pack p = pack_record(room, sizeof(room), SCHEMA_VERSION);
+
+    pack_i64(&p, until_s);
+    return edit_put(ed, k, pack_span(&p));
+}
+
+enum err rules_edit_remember(struct edit *ed, struct span what, int64_t until_s)
+{
+    struct key k = remembered_key(what);
+
+    return put_remembered(ed, &k, until_s);
+}
+
+enum err rules_edit_note(struct edit *ed, struct span words)
+{
+    return note_rules(ed, "", span_first(words, NAME_BYTES_MAX));
+}
+
 struct remember {
     struct key key;
     struct span words;
@@ -417,8 +450,6 @@ struct remember {
 static enum err remember_edit(struct edit *ed, void *arg)
 {
     struct remember *r = arg;
-    char room[16];
-    struct pack p = pack_record(room, sizeof(room), SCHEMA_VERSION);
     int64_t until;
     enum err e = remembered_until(&ed->view, &r->key, &until);
 
@@ -426,8 +457,7 @@ static enum err remember_edit(struct edit *ed, void *arg)
     if (!r->is_new) {
         return e;
     }
-    pack_i64(&p, r->until);
-    e = edit_put(ed, &r->key, pack_span(&p));
+    e = put_remembered(ed, &r->key, r->until);
     return e == ERR_OK ? note_rules(ed, "", r->words) : e;
 }
 

@@ -142,6 +142,8 @@ static inline int64_t edit_now_s(const struct edit *ed)
 enum err edit_mailbox(struct edit *ed, mailbox_id id, struct edit_mailbox **out);
 // The same, and not \NoSelect (ERR_NOT_FOUND).
 enum err edit_mailbox_with_messages(struct edit *ed, mailbox_id id, struct edit_mailbox **out);
+// A mailbox's id by name, as this edit has it. ERR_NOT_FOUND.
+enum err edit_name_lookup(struct edit *ed, struct span name, mailbox_id *out);
 // Makes the mailbox and the levels above it that are missing; a \NoSelect level becomes a mailbox.
 // ERR_EXISTS, ERR_LIMIT.
 enum err edit_make_mailbox(struct edit *ed, struct span name, uint8_t special_use, bool subscribed,

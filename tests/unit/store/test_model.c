@@ -491,38 +491,53 @@ static void op_append(struct model *m)
     }
 }
 
-// The same message twice to one account and once to nobody.
+// What became of one target with `copies` copies, the second of them in `second`.
+static void delivered(struct model *m, const struct delivery_target *t, const struct letter *l,
+                      struct box *first, struct box *second)
+{
+    unsigned copies = second ? 2 : 1;
+    enum err want = quota_allows(m, l->size * copies, copies) ? ERR_OK : ERR_QUOTA;
+
+    if (happened(m, t->result, want, true)) {
+        message_id id = m->next_message++;
+
+        *letter_of(m, id) = *l;
+        letter_of(m, id)->placements = copies;
+        letter_of(m, id)->date = m->now;
+        letter_join(m, id);
+        place_add(m, first, id)->flags = t->flags;
+        assert_int_equal(t->uid, first->next - 1);
+        if (second) {
+            place_add(m, second, id);
+            assert_int_equal(t->copies[1].uid, second->next - 1);
+            assert_int_equal(t->copies[1].stored, second->id);
+        }
+    }
+}
+
+// The same message twice to one account, perhaps with a second copy there, and once to nobody. What
+// can't be put where it should go is in INBOX.
 static void op_deliver(struct model *m)
 {
     struct box *x = box_any(m), *inbox = box_by_name(m, "INBOX");
     struct letter l;
     struct incoming *in = letter_write(m, &l);
-    struct delivery_target t[3] = {{.account = m->b.account, .mailbox = x->id},
-                                   {.account = 999},
-                                   {.account = m->b.account, .flags = FLAG_FLAGGED}};
+    bool twice = rnd(m, 2);
+    struct delivery_copy copies[2] = {{.flags = FLAG_FLAGGED}, {.name = span_from_str(x->name)}};
+    struct delivery_target t[3] = {
+        {.account = m->b.account, .mailbox = x->id},
+        {.account = 999},
+        {.account = m->b.account, .flags = FLAG_FLAGGED, .copies = twice ? copies : NULL,
+         .copy_count = 2}};
 
     // With a conflict on purpose the two would come in the other order.
     set_faults(m, &(struct engine_memory_faults){0});
     if (!m->armed) {
+        x = x->no_select ? inbox : x;
         store_deliver(m->b.store, &tester, in, t, 3);
         assert_err(t[1].result, ERR_NOT_FOUND);
-        for (int i = 0; i < 3; i += 2) {
-            struct box *to = i ? inbox : x;
-            enum err want = to->no_select                ? ERR_NOT_FOUND
-                            : quota_allows(m, l.size, 1) ? ERR_OK
-                                                         : ERR_QUOTA;
-
-            if (happened(m, t[i].result, want, true)) {
-                message_id id = m->next_message++;
-
-                *letter_of(m, id) = l;
-                letter_of(m, id)->placements = 1;
-                letter_of(m, id)->date = m->now;
-                letter_join(m, id);
-                place_add(m, to, id)->flags = t[i].flags;
-                assert_int_equal(t[i].uid, to->next - 1);
-            }
-        }
+        delivered(m, &t[0], &l, x, NULL);
+        delivered(m, &t[2], &l, inbox, twice ? x : NULL);
     }
     incoming_destroy(in);
 }
