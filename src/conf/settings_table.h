@@ -173,6 +173,10 @@ SETTING(AUTH_CACHE_TIME, auth_cache_time, TIME, "60 s", 0, 3600000, LIVE,
 SETTING(ADDRESS_SEPARATORS, address_separators, TEXT, "+", 0, 8, START,
         "Characters that may start a detail in an address: with + mail for anna+bills@example.org "
         "is anna's. Empty: none.")
+SETTING(DUPLICATES_KNOWN, duplicates_known, TIME, "1 h", 0, 604800000, START,
+        "How long a message is remembered that was delivered here, so that it is left out when the "
+        "same bytes come again for the same address: the sending server did not hear that it had "
+        "arrived. 0 means not at all.")
 SETTING(QUEUE_EXPIRE, queue_expire, TIME, "5 d", 60000, 2592000000, START,
         "How long mail for another server is tried before its sender is told that it failed.")
 SETTING(DELAY_NOTICE, delay_notice, TIME, "4 h", 0, 604800000, START,

@@ -11,6 +11,7 @@
 #include "store/store.h"
 
 #define DELIVERY_HERE     "local:" // the queue's destination for what could not be delivered here
+#define DELIVERY_GROUP    "group:" // of a recipient that became several; only in notices
 #define DELIVERY_HOPS_MAX 50       // Received lines: more are a loop (RFC 5321 6.3)
 
 struct delivery;
@@ -19,6 +20,10 @@ struct delivery_options {
     struct span server;     // our name: "mail.example.org"; copied
     struct span separators; // that may start a detail in an address; copied
     uint32_t expire_s;      // how long the queue tries: 5 days
+    char hierarchy;         // between the levels of mailbox names in rules; '\0': '/'
+    // How long a message is known that comes a second time because its client did not hear of the
+    // first; 0: not at all.
+    uint32_t duplicates_s;
 };
 
 // The store and the queue stay the caller's and must outlive it. ERR_*: the key for rewritten
@@ -32,7 +37,8 @@ enum delivery_outcome {
     DELIVERY_TEMPORARY, // not now; the client keeps it
     DELIVERY_REFUSED,
 };
-// What to say to a client, as SMTP does. Static texts.
+// What to say to a client, as SMTP does. Static texts, or in the envelope's `texts`: these may have
+// several lines (LF between them).
 struct delivery_answer {
     enum delivery_outcome outcome;
     unsigned code;        // 250, 450, 550 ...
@@ -60,6 +66,7 @@ struct delivery_envelope {
     bool one_answer;      // the client hears one answer for all recipients (SMTP)
     int64_t hold_until_ms; // since 1970; 0: at once. Also mail for here waits in the queue
     struct span verdict; // of the checks on the message, in words, for the change log; may be empty
+    struct arena *texts; // for the words of a refusal by rules; NULL: general words do
     struct delivery_recipient *recipients;
     size_t count;
 };

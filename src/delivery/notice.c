@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "base/utf8.h"
+#include "delivery/delivery.h"
 #include "mime/mime_date.h"
 #include "mime/mime_header.h"
 #include "mime/mime_word.h"
@@ -105,6 +106,17 @@ void notice_explain(struct span reply, const char **out_what, const char **out_a
 // ---- pieces -------------------------------------------------------------------------------------
 
 enum notice_about { ABOUT_FAILED, ABOUT_LATE, ABOUT_DELIVERED };
+
+// RFC 3464 section 2.3.3: what exactly was achieved.
+static const char *action_of(const struct queue_recipient *r)
+{
+    if (r->state != QUEUE_DELIVERED) {
+        return r->state == QUEUE_FAILED ? "failed" : "delayed";
+    }
+    return span_eq(r->destination, SPAN(DELIVERY_HERE))    ? "delivered"
+           : span_eq(r->destination, SPAN(DELIVERY_GROUP)) ? "expanded"
+                                                           : "relayed";
+}
 
 static enum notice_about about_of(const struct queue_recipient *r)
 {
@@ -247,6 +259,18 @@ static void put_why(struct buf *out, const struct queue_recipient *r)
     }
 }
 
+static const char *words_of_success(const struct queue_recipient *r)
+{
+    if (span_eq(r->destination, SPAN(DELIVERY_HERE))) {
+        return "    It is in the mailbox.\r\n";
+    }
+    if (span_eq(r->destination, SPAN(DELIVERY_GROUP))) {
+        return "    This address stands for several; the message was sent on to them, and there\r\n"
+               "    will be no word from each.\r\n";
+    }
+    return "    It arrived at the server that is responsible for this address.\r\n";
+}
+
 static void put_recipient_words(struct buf *out, const struct queue_job *job,
                                 const struct notice_facts *f, const struct queue_recipient *r)
 {
@@ -270,7 +294,7 @@ static void put_recipient_words(struct buf *out, const struct queue_job *job,
         }
         break;
     case ABOUT_DELIVERED:
-        buf_put_str(out, "    It arrived at the server that is responsible for this address.\r\n");
+        buf_put_str(out, words_of_success(r));
         break;
     }
 }
@@ -323,9 +347,6 @@ static void put_status(struct buf *out, const struct queue_recipient *r)
 static void put_recipient_fields(struct buf *out, const struct queue_job *job,
                                  const struct queue_recipient *r, bool utf8)
 {
-    static const char *const actions[] = {
-        [ABOUT_FAILED] = "failed", [ABOUT_LATE] = "delayed", [ABOUT_DELIVERED] = "relayed"};
-
     buf_put_str(out, "\r\n");
     if (r->orcpt.n) {
         buf_put_str(out, "Original-Recipient: ");
@@ -334,7 +355,7 @@ static void put_recipient_fields(struct buf *out, const struct queue_job *job,
     }
     buf_put_str(out, "Final-Recipient: ");
     put_address(out, r->address, utf8);
-    buf_printf(out, "\r\nAction: %s\r\n", actions[about_of(r)]);
+    buf_printf(out, "\r\nAction: %s\r\n", action_of(r));
     put_status(out, r);
     if (r->host.n) {
         buf_put_str(out, "Remote-MTA: dns;");

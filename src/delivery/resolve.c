@@ -140,7 +140,8 @@ static enum err take_account(struct work *w, const struct step *s, const struct 
     if (e != ERR_OK || (f.count && !f.keeps_copy)) {
         return e;
     }
-    if (w->options->bytes > r->bytes_left || r->messages_left == 0) {
+    if (!w->options->ignores_quota &&
+        (w->options->bytes > r->bytes_left || r->messages_left == 0)) {
         return settle(w, s, r->address, RESOLVE_OVER_QUOTA);
     }
     return add_target(w, s, &t);

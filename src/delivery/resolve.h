@@ -25,6 +25,7 @@ struct resolve_options {
     struct span separators; // that may start a detail: "+"
     bool allow_remote;      // the sender may send to other servers
     const bool *allowed;    // the same for single recipients, by index; NULL: none
+    bool ignores_quota;     // the store will say it, and the message waits
     uint64_t bytes;         // of the message; 0: not known yet
 };
 

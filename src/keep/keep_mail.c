@@ -69,7 +69,10 @@ static enum err open_delivery(const struct settings *s, struct store *store, str
 {
     struct delivery_options o = {.server = span_from_str(m->server),
                                  .separators = conf_value_text(s, SETTING_ADDRESS_SEPARATORS),
-                                 .expire_s = seconds(s, SETTING_QUEUE_EXPIRE)};
+                                 .expire_s = seconds(s, SETTING_QUEUE_EXPIRE),
+                                 .hierarchy =
+                                     *conf_value_choice_text(s, SETTING_HIERARCHY_SEPARATOR).p,
+                                 .duplicates_s = seconds(s, SETTING_DUPLICATES_KNOWN)};
 
     return delivery_create(store, m->queue, &o, &m->delivery);
 }

@@ -37,8 +37,8 @@ enum queue_message_flag {
     QUEUE_REQUIRETLS = 8,
     QUEUE_RET_FULL = 16,
     QUEUE_RET_HDRS = 32,
-    QUEUE_INTERNAL = 64,   // a notice or report of our own
-    QUEUE_SENT_ON = 128,   // by somebody's rules: not looked up here yet (delivery.h)
+    QUEUE_INTERNAL = 64, // a notice or report of our own
+    QUEUE_SENT_ON = 128, // by somebody's rules: not looked up here yet (delivery.h)
 };
 
 enum queue_notify { // RFC 3461 4.1; 0: not given
@@ -67,8 +67,8 @@ struct queue_message {
 };
 
 struct queue_recipient {
-    uint32_t number; // within the message; given by queue_submit
-    enum queue_state state; // queue_submit: FAILED, DELIVERED, or anything for WAITING
+    uint32_t number;                  // within the message; given by queue_submit
+    enum queue_state state;           // queue_submit: FAILED, DELIVERED, or anything for WAITING
     bool is_delay_due, is_delay_told; // a notice of delay
     unsigned notify;                  // enum queue_notify
     uint32_t attempts;
@@ -97,8 +97,9 @@ void queue_close(struct queue *q); // no job may be running; NULL is allowed
 void queue_set_wake(struct queue *q, void (*fn)(void *arg), void *arg);
 
 // Accepts a message for `count` recipients (1 to QUEUE_RECIPIENTS_MAX): one commit. The body must
-// be finished, its writer alive. A recipient that comes FAILED or DELIVERED, with host and reply, is
-// not tried: its sender is told. ERR_INVALID, ERR_LIMIT (a text too long), and the engine's errors.
+// be finished, its writer alive. A recipient that comes FAILED or DELIVERED, with host and reply,
+// is not tried: its sender is told. ERR_INVALID, ERR_LIMIT (a text too long), and the engine's
+// errors.
 enum err queue_submit(struct queue *q, const struct queue_message *m,
                       const struct queue_recipient *recipients, size_t count, queue_id *out);
 

@@ -16,8 +16,8 @@ bool sieve_mail_begin(struct run *r)
     struct span all = r->env->message;
 
     r->mail = &r->original;
-    r->original = (struct mail){.version = {SPAN(""), all, r->env->more_bytes},
-                                .is_original = true};
+    r->original =
+        (struct mail){.version = {SPAN(""), all, r->env->more_bytes}, .is_original = true};
     r->original.mime = r->env->mime;
     if (!sieve_mail_mime(r, r->mail)) {
         return false;

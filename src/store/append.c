@@ -225,8 +225,7 @@ static enum err add_message(struct account_run *r, size_t first)
     for (size_t i = first; i < r->count; i++) {
         placements += message_of(r, i) == message_of(r, first);
     }
-    enum err e =
-        add_record(r->ed, message_of(r, first), edit_now_s(r->ed), placements, &id);
+    enum err e = add_record(r->ed, message_of(r, first), edit_now_s(r->ed), placements, &id);
 
     for (size_t i = first; i < r->count && e == ERR_OK; i++) {
         if (message_of(r, i) == message_of(r, first)) {
@@ -448,13 +447,21 @@ static void deliver_group(const struct delivery *d, struct delivery_target *targ
     }
 }
 
+static enum err fail_all(struct delivery_target *targets, size_t count, enum err e)
+{
+    for (size_t i = 0; i < count; i++) {
+        targets[i].result = e;
+    }
+    return e;
+}
+
 static enum err deliver_all(struct delivery *d, struct delivery_target *targets, size_t count)
 {
     enum err worst = ERR_OK;
 
     d->edits = malloc(DELIVER_AT_ONCE * sizeof(*d->edits));
     if (!d->edits) {
-        return ERR_NOMEM;
+        return fail_all(targets, count, ERR_NOMEM);
     }
     for (size_t i = 0; i < count; i += DELIVER_AT_ONCE) {
         deliver_group(d, targets + i, count - i < DELIVER_AT_ONCE ? count - i : DELIVER_AT_ONCE);
@@ -473,7 +480,7 @@ enum err store_deliver(struct store *s, const struct actor *by, struct incoming 
 
     ASSERT(m->is_finished);
     if (m->failed != ERR_OK) {
-        return m->failed;
+        return fail_all(targets, count, m->failed);
     }
     if (count == 1) {
         deliver_alone(&d, targets);

@@ -20,7 +20,6 @@ enum err rules_script_decode(struct span value, struct script *out);
 enum err rules_forwarding_decode(struct span value, struct arena *a, struct forwarding *out);
 enum err rules_active_name(struct view *v, struct span *out); // empty: none
 
-
 // Within an edit. Until when `what` is remembered counts from the edit's time.
 enum err rules_edit_is_remembered(struct edit *ed, struct span what, bool *out);
 // Does not enter the change log: something else of the edit must.

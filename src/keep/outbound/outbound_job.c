@@ -3,6 +3,7 @@
 // One message on its way: a conversation with the courier over a socket pair of its own. What the
 // courier has not answered when the conversation ends is tried again.
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -344,6 +345,7 @@ void outbound_job_here(struct outbound *o, struct queue_job *job)
                                                   [DELIVERY_TEMPORARY] = QUEUE_OUT_DEFERRED,
                                                   [DELIVERY_REFUSED] = QUEUE_OUT_FAILED};
     struct queue_result results[QUEUE_JOB_RECIPIENTS_MAX];
+    char replies[QUEUE_JOB_RECIPIENTS_MAX][256];
     struct here h = {o, &job->message};
 
     for (size_t i = 0; i < job->count; i++) {
@@ -351,8 +353,9 @@ void outbound_job_here(struct outbound *o, struct queue_job *job)
 
         delivery_again(o->options.delivery, &job->message, job->recipients[i].address, read_here,
                        &h, &a);
+        snprintf(replies[i], sizeof(replies[i]), "%u %s %s", a.code, a.enhanced, a.text);
         results[i] = (struct queue_result){
-            .outcome = outcomes[a.outcome], .host = SPAN(""), .reply = span_from_str(a.text)};
+            .outcome = outcomes[a.outcome], .host = SPAN(""), .reply = span_from_str(replies[i])};
     }
     enum err e = queue_done(o->options.queue, job, results, clock_real_ms());
 

@@ -524,11 +524,12 @@ static void op_deliver(struct model *m)
     struct incoming *in = letter_write(m, &l);
     bool twice = rnd(m, 2);
     struct delivery_copy copies[2] = {{.flags = FLAG_FLAGGED}, {.name = span_from_str(x->name)}};
-    struct delivery_target t[3] = {
-        {.account = m->b.account, .mailbox = x->id},
-        {.account = 999},
-        {.account = m->b.account, .flags = FLAG_FLAGGED, .copies = twice ? copies : NULL,
-         .copy_count = 2}};
+    struct delivery_target t[3] = {{.account = m->b.account, .mailbox = x->id},
+                                   {.account = 999},
+                                   {.account = m->b.account,
+                                    .flags = FLAG_FLAGGED,
+                                    .copies = twice ? copies : NULL,
+                                    .copy_count = 2}};
 
     // With a conflict on purpose the two would come in the other order.
     set_faults(m, &(struct engine_memory_faults){0});

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the files of delivery/ share: one message on its way (struct run). delivery.c has the entry
+// points and the order of things, deliver_bytes.c the message's bytes, deliver_away.c what goes
+// into the queue, deliver_here.c mailboxes, deliver_rules.c what accounts' rules want.
+#ifndef DELIVERY_DELIVERY_INTERNAL_H
+#define DELIVERY_DELIVERY_INTERNAL_H
+
+#include "delivery/delivery.h"
+#include "delivery/resolve.h"
+#include "delivery/rules/rules.h"
+#include "store/append.h"
+#include "store/secret.h"
+
+#define READ_BYTES      65536
+#define LINES_BYTES_MAX 2048 // header lines of ours for one copy
+#define REDIRECTS_MAX   100  // of all rules together, for one delivery
+
+struct delivery {
+    struct store *store;
+    struct queue *queue;
+    char server[256], separators[16];
+    char hierarchy;
+    uint32_t expire_s;
+    uint32_t duplicates_s;
+    char srs_key[SECRET_BYTES];
+};
+
+// What rules see: our lines, and the message from its start. Once filled it stays where it is.
+struct shown {
+    struct buf text;
+    uint64_t bytes; // of the message
+    size_t header;  // bytes of `text`, with the empty line; 0: its end was not found yet
+};
+
+// What is done for one message.
+struct run {
+    struct delivery *d;
+    struct delivery_envelope *env;
+    const struct delivery_message *message;
+    struct arena arena;
+    struct resolution to;
+    uint32_t *target_counts;   // of each recipient
+    struct incoming *incoming; // as it is kept here
+    struct incoming *leaving;  // as it leaves: without Return-Path
+    bool *done;                // by recipient, or [0] for all: something of it is durable
+    bool is_retry;             // it comes from the queue, which tries again itself
+    bool is_held;              // it is to wait in the queue
+
+    struct shown shown[2]; // the header only, and with the body
+    struct sieve_budget budget;
+    unsigned redirects_left;
+
+    bool has_digest; // of the message's bytes, without our lines
+    unsigned char digest[16];
+};
+
+// ---- answers (delivery.c) -----------------------------------------------------------------------
+
+extern const struct delivery_answer delivery_looping;
+struct delivery_answer delivery_answer_of(enum err e);
+struct delivery_recipient *delivery_recipient_of(struct run *r, const struct resolve_target *t);
+// What the client takes for one thing: a recipient where it hears of each, else the whole.
+bool *delivery_group_of(struct run *r, const struct resolve_target *t);
+// Sets the answer of the target's recipient when `e` is an error; else something of it is done.
+void delivery_settle(struct run *r, const struct resolve_target *t, enum err e);
+
+// ---- bytes (deliver_bytes.c) --------------------------------------------------------------------
+
+// The message as a new body; `return_path`: with that line in front (RFC 5321 4.4: where it is
+// delivered for good). `version` NULL: as it came.
+enum err deliver_take_in(struct run *r, bool return_path, const struct sieve_version *version,
+                         struct incoming **out);
+enum err deliver_need_incoming(struct run *r);
+enum err deliver_need_leaving(struct run *r);
+// For rules_case.show; `arg` is the run.
+enum err deliver_show(void *arg, bool whole, struct span *out, uint64_t *out_more);
+// The header block with our lines, as far as RULES_SHOWN_BYTES_MAX.
+enum err deliver_header(struct run *r, struct span *out);
+// One of its Delivered-To lines names the address: it went through there before.
+bool deliver_has_passed(struct span header, struct span address);
+
+// ---- the queue (deliver_away.c) -----------------------------------------------------------------
+
+struct deliver_letter { // what goes into the queue
+    struct incoming *body;
+    struct span sender;
+    struct span forwarder; // on whose behalf: rewrites the sender; empty: nobody's
+    unsigned flags;        // enum queue_message_flag
+};
+enum err deliver_submit(struct run *r, const struct deliver_letter *l,
+                        const struct queue_recipient *recipients, size_t count);
+// Where a letter of ours goes: the domain, or DELIVERY_HERE for one of our own.
+enum err deliver_destination(struct run *r, struct span address, struct span *out);
+// For targets elsewhere.
+enum err deliver_away(struct run *r);
+// Tells the sender what became of a recipient (QUEUE_FAILED or QUEUE_DELIVERED), if he wants to
+// hear of that. `destination` says how (notice.h).
+enum err deliver_tell(struct run *r, uint32_t recipient, enum queue_state state,
+                      struct span destination, struct span reply);
+
+// ---- mailboxes (deliver_here.c) -----------------------------------------------------------------
+
+enum err deliver_here(struct run *r);
+
+// ---- rules (deliver_rules.c) --------------------------------------------------------------------
+
+// One account's part of a delivery.
+struct deliver_part {
+    const struct resolve_target *target;
+    struct arena arena; // of what the rules decided
+    struct rules_decision decision;
+    struct delivery_target *to; // for the store
+    struct incoming **versions; // bodies made for this part, as many as copies
+    size_t version_count;
+    struct span words;           // for the change log
+    bool is_refused, is_sent_on; // what rules did with it
+    bool is_refused_here;        // the client is told
+    bool has_skipped;            // a redirect was left out
+    enum err failed;             // nothing is stored
+};
+// Decides, sends on what is to be sent on, and says in `to` what is stored.
+enum err deliver_rules_before(struct run *r, struct deliver_part *p);
+// After it is stored: answers and notifications. What fails here is logged.
+void deliver_rules_after(struct run *r, struct deliver_part *p);
+void deliver_rules_finish(struct deliver_part *p);
+
+#endif
