@@ -188,6 +188,16 @@ SETTING(RETRY_MAX, retry_max, TIME, "4 h", 1000, 86400000, START,
 SETTING(DESTINATION_MAX, destination_max, COUNT, "20", 1, 1000, START,
         "Messages sent to one destination at the same time, when it takes them well.")
 
+// ---- submitted mail -----------------------------------------------------------------------------
+SETTING(SUBMISSION_CHECK_FROM, submission_check_from, BOOL, "yes", 0, 0, LIVE,
+        "Refuse mail by our users with an address in its From that is not one of theirs. The "
+        "sender on the envelope must always be.")
+SETTING(SUBMISSION_RECIPIENTS_PER_HOUR, submission_recipients_per_hour, COUNT, "500", 1, 1000000,
+        LIVE, "Recipients to whom one user may send within an hour.")
+SETTING(UNDO_SEND, undo_send, TIME, "0 s", 0, 3600000, LIVE,
+        "How long mail by our users waits here before it goes anywhere, so that it can still be "
+        "stopped; 0: it goes at once.")
+
 // ---- sending ------------------------------------------------------------------------------------
 SETTING(RELAY_HOST, relay_host, TEXT, "", 0, 253, START,
         "Server that takes all mail for other servers, by name or address. Empty: each message "
@@ -251,6 +261,9 @@ SETTING(CHECK_RECEIVED_SPF, check_received_spf, BOOL, "no", 0, 0, LIVE,
 // ---- threads and processes ----------------------------------------------------------------------
 SETTING(KEEP_THREADS, keep_threads, COUNT, "64", 2, 1024, START,
         "Threads that run commands in keep. Those waiting for the disk count.")
+SETTING(DELIVERY_THREADS, delivery_threads, COUNT, "64", 2, 1024, START,
+        "Threads that deliver incoming mail. Those waiting for the disk share its syncs, so that "
+        "many are fast.")
 SETTING(GATE_THREADS, gate_threads, COUNT, "2", 1, 64, START,
         "Threads for TLS and logins in the gate.")
 SETTING(OUTPUT_BUFFER, output_buffer, BYTES, "64 KB", 8192, 16777216, START,

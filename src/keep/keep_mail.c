@@ -3,8 +3,10 @@
 
 #include <fcntl.h>
 
+#include "base/cleanup.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "keep/inbound/inbound.h"
 #include "keep/outbound/outbound.h"
 
 #include "base/banned.h"
@@ -114,8 +116,66 @@ enum err keep_mail_open(const struct settings *s, struct store *store, struct lo
     return e;
 }
 
+// ---- mail that comes in -------------------------------------------------------------------------
+
+static struct inbound_limits inbound_limits_of(const struct settings *s)
+{
+    return (struct inbound_limits){
+        .message_bytes_max = conf_value_bytes(s, SETTING_MESSAGE_MAX),
+        .recipients_per_hour =
+            (uint32_t)conf_value_count(s, SETTING_SUBMISSION_RECIPIENTS_PER_HOUR),
+        .undo_ms = conf_value_ms(s, SETTING_UNDO_SEND),
+        .check_from = conf_value_bool(s, SETTING_SUBMISSION_CHECK_FROM),
+    };
+}
+
+enum err keep_mail_open_inbound(const struct settings *s, struct store *store,
+                                struct keep_sessions *sessions, struct keep_mail *m)
+{
+    struct inbound_limits limits = inbound_limits_of(s);
+    struct span domain = conf_value_text(s, SETTING_DEFAULT_DOMAIN);
+    int fd CLEANUP_FD = -1;
+    struct buf dir;
+
+    buf_init(&dir, 8192);
+    buf_printf(&dir, "%s/tmp", conf_value_text(s, SETTING_DATA_DIR).p);
+    buf_put_byte(&dir, '\0');
+    struct inbound_options o = {
+        .store = store,
+        .delivery = m->delivery,
+        .sessions = sessions,
+        .server = span_from_str(m->server),
+        .separators = conf_value_text(s, SETTING_ADDRESS_SEPARATORS),
+        .default_domain = domain.n ? domain : span_from_str(m->server),
+        .dir = span_from_str(dir.p),
+        .threads = (unsigned)conf_value_count(s, SETTING_DELIVERY_THREADS),
+        // The gate counts; a reload may allow more, but never more than the row does.
+        .connections_max = (unsigned)setting_row(SETTING_GATE_CONNECTIONS_MAX)->max,
+    };
+    enum err e = file_open_dir(AT_FDCWD, dir.p, true, &fd);
+
+    e = e == ERR_OK ? inbound_create(&o, &limits, &m->inbound) : e;
+    buf_finish(&dir);
+    return e;
+}
+
+void keep_mail_apply(const struct settings *s, struct keep_mail *m)
+{
+    struct inbound_limits limits = inbound_limits_of(s);
+
+    inbound_set_limits(m->inbound, &limits);
+}
+
+void keep_mail_stop_inbound(struct keep_mail *m, int64_t timeout_ms)
+{
+    if (m->inbound) {
+        inbound_stop(m->inbound, timeout_ms);
+    }
+}
+
 void keep_mail_close(struct keep_mail *m, int64_t timeout_ms)
 {
+    inbound_destroy(m->inbound);
     outbound_destroy(m->outbound, timeout_ms);
     delivery_destroy(m->delivery);
     queue_close(m->queue);

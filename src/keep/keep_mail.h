@@ -10,12 +10,17 @@
 #include "delivery/delivery.h"
 #include "net/loop.h"
 
+struct inbound;
+struct keep_link_login;
+struct keep_sessions;
+struct ipc_mail;
 struct outbound;
 
 struct keep_mail {
     struct queue *queue;
     struct delivery *delivery;
     struct outbound *outbound;
+    struct inbound *inbound;
     char server[HOST_NAME_BYTES]; // our name
     char relay_password[4097];    // wiped when it is not needed any more
 };
@@ -26,6 +31,13 @@ enum err keep_mail_prepare(const struct settings *s, struct keep_mail *m);
 // by keep_mail_close. Blocks.
 enum err keep_mail_open(const struct settings *s, struct store *store, struct loop *loop,
                         struct keep_mail *m);
+// From here on mail can come in.
+enum err keep_mail_open_inbound(const struct settings *s, struct store *store,
+                                struct keep_sessions *sessions, struct keep_mail *m);
+// Whatever can change while the process runs.
+void keep_mail_apply(const struct settings *s, struct keep_mail *m);
+// No mail comes in any more; what is being delivered is finished. Blocks.
+void keep_mail_stop_inbound(struct keep_mail *m, int64_t timeout_ms);
 // Lets messages that the courier has whole come to their end, for `timeout_ms`. Blocks.
 void keep_mail_close(struct keep_mail *m, int64_t timeout_ms);
 

@@ -12,6 +12,7 @@
 #include "ipc/child.h"
 #include "ipc/sandbox.h"
 #include "keep/imap/imap_connection.h"
+#include "keep/inbound/inbound.h"
 #include "keep/keep.h"
 #include "keep/keep_control.h"
 #include "keep/keep_mail.h"
@@ -158,10 +159,11 @@ static void apply_live(struct keep *k)
     log_set_level((enum log_level)conf_value_choice(s, SETTING_LOG_LEVEL));
     keep_sessions_set_limits(k->sessions, &limits);
     conn_pool_set_write_timeout(k->pool, conf_value_ms(s, SETTING_CLIENT_WRITE_TIMEOUT));
-    store_set_limits(k->store, conf_value_bytes(s, SETTING_MESSAGE_MAX),
+    store_set_limits(k->store, conf_value_bytes(s, SETTING_MESSAGE_MAX) + KEEP_TRACE_BYTES,
                      (uint32_t)conf_value_count(s, SETTING_MAILBOXES_MAX));
     imap_server_set_options(k->imap, &imap);
     pop3_server_set_options(k->pop3, &pop3);
+    keep_mail_apply(s, &k->mail);
     keep_link_set_auth_queue(k->link, (unsigned)conf_value_count(s, SETTING_AUTH_QUEUE_MAX));
     keep_upkeep_set(k->upkeep, expunged_keep_s(s));
     keep_control_set(k->control, &admin);
@@ -318,6 +320,19 @@ static enum err open_sessions(struct keep *k)
     return e;
 }
 
+static enum err open_inbound(struct keep *k)
+{
+    return keep_mail_open_inbound(k->settings, k->store, k->sessions, &k->mail);
+}
+
+static enum err take_mail(void *arg, const struct ipc_mail *m, const struct keep_link_login *login,
+                          int fd)
+{
+    struct keep *k = arg;
+
+    return inbound_open(k->mail.inbound, m, login, fd);
+}
+
 static enum err start_protocol(void *arg, unsigned protocol, const struct session_start *start)
 {
     struct keep *k = arg;
@@ -347,6 +362,8 @@ static enum err open_link(struct keep *k)
         .auth_queue_max = (unsigned)conf_value_count(k->settings, SETTING_AUTH_QUEUE_MAX),
         .start = start_protocol,
         .start_arg = k,
+        .mail = take_mail,
+        .mail_arg = k,
     };
     enum err e = keep_link_create(&o, &k->link);
 
@@ -397,8 +414,8 @@ static enum err keep_open(struct keep *k, int supervisor_fd)
     if (e == ERR_OK) {
         e = loop_create(&k->loop);
     }
-    enum err (*const steps[])(struct keep *) = {open_store, open_mail, open_auth, open_sessions,
-                                                open_link};
+    enum err (*const steps[])(struct keep *) = {open_store,    open_mail,    open_auth,
+                                                open_sessions, open_inbound, open_link};
 
     for (size_t i = 0; e == ERR_OK && i < sizeof(steps) / sizeof(steps[0]); i++) {
         e = steps[i](k);
@@ -425,6 +442,7 @@ static void keep_close(struct keep *k)
         conn_pool_stop(k->pool, left_ms(k));
         conn_pool_destroy(k->pool);
     }
+    keep_mail_stop_inbound(&k->mail, left_ms(k));
     child_detach(k->child);
     imap_server_destroy(k->imap);
     pop3_server_destroy(k->pop3);

@@ -45,7 +45,7 @@ enum err keep_store_open(const struct settings *s, struct keep_store *out, struc
     }
     store_options_default(&o);
     o.separator = *conf_value_choice_text(s, SETTING_HIERARCHY_SEPARATOR).p;
-    o.message_bytes_max = conf_value_bytes(s, SETTING_MESSAGE_MAX);
+    o.message_bytes_max = conf_value_bytes(s, SETTING_MESSAGE_MAX) + KEEP_TRACE_BYTES;
     o.mailboxes_max = (uint32_t)conf_value_count(s, SETTING_MAILBOXES_MAX);
     e = store_open(k.engine, &o, &k.store);
     if (e != ERR_OK) {

@@ -8,6 +8,9 @@
 #include "admin/admin.h"
 #include "conf/settings.h"
 
+// What our own header lines may add to a message of the largest size.
+#define KEEP_TRACE_BYTES (128u << 10)
+
 struct keep_store {
     struct engine *engine;
     struct store *store;

@@ -16,6 +16,14 @@ struct spool;
 
 // `bytes_max`: what is beyond is counted and thrown away.
 enum err spool_create(uint64_t bytes_max, struct spool **out);
+
+struct spool_options {
+    uint64_t bytes_max;
+    size_t memory_bytes; // 1 to SPOOL_MEMORY_BYTES stay in memory
+    const char *dir;     // for the file; must stay. NULL: where temporary files go
+    bool without_hash;   // spool_hash is not asked
+};
+enum err spool_create_with(const struct spool_options *o, struct spool **out);
 void spool_destroy(struct spool *s); // NULL is allowed
 void spool_clear(struct spool *s);   // empty again, as created
 
@@ -29,8 +37,10 @@ enum err spool_result(const struct spool *s);
 uint64_t spool_bytes(const struct spool *s); // also counts what was thrown away
 // After the last write.
 void spool_hash(struct spool *s, unsigned char out[SPOOL_HASH_BYTES]);
-// The first bytes, as many as are in memory: at most SPOOL_MEMORY_BYTES.
+// The first bytes, as many as are in memory: at most memory_bytes.
 struct span spool_front(const struct spool *s);
+// Appends [offset, offset + n), fewer at its end. ERR_* as spool_result says, and those of reading.
+enum err spool_read(const struct spool *s, uint64_t offset, size_t n, struct buf *out);
 // Hands everything to the sink, in pieces of at most 64 KiB. ERR_IO also when the sink said stop.
 enum err spool_send(struct spool *s, struct mail_sink to);
 

@@ -263,6 +263,30 @@ static enum err on_handoff(struct keep_link *l, const struct ipc_frame *frame, c
     return ERR_OK;
 }
 
+static enum err on_mail(struct keep_link *l, const struct ipc_frame *frame, const int *fds)
+{
+    struct keep_link_login login = {.account = 0};
+    struct ipc_mail m;
+    enum err e = ipc_mail_decode(frame->fields, &m);
+
+    if (e != ERR_OK || frame->fds != 1 || !l->options.mail) {
+        for (unsigned i = 0; i < frame->fds; i++) {
+            close(fds[i]);
+        }
+        return ERR_INVALID;
+    }
+    if (m.ticket.n) {
+        login.is_void = keep_tickets_redeem(l->options.tickets, m.ticket, &login.account,
+                                            &login.mark) != ERR_OK;
+    }
+    e = l->options.mail(l->options.mail_arg, &m, &login, fds[0]);
+    if (e != ERR_OK) {
+        log_warn("mail from %s cannot be taken now: %s", log_text(m.remote).s, err_name(e));
+        close(fds[0]); // the client is told to try again
+    }
+    return ERR_OK;
+}
+
 static enum err on_message(struct channel *c, void *arg, const struct ipc_frame *frame, int *fds)
 {
     struct keep_link *l = arg;
@@ -274,6 +298,9 @@ static enum err on_message(struct channel *c, void *arg, const struct ipc_frame 
     }
     if (frame->type == IPC_HANDOFF) {
         return on_handoff(l, frame, fds);
+    }
+    if (frame->type == IPC_MAIL) {
+        return on_mail(l, frame, fds);
     }
     for (unsigned i = 0; i < frame->fds; i++) {
         close(fds[i]);

@@ -7,12 +7,20 @@
 #define KEEP_KEEP_LINK_H
 
 #include "auth/auth.h"
+#include "ipc/message.h"
 #include "keep/login/keep_sessions.h"
 #include "keep/login/keep_tickets.h"
 #include "keep/login/session.h"
 #include "net/loop.h"
 
 struct keep_link;
+
+// Who the ticket of a MAIL was given to.
+struct keep_link_login {
+    account_id account; // 0: nobody has logged in
+    uint64_t mark;      // of the password (auth.h)
+    bool is_void;       // the ticket is not good
+};
 
 struct keep_link_options {
     struct loop *loop;
@@ -26,6 +34,10 @@ struct keep_link_options {
     // Starts a session of the protocol (IPC_IMAP ...). ERR_UNSUPPORTED for one that is not there.
     enum err (*start)(void *arg, unsigned protocol, const struct session_start *start);
     void *start_arg;
+    // The mail of one client, and who has logged in; takes over the descriptor unless it fails.
+    enum err (*mail)(void *arg, const struct ipc_mail *m, const struct keep_link_login *login,
+                     int fd);
+    void *mail_arg;
 };
 
 enum err keep_link_create(const struct keep_link_options *o, struct keep_link **out);

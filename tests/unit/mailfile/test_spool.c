@@ -51,6 +51,42 @@ static void test_sizes(void **state)
     spool_destroy(s);
 }
 
+// Any part can be read, in memory, in the file, and across.
+static void test_reading_parts(void **state)
+{
+    struct spool_options o = {
+        .bytes_max = 1 << 20, .memory_bytes = 100, .dir = "/tmp", .without_hash = true};
+    struct spool *s;
+    struct buf copy, got;
+
+    (void)state;
+    buf_init(&copy, 8 << 20);
+    buf_init(&got, 8 << 20);
+    assert_ok(spool_create_with(&o, &s));
+    fill(s, &copy, 300, 7);
+    assert_int_equal(spool_front(s).n, 100);
+    for (size_t at = 0; at < 310; at++) {
+        for (size_t n = 0; n < 310; n += 3) {
+            buf_clear(&got);
+            assert_ok(spool_read(s, at, n, &got));
+            assert_true(span_eq(buf_span(&got), span_first(span_skip(buf_span(&copy), at), n)));
+        }
+    }
+    buf_clear(&got);
+    assert_ok(spool_send(s, (struct mail_sink){to_buf, &got}));
+    assert_true(span_eq(buf_span(&got), buf_span(&copy)));
+    buf_finish(&copy);
+    buf_finish(&got);
+    spool_destroy(s);
+    o.dir = "/tmp/there/is/no/such/folder";
+    assert_ok(spool_create_with(&o, &s));
+    assert_false(
+        spool_write(s, SPAN("0123456789012345678901234567890123456789012345678901234567890"
+                            "0123456789012345678901234567890123456789012345678901234567890")));
+    assert_err(spool_result(s), ERR_NOT_FOUND);
+    spool_destroy(s);
+}
+
 static void test_hash(void **state)
 {
     unsigned char hash[SPOOL_HASH_BYTES];
@@ -93,6 +129,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_reading_parts),
         cmocka_unit_test(test_hash),
         cmocka_unit_test(test_limit),
     };
