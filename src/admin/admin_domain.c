@@ -80,7 +80,11 @@ enum err admin_domain_remove(struct admin_call *c)
                           "alias list; remove them first.",
                           SPAN_ARG(domain), SPAN_ARG(domain), SPAN_ARG(domain));
     }
-    return e == ERR_OK ? domain_done(c, domain) : admin_fail_store(c, e, "Removing the domain");
+    if (e != ERR_OK) {
+        return admin_fail_store(c, e, "Removing the domain");
+    }
+    admin_dkim_forget(c, domain);
+    return domain_done(c, domain);
 }
 
 struct domain_lister {
@@ -162,7 +166,11 @@ enum err admin_domain_alias_remove(struct admin_call *c)
                           "alias list",
                           SPAN_ARG(domain));
     }
-    return e == ERR_OK ? domain_done(c, domain) : admin_fail_store(c, e, "Removing the name");
+    if (e != ERR_OK) {
+        return admin_fail_store(c, e, "Removing the name");
+    }
+    admin_dkim_forget(c, domain);
+    return domain_done(c, domain);
 }
 
 static bool alias_collect(void *arg, struct span domain, struct span target)

@@ -70,6 +70,11 @@ unsigned admin_distance(struct span a, struct span b, unsigned max);
 // admin_route.c: adds "forward" and "forward_keeps_copy" when its mail is forwarded.
 void admin_json_forwarding(struct admin_call *c, account_id account, json_t *into);
 
+// admin_dkim.c: a line of a zone file, without its line end, the text in strings of 255 bytes.
+void admin_put_zone_txt(struct buf *out, struct span name, struct span text);
+// Forgets the keys of a domain that is no longer here.
+void admin_dkim_forget(struct admin_call *c, struct span domain);
+
 // The operations, one file each noun.
 admin_fn admin_domain_add, admin_domain_list, admin_domain_remove, admin_domain_alias_add,
     admin_domain_alias_list, admin_domain_alias_remove, admin_domain_catch_all;
@@ -77,6 +82,8 @@ admin_fn admin_alias_add, admin_alias_list, admin_alias_remove, admin_account_fo
 admin_fn admin_account_add, admin_account_batch, admin_account_list, admin_account_show,
     admin_account_passwd, admin_account_rename, admin_account_suspend, admin_account_resume,
     admin_account_remove, admin_account_quota;
+admin_fn admin_dkim_create, admin_dkim_list, admin_dkim_activate, admin_dkim_retire,
+    admin_dkim_remove;
 admin_fn admin_queue_list, admin_queue_show, admin_queue_retry, admin_queue_hold,
     admin_queue_release, admin_queue_remove, admin_queue_pause, admin_queue_resume,
     admin_queue_destinations;

@@ -52,6 +52,7 @@ enum key_kind {
     KEY_ALIAS = 'R',
     KEY_DOMAIN_ALIAS = 'E',
     KEY_SECRET = 'Z',
+    KEY_SIGNING = 'G',
 };
 
 struct key {
