@@ -132,7 +132,7 @@ static void on_keep_ended(struct channel *c, void *arg, enum err e)
     struct gate *g = arg;
 
     (void)c;
-    if (!atomic_load(&g->is_stopping)) {
+    if (e != ERR_EOF) { // else it has died or stopped, which the supervisor says
         log_warn("the conversation with keep has ended (%s); logins are told to try again until it "
                  "is back",
                  err_name(e));
@@ -196,7 +196,7 @@ static void on_courier_ended(struct channel *c, void *arg, enum err e)
     struct gate *g = arg;
 
     (void)c;
-    if (!atomic_load(&g->is_stopping)) {
+    if (e != ERR_EOF) { // as above
         log_warn("the conversation with the courier has ended (%s); the DNS cannot be asked until "
                  "it is back",
                  err_name(e));
@@ -217,12 +217,17 @@ static enum err courier_attach(struct gate *g, int fd)
     return e;
 }
 
+static enum err peer_attach(struct gate *g, enum ipc_process peer, int fd)
+{
+    return peer == IPC_KEEP      ? keep_attach(g, fd)
+           : peer == IPC_COURIER ? courier_attach(g, fd)
+                                 : ERR_INVALID;
+}
+
 static void on_link(void *arg, enum ipc_process peer, int fd)
 {
     struct gate_main *m = arg;
-    enum err e = peer == IPC_KEEP      ? keep_attach(&m->gate, fd)
-                 : peer == IPC_COURIER ? courier_attach(&m->gate, fd)
-                                       : ERR_INVALID;
+    enum err e = peer_attach(&m->gate, peer, fd);
 
     if (e != ERR_OK) {
         log_error("the new conversation with %s could not be opened", ipc_process_name(peer));
@@ -330,15 +335,17 @@ static enum err workers_start(struct gate *g)
     return ERR_OK;
 }
 
+// With those that run already; on_link is called for the others.
 static enum err links_open(struct gate_main *m)
 {
     int *fds = m->start.link_fds;
-    enum err e = keep_attach(&m->gate, fds[IPC_KEEP]);
+    enum err e = ERR_OK;
 
-    fds[IPC_KEEP] = e == ERR_OK ? -1 : fds[IPC_KEEP];
-    if (e == ERR_OK) {
-        e = courier_attach(&m->gate, fds[IPC_COURIER]);
-        fds[IPC_COURIER] = e == ERR_OK ? -1 : fds[IPC_COURIER];
+    for (unsigned i = 0; i < IPC_PROCESSES && e == ERR_OK; i++) {
+        if (fds[i] >= 0) {
+            e = peer_attach(&m->gate, (enum ipc_process)i, fds[i]);
+            fds[i] = e == ERR_OK ? -1 : fds[i];
+        }
     }
     return e;
 }

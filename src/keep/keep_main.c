@@ -367,9 +367,10 @@ static enum err open_link(struct keep *k)
     };
     enum err e = keep_link_create(&o, &k->link);
 
-    if (e == ERR_OK) {
-        e = keep_link_attach(k->link, k->start.link_fds[IPC_GATE]);
-        k->start.link_fds[IPC_GATE] = e == ERR_OK ? -1 : k->start.link_fds[IPC_GATE];
+    int *link = &k->start.link_fds[IPC_GATE];
+    if (e == ERR_OK && *link >= 0) {
+        e = keep_link_attach(k->link, *link);
+        *link = e == ERR_OK ? -1 : *link;
     }
     return e;
 }

@@ -146,7 +146,8 @@ static enum err spawn(struct process *p)
     return e;
 }
 
-// The links of a process: our ends of new socket pairs, one for each other process, by its number.
+// The links of a process: our ends of new socket pairs, one for each process that runs, by its
+// number. The others get theirs when they start.
 struct links {
     int mine[IPC_PROCESSES], theirs[IPC_PROCESSES]; // -1: none
 };
@@ -167,7 +168,7 @@ static enum err links_open(const struct process *p, struct links *l)
     for (unsigned i = 0; i < IPC_PROCESSES; i++) {
         int pair[2];
 
-        if (i == p->id) {
+        if (i == p->id || !p->supervisor->processes[i].pid) {
             continue;
         }
         if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) {
@@ -206,15 +207,19 @@ static enum err send_start(struct process *p, const struct links *l)
     bool gate = p->id == IPC_GATE;
     int fds[IPC_FDS_MAX];
     unsigned n = start_descriptors(p, l, fds);
+    uint8_t links = 0;
     struct buf settings, frame;
 
+    for (unsigned i = 0; i < IPC_PROCESSES; i++) {
+        links |= l->mine[i] >= 0 ? (uint8_t)(1u << i) : 0;
+    }
     buf_init(&settings, CONF_FILE_BYTES_MAX);
     buf_init(&frame, IPC_FRAME_BYTES_MAX);
     conf_write(s->settings, &settings);
     struct ipc_start m = {
         .uid = p->uid,
         .gid = p->gid,
-        .links = (uint8_t)((1u << IPC_PROCESSES) - 1 - (1u << p->id)),
+        .links = links,
         .settings = buf_span(&settings),
         .listeners = gate ? buf_span(&s->listeners) : SPAN(""),
         .cert_pem = gate ? buf_span(&s->cert_pem) : SPAN(""),

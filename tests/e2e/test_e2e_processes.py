@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Start, reload, restart and stop: what the supervisor promises."""
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -299,3 +300,13 @@ def test_the_manual_is_what_the_settings_say():
     r = subprocess.run([os.path.join(ROOT, "tools", "make_manual"), "--check", mailkeep_binary()],
                        capture_output=True, text=True)
     assert r.returncode == 0, r.stdout
+
+
+def test_an_ordinary_start_and_stop_warn_of_nothing(make_server):
+    """Each process gets a link to those that run; none is made to be replaced at once."""
+    server = make_server()
+    works(server)
+    server.stop()
+    lines = [line for line in server.log_tail(10000).splitlines()
+             if re.search(r"Z (warning|error) ", line) and "it is 0700 now" not in line]
+    assert not lines, lines

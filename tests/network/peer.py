@@ -37,7 +37,6 @@ RESOLVER = """
         pidfile: ""
         interface: 127.0.0.1
         trust-anchor-file: "{anchor}"
-        local-zone: "test." nodefault
         local-zone: "{reverse}." nodefault
         module-config: "validator iterator"
         cache-max-negative-ttl: 1

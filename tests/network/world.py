@@ -106,7 +106,7 @@ class World:
         run("ip", "-n", self.wire, "link", "add", "wire", "type", "bridge")
         run("ip", "-n", self.wire, "link", "set", "wire", "up")
         self._authority()
-        self.dns = self.host("dns", 53, "ns.test")
+        self.dns = self.host("dns", 53, "ns.example")
         self.anchor = os.path.join(self.dns.folder, "anchor")
         self.nsd = None
 
@@ -150,24 +150,24 @@ class World:
     def publish(self):
         """Makes the zone anew from `records` (name -> list of "TYPE data") and serves it."""
         folder = self.dns.folder
-        lines = ["$ORIGIN test.", "$TTL 1",
-                 f"@ SOA ns.test. admin.test. {int(time.time())} 3600 600 86400 1", "@ NS ns.test."]
+        lines = ["$ORIGIN example.", "$TTL 1",
+                 f"@ SOA ns.example. admin.example. {int(time.time())} 3600 600 86400 1", "@ NS ns.example."]
         for name, records in self.records.items():
             lines += [f"{name}. {r}" for r in records]
-        with open(os.path.join(folder, "test.zone"), "w") as f:
+        with open(os.path.join(folder, "example.zone"), "w") as f:
             f.write("\n".join(lines) + "\n")
         with open(os.path.join(folder, "reverse.zone"), "w") as f:
             f.write("\n".join([f"$ORIGIN {REVERSE}.", "$TTL 1",
-                               f"@ SOA ns.test. admin.test. {int(time.time())} 3600 600 86400 1",
-                               "@ NS ns.test."]
+                               f"@ SOA ns.example. admin.example. {int(time.time())} 3600 600 86400 1",
+                               "@ NS ns.example."]
                               + [f"{h.address.split('.')[3]} PTR {h.fqdn}."
                                  for h in self.hosts.values()]) + "\n")
         if not os.path.exists(self.anchor):
-            self.zone_key = run("ldns-keygen", "-k", "-a", "ECDSAP256SHA256", "test",
+            self.zone_key = run("ldns-keygen", "-k", "-a", "ECDSAP256SHA256", "example",
                                 cwd=folder).strip()
             shutil.copy(os.path.join(folder, self.zone_key + ".key"), self.anchor)
-        run("ldns-signzone", "-f", "test.signed.new", "test.zone", self.zone_key, cwd=folder)
-        os.rename(os.path.join(folder, "test.signed.new"), os.path.join(folder, "test.signed"))
+        run("ldns-signzone", "-f", "example.signed.new", "example.zone", self.zone_key, cwd=folder)
+        os.rename(os.path.join(folder, "example.signed.new"), os.path.join(folder, "example.signed"))
         if self.nsd is None:
             self._serve_dns()
         else:
@@ -191,8 +191,8 @@ class World:
                 remote-control:
                     control-enable: no
                 zone:
-                    name: test
-                    zonefile: test.signed
+                    name: example
+                    zonefile: example.signed
                 zone:
                     name: {REVERSE}
                     zonefile: reverse.zone
@@ -200,14 +200,14 @@ class World:
         self.nsd = self.dns.start("/usr/sbin/nsd", "-d", "-c", os.path.join(folder, "nsd.conf"))
 
     def _serial(self):
-        r = subprocess.run(self.dns.inside + ["drill", "-Q", f"@{DNS}", "test", "SOA"],
+        r = subprocess.run(self.dns.inside + ["drill", "-Q", f"@{DNS}", "example", "SOA"],
                            capture_output=True, text=True)
         words = r.stdout.split()
         return int(words[2]) if r.returncode == 0 and len(words) > 2 and words[2].isdigit() else 0
 
     def _wait_for_serial(self):
-        with open(os.path.join(self.dns.folder, "test.zone")) as f:
-            want = int(f.read().split("admin.test. ")[1].split()[0])
+        with open(os.path.join(self.dns.folder, "example.zone")) as f:
+            want = int(f.read().split("admin.example. ")[1].split()[0])
         end = time.monotonic() + 60
         while self._serial() != want:
             assert time.monotonic() < end, "the DNS does not serve the new zone"

@@ -22,7 +22,6 @@ myhostname = {fqdn}
 mydestination =
 inet_interfaces = {address}
 inet_protocols = ipv4
-mynetworks = 127.0.0.0/8
 smtpd_relay_restrictions = permit_mynetworks, reject_unauth_destination
 virtual_mailbox_domains = {domain}
 smtpd_forbid_bare_newline = yes

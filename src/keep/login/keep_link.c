@@ -21,7 +21,6 @@
 struct keep_link {
     struct keep_link_options options;
     struct channel *channel; // NULL while the gate is away
-    bool has_spoken;         // the gate has, on this channel
     uint64_t generation;     // of the channel: an answer for an older one has nobody to go to
     struct worker_pool *workers;
     atomic_uint_fast64_t logins, failures; // read by others
@@ -292,7 +291,6 @@ static enum err on_message(struct channel *c, void *arg, const struct ipc_frame 
     struct keep_link *l = arg;
 
     (void)c;
-    l->has_spoken = true;
     if (frame->type == IPC_AUTH_REQUEST && frame->fds == 0) {
         return on_auth_request(l, frame->fields);
     }
@@ -312,7 +310,7 @@ static void on_ended(struct channel *c, void *arg, enum err e)
 {
     struct keep_link *l = arg;
 
-    if (l->has_spoken) { // at a start the first channel has nobody at its other end yet
+    if (e != ERR_EOF) { // else it has died or stopped, which the supervisor says
         log_warn("the conversation with the gate has ended (%s); the supervisor starts it anew",
                  err_name(e));
     }
@@ -327,7 +325,6 @@ enum err keep_link_attach(struct keep_link *l, int fd)
 
     channel_close(l->channel);
     l->channel = NULL;
-    l->has_spoken = false;
     l->generation++;
     return channel_open(l->options.loop, fd, SEND_QUEUE_MAX, &handler, l, &l->channel);
 }
