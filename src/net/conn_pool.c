@@ -40,18 +40,42 @@ static bool needs_signal(struct conn_pool *p)
     return true;
 }
 
-void conn_requeue(struct task_conn *c)
+// With run_lock held.
+static void push(struct conn_pool *p, struct task_conn *c)
 {
-    struct conn_pool *p = c->pool;
-
     c->next = NULL;
-    lock_take(&p->run_lock);
     if (p->run_first) {
         p->run_last->next = c;
     } else {
         p->run_first = c;
     }
     p->run_last = c;
+}
+
+void conn_requeue_here(struct task_conn *c)
+{
+    lock_take(&c->pool->run_lock);
+    push(c->pool, c);
+    lock_release(&c->pool->run_lock);
+}
+
+static void signal_if_needed(struct conn_pool *p)
+{
+    lock_take(&p->run_lock);
+    bool signal = needs_signal(p);
+
+    lock_release(&p->run_lock);
+    if (signal) {
+        signal_worker(p);
+    }
+}
+
+void conn_requeue(struct task_conn *c)
+{
+    struct conn_pool *p = c->pool;
+
+    lock_take(&p->run_lock);
+    push(p, c);
     bool signal = needs_signal(p);
 
     lock_release(&p->run_lock);
@@ -254,7 +278,9 @@ static void *worker_main(void *arg)
         bool poll_first = ++runs % RUNS_BETWEEN_POLLS == 0;
         struct task_conn *c = poll_first ? wait_for_event(p, false) : NULL;
 
-        if (!c) {
+        if (c) {
+            signal_if_needed(p); // what this worker has queued for itself waits no longer than this
+        } else {
             c = take_from_queue(p, &ending);
             if (!c && !ending) {
                 c = wait_for_event(p, true);

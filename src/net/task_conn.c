@@ -127,6 +127,11 @@ enum err conn_read(struct task_conn *c)
     if (c->eof) {
         return ERR_EOF;
     }
+    // What is answered goes out before the client is listened to: it may have its next command on
+    // the way by the time it is looked for.
+    if (out_pending(c) && conn_flush(c) == ERR_IO) {
+        return ERR_IO;
+    }
     size_t room = make_room(c);
 
     if (room == 0) {
@@ -410,7 +415,7 @@ static void park(struct task_conn *c, struct conn_lender *l, int64_t now)
             return;
         }
     }
-    conn_requeue(c);
+    conn_requeue_here(c);
 }
 
 void conn_run_owned(struct task_conn *c, struct conn_lender *l)

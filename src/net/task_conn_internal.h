@@ -107,6 +107,8 @@ struct task_conn *conn_slot_at(struct conn_pool *p, uint32_t index);
 void conn_raise(struct task_conn *c, uint32_t reasons);
 // For the owner: into the run queue once more.
 void conn_requeue(struct task_conn *c);
+// The same on a worker that looks into the queue next: nobody is woken for it.
+void conn_requeue_here(struct task_conn *c);
 // For the owner: makes sure that STATE_TIMER comes at `at_ms` or before.
 void conn_timer_need(struct task_conn *c, int64_t at_ms);
 void conn_timer_drop(struct task_conn *c);
