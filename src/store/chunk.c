@@ -260,6 +260,29 @@ void chunk_get(const struct chunk *c, unsigned i, struct placement *out)
     }
 }
 
+void chunk_flags_get(const struct chunk *c, unsigned i, struct chunk_flags *out)
+{
+    ASSERT(i < c->count);
+    const char *r = c->records + i * CHUNK_RECORD_BYTES;
+
+    out->uid = get_le32(r + AT_UID);
+    out->flags = get_le16(r + AT_WORD) & CHUNK_FLAGS;
+    out->has_more = c->more_count[i];
+    out->keywords = get_le64(r + AT_KEYWORDS);
+    out->changed = record_modseq(r);
+}
+
+void chunk_flags_set(struct chunk *c, unsigned i, const struct chunk_flags *f)
+{
+    ASSERT(i < c->count && f->changed <= U48_MAX);
+    char *r = c->records + i * CHUNK_RECORD_BYTES;
+
+    put_le16(r + AT_WORD,
+             (uint16_t)((get_le16(r + AT_WORD) & ~CHUNK_FLAGS) | (f->flags & CHUNK_FLAGS)));
+    put_le64(r + AT_KEYWORDS, f->keywords);
+    put_le48(r + AT_MODSEQ, f->changed);
+}
+
 void chunk_truncate(struct chunk *c, unsigned count)
 {
     ASSERT(count <= c->count);

@@ -53,6 +53,16 @@ void chunk_append(struct chunk *c, const struct placement *p); // not full, UIDs
 void chunk_get(const struct chunk *c, unsigned i, struct placement *out);
 void chunk_set(struct chunk *c, unsigned i, const struct placement *p);
 void chunk_truncate(struct chunk *c, unsigned count);
+// What changes most, without the rest of the record.
+struct chunk_flags {
+    uint32_t uid;
+    uint16_t flags;
+    bool has_more; // keywords beyond the first 64
+    uint64_t keywords;
+    modseq changed;
+};
+void chunk_flags_get(const struct chunk *c, unsigned i, struct chunk_flags *out);
+void chunk_flags_set(struct chunk *c, unsigned i, const struct chunk_flags *f); // has_more: stays
 
 // ---- finding ------------------------------------------------------------------------------------
 

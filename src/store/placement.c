@@ -90,16 +90,62 @@ void placement_scan_close(struct placement_scan *p)
     }
 }
 
+// The mailbox's first or last chunk. ERR_NOT_FOUND: there is none.
+static enum err end_chunk(struct view *v, mailbox_id mailbox, bool last, struct chunk_view *out)
+{
+    struct key from = key_u32(KEY_CHUNK, mailbox), to = key_after(&from);
+    struct scan *scan;
+    struct span key, value;
+    enum err e = scan_open(v->snapshot, v->account, key_span(&from), key_span(&to), last, &scan);
+
+    if (e != ERR_OK) {
+        return e;
+    }
+    e = scan_next(scan, &key, &value);
+    scan_close(scan);
+    return e != ERR_OK ? e : chunk_open(value, out);
+}
+
+// As many UIDs from the first to the last as there are messages: then all of them are there, and
+// no chunk between needs to be looked at.
+static enum err find_one_run(struct view *v, mailbox_id mailbox, struct uid_range *out, bool *found)
+{
+    struct mailbox_record record;
+    struct chunk_view first, last;
+    enum err e = view_mailbox_record(v, mailbox, &record);
+
+    *found = false;
+    if (e != ERR_OK || record.is.exists <= 2 * CHUNK_RECORDS_MAX) {
+        return e == ERR_NOT_FOUND ? ERR_OK : e;
+    }
+    e = end_chunk(v, mailbox, false, &first);
+    e = e != ERR_OK ? e : end_chunk(v, mailbox, true, &last);
+    if (e == ERR_OK) {
+        *out = (struct uid_range){chunk_view_uid(&first, 0), last.last_uid};
+        *found = out->last - out->first + 1 == record.is.exists;
+    }
+    return e == ERR_NOT_FOUND ? ERR_OK : e;
+}
+
 enum err view_uids(struct view *v, mailbox_id mailbox, struct arena *a, struct uid_set *out)
 {
+    struct uid_range run;
+    bool is_one_run;
     struct chunk_walk w;
     struct chunk_view c;
     struct span value;
     struct uid_builder b;
     uint32_t key_uid;
-    enum err e;
+    enum err e = find_one_run(v, mailbox, &run, &is_one_run);
 
+    if (e != ERR_OK) {
+        return e;
+    }
     uid_builder_init(&b, a);
+    if (is_one_run) {
+        uid_builder_add(&b, run.first, run.last);
+        return uid_builder_finish(&b, out);
+    }
     chunk_walk_begin(&w, v, mailbox, &uid_set_all);
     while ((e = chunk_walk_next(&w, &key_uid, &value, &c)) == ERR_OK) {
         uint32_t first = chunk_view_uid(&c, 0);

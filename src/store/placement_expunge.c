@@ -8,11 +8,23 @@
 
 #include "base/banned.h"
 
+// Message records this close to each other are read by walking, so many or more of them.
+#define WALK_STEPS 8
+#define WALK_FROM  8
+
 // A placement that goes, until its message's record is written.
 struct goner {
     message_id message;
     uint32_t order;
+    bool is_last; // the message has no placement left
     struct placement placement;
+};
+
+// Message records asked for in order of id.
+struct record_walk {
+    struct scan *scan; // NULL: they lie too far apart, each is looked up
+    message_id at;     // of `value`; 0: before the first
+    struct span value;
 };
 
 struct expunge_run {
@@ -28,6 +40,8 @@ struct expunge_run {
     struct change_draft log;
     struct remover remover;
     bool more;
+    struct record_walk messages;
+    struct span names[KEYWORDS_PER_MESSAGE_MAX]; // of the goner at hand
 };
 
 static enum err goner_add(struct expunge_run *x, const struct placement *p)
@@ -150,13 +164,45 @@ static void goner_keywords(const struct expunge_run *x, const struct placement *
     }
 }
 
+static enum err record_walk_begin(struct expunge_run *x)
+{
+    struct view *v = &x->ed->view;
+    message_id first = x->goners[0].message, last = x->goners[x->count - 1].message;
+    struct key from = key_u64(KEY_MESSAGE, first), end = key_u64(KEY_MESSAGE, last);
+    struct key to = key_after(&end);
+
+    if (x->count < WALK_FROM || (last - first) / x->count >= WALK_STEPS) {
+        return ERR_OK;
+    }
+    return scan_open(v->snapshot, v->account, key_span(&from), key_span(&to), false,
+                     &x->messages.scan);
+}
+
+// As view_message_record; reads on from the message before when it is not far.
+static enum err record_walk_get(struct expunge_run *x, message_id id, struct message_record *out)
+{
+    struct record_walk *w = &x->messages;
+    struct span key;
+    enum err e = ERR_OK;
+
+    for (unsigned i = 0; w->scan && e == ERR_OK && w->at < id && i < WALK_STEPS; i++) {
+        e = scan_next(w->scan, &key, &w->value);
+        if (e == ERR_OK && !key_read_u64(key, &w->at)) {
+            e = ERR_CORRUPT;
+        }
+    }
+    if (e == ERR_OK && w->at == id) {
+        return message_decode(w->value, out);
+    }
+    return e == ERR_OK || e == ERR_NOT_FOUND ? view_message_record(&x->ed->view, id, out) : e;
+}
+
 // The message of `n` placements that go, the last of them `g`.
-static enum err message_lose(struct expunge_run *x, const struct goner *g, size_t n)
+static enum err message_lose(struct expunge_run *x, struct goner *g, size_t n)
 {
     struct edit *ed = x->ed;
     struct message_record m;
-    struct span names[KEYWORDS_PER_MESSAGE_MAX];
-    enum err e = view_message_record(&ed->view, g->message, &m);
+    enum err e = record_walk_get(x, g->message, &m);
 
     if (e == ERR_NOT_FOUND) {
         return ERR_OK; // damage: a placement without a message can still be expunged
@@ -166,31 +212,48 @@ static enum err message_lose(struct expunge_run *x, const struct goner *g, size_
     }
     m.placements = m.placements > n ? m.placements - (uint32_t)n : 0;
     if (m.placements == 0) {
-        struct key k = key_expunged(edit_now_s(ed), g->message);
-        char version = SCHEMA_VERSION;
-
+        g->is_last = true;
         m.expunged_at = edit_now_s(ed);
         m.from = x->mailbox->record.is.id;
         m.from_name = x->mailbox->record.is.name;
         m.flags = g->placement.flags;
         m.internal_date = g->placement.internal_date;
         m.zone_minutes = g->placement.zone_minutes;
-        goner_keywords(x, &g->placement, names, &m);
+        goner_keywords(x, &g->placement, x->names, &m);
         ed->header.expunged++;
         ed->header.expunged_bytes += m.bytes;
-        e = edit_put(ed, &k, span_of(&version, 1));
     }
-    return e != ERR_OK ? e : edit_put_message(ed, g->message, &m);
+    return edit_put_message(ed, g->message, &m);
 }
 
-// One message may have several placements in the mailbox: they are counted together.
+static enum err goner_list(struct expunge_run *x, const struct goner *g)
+{
+    struct key k = key_expunged(edit_now_s(x->ed), g->message);
+    char version = SCHEMA_VERSION;
+
+    return edit_put(x->ed, &k, span_of(&version, 1));
+}
+
+static void goners_sort(struct expunge_run *x)
+{
+    for (size_t i = 1; i < x->count; i++) {
+        if (by_message(&x->goners[i - 1], &x->goners[i]) > 0) {
+            qsort(x->goners, x->count, sizeof(*x->goners), by_message);
+            return;
+        }
+    }
+}
+
+// One message may have several placements in the mailbox: they are counted together. Kind by kind,
+// so that the batch's keys come in order.
 static enum err messages_lose(struct expunge_run *x)
 {
-    enum err e = ERR_OK;
-
-    if (x->count) {
-        qsort(x->goners, x->count, sizeof(*x->goners), by_message);
+    if (!x->count) {
+        return ERR_OK;
     }
+    goners_sort(x);
+    enum err e = record_walk_begin(x);
+
     for (size_t i = 0; i < x->count && e == ERR_OK;) {
         size_t n = 1;
 
@@ -199,6 +262,10 @@ static enum err messages_lose(struct expunge_run *x)
         }
         e = message_lose(x, &x->goners[i + n - 1], n);
         i += n;
+    }
+    scan_close(x->messages.scan);
+    for (size_t i = 0; i < x->count && e == ERR_OK; i++) {
+        e = x->goners[i].is_last ? goner_list(x, &x->goners[i]) : ERR_OK;
     }
     return e;
 }

@@ -18,6 +18,7 @@ struct flags_run {
     struct keyword_set keywords; // asked for
     struct change_draft log;
     struct uid_builder refused;
+    struct chunk chunk; // the one being changed
 };
 
 // What the message's flags and keywords become. ERR_LIMIT: too many keywords.
@@ -93,19 +94,61 @@ static enum err flags_one(struct flags_run *f, struct chunk *c, unsigned i, bool
     return ERR_OK;
 }
 
+// The same for a message without keywords beyond the first 64, when none of those is asked for.
+static void flags_quick(struct flags_run *f, struct chunk *c, unsigned i,
+                        const struct chunk_flags *before, bool *out_changed)
+{
+    const struct flag_request *r = f->request;
+    struct chunk_flags after = *before;
+
+    if (before->changed > r->unchanged_since) {
+        uid_builder_add(&f->refused, before->uid, before->uid);
+        return;
+    }
+    switch (r->how) {
+    case FLAGS_SET:
+        after.flags = r->flags;
+        after.keywords = f->keywords.low;
+        break;
+    case FLAGS_ADD:
+        after.flags |= r->flags;
+        after.keywords |= f->keywords.low;
+        break;
+    case FLAGS_REMOVE:
+        after.flags &= (uint16_t)~r->flags;
+        after.keywords &= ~f->keywords.low;
+        break;
+    }
+    if (after.flags == before->flags && after.keywords == before->keywords) {
+        return;
+    }
+    struct placement was = {.flags = before->flags, .keywords = before->keywords};
+
+    change_draft_add(&f->log, before->uid, 0, &was);
+    flags_recount(&f->mailbox->record.is, before->flags, after.flags);
+    after.changed = f->ed->modseq;
+    chunk_flags_set(c, i, &after);
+    *out_changed = true;
+}
+
 static enum err flags_chunk(struct flags_run *f, uint32_t key_uid, struct span value,
                             struct uid_cursor *wanted)
 {
-    struct chunk c;
+    struct chunk *c = &f->chunk;
     bool changed = false;
-    enum err e = chunk_load(&c, key_uid, value);
+    enum err e = chunk_load(c, key_uid, value);
 
-    for (unsigned i = 0; i < c.count && e == ERR_OK; i++) {
-        struct placement p;
+    for (unsigned i = 0; e == ERR_OK && i < c->count; i++) {
+        struct chunk_flags now;
 
-        chunk_get(&c, i, &p);
-        if (uid_cursor_has(wanted, p.uid)) {
-            e = flags_one(f, &c, i, &changed);
+        chunk_flags_get(c, i, &now);
+        if (!uid_cursor_has(wanted, now.uid)) {
+            continue;
+        }
+        if (now.has_more || f->keywords.count) {
+            e = flags_one(f, c, i, &changed);
+        } else {
+            flags_quick(f, c, i, &now, &changed);
         }
     }
     if (e != ERR_OK || !changed) {
@@ -115,7 +158,7 @@ static enum err flags_chunk(struct flags_run *f, uint32_t key_uid, struct span v
 
     f->mailbox->is_dirty = true;
     f->mailbox->record.is.highest_modseq = f->ed->modseq;
-    return edit_put(f->ed, &k, chunk_encode(&c, f->ed->room));
+    return edit_put(f->ed, &k, chunk_encode(c, f->ed->room));
 }
 
 // The record's `after`: what was done.
