@@ -82,8 +82,9 @@ static uint64_t mix(uint64_t a, uint64_t b, uint64_t c)
 // ---- what each commit of an account does: a function of its number -----------------------------
 //
 // The account's commit v puts key k(v), sometimes deletes another, and may put a body into a slot
-// (dropping the one there). Every fourth commit of a writer's first account is made together with
-// one of its second account, which shares the new body.
+// (dropping the one there). Every sixth brings a second body, for a slot of its own: the summaries
+// of both then lie in one frame. Every fourth commit of a writer's first account is made together
+// with one of its second account, which shares the new body.
 
 static unsigned value_bytes(account_id a, uint64_t v)
 {
@@ -99,6 +100,14 @@ static bool deletes(account_id a, uint64_t v, unsigned *out_key)
 static bool has_body(uint64_t v)
 {
     return v % 2 == 0;
+}
+
+#define TWIN_SLOT SLOTS
+#define TWIN      (1u << 20) // added to v: which body it is
+
+static bool has_twin(uint64_t v)
+{
+    return v % 6 == 0;
 }
 
 static bool drops_body(uint64_t v)
@@ -146,7 +155,7 @@ static size_t summary_of(account_id a, uint64_t v, char out[600])
 struct account {
     account_id id;
     uint64_t version;                                      // that the engine is known to have
-    body_id slots[SLOTS];                                  // what is in them now
+    body_id slots[SLOTS + 1];                              // what is in them now
     size_t begun[COMMITS_MAX + 1], acked[COMMITS_MAX + 1]; // moments, by version; 0: not
 };
 
@@ -186,6 +195,18 @@ static void build_a(struct batch *b, struct account *a, uint64_t v, body_id fres
         MUST(batch_delete(b, span_from_str(key)));
         *out_slot = 0;
     }
+}
+
+static void build_twin(struct batch *b, const struct account *a, body_id twin)
+{
+    char key[8];
+
+    snprintf(key, sizeof(key), "s%u", TWIN_SLOT);
+    if (a->slots[TWIN_SLOT]) {
+        MUST(batch_drop_body(b, a->slots[TWIN_SLOT]));
+    }
+    MUST(batch_use_body(b, twin));
+    MUST(batch_put(b, span_from_str(key), span_of(&twin, 8)));
 }
 
 static void build_b(struct batch *b, struct account *a, body_id fresh)
@@ -229,18 +250,23 @@ static bool step(struct writer *w)
 {
     uint64_t va = w->a.version + 1, vb = w->b.version + 1;
     bool both = va % 4 == 0;
-    struct body_writer *body = NULL;
+    struct body_writer *body = NULL, *other = NULL;
     struct batch *b[2] = {NULL, NULL};
     uint64_t expected[2] = {va - 1, vb - 1};
     enum err results[2] = {ERR_OK, ERR_OK};
-    body_id fresh = 0, slot;
+    body_id fresh = 0, twin = 0, slot;
 
-    if (has_body(va) && make_body(w, va, &body, &fresh) != ERR_OK) {
+    if ((has_body(va) && make_body(w, va, &body, &fresh) != ERR_OK) ||
+        (has_twin(va) && make_body(w, va + TWIN, &other, &twin) != ERR_OK)) {
         body_writer_destroy(body);
+        body_writer_destroy(other);
         return false;
     }
     MUST(batch_create(w->a.id, &b[0]));
     build_a(b[0], &w->a, va, fresh, &slot);
+    if (has_twin(va)) {
+        build_twin(b[0], &w->a, twin);
+    }
     w->a.begun[va] = disk_moment() + 1;
     if (both) {
         MUST(batch_create(w->b.id, &b[1]));
@@ -251,6 +277,7 @@ static bool step(struct writer *w)
     note_ack(&w->a, va, results[0]);
     if (results[0] == ERR_OK) {
         w->a.slots[va % SLOTS] = slot;
+        w->a.slots[TWIN_SLOT] = has_twin(va) ? twin : w->a.slots[TWIN_SLOT];
     }
     if (both) {
         note_ack(&w->b, vb, results[1]);
@@ -261,6 +288,7 @@ static bool step(struct writer *w)
     batch_destroy(b[0]);
     batch_destroy(b[1]);
     body_writer_destroy(body);
+    body_writer_destroy(other);
     return results[0] == ERR_OK && results[1] == ERR_OK;
 }
 
@@ -324,6 +352,9 @@ static uint64_t expected_key(account_id a, uint64_t v, unsigned k)
 
 static uint64_t expected_slot(uint64_t v, unsigned slot)
 {
+    if (slot == TWIN_SLOT) {
+        return v < 6 ? 0 : v / 6 * 6 + TWIN;
+    }
     for (; v > 0; v--) {
         if (v % SLOTS == slot && (has_body(v) || drops_body(v))) {
             return has_body(v) ? v : 0;
@@ -343,7 +374,7 @@ static void check_a(struct snapshot *s, account_id a, uint64_t v)
     for (unsigned k = 0; k < KEYS; k++) {
         expected += expected_key(a, v, k) != 0;
     }
-    for (unsigned k = 0; k < SLOTS; k++) {
+    for (unsigned k = 0; k <= TWIN_SLOT; k++) {
         expected += expected_slot(v, k) != 0;
     }
     MUST(scan_open(s, a, SPAN(""), SPAN(""), false, &c));
@@ -380,18 +411,19 @@ static void check_uses(struct snapshot *s)
     struct {
         body_id id;
         unsigned uses;
-    } seen[WRITERS * (SLOTS + 1)];
+    } seen[WRITERS * (TWIN_SLOT + 2)];
     unsigned n = 0;
     body_id id = 0;
 
     for (unsigned w = 0; w < WRITERS; w++) {
-        for (unsigned i = 0; i <= SLOTS; i++) {
+        for (unsigned i = 0; i <= TWIN_SLOT + 1; i++) {
             char key[8];
             struct span value;
             unsigned at = 0;
 
-            snprintf(key, sizeof(key), "s%u", i % SLOTS);
-            if (snapshot_get(s, 10 * (w + 1) + i / SLOTS, span_from_str(key), &value) != ERR_OK) {
+            snprintf(key, sizeof(key), "s%u", i % (TWIN_SLOT + 1));
+            if (snapshot_get(s, 10 * (w + 1) + i / (TWIN_SLOT + 1), span_from_str(key), &value) !=
+                ERR_OK) {
                 continue;
             }
             memcpy(&id, value.p, 8);
@@ -584,7 +616,7 @@ static void writers_resume(struct writer *w, struct engine *e, const uint64_t *v
         struct account *a = i % 2 ? &w[i / 2].b : &w[i / 2].a;
 
         a->version = versions[i];
-        for (unsigned k = 0; k < SLOTS; k++) {
+        for (unsigned k = 0; k <= TWIN_SLOT; k++) {
             char key[8];
             struct span value;
 

@@ -148,6 +148,13 @@ uint64_t record_stored_bytes(struct span bytes)
 
 // ---- commits ------------------------------------------------------------------------------------
 
+size_t commit_tail_bytes(const struct batch *b)
+{
+    // A kind, and lengths of at most two and three bytes.
+    _Static_assert(ENGINE_KEY_BYTES_MAX < 1 << 14 && ENGINE_VALUE_BYTES_MAX < 1 << 21, "varints");
+    return b->bytes + b->op_count * 6;
+}
+
 void commit_tail_put(struct buf *out, const struct batch *b)
 {
     for (size_t i = 0; i < b->op_count; i++) {

@@ -58,6 +58,7 @@ struct commit_body {
 };
 
 // The tail of a COMMIT frame for a sealed batch.
+size_t commit_tail_bytes(const struct batch *b); // not less than commit_tail_put takes
 void commit_tail_put(struct buf *out, const struct batch *b);
 // The start of its head, then commit_body_put for each body.
 void commit_head_put(struct buf *out, account_id account, uint64_t version, size_t body_count);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Reading bodies and summaries where their records say they are. Nothing is handed out that was
-// not checked against the record's hashes.
+// Reading bodies where their records say they are (summaries: summary_read.c). Nothing is handed
+// out that was not checked against the record's hashes.
 #include <stdlib.h>
 
 #include "base/cleanup.h"
@@ -10,8 +10,6 @@
 #include "engine/local/snapshot_internal.h"
 
 #include "base/banned.h"
-
-#define WINDOW_BYTES (64u << 10)
 
 enum err local_find_record(struct local_snapshot *s, body_id id, struct span *out)
 {
@@ -28,8 +26,7 @@ static enum err find_record(struct local_snapshot *s, body_id id, struct record 
     return e == ERR_OK ? record_get(bytes, out) : e;
 }
 
-// The segment stays in use until another is asked for.
-static enum err use_segment(struct local_snapshot *s, uint64_t id)
+enum err local_use_segment(struct local_snapshot *s, uint64_t id)
 {
     struct segments *t = &local_of(s->base.engine)->segments;
 
@@ -45,9 +42,9 @@ static enum err use_segment(struct local_snapshot *s, uint64_t id)
     return e == ERR_NOT_FOUND ? ERR_CORRUPT : e;
 }
 
-static enum err read_at(struct local_snapshot *s, struct position at, char *out, size_t n)
+enum err local_read_at(struct local_snapshot *s, struct position at, char *out, size_t n)
 {
-    enum err e = use_segment(s, at.segment);
+    enum err e = local_use_segment(s, at.segment);
 
     if (e == ERR_OK) {
         e = file_read_at(s->segment->fd, out, n, at.offset);
@@ -96,7 +93,8 @@ static enum err read_plain(struct local_snapshot *s, const struct piece *p, uint
         if (!at) {
             return whole ? ERR_LIMIT : ERR_NOMEM;
         }
-        enum err e = read_at(s, (struct position){p->at.segment, p->at.offset + start}, at, n);
+        enum err e =
+            local_read_at(s, (struct position){p->at.segment, p->at.offset + start}, at, n);
 
         if (e != ERR_OK) {
             return e;
@@ -122,7 +120,7 @@ enum err local_piece_read(struct local_snapshot *s, const struct piece *p, struc
         return read_plain(s, p, 0, p->raw_n, out);
     }
     char *at = buf_reserve(out, p->stored_n);
-    enum err e = at ? read_at(s, p->at, at, p->stored_n) : ERR_LIMIT;
+    enum err e = at ? local_read_at(s, p->at, at, p->stored_n) : ERR_LIMIT;
 
     if (e == ERR_OK && frame_hash(span_of(at, p->stored_n)) != get_le64(p->hashes)) {
         e = ERR_CORRUPT;
@@ -188,99 +186,4 @@ enum err local_body_read(struct snapshot *snapshot, body_id id, uint64_t offset,
         out->n = before; // nothing unchecked, and nothing in part
     }
     return e;
-}
-
-// ---- summaries ----------------------------------------------------------------------------------
-
-// Where the summary's bytes are in the window; NULL when they are not.
-static const char *in_window(const struct local_snapshot *s, const struct record *r)
-{
-    uint64_t from = s->window_at.offset, at = r->summary_at.offset;
-
-    if (s->window_at.segment != r->summary_at.segment || at < from || at - from > s->window.n ||
-        r->summary_n > s->window.n - (at - from)) {
-        return NULL;
-    }
-    return s->window.p + (at - from);
-}
-
-// Reads a stretch that begins with the summary. Only worth it in packs; false then too when it did
-// not work, and the summary is read by itself.
-static bool fill_window(struct local_snapshot *s, const struct record *r)
-{
-    if (use_segment(s, r->summary_at.segment) != ERR_OK || s->segment->kind != SEGMENT_PACK ||
-        r->summary_n > WINDOW_BYTES / 4 || r->summary_at.offset >= s->segment->size) {
-        return false;
-    }
-    uint64_t n = s->segment->size - r->summary_at.offset;
-
-    s->window.max = WINDOW_BYTES;
-    buf_clear(&s->window);
-    n = n < WINDOW_BYTES ? n : WINDOW_BYTES;
-    char *p = buf_reserve(&s->window, (size_t)n);
-
-    if (!p || file_read_at(s->segment->fd, p, (size_t)n, r->summary_at.offset) != ERR_OK) {
-        return false;
-    }
-    s->window.n = (size_t)n;
-    s->window_at = r->summary_at;
-    return true;
-}
-
-// Room in the slot that was used longest ago.
-static char *next_slot(struct local_snapshot *s, size_t n)
-{
-    struct summary_slot *slot = &s->slots[s->next_slot];
-
-    if (slot->cap < n) {
-        char *p = realloc(slot->p, n);
-
-        if (!p) {
-            return NULL;
-        }
-        slot->p = p;
-        slot->cap = n;
-    }
-    s->next_slot = (s->next_slot + 1) % SNAPSHOT_SUMMARIES_KEPT;
-    return slot->p;
-}
-
-enum err local_summary_read(struct local_snapshot *s, const struct record *r, struct span *out)
-{
-    enum err e = ERR_OK;
-    char *p = next_slot(s, r->summary_n);
-
-    if (!p) {
-        return ERR_NOMEM;
-    }
-    const char *there = in_window(s, r);
-
-    if (!there && fill_window(s, r)) {
-        there = in_window(s, r);
-    }
-    if (there) {
-        memcpy(p, there, r->summary_n);
-    } else {
-        e = read_at(s, r->summary_at, p, r->summary_n);
-    }
-    if (e == ERR_OK && frame_hash(span_of(p, r->summary_n)) != r->summary_hash) {
-        e = ERR_CORRUPT;
-    }
-    if (e == ERR_OK) {
-        *out = span_of(p, r->summary_n);
-    }
-    return e;
-}
-
-enum err local_body_summary(struct snapshot *snapshot, body_id id, struct span *out)
-{
-    struct local_snapshot *s = (struct local_snapshot *)snapshot;
-    struct record r;
-    enum err e = find_record(s, id, &r);
-
-    if (e == ERR_OK && r.summary_n == 0) {
-        *out = SPAN("");
-        return ERR_OK;
-    }
-    return e == ERR_OK ? local_summary_read(s, &r, out) : e;
 }

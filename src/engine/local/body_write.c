@@ -10,6 +10,9 @@
 
 #include "base/banned.h"
 
+#define GATHER_BYTES       (1u << 20)
+#define GATHER_SUMMARY_MAX (64u << 10)
+
 struct local_writer {
     struct body_writer base;
     struct pending *pending;
@@ -112,53 +115,53 @@ static enum err pending_pin(struct local_engine *e, struct pending *p, uint64_t 
     return ERR_OK;
 }
 
-static void append_frame(struct local_engine *e, struct pending *p, struct position *out_at)
+// `summary_n` is 0 when the summary goes elsewhere.
+static void append_frame(struct local_engine *e, struct pending *p, size_t summary_n, uint64_t hash,
+                         struct position *out_at)
 {
     char head[FRAME_BODY_HEAD];
     struct frame_body b = {.id = p->id,
                            .offset = p->bytes - p->data_n,
                            .data_n = (uint32_t)p->data_n,
-                           .summary_n = (uint32_t)p->summary_n,
+                           .summary_n = (uint32_t)summary_n,
                            .raw_n = (uint32_t)p->data_n};
 
     frame_body_put(&b, head);
     struct journal_frame f = {.type = FRAME_BODY,
                               .head = span_of(head, sizeof(head)),
-                              .tail = {buf_span(&p->data)},
-                              .tail_hash = p->tail_hash};
+                              .tail = {span_of(p->data.p, p->data_n + summary_n)},
+                              .tail_hash = hash};
 
     journal_append(&e->journal, &f, out_at);
 }
 
-// The record of a body that is all in the journal, its last piece and summary at `at`.
-static void put_record(struct pending *p, struct position at)
+// The record of a body that is all in the journal.
+static void put_record(struct pending *p, struct position summary_at)
 {
     struct record r = {.bytes = p->bytes,
                        .summary_n = (uint32_t)p->summary_n,
-                       .summary_at = {at.segment, at.offset + p->data_n},
+                       .summary_at = summary_at,
                        .summary_hash = p->summary_hash,
                        .piece_count = p->piece_count};
 
     record_put(&p->record, &r);
     buf_put(&p->record, buf_span(&p->pieces));
+    p->written = true;
+    buf_release(&p->data);
 }
 
-enum err pending_append(struct local_engine *e, struct pending *p)
+// All memory first, so that nothing can go wrong once it is in the journal.
+static enum err pending_prepare(struct local_engine *e, struct pending *p)
 {
-    struct position at = e->journal.tail;
+    bool ready = buf_reserve(&p->pieces, p->hashes.n + 64) &&
+                 (!p->finished || buf_reserve(&p->record, p->pieces.n + p->hashes.n + 256)) &&
+                 pending_pin(e, p, e->journal.tail.segment) == ERR_OK;
 
-    if (p->written) {
-        return ERR_OK;
-    }
-    // All memory first, so that nothing can go wrong once it is in the journal.
-    if (!buf_reserve(&p->pieces, p->hashes.n + 64) ||
-        (p->finished && !buf_reserve(&p->record, p->pieces.n + p->hashes.n + 256)) ||
-        pending_pin(e, p, at.segment) != ERR_OK) {
-        return ERR_NOMEM;
-    }
-    if (p->data.n) {
-        append_frame(e, p, &at);
-    }
+    return ready ? ERR_OK : ERR_NOMEM;
+}
+
+static void add_piece(struct pending *p, struct position at)
+{
     if (p->data_n) {
         struct piece piece = {.at = at,
                               .stored_n = (uint32_t)p->data_n,
@@ -169,12 +172,91 @@ enum err pending_append(struct local_engine *e, struct pending *p)
         record_piece_put(&p->pieces, &piece);
         p->piece_count++;
     }
+}
+
+enum err pending_append(struct local_engine *e, struct pending *p)
+{
+    struct position at = e->journal.tail;
+
+    if (p->written) {
+        return ERR_OK;
+    }
+    enum err error = pending_prepare(e, p);
+
+    if (error != ERR_OK) {
+        return error;
+    }
+    if (p->data.n) {
+        append_frame(e, p, p->summary_n, p->tail_hash, &at);
+    }
+    add_piece(p, at);
     if (p->finished) {
-        put_record(p, at);
-        p->written = true;
-        buf_release(&p->data);
+        put_record(p, (struct position){at.segment, at.offset + p->data_n});
     }
     return ERR_OK;
+}
+
+// ---- summaries of several bodies together -------------------------------------------------------
+
+// The data then has one hash, which is its block's. A large body's summary stays with it: it is
+// copied, and a large one is not read for a list.
+bool pending_may_gather(const struct pending *p)
+{
+    return p->finished && !p->written && p->summary_n && p->summary_n <= GATHER_SUMMARY_MAX &&
+           p->data_n <= BLOCK_BYTES;
+}
+
+enum err gather_begin(struct gather *g, size_t n)
+{
+    *g = (struct gather){.all = calloc(n, sizeof(struct pending *)), .cap = n};
+    buf_init(&g->summaries, GATHER_BYTES + GATHER_SUMMARY_MAX);
+    return g->all ? ERR_OK : ERR_NOMEM;
+}
+
+enum err gather_add(struct local_engine *e, struct gather *g, struct pending *p)
+{
+    struct position at = e->journal.tail;
+
+    if (p->written) {
+        return ERR_OK;
+    }
+    if (g->n == g->cap || g->summaries.n + p->summary_n > GATHER_BYTES) {
+        gather_flush(e, g);
+    }
+    if (pending_prepare(e, p) != ERR_OK || !buf_reserve(&g->summaries, p->summary_n)) {
+        return ERR_NOMEM;
+    }
+    append_frame(e, p, 0, p->data_n ? get_le64(p->hashes.p) : frame_hash(SPAN("")), &at);
+    add_piece(p, at);
+    buf_put(&g->summaries, span_of(p->data.p + p->data_n, p->summary_n));
+    g->all[g->n++] = p;
+    return ERR_OK;
+}
+
+void gather_flush(struct local_engine *e, struct gather *g)
+{
+    struct span all = buf_span(&g->summaries);
+    struct position at;
+
+    if (g->n) {
+        struct journal_frame f = {
+            .type = FRAME_SUMMARIES, .head = SPAN(""), .tail = {all}, .tail_hash = frame_hash(all)};
+
+        journal_append(&e->journal, &f, &at);
+    }
+    for (size_t i = 0; i < g->n; i++) {
+        put_record(g->all[i], at);
+        at.offset += g->all[i]->summary_n;
+    }
+    g->n = 0;
+    buf_clear(&g->summaries);
+}
+
+void gather_finish(struct gather *g)
+{
+    ASSERT(g->n == 0);
+    free(g->all);
+    buf_finish(&g->summaries);
 }
 
 // ---- the writer ---------------------------------------------------------------------------------

@@ -108,7 +108,7 @@ static uint64_t frames_bound(const struct commit_item *item, const struct change
 
         head += 32;
         if (p) {
-            bodies += pending_room(p);
+            bodies += pending_room(p) + GATHER_ROOM;
             head += p->written ? p->record.n : p->pieces.n + p->hashes.n + 256;
         }
     }
@@ -148,6 +148,39 @@ static enum err find_room(struct local_engine *e, const struct commit_item *item
     } else if (error == ERR_OK && e->journal_full && !is_shrinking(item)) {
         local_set_full(e, &e->journal_full, false, NULL);
     }
+    return error;
+}
+
+static size_t count_gathered(const struct commit_item *item, const struct change *changes)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < item->batch->body_count; i++) {
+        n += changes[i].pending && pending_may_gather(changes[i].pending);
+    }
+    return n;
+}
+
+// The new bodies' last pieces, with the summaries of several small ones together behind them.
+static enum err append_bodies(struct local_engine *e, const struct commit_item *item,
+                              struct change *changes)
+{
+    size_t n = count_gathered(item, changes);
+    struct gather g = {.all = NULL};
+    enum err error = ERR_OK;
+
+    if (n > 1) {
+        error = gather_begin(&g, n);
+    }
+    for (size_t i = 0; error == ERR_OK && i < item->batch->body_count; i++) {
+        struct pending *p = changes[i].pending;
+
+        if (p) {
+            error = n > 1 && pending_may_gather(p) ? gather_add(e, &g, p) : pending_append(e, p);
+        }
+    }
+    gather_flush(e, &g); // also after an error: what is in the journal is complete
+    gather_finish(&g);
     return error;
 }
 
@@ -235,10 +268,8 @@ static enum err commit_item(struct local_engine *e, struct group *g, struct comm
     if (error == ERR_OK) {
         error = find_room(e, item, bound);
     }
-    for (size_t i = 0; error == ERR_OK && i < item->batch->body_count; i++) {
-        if (changes[i].pending) {
-            error = pending_append(e, changes[i].pending);
-        }
+    if (error == ERR_OK) {
+        error = append_bodies(e, item, changes);
     }
     if (error == ERR_OK) {
         error = append_commit(e, item, changes);
@@ -499,6 +530,7 @@ void local_commit(struct engine *engine, struct batch *const *b, const uint64_t 
         *item = (struct commit_item){.batch = b[i], .expected = expected[i], .result = &results[i]};
         buf_init(&item->tail, FRAME_BYTES_MAX / 2);
         if (results[i] == ERR_OK) {
+            buf_reserve(&item->tail, commit_tail_bytes(b[i])); // at once: growing copies
             commit_tail_put(&item->tail, b[i]);
             item->tail_hash = frame_hash(buf_span(&item->tail));
             results[i] = item->tail.failed ? ERR_NOMEM : ERR_OK;

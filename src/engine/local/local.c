@@ -147,6 +147,7 @@ static void local_free(struct local_engine *e)
     free(e->pins);
     journal_finish(&e->journal);
     compressor_destroy(e->compressor);
+    local_summaries_finish(e);
     segments_finish(&e->segments);
     index_close(&e->index);
     cleanup_fd(&e->journal_fd);

@@ -99,6 +99,8 @@ struct local_engine {
     uint64_t visible;      // the newest commit that snapshots show
     struct list snapshots; // struct local_snapshot.link, oldest first
     unsigned snapshot_count;
+    struct summary_reader *spare_readers; // of summaries, for snapshots to come
+    unsigned spare_reader_count;
     uint64_t generation; // raised by each compaction
     atomic_bool read_only, journal_full, index_full;
     char reason[160];
@@ -252,5 +254,22 @@ void pending_unref(struct local_engine *e, struct pending *p);
 // pending_room bytes, and notes where. ERR_NOMEM before anything was appended. The committer's.
 enum err pending_append(struct local_engine *e, struct pending *p);
 uint64_t pending_room(const struct pending *p);
+
+// Bodies of one commit whose summaries go next to each other into a frame behind them, so that who
+// lists a mailbox reads few blocks.
+struct gather {
+    struct pending **all; // their data is in the journal, their summaries are not
+    size_t n, cap;
+    struct buf summaries;
+};
+// Whether it is worth it for this one, given that there are others.
+bool pending_may_gather(const struct pending *p);
+// Room for `n` bodies. ERR_NOMEM.
+enum err gather_begin(struct gather *g, size_t n);
+// As pending_append, for a body that may; its record comes with gather_flush.
+enum err gather_add(struct local_engine *e, struct gather *g, struct pending *p);
+void gather_flush(struct local_engine *e, struct gather *g); // cannot fail
+void gather_finish(struct gather *g);
+#define GATHER_ROOM (2 * FRAME_HEADER_BYTES) // a body needs so much more at most
 
 #endif

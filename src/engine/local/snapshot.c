@@ -51,15 +51,12 @@ void local_snapshot_close(struct snapshot *snapshot)
     if (s->segment) {
         segment_done(&e->segments, s->segment);
     }
+    local_summaries_done(s);
     local_view_close(&s->view);
     lock_take(&e->state_lock);
     list_remove(&s->link);
     e->snapshot_count--;
     lock_release(&e->state_lock);
-    for (size_t i = 0; i < SNAPSHOT_SUMMARIES_KEPT; i++) {
-        free(s->slots[i].p);
-    }
-    buf_finish(&s->window);
     free(s);
 }
 

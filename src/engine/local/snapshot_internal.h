@@ -6,10 +6,7 @@
 
 #include "engine/local/local_internal.h"
 
-struct summary_slot {
-    char *p;
-    size_t cap;
-};
+struct summary_reader;
 
 struct local_snapshot {
     struct snapshot base;
@@ -19,12 +16,8 @@ struct local_snapshot {
     uint64_t bodies, body_bytes; // of this moment, for verify
     struct position end;
     unsigned scans;
-    struct segment *segment; // the one used last, or NULL
-    struct summary_slot slots[SNAPSHOT_SUMMARIES_KEPT];
-    unsigned next_slot;
-    // Summaries in packs lie next to each other; a stretch of them is read at once.
-    struct position window_at;
-    struct buf window;
+    struct segment *segment;          // the one used last, or NULL
+    struct summary_reader *summaries; // NULL until asked for one
 };
 
 struct local_scan {
@@ -47,10 +40,17 @@ enum err local_next_body(struct snapshot *s, body_id from, body_id *out);
 enum err local_body_info(struct snapshot *s, body_id id, struct body_info *out);
 enum err local_body_read(struct snapshot *s, body_id id, uint64_t offset, size_t n,
                          struct buf *out);
-enum err local_body_summary(struct snapshot *s, body_id id, struct span *out);
-// For compaction: a body's record, a piece's stored bytes, and a summary, the last two checked.
+// The segment stays in use, as s->segment, until another is asked for.
+enum err local_use_segment(struct local_snapshot *s, uint64_t id);
+enum err local_read_at(struct local_snapshot *s, struct position at, char *out, size_t n);
+// For compaction: a body's record, and a piece's stored bytes, checked.
 enum err local_find_record(struct local_snapshot *s, body_id id, struct span *out);
 enum err local_piece_read(struct local_snapshot *s, const struct piece *p, struct buf *out);
+
+// summary_read.c
+enum err local_body_summary(struct snapshot *s, body_id id, struct span *out);
 enum err local_summary_read(struct local_snapshot *s, const struct record *r, struct span *out);
+void local_summaries_done(struct local_snapshot *s); // when it is closed
+void local_summaries_finish(struct local_engine *e); // when all are
 
 #endif

@@ -2,9 +2,11 @@
 //
 // What only the local engine has: files, compaction, compression, damage, a full disk.
 #include <errno.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 
 #include "base/file.h"
+#include "engine/format/frame.h"
 #include "folder.h"
 
 static char text[1 << 20];
@@ -141,6 +143,120 @@ static void compaction_round(bool compress)
     assert_int_equal(folder_files(&f, ".seg", names, 16), 1);
     assert_int_equal(folder_files(&f, ".new", names, 16), 0);
     buf_finish(&b);
+    buf_finish(&why);
+    folder_remove(&f);
+}
+
+// ---- summaries of one commit --------------------------------------------------------------------
+
+#define TOGETHER 40
+
+static size_t together_size(unsigned i)
+{
+    return i == 5 ? 0 : i == 6 ? 300000 : i == 7 ? 65536 : 1000 + i;
+}
+
+static size_t together_summary(unsigned i)
+{
+    return i == 8 ? 0 : i == 9 ? 70000 : 700 + i;
+}
+
+static void commit_together(struct engine *e, body_id *ids)
+{
+    struct body_writer *writers[TOGETHER];
+    struct batch *b;
+
+    assert_ok(batch_create(1, &b));
+    for (unsigned i = 0; i < TOGETHER; i++) {
+        assert_ok(body_begin(e, &writers[i]));
+        assert_ok(body_write(writers[i], mail(i, together_size(i))));
+        assert_ok(body_finish(writers[i], mail(i + 1, together_summary(i)), &ids[i]));
+        assert_ok(batch_use_body(b, ids[i]));
+    }
+    assert_ok(engine_commit(e, b, 0));
+    for (unsigned i = 0; i < TOGETHER; i++) {
+        body_writer_destroy(writers[i]);
+    }
+    batch_destroy(b);
+}
+
+static void expect_together(struct engine *e, const body_id *ids)
+{
+    struct snapshot *s;
+    struct span got;
+
+    for (unsigned i = 0; i < TOGETHER; i++) {
+        expect_body(e, ids[i], mail(i, together_size(i)), mail(i + 1, together_summary(i)));
+    }
+    // In one snapshot, in order, with steps and back: by the cursor and the window.
+    assert_ok(snapshot_open(e, &s));
+    for (unsigned step = 1; step < TOGETHER; step += 3) {
+        for (unsigned i = 0; i < TOGETHER; i += step) {
+            assert_ok(body_summary(s, ids[i], &got));
+            assert_true(span_eq(got, mail(i + 1, together_summary(i))));
+            assert_ok(body_summary(s, ids[i / 2], &got));
+            assert_true(span_eq(got, mail(i / 2 + 1, together_summary(i / 2))));
+        }
+    }
+    assert_int_equal(body_summary(s, ids[TOGETHER - 1] + 100000, &got), ERR_NOT_FOUND);
+    snapshot_close(s);
+    assert_int_equal(problems(e), 0);
+}
+
+// Frames of nothing but summaries.
+static unsigned count_gathered(struct folder *f)
+{
+    char names[16][32];
+    unsigned frames = 0;
+
+    for (size_t i = folder_files(f, ".seg", names, 16); i-- > 0;) {
+        struct frame_walk w;
+        struct frame frame;
+        struct span head, tail;
+        uint64_t size;
+        int fd = folder_file(f, names[i]);
+
+        assert_ok(file_size(fd, &size));
+        frame_walk_init(&w, fd, (struct position){strtoull(names[i], NULL, 16), 0}, size);
+        while (frame_walk_next(&w, &frame, &head, &tail) == ERR_OK) {
+            frames += frame.type == FRAME_SUMMARIES;
+        }
+        frame_walk_finish(&w);
+        close(fd);
+    }
+    return frames;
+}
+
+static void test_summaries_together(void **state)
+{
+    struct engine_local_options o = folder_options();
+    struct folder f;
+    struct engine *e;
+    struct buf why;
+    body_id ids[TOGETHER];
+    unsigned files;
+
+    (void)state;
+    folder_make(&f);
+    o.compress = true;
+    o.compress_after_s = 0;
+    assert_ok(folder_open(&f, &o, &e, &why));
+    commit_together(e, ids);
+    assert_int_equal(count_gathered(&f), 1);
+    expect_together(e, ids);
+    engine_close(e);
+    buf_finish(&why);
+    assert_ok(folder_open(&f, &o, &e, &why));
+    expect_together(e, ids);
+    // Fill the segment, so that it is rewritten.
+    for (unsigned i = 0; i < BODIES; i++) {
+        folder_deliver(e, 2, mail(i, 20000), mail(i, 10));
+    }
+    assert_ok(engine_local_checkpoint(e));
+    assert_ok(engine_local_compact(e, &files));
+    assert_true(files > 0);
+    expect_together(e, ids);
+    engine_close(e);
     buf_finish(&why);
     folder_remove(&f);
 }
@@ -634,6 +750,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_compaction),
         cmocka_unit_test(test_compression),
+        cmocka_unit_test(test_summaries_together),
         cmocka_unit_test(test_large_bodies_compressed),
         cmocka_unit_test(test_two_servers),
         cmocka_unit_test(test_bit_rot),
