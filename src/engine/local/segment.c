@@ -54,6 +54,7 @@ void segments_finish(struct segments *t)
     for (size_t i = 0; i < t->n; i++) {
         ASSERT(t->all[i]->users == 0);
         cleanup_fd(&t->all[i]->fd);
+        cleanup_fd(&t->all[i]->picking_fd);
         free(t->all[i]);
     }
     free(t->all);
@@ -102,6 +103,7 @@ enum err segment_add(struct segments *t, const struct segment *s)
         return e;
     }
     *copy = *s;
+    copy->picking_fd = -1;
     lock_take(&t->lock);
     if (t->n == t->cap) {
         size_t cap = t->cap ? t->cap * 2 : 64;
@@ -145,12 +147,20 @@ enum err segment_remove(struct segments *t, uint64_t id)
 
     memmove(&t->all[i], &t->all[i + 1], (t->n - i - 1) * sizeof(*t->all));
     t->n--;
-    t->open_files -= s->fd >= 0;
+    t->open_files -= (s->fd >= 0) + (s->picking_fd >= 0);
     lock_release(&t->lock);
     segment_name(id, s->kind, name);
     cleanup_fd(&s->fd);
+    cleanup_fd(&s->picking_fd);
     free(s);
     return file_unlink(t->dir_fd, name);
+}
+
+static void close_one(struct segments *t, int *fd)
+{
+    t->open_files -= *fd >= 0;
+    cleanup_fd(fd);
+    *fd = -1;
 }
 
 // Closes descriptors nobody uses until there is room again.
@@ -159,10 +169,11 @@ static void close_some(struct segments *t)
     for (size_t i = 0; i < t->n && t->open_files > t->files_max; i++) {
         struct segment *s = t->all[i];
 
-        if (s->fd >= 0 && s->users == 0 && !s->current) {
-            close(s->fd);
-            s->fd = -1;
-            t->open_files--;
+        if (s->users == 0) {
+            close_one(t, &s->picking_fd);
+            if (!s->current) {
+                close_one(t, &s->fd);
+            }
         }
     }
 }
@@ -202,6 +213,31 @@ enum err segment_use(struct segments *t, uint64_t id, struct segment **out)
     lock_release(&t->lock);
     if (e == ERR_OK) {
         *out = s;
+    }
+    return e;
+}
+
+enum err segment_pick(struct segments *t, struct segment *s, int *out_fd)
+{
+    char name[32];
+    enum err e = ERR_OK;
+
+    lock_take(&t->lock);
+    ASSERT(s->users > 0);
+    if (s->picking_fd < 0) {
+        segment_name(s->id, s->kind, name);
+        e = file_open(t->dir_fd, name, O_RDONLY, &s->picking_fd);
+        if (e == ERR_OK) {
+            posix_fadvise(s->picking_fd, 0, 0, POSIX_FADV_RANDOM);
+            t->open_files++;
+            close_some(t);
+        }
+    }
+    int fd = s->picking_fd;
+
+    lock_release(&t->lock);
+    if (e == ERR_OK) {
+        *out_fd = fd;
     }
     return e;
 }

@@ -16,6 +16,7 @@ struct segment {
     uint64_t base; // of a pack: what was live when it was made
     int64_t created_s;
     int fd;             // -1: not open now
+    int picking_fd;     // the same; the table's, see segment_pick
     unsigned users;     // threads that use fd
     unsigned pins;      // bodies in it are not in the index yet: compaction leaves it alone
     bool current;       // the journal is still written to it, or it waits for that
@@ -52,6 +53,10 @@ enum err segment_remove(struct segments *t, uint64_t id);
 // ERR_LIMIT (no descriptor left).
 enum err segment_use(struct segments *t, uint64_t id, struct segment **out);
 void segment_done(struct segments *t, struct segment *s);
+
+// A second descriptor of a segment in use, open as long: for reads of small pieces here and there.
+// The kernel reads nothing ahead for it but what it is asked to. ERR_IO, ERR_LIMIT.
+enum err segment_pick(struct segments *t, struct segment *s, int *out_fd);
 
 void segment_pin(struct segments *t, uint64_t id, int change);
 

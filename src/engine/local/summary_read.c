@@ -21,9 +21,9 @@
 #define STEPS_MAX    16           // rows that are walked over rather than looked up
 #define SLOT_KEPT    (16u << 10)  // a spare reader keeps no larger memory for one summary
 #define SPARES_MAX   4
-#define PROBE_BODIES 64   // one look in so many bodies: is the disk waited for?
-#define AHEAD_BODIES 2048 // then so many are fetched ahead,
-#define AHEAD_STEP   1024 // so many at a time
+#define PROBE_BODIES 64 // one look in so many bodies: is the disk waited for?
+#define AHEAD_FIRST  64 // then so many are fetched ahead, and each time twice as many
+#define AHEAD_MAX    1024
 #define AHEAD_GAP    (32u << 10)
 
 struct summary_slot {
@@ -45,8 +45,9 @@ struct summary_reader {
     bool is_walking;
     body_id walked; // of `row`
     struct span row;
-    unsigned until_probe;
-    body_id ahead; // fetched ahead up to here; 0: not from the disk so far
+    body_id probe_at;    // not before this one
+    body_id ahead;       // fetched ahead up to here; 0: not from the disk so far
+    unsigned ahead_step; // bodies fetched ahead next
 };
 
 // ---- readers ------------------------------------------------------------------------------------
@@ -163,6 +164,7 @@ static enum err find_row(struct local_snapshot *s, struct summary_reader *r, bod
     if (!is_near) {
         stop_walking(r);
         r->ahead = 0;
+        r->probe_at = 0;
     } else if (!r->is_walking && open_rows(s, id, &r->rows) == ERR_OK) {
         r->is_walking = true;
         r->walked = 0;
@@ -219,7 +221,7 @@ static void fetch_ahead(struct local_snapshot *s, struct summary_reader *r)
     if (open_rows(s, from, &c) != ERR_OK) {
         return;
     }
-    for (unsigned i = 0; i < AHEAD_STEP; i++) {
+    for (unsigned i = 0; i < r->ahead_step; i++) {
         if (view_cursor_next(&c, &key, &row) != ERR_OK) {
             r->ahead = UINT64_MAX; // there are no more
             break;
@@ -231,34 +233,49 @@ static void fetch_ahead(struct local_snapshot *s, struct summary_reader *r)
     }
     stretch_fetch(s, &x);
     view_cursor_close(&c);
+    r->ahead_step = r->ahead_step < AHEAD_MAX / 2 ? 2 * r->ahead_step : AHEAD_MAX;
 }
 
-static bool is_in_memory(struct local_snapshot *s, struct position at)
+static bool is_in_memory(int fd, uint64_t offset)
 {
     char byte;
     struct iovec v = {.iov_base = &byte, .iov_len = 1};
 
-    return local_use_segment(s, at.segment) != ERR_OK ||
-           preadv2(s->segment->fd, &v, 1, (off_t)at.offset, RWF_NOWAIT) == 1;
+    return preadv2(fd, &v, 1, (off_t)offset, RWF_NOWAIT) == 1;
 }
 
-// Only while walking. Once something had to come from the disk, it is fetched ahead to the end.
-static void look_ahead(struct local_snapshot *s, struct summary_reader *r,
-                       const struct record *record)
+// Only while walking. Once something had to come from the disk, the rest is fetched ahead of it.
+static void look_ahead(struct local_snapshot *s, struct summary_reader *r)
 {
-    if (r->ahead) {
-        if (r->ahead < r->last || r->ahead - r->last < AHEAD_BODIES) {
+    if (r->ahead && (r->ahead < r->last || r->ahead - r->last < 2 * r->ahead_step)) {
+        fetch_ahead(s, r);
+    }
+}
+
+// A read of summaries from a file, which may wait for the disk.
+static enum err pick(struct local_snapshot *s, struct summary_reader *r, struct position at,
+                     char *out, size_t n)
+{
+    int fd;
+
+    if (!r->is_walking) {
+        return local_read_at(s, at, out, n);
+    }
+    enum err e = local_use_segment(s, at.segment);
+
+    e = e == ERR_OK ? segment_pick(&local_of(s->base.engine)->segments, s->segment, &fd) : e;
+    if (e != ERR_OK) {
+        return e;
+    }
+    if (!r->ahead && r->last >= r->probe_at) {
+        r->probe_at = r->last + PROBE_BODIES;
+        if (!is_in_memory(fd, at.offset)) {
+            r->ahead_step = AHEAD_FIRST;
             fetch_ahead(s, r);
         }
-        return;
     }
-    if (r->until_probe == 0) {
-        r->until_probe = PROBE_BODIES;
-        if (!is_in_memory(s, record->summary_at)) {
-            fetch_ahead(s, r);
-        }
-    }
-    r->until_probe--;
+    e = file_read_at(fd, out, n, at.offset);
+    return e == ERR_EOF ? ERR_CORRUPT : e;
 }
 
 // ---- bytes --------------------------------------------------------------------------------------
@@ -299,7 +316,7 @@ static bool fill_window(struct local_snapshot *s, struct summary_reader *r,
     buf_clear(&r->window);
     char *p = buf_reserve(&r->window, (size_t)n);
 
-    if (!p || file_read_at(s->segment->fd, p, (size_t)n, at->offset) != ERR_OK) {
+    if (!p || pick(s, r, *at, p, (size_t)n) != ERR_OK) {
         return false;
     }
     r->window.n = (size_t)n;
@@ -330,7 +347,7 @@ static enum err read_alone(struct local_snapshot *s, struct summary_reader *r,
         return ERR_CORRUPT;
     }
     at.offset -= FRAME_HEADER_BYTES;
-    enum err e = local_read_at(s, at, room, FRAME_HEADER_BYTES + record->summary_n);
+    enum err e = pick(s, r, at, room, FRAME_HEADER_BYTES + record->summary_n);
 
     if (e == ERR_OK && position_cmp(record->summary_at, r->end) != 0) {
         r->run_end = find_run_end(room, record->summary_at);
@@ -420,7 +437,7 @@ enum err local_body_summary(struct snapshot *snapshot, body_id id, struct span *
         return ERR_OK;
     }
     if (r->is_walking) {
-        look_ahead(s, r, &record);
+        look_ahead(s, r);
     }
     return read_summary(s, r, &record, out);
 }
