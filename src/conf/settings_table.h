@@ -258,6 +258,22 @@ SETTING(CHECK_TRUSTED_SEALERS, check_trusted_sealers, LIST, "", 0, 100, LIVE,
 SETTING(CHECK_RECEIVED_SPF, check_received_spf, BOOL, "no", 0, 0, LIVE,
         "Write a Received-SPF field, too, for filters that read it.")
 
+// ---- filters for incoming mail ------------------------------------------------------------------
+SETTING(FILTERS, filters, LIST, "", 0, 8, START,
+        "Programs that look at every message from outside, in this order: `milter "
+        "127.0.0.1:8891` or `rspamd http://127.0.0.1:11333`. Addresses, not names.")
+SETTING(FILTER_AWAY, filter_away, CHOICE, "defer", 0, 0, LIVE,
+        "What becomes of mail when a filter does not answer: {accept defer}. defer tells the "
+        "other server to try again later.")
+SETTING(FILTER_TIMEOUT, filter_timeout, TIME, "60 s", 1000, 600000, START,
+        "Time all filters together have for a message once it is whole.")
+SETTING(FILTER_MESSAGE_MAX, filter_message_max, BYTES, "20 MB", 65536, 1073741824, START,
+        "Larger messages are not given to filters: they are accepted as if there were none.")
+SETTING(FILTER_THREADS, filter_threads, COUNT, "16", 1, 256, START,
+        "Messages that filters look at at the same time.")
+SETTING(FILTER_MEMORY, filter_memory, BYTES, "256 MB", 1048576, 68719476736, START,
+        "Memory for messages on their way to filters; while it is full the filters are away.")
+
 // ---- threads and processes ----------------------------------------------------------------------
 SETTING(KEEP_THREADS, keep_threads, COUNT, "64", 2, 1024, START,
         "Threads that run commands in keep. Those waiting for the disk count.")

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "courier/courier.h"
 #include "courier/courier_peer.h"
+#include "courier/filter/courier_filter.h"
 #include "courier/relay/courier_relay.h"
 #include "ipc/child.h"
 #include "ipc/sandbox.h"
@@ -26,6 +27,7 @@ struct courier {
     struct child *child;
     struct lookup *lookup;
     struct courier_relay *relay;
+    struct courier_filter *filter; // NULL: there are no filters
     struct courier_peers peers;
     struct timer tidy, stop;
     int64_t stop_at_ms;
@@ -73,6 +75,9 @@ static void on_stop(void *arg, int64_t timeout_ms)
 
     m->stop_at_ms = now + (timeout_ms > LAST_WORDS_MS ? timeout_ms - LAST_WORDS_MS : 0);
     courier_relay_stop(m->relay, m->stop_at_ms);
+    if (m->filter) {
+        courier_filter_stop(m->filter);
+    }
     on_stop_timer(&m->stop);
 }
 
@@ -137,6 +142,28 @@ static enum err create_relay(struct courier *m)
     return courier_relay_create(&o, &m->relay);
 }
 
+static enum err create_filter(struct courier *m)
+{
+    const struct settings *s = m->start.settings;
+    struct span filters[FILTERS_MAX];
+    size_t n = conf_value_list_size(s, SETTING_FILTERS);
+
+    for (size_t i = 0; i < n && i < FILTERS_MAX; i++) {
+        filters[i] = conf_value_list_item(s, SETTING_FILTERS, i);
+    }
+    struct courier_filter_options o = {
+        .loop = m->loop,
+        .filters = filters,
+        .filter_count = n,
+        .threads = (unsigned)conf_value_count(s, SETTING_FILTER_THREADS),
+        .timeout_ms = conf_value_ms(s, SETTING_FILTER_TIMEOUT),
+        .message_max = conf_value_bytes(s, SETTING_FILTER_MESSAGE_MAX),
+        .memory_max = conf_value_bytes(s, SETTING_FILTER_MEMORY),
+    };
+
+    return n ? courier_filter_create(&o, &m->filter) : ERR_OK;
+}
+
 static enum err open_peers(struct courier *m)
 {
     enum err e = ERR_OK;
@@ -144,6 +171,7 @@ static enum err open_peers(struct courier *m)
     m->peers.loop = m->loop;
     m->peers.lookup = m->lookup;
     m->peers.relay = m->relay;
+    m->peers.filter = m->filter;
     courier_peers_init(&m->peers);
     for (unsigned i = 0; i < IPC_PROCESSES && e == ERR_OK; i++) {
         if (m->start.link_fds[i] >= 0) {
@@ -164,6 +192,7 @@ static enum err courier_open(struct courier *m, int supervisor_fd)
     e = e == ERR_OK ? loop_create(&m->loop) : e;
     e = e == ERR_OK ? lookup_start(m->lookup, m->loop) : e;
     e = e == ERR_OK ? courier_relay_start(m->relay) : e;
+    e = e == ERR_OK ? create_filter(m) : e;
     e = e == ERR_OK ? open_peers(m) : e;
     m->tidy.fire = on_tidy;
     m->stop.fire = on_stop_timer;
@@ -179,6 +208,7 @@ static void courier_close(struct courier *m)
         lookup_stop(m->lookup); // whoever still waits for an answer
     }
     courier_relay_destroy(m->relay);
+    courier_filter_destroy(m->filter);
     lookup_destroy(m->lookup);
     loop_destroy(m->loop);
     child_start_finish(&m->start);

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "courier/filter/courier_filter.h"
 #include "courier/relay/courier_relay.h"
 #include "wire/smtp/smtp_address.h"
 
@@ -70,15 +71,30 @@ static enum err on_ask(struct courier_peer *p, const struct ipc_frame *frame)
     return ERR_OK;
 }
 
+static void take_filter(struct courier_peer *p, int fd)
+{
+    if (p->all->filter) {
+        courier_filter_take(p->all->filter, fd);
+    } else {
+        close(fd); // the gate has other settings: we are away
+    }
+}
+
 static enum err on_message(struct channel *c, void *arg, const struct ipc_frame *frame, int *fds)
 {
     struct courier_peer *p = arg;
     struct ipc_relay relay;
+    struct ipc_filter filter;
 
     (void)c;
     if (frame->type == IPC_RELAY && p->id == IPC_KEEP && frame->fds == 1 &&
         ipc_relay_decode(frame->fields, &relay) == ERR_OK) {
         courier_relay_take(p->all->relay, fds[0]);
+        return ERR_OK;
+    }
+    if (frame->type == IPC_FILTER && p->id == IPC_GATE && frame->fds == 1 &&
+        ipc_filter_decode(frame->fields, &filter) == ERR_OK) {
+        take_filter(p, fds[0]);
         return ERR_OK;
     }
     for (unsigned i = 0; i < frame->fds; i++) {

@@ -177,11 +177,11 @@ static void *worker_main(void *arg)
     return NULL;
 }
 
-static enum err ask_courier(void *arg, struct span frame)
+static enum err tell_courier(void *arg, struct span frame, int fd)
 {
     struct gate_worker *w = arg;
 
-    return gate_courier_send(w->gate, frame, -1);
+    return gate_courier_send(w->gate, frame, fd);
 }
 
 // Ids as those of conversations: worker_of_conversation finds the worker.
@@ -190,7 +190,7 @@ static enum err dns_start(struct gate_worker *w)
     struct dns_desk_options o = {.loop = w->loop,
                                  .id_first = w->index,
                                  .id_step = GATE_WORKERS_MAX,
-                                 .send = ask_courier,
+                                 .send = tell_courier,
                                  .arg = w,
                                  .open_max = DNS_OPEN_MAX,
                                  .waiting_max = DNS_WAITING_MAX,

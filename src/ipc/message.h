@@ -58,6 +58,15 @@ enum ipc_relay_tls {
     IPC_RELAY_TLS_IMPLICIT = 2,      // TLS from the first byte, certificate checked
 };
 
+// What filters want done with a message; the gravest counts.
+enum ipc_filter_action {
+    IPC_FILTER_ACCEPT,
+    IPC_FILTER_JUNK,
+    IPC_FILTER_TEMPORARY,
+    IPC_FILTER_REJECT,
+    IPC_FILTER_AWAY, // one could not be asked: the settings say what then
+};
+
 enum ipc_dns_status {
     IPC_DNS_OK = 0,
     IPC_DNS_NO_NAME = 1, // the name does not exist (NXDOMAIN)

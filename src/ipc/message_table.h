@@ -138,6 +138,35 @@ MESSAGE(RELAY_END, 65, relay_end,
     TEXT(tls, 255)                // what protected it: "TLSv1.3, certificate checked by DANE"
     TEXT(problem, 512))           // why the destination could not be reached; empty: it was
 
+// ---- gate and courier: filters ------------------------------------------------------------------
+
+// Gate to courier over the link, with one descriptor: one end of a socket pair. One message and
+// what the filters of the settings (milters, rspamd) say of it go over that pair: the gate sends
+// FILTER_BEGIN, a FILTER_RCPT for each recipient, FILTER_DATA until all is sent, and FILTER_END.
+// The courier sends FILTER_TAKEN as it takes bytes, so that the gate never has many on their way,
+// and one FILTER_RESULT, maybe before the end. Either side closes when it is through; when the
+// courier closes without a result the filters are away.
+MESSAGE(FILTER, 75, filter, U64(id))
+MESSAGE(FILTER_BEGIN, 76, filter_begin,
+    TEXT(server_name, 255)        // ours
+    TEXT(remote, 64)              // the client's address without port
+    U16(remote_port)
+    TEXT(helo, 255)
+    TEXT(sender, 1024))           // empty: the null path
+MESSAGE(FILTER_RCPT, 77, filter_rcpt, TEXT(address, 1024))
+MESSAGE(FILTER_DATA, 78, filter_data, TEXT(bytes, 65536))
+MESSAGE(FILTER_END, 79, filter_end, U8(reason)) // 0
+MESSAGE(FILTER_TAKEN, 80, filter_taken, U64(bytes)) // of FILTER_DATA, since the beginning
+MESSAGE(FILTER_RESULT, 81, filter_result,
+    U8(action)                    // enum ipc_filter_action
+    U16(code)                     // REJECT, TEMPORARY: 550, 451 ...; else 0
+    TEXT(enhanced, 16)            // the same: "5.7.1"
+    TEXT(text, 400)               // the same: one clean line
+    TEXT(lines, 16384)            // header fields to add, with CRLF
+    U8(has_subject)               // the message gets another Subject:
+    TEXT(subject, 4096)           // one line, as it stands in a header
+    TEXT(words, 512))             // for the log: who said what
+
 // ---- gate or keep, and courier ------------------------------------------------------------------
 
 // A question to the DNS; any number may be open, the answers come in any order.

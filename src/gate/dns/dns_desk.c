@@ -130,6 +130,11 @@ void dns_client_init(struct dns_client *c)
     list_init(&c->asks);
 }
 
+enum err dns_desk_send(struct dns_desk *d, struct span frame, int fd)
+{
+    return d->o.send(d->o.arg, frame, fd);
+}
+
 // ---- asking -------------------------------------------------------------------------------------
 
 static void arm(struct dns_desk *d)
@@ -163,7 +168,7 @@ static enum err send_ask(struct dns_desk *d, struct ask *a)
     }
     buf_init(&frame, 4096);
     e = ipc_dns_ask_encode(&m, 0, &frame);
-    e = e == ERR_OK ? d->o.send(d->o.arg, buf_span(&frame)) : e;
+    e = e == ERR_OK ? dns_desk_send(d, buf_span(&frame), -1) : e;
     buf_finish(&frame);
     if (e != ERR_OK) {
         map_remove(&d->by_id, key);

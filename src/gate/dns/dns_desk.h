@@ -21,8 +21,9 @@ struct dns_desk_options {
     // Ids of questions are n * id_step + id_first, n = 1, 2, ...: so the gate knows whose an answer
     // is.
     uint64_t id_first, id_step;
-    // Sends a frame to the courier; ERR_UNAVAILABLE when it is away. On the worker's thread.
-    enum err (*send)(void *arg, struct span frame);
+    // Sends a frame, with a descriptor unless it is -1, to the courier; ERR_UNAVAILABLE when it is
+    // away. On the worker's thread.
+    enum err (*send)(void *arg, struct span frame, int fd);
     void *arg;
     unsigned open_max;    // questions that are with the courier at a time
     unsigned waiting_max; // and those that wait for that; beyond, ERR_LIMIT
@@ -55,6 +56,9 @@ enum err dns_desk_ask(struct dns_desk *d, struct dns_client *c, struct span name
 void dns_desk_answer(struct dns_desk *d, const struct ipc_dns_answer *answer);
 // The courier is gone: what is open is answered DNS_TEMPFAIL. Any thread.
 void dns_desk_lost(struct dns_desk *d);
+
+// Sends the courier something else, as `send` above does.
+enum err dns_desk_send(struct dns_desk *d, struct span frame, int fd);
 
 // Questions that have no answer yet.
 unsigned dns_desk_open(const struct dns_desk *d);

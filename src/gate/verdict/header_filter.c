@@ -10,20 +10,43 @@ void header_filter_init(struct header_filter *f, struct span ours)
 {
     *f = (struct header_filter){.ours = ours};
     buf_init(&f->held, HEADER_FIELD_BYTES_MAX);
+    buf_init(&f->subject, HEADER_SUBJECT_BYTES_MAX);
 }
 
 void header_filter_finish(struct header_filter *f)
 {
     buf_finish(&f->held);
+    buf_finish(&f->subject);
 }
 
-static bool must_go(const struct header_filter *f, struct span field)
+static bool has_name(struct span field, struct span name, struct span *out_body)
 {
-    size_t body;
+    size_t body = 0;
     size_t n = mime_header_name(field, &body);
 
-    return span_eq_nocase(span_first(field, n), SPAN("Authentication-Results")) &&
-           auth_results_is_forged(span_skip(field, body), f->ours);
+    *out_body = span_skip(field, body);
+    return span_eq_nocase(span_first(field, n), name);
+}
+
+static bool is_forged(const struct header_filter *f, struct span field)
+{
+    struct span body;
+
+    return has_name(field, SPAN("Authentication-Results"), &body) &&
+           auth_results_is_forged(body, f->ours);
+}
+
+// One without its line end is not whole: the message ends within it.
+static bool take_subject(struct header_filter *f, struct span field)
+{
+    struct span body;
+
+    if (!f->takes_subject || f->subject.n || field.n > HEADER_SUBJECT_BYTES_MAX ||
+        !span_ends(field, SPAN("\n")) || !has_name(field, SPAN("Subject"), &body)) {
+        return false;
+    }
+    buf_put(&f->subject, field);
+    return true;
 }
 
 // The first `n` bytes held are a whole field.
@@ -31,9 +54,9 @@ static void let_go(struct header_filter *f, size_t n, struct buf *out)
 {
     struct span field = span_first(buf_span(&f->held), n);
 
-    if (n && must_go(f, field)) {
+    if (n && is_forged(f, field)) {
         f->removed++;
-    } else {
+    } else if (n && !take_subject(f, field)) {
         buf_put(out, field);
     }
     buf_consume(&f->held, n);

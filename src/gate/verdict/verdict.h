@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The checks on one incoming message while it streams through the gate: SPF, DKIM, DMARC, ARC and
-// the client's name (iprev), the Authentication-Results field that says so, and what follows from
-// it by policy: accept, to Junk, refuse, or "not now".
+// the client's name (iprev), the Authentication-Results field that says so, what filters (milters,
+// rspamd, asked by the courier) want, and what follows by policy: accept, to Junk, refuse, or "not
+// now".
 //
 // On one worker's thread; nothing blocks. The order of calls for one message:
 //
@@ -11,7 +12,8 @@
 //     verdict_feed     every piece of the message as it is to be stored (dots undone, CRLF line
 //                      ends). What is to go on to keep is appended to a buffer of the caller's:
 //                      the same bytes without the header fields that must go (forged
-//                      Authentication-Results). A header field is held back until it is whole, the
+//                      Authentication-Results; with filters also Subject, which is then among
+//                      `lines`). A header field is held back until it is whole, the
 //                      body streams. When verdict_is_full says so, feed no more until `go_on`.
 //     verdict_finish   the message is whole. `done` is called once, later, never before this
 //                      returns: then the client is answered (MAIL_END with lines and words, or the
@@ -29,7 +31,7 @@
 
 #define VERDICT_HELD_BYTES_MAX  102400 // of a header field, while it is not whole
 #define VERDICT_WORDS_BYTES_MAX 1024   // MAIL_END's `verdict`
-#define VERDICT_LINES_BYTES_MAX 49152  // of MAIL_END's `prefix`; the rest is for Received
+#define VERDICT_LINES_BYTES_MAX 61440  // of MAIL_END's `prefix`; the rest is for Received
 #define VERDICT_TEXT_BYTES_MAX  400    // of the answer to the client
 
 struct verdict;
@@ -60,8 +62,10 @@ struct verdict_options {
     struct span server_name; // ours: the authserv-id
     const struct address *client;
     struct span helo;
-    struct span sender; // MAIL FROM without angle brackets; empty: the null path
-    bool is_utf8;       // SMTPUTF8: our lines may be UTF-8
+    struct span sender;            // MAIL FROM without angle brackets; empty: the null path
+    bool is_utf8;                  // SMTPUTF8: our lines may be UTF-8
+    const struct span *recipients; // those that were accepted; for filters
+    size_t recipient_count;
 
     void (*done)(void *arg, const struct verdict_result *r); // spans live as long as the verdict
     void (*go_on)(void *arg);                                // no longer full; may be NULL

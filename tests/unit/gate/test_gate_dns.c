@@ -29,12 +29,13 @@ struct asker {
     struct asker *forgets;
 };
 
-static enum err play_courier(void *arg, struct span bytes)
+static enum err play_courier(void *arg, struct span bytes, int fd)
 {
     struct world *w = arg;
     struct ipc_frame frame;
     struct ipc_dns_ask m;
 
+    assert_int_equal(fd, -1);
     if (w->is_away) {
         return ERR_UNAVAILABLE;
     }
