@@ -211,7 +211,7 @@ static enum err send_start(struct process *p, const struct links *l)
     struct buf settings, frame;
 
     for (unsigned i = 0; i < IPC_PROCESSES; i++) {
-        links |= l->mine[i] >= 0 ? (uint8_t)(1u << i) : 0;
+        links = (uint8_t)(links | (l->mine[i] >= 0 ? 1u << i : 0));
     }
     buf_init(&settings, CONF_FILE_BYTES_MAX);
     buf_init(&frame, IPC_FRAME_BYTES_MAX);
