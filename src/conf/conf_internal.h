@@ -14,7 +14,7 @@
 struct conf_value {
     uint64_t number;   // BOOL, COUNT, BYTES, TIME, CHOICE (place among the words)
     struct span text;  // TEXT; NUL behind it
-    struct span *list; // LIST, ADDRESSES
+    struct span *list; // LIST, ADDRESSES, NETWORKS
     size_t list_n;
     unsigned line, column; // of the value in the file; 0: default
 };

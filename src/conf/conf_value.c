@@ -130,6 +130,31 @@ static bool address_is_valid(struct span text)
     return inet_pton(six ? AF_INET6 : AF_INET, host, binary) == 1;
 }
 
+// "192.0.2.0/24", "2001:db8::/32", "192.0.2.1".
+static bool network_is_valid(struct span text)
+{
+    size_t slash = span_find_byte(text, '/');
+    struct span host = span_first(text, slash);
+    bool six = span_find_byte(host, ':') < host.n;
+    unsigned char binary[16];
+    char copy[64];
+    uint64_t bits;
+
+    if (host.n >= sizeof(copy) || span_find_byte(host, '\0') < host.n ||
+        (slash < text.n && !span_to_u64(span_skip(text, slash + 1), six ? 128 : 32, &bits))) {
+        return false;
+    }
+    snprintf(copy, sizeof(copy), "%.*s", SPAN_ARG(host));
+    return inet_pton(six ? AF_INET6 : AF_INET, copy, binary) == 1;
+}
+
+static bool item_is_valid(const struct setting_row *row, struct span text)
+{
+    return row->type == SETTING_TYPE_ADDRESSES  ? address_is_valid(text)
+           : row->type == SETTING_TYPE_NETWORKS ? network_is_valid(text)
+                                                : true;
+}
+
 static const char *type_wants(enum setting_type type)
 {
     switch (type) {
@@ -143,6 +168,8 @@ static const char *type_wants(enum setting_type type)
         return "a duration such as 30 min (ms, s, min, h, days)";
     case SETTING_TYPE_ADDRESSES:
         return "addresses such as 127.0.0.1:143, [::1]:143 or *:143";
+    case SETTING_TYPE_NETWORKS:
+        return "networks such as 192.0.2.0/24, 2001:db8::/32 or 192.0.2.1";
     default:
         return "text";
     }
@@ -219,7 +246,7 @@ static enum err list_make(struct settings *s, const struct setting_row *row,
     }
     for (size_t i = 0; i < raw->n; i++) {
         *out_item = i;
-        if (row->type == SETTING_TYPE_ADDRESSES && !address_is_valid(raw->items[i])) {
+        if (!item_is_valid(row, raw->items[i])) {
             snprintf(problem, bytes, "%s wants %s", row->name, type_wants(row->type));
             return ERR_INVALID;
         }

@@ -84,6 +84,7 @@ void conf_value_print(const struct settings *s, enum setting_id id, struct buf *
         break;
     case SETTING_TYPE_LIST:
     case SETTING_TYPE_ADDRESSES:
+    case SETTING_TYPE_NETWORKS:
         print_list(v, out);
         break;
     }
@@ -153,8 +154,8 @@ void conf_write_default(struct buf *out)
 
 static const char *type_word(enum setting_type t)
 {
-    static const char *const words[] = {"yes or no", "number", "size", "duration",
-                                        "text",      "word",   "list", "addresses"};
+    static const char *const words[] = {"yes or no", "number", "size",      "duration", "text",
+                                        "word",      "list",   "addresses", "networks"};
 
     return words[t];
 }

@@ -36,7 +36,8 @@ bool setting_find(struct span name, enum setting_id *out)
 
 bool setting_is_list(const struct setting_row *row)
 {
-    return row->type == SETTING_TYPE_LIST || row->type == SETTING_TYPE_ADDRESSES;
+    return row->type == SETTING_TYPE_LIST || row->type == SETTING_TYPE_ADDRESSES ||
+           row->type == SETTING_TYPE_NETWORKS;
 }
 
 struct settings *settings_ref(struct settings *s)

@@ -6,7 +6,7 @@
 // SETTING(ID, name, type, default, min, max, when, help)
 //   type  BOOL, COUNT (a number), BYTES (a size), TIME (a duration, kept in milliseconds),
 //         TEXT, CHOICE (one of the words in `help` between braces), LIST (of texts),
-//         ADDRESSES (list of address:port)
+//         ADDRESSES (list of address:port), NETWORKS (list of address or address/bits)
 //   min, max  limits of the value; for TEXT its length in bytes, for lists the number of items.
 //             0 never means "no limit": where a row allows 0 it means none at all.
 //   when  LIVE: a reload (SIGHUP) applies it; START: it takes a restart
@@ -49,6 +49,9 @@ SETTING(LISTEN_SUBMISSIONS, listen_submissions, ADDRESSES, "*:465", 0, 8, START,
         "nowhere.")
 SETTING(LISTEN_LMTP, listen_lmtp, ADDRESSES, "", 0, 8, START,
         "Addresses for mail to our own users from another mail server of this site, by LMTP.")
+SETTING(LMTP_SOCKET, lmtp_socket, TEXT, "", 0, 100, START,
+        "Path of a Unix socket for the same. Every user of this machine who can reach its "
+        "directory may deliver there. Empty: none.")
 SETTING(TLS_CERT, tls_cert, TEXT, "/etc/mailkeep/tls/cert.pem", 1, 4000, LIVE,
         "File with the certificate and its chain (PEM). Read by the supervisor only.")
 SETTING(TLS_KEY, tls_key, TEXT, "/etc/mailkeep/tls/key.pem", 1, 4000, LIVE,
@@ -78,34 +81,7 @@ SETTING(LOGIN_CONNECTIONS_MAX, login_connections_max, COUNT, "4000", 1, 1000000,
 SETTING(GATE_CONNECTIONS_MAX, gate_connections_max, COUNT, "50000", 1, 1000000, LIVE,
         "Connections held by the gate: those not yet logged in and those over TLS.")
 
-// ---- mail that comes in -------------------------------------------------------------------------
-SETTING(SMTP_GREET_DELAY, smtp_greet_delay, TIME, "300 ms", 0, 60000, LIVE,
-        "How long a stranger waits to be greeted on listen_smtp. Who speaks before that is no mail "
-        "server and is sent away.")
-SETTING(SMTP_TIMEOUT, smtp_timeout, TIME, "5 min", 1000, 3600000, LIVE,
-        "Time a client has for each command of SMTP or LMTP.")
-SETTING(SMTP_DATA_TIMEOUT, smtp_data_timeout, TIME, "3 min", 1000, 3600000, LIVE,
-        "Time within which a client must send as much of a message as smtp_data_rate_min says.")
-SETTING(SMTP_DATA_RATE_MIN, smtp_data_rate_min, BYTES, "500", 1, 1048576, LIVE,
-        "Bytes a second of a message that a client must send, over smtp_data_timeout.")
-SETTING(SMTP_BAD_COMMANDS_MAX, smtp_bad_commands_max, COUNT, "20", 1, 1000, LIVE,
-        "Commands that make no sense after which a connection is closed.")
-SETTING(SMTP_IDLE_COMMANDS_MAX, smtp_idle_commands_max, COUNT, "100", 10, 100000, LIVE,
-        "Commands without a message (NOOP, RSET, MAIL, ...) after which a connection is closed.")
-SETTING(SMTP_RECIPIENTS_MAX, smtp_recipients_max, COUNT, "1000", 100, 10000, LIVE,
-        "Recipients of one message by our own users, from smtp_relay_networks and by LMTP.")
-SETTING(SMTP_STRANGER_RECIPIENTS_MAX, smtp_stranger_recipients_max, COUNT, "100", 1, 10000, LIVE,
-        "Recipients of one message from another mail server.")
-SETTING(SMTP_BAD_RECIPIENTS_MAX, smtp_bad_recipients_max, COUNT, "50", 1, 100000, LIVE,
-        "Refused recipients after which a connection is closed.")
-SETTING(SMTP_MESSAGES_MAX, smtp_messages_max, COUNT, "1000", 1, 1000000, LIVE,
-        "Messages over one connection.")
-SETTING(SMTP_TEXT_LINE_MAX, smtp_text_line_max, BYTES, "64 KB", 998, 1073741824, LIVE,
-        "Longest line in a message.")
-SETTING(SMTP_RECEIVED_MAX, smtp_received_max, COUNT, "50", 1, 1000, LIVE,
-        "Servers a message may have been through (fields Received); more is a mail loop.")
-SETTING(SUBMISSION_HOLD_MAX, submission_hold_max, TIME, "30 d", 0, 31536000000, LIVE,
-        "How far in the future a user may ask for a message to be sent (FUTURERELEASE).")
+#include "conf/settings_table_smtp.h"
 
 // ---- IMAP after login ---------------------------------------------------------------------------
 SETTING(MESSAGE_MAX, message_max, BYTES, "50 MB", 65536, 4294967295, LIVE,

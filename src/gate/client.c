@@ -44,10 +44,15 @@ static void deadline_in(struct client *c, int64_t ms)
     client_deadline(c, clock_monotonic_ms() + ms);
 }
 
+static struct limits *limits_of(const struct client *c)
+{
+    return &c->worker->gate->limits[c->service->limits];
+}
+
 void client_uncount(struct client *c)
 {
     if (c->is_counted) {
-        limits_leave(&c->worker->gate->limits, &c->peer);
+        limits_leave(limits_of(c), &c->peer);
         c->is_counted = false;
     }
 }
@@ -63,6 +68,7 @@ void client_destroy(struct client *c)
     dialogue_finish(&c->dialogue);
     stream_finish(&c->stream);
     buf_finish(&c->held_text);
+    buf_finish(&c->front);
     gate_config_unref(c->config);
     atomic_fetch_sub(&c->worker->gate->connections, 1);
     free(c);
@@ -122,10 +128,9 @@ static void drain_begin(struct client *c)
 void client_goodbye(struct client *c)
 {
     if (c->phase == CLIENT_DIALOGUE) {
-        dialogue_end(&c->dialogue, DIALOGUE_STOPPING);
         client_step(c);
     } else if (c->phase == CLIENT_HANDSHAKE || c->phase == CLIENT_HELD ||
-               c->phase == CLIENT_QUIET) {
+               c->phase == CLIENT_QUIET || c->phase == CLIENT_FRONT) {
         c->phase = CLIENT_GONE;
     } else if (c->phase == CLIENT_DRAINING) {
         deadline_in(c, DRAIN_STOP_MS);
@@ -133,9 +138,12 @@ void client_goodbye(struct client *c)
     client_settle(c);
 }
 
-bool client_displace(struct client *c)
+bool client_displace(struct client *c, const struct client *newcomer)
 {
-    if (c->phase == CLIENT_ASKING || !c->is_counted) {
+    bool is_near_its_end = c->phase == CLIENT_ASKING ||
+                           (c->phase == CLIENT_DIALOGUE && c->dialogue.step == DIALOGUE_WAIT);
+
+    if (is_near_its_end || !c->is_counted || c->service->limits != newcomer->service->limits) {
         return false;
     }
     if (c->phase == CLIENT_DIALOGUE) {
@@ -188,11 +196,20 @@ static void renew_patience(struct client *c)
 
 void client_step(struct client *c)
 {
-    while (c->phase == CLIENT_DIALOGUE && c->dialogue.step == DIALOGUE_ASK) {
-        client_ask(c);
+    while (c->phase == CLIENT_DIALOGUE &&
+           (c->dialogue.step == DIALOGUE_ASK || c->dialogue.step == DIALOGUE_RENAME)) {
+        if (c->dialogue.step == DIALOGUE_ASK) {
+            client_ask(c);
+        } else {
+            client_rename(c);
+        }
     }
     if (c->phase != CLIENT_DIALOGUE) {
         return;
+    }
+    // Whoever waits for keep's word on a message gets it first: it may be kept already.
+    if (c->dialogue.step != DIALOGUE_WAIT && atomic_load(&c->worker->gate->is_stopping)) {
+        dialogue_end(&c->dialogue, DIALOGUE_STOPPING);
     }
     if (c->dialogue.step == DIALOGUE_CLOSE) {
         ending_begin(c);
@@ -204,12 +221,20 @@ void client_step(struct client *c)
     }
 }
 
+static bool must_log_in(const struct dialogue *d)
+{
+    return !d->protocol->patience_ms || d->protocol->patience_ms(d) < 0;
+}
+
 static void handshake_begin(struct client *c)
 {
     int64_t until = clock_monotonic_ms() + conf_value_ms(c->dialogue.settings, SETTING_TLS_TIMEOUT);
 
+    if (must_log_in(&c->dialogue) && until > c->login_until_ms) {
+        until = c->login_until_ms;
+    }
     c->phase = CLIENT_HANDSHAKE;
-    client_deadline(c, until < c->login_until_ms ? until : c->login_until_ms);
+    client_deadline(c, until);
     if (stream_start_tls(&c->stream, tls_of(c)) != ERR_OK) {
         c->phase = CLIENT_GONE;
     }
@@ -286,7 +311,7 @@ static bool wants_input(const struct client *c)
 
 static uint32_t events_wanted(const struct client *c)
 {
-    if (c->phase == CLIENT_DRAINING || c->phase == CLIENT_QUIET) {
+    if (c->phase == CLIENT_DRAINING || c->phase == CLIENT_QUIET || c->phase == CLIENT_FRONT) {
         return EPOLLIN;
     }
     return stream_events(&c->stream, wants_input(c), c->dialogue.out.n > 0);
@@ -370,6 +395,8 @@ static void on_ready(struct loop_source *s, uint32_t events)
         drain_go_on(c);
     } else if (c->phase == CLIENT_QUIET) {
         quiet_broken(c);
+    } else if (c->phase == CLIENT_FRONT) {
+        client_front_go_on(c);
     }
     if (c->phase == CLIENT_DIALOGUE) {
         dialogue_read(c);
@@ -432,16 +459,15 @@ static uint16_t local_port_of(int fd)
     return ok ? address_port(&a) : 0;
 }
 
-// What follows from the peer's address.
-static void know_peer(struct client *c)
+// May a message be begun?
+static bool admit_message(struct dialogue *d)
 {
-    struct dialogue_peer *p = &c->dialogue.peer;
-    struct address_text text = address_host_text(&c->peer);
+    struct client *c = LIST_ITEM(d, struct client, dialogue);
 
-    memcpy(p->address, text.s, sizeof(p->address));
-    p->port = address_port(&c->peer);
-    c->dialogue.is_loopback = address_is_loopback(&c->peer);
-    p->is_known = c->dialogue.is_loopback;
+    return !c->service->is_for_strangers || d->peer.is_known ||
+           rates_admit(&c->worker->gate->messages, &c->peer,
+                       conf_value_count(d->settings, SETTING_SMTP_MESSAGES_PER_MINUTE),
+                       clock_monotonic_ms());
 }
 
 static struct client *client_create(struct gate_worker *w, int fd, const struct address *peer,
@@ -474,7 +500,9 @@ static struct client *client_create(struct gate_worker *w, int fd, const struct 
     c->dialogue.has_certificate = tls_of(c) != NULL;
     c->dialogue.host = span_from_str(w->gate->host);
     c->dialogue.peer.local_port = local_port_of(fd);
-    know_peer(c);
+    c->dialogue.checker = &client_checker;
+    c->dialogue.admit_message = admit_message;
+    client_know_peer(c);
     return c;
 }
 
@@ -482,7 +510,7 @@ static struct client *client_create(struct gate_worker *w, int fd, const struct 
 // nothing keeps nobody out.
 static enum err find_place(struct client *c, enum dialogue_end *out_why)
 {
-    struct limits *limits = &c->worker->gate->limits;
+    struct limits *limits = limits_of(c);
     enum err e = limits_enter(limits, c->config->settings, &c->peer, out_why);
 
     if (e != ERR_OK && *out_why == DIALOGUE_TOO_MANY_CLIENTS && worker_make_room(c->worker, c)) {
@@ -492,28 +520,61 @@ static enum err find_place(struct client *c, enum dialogue_end *out_why)
     return e;
 }
 
-void client_start(struct gate_worker *w, int fd, const struct address *peer,
-                  const struct service *service)
+static bool comes_too_often(struct client *c)
 {
-    struct client *c = client_create(w, fd, peer, service);
-    enum dialogue_end why;
+    return c->service->is_for_strangers && !c->dialogue.peer.is_known &&
+           !rates_admit(&c->worker->gate->connects, &c->peer,
+                        conf_value_count(c->dialogue.settings, SETTING_SMTP_CONNECTIONS_PER_MINUTE),
+                        clock_monotonic_ms());
+}
 
-    if (!c) {
-        return;
+bool client_admit(struct client *c, enum dialogue_end *out_why)
+{
+    if (c->service->ipc_protocol == IPC_LMTP && !network_list_has(&c->config->lmtp, &c->peer)) {
+        *out_why = DIALOGUE_NOT_FROM_THERE;
+        return false;
     }
-    enum err e = find_place(c, &why);
+    if (comes_too_often(c)) {
+        *out_why = DIALOGUE_TOO_FAST;
+        return false;
+    }
+    if (c->service->limits == LIMITS_MAIL && c->dialogue.peer.is_known) {
+        return true; // one of ours; all connections together are bounded
+    }
+    return find_place(c, out_why) == ERR_OK;
+}
 
-    if (service->has_implicit_tls && (e != ERR_OK || !c->dialogue.has_certificate)) {
+void client_welcome(struct client *c)
+{
+    enum dialogue_end why;
+    bool is_in = client_admit(c, &why);
+
+    if (c->service->has_implicit_tls && (!is_in || !c->dialogue.has_certificate)) {
         c->phase = CLIENT_GONE; // no handshake only to say goodbye
-    } else if (service->has_implicit_tls) {
+    } else if (c->service->has_implicit_tls) {
         c->greets = true;
         handshake_begin(c);
-    } else if (e == ERR_OK) {
+    } else if (is_in) {
         quiet_begin(c);
     } else {
         client_dialogue_begin(c);
         dialogue_end(&c->dialogue, why);
         client_step(c);
+    }
+}
+
+void client_start(struct gate_worker *w, int fd, const struct address *peer,
+                  const struct service *service)
+{
+    struct client *c = client_create(w, fd, peer, service);
+
+    if (!c) {
+        return;
+    }
+    if (client_is_front(c)) {
+        client_front_begin(c);
+    } else {
+        client_welcome(c);
     }
     client_settle(c);
 }

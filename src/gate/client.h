@@ -18,9 +18,9 @@ struct client *client_of_link(struct list *l);
 void client_answered(struct client *c, enum ipc_auth result, struct span text, struct span ticket);
 void client_keep_lost(struct client *c); // a question that waits is answered "unavailable"
 void client_goodbye(struct client *c);   // the server stops
-// Ends it at once, with a word if it can be said, to make room; false when that makes none, or when
-// keep is about to let it in.
-bool client_displace(struct client *c);
+// Ends it at once, with a word if it can be said, to make room for another; false when that makes
+// none, or when keep is about to let it in or to take its mail.
+bool client_displace(struct client *c, const struct client *newcomer);
 void client_destroy(struct client *c);
 
 // For a connection that gets no client at all: says why if that needs no waiting, and closes `fd`.

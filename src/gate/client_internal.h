@@ -11,6 +11,7 @@
 
 enum client_phase {
     CLIENT_HANDSHAKE,
+    CLIENT_FRONT, // a front is to say whom it speaks for
     CLIENT_QUIET, // before the greeting: whoever speaks now is sent away
     CLIENT_DIALOGUE,
     CLIENT_ASKING,   // keep has been asked
@@ -41,6 +42,7 @@ struct client {
     bool was_waiting;       // for keep, then
     size_t drain_budget;
     uint64_t conversation; // 0: none
+    struct buf front;      // the PROXY header so far
     struct buf held_text;  // of the refusal that waits
 };
 
@@ -55,6 +57,23 @@ void client_uncount(struct client *c);
 void client_step(struct client *c);
 // The end of every event: send, start TLS, wait for the right things, or free it.
 void client_settle(struct client *c);
+
+// A place for it, by its address and how often that comes; false, and *out_why.
+bool client_admit(struct client *c, enum dialogue_end *out_why);
+// It is known whom it is from: TLS or the greeting may begin, or it is sent away.
+void client_welcome(struct client *c);
+
+// ---- client_front.c -----------------------------------------------------------------------------
+
+void client_know_peer(struct client *c); // what follows from c->peer
+bool client_is_front(const struct client *c);
+void client_front_begin(struct client *c);
+void client_front_go_on(struct client *c);
+void client_rename(struct client *c); // the dialogue's claim
+
+// ---- client_check.c -----------------------------------------------------------------------------
+
+extern const struct dialogue_checker client_checker;
 
 // ---- client_pair.c ------------------------------------------------------------------------------
 

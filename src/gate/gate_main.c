@@ -60,6 +60,7 @@ static enum err config_make(struct settings *settings, struct span cert, struct 
         }
     }
     c->settings = settings_ref(settings);
+    gate_config_read_networks(c);
     log_set_level((enum log_level)conf_value_choice(settings, SETTING_LOG_LEVEL));
     *out = c;
     return ERR_OK;
@@ -392,7 +393,7 @@ static void gate_close(struct gate_main *m)
     channel_close(g->keep);
     channel_close(g->courier);
     loop_destroy(g->loop);
-    limits_finish(&g->limits);
+    gate_counts_finish(g);
     gate_config_unref(g->config);
     lock_finish(&g->lock);
     child_start_finish(&m->start);
@@ -406,7 +407,7 @@ int gate_main(int supervisor_fd)
     enum err e;
 
     lock_init(&m.gate.lock, LOCK_GATE);
-    limits_init(&m.gate.limits);
+    gate_counts_init(&m.gate);
     e = gate_open(&m, supervisor_fd);
     if (e == ERR_OK) {
         e = child_attach(&m.start, m.gate.loop, &handler, &m, &m.child);

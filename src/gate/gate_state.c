@@ -24,6 +24,14 @@ void gate_config_unref(struct gate_config *c)
     }
 }
 
+void gate_config_read_networks(struct gate_config *c)
+{
+    network_list_read(c->settings, SETTING_SMTP_RELAY_NETWORKS, &c->relays);
+    network_list_read(c->settings, SETTING_LMTP_NETWORKS, &c->lmtp);
+    network_list_read(c->settings, SETTING_PROXY_NETWORKS, &c->fronts);
+    network_list_read(c->settings, SETTING_XCLIENT_NETWORKS, &c->renamers);
+}
+
 struct gate_config *gate_config_now(struct gate *g)
 {
     lock_take(&g->lock);
@@ -50,4 +58,22 @@ enum err gate_keep_send(struct gate *g, struct span frames, int fd)
 enum err gate_courier_send(struct gate *g, struct span frames, int fd)
 {
     return send_to(g, &g->courier, frames, fd);
+}
+
+void gate_counts_init(struct gate *g)
+{
+    for (unsigned i = 0; i < LIMITS__COUNT; i++) {
+        limits_init(&g->limits[i], (enum limits_kind)i);
+    }
+    rates_init(&g->connects);
+    rates_init(&g->messages);
+}
+
+void gate_counts_finish(struct gate *g)
+{
+    for (unsigned i = 0; i < LIMITS__COUNT; i++) {
+        limits_finish(&g->limits[i]);
+    }
+    rates_finish(&g->connects);
+    rates_finish(&g->messages);
 }

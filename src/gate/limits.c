@@ -11,8 +11,16 @@ struct tally {
     unsigned count; // never 0
 };
 
-void limits_init(struct limits *l)
+static const struct {
+    enum setting_id per_address, total;
+} settings_of[LIMITS__COUNT] = {
+    [LIMITS_LOGIN] = {SETTING_LOGIN_CONNECTIONS_PER_ADDRESS, SETTING_LOGIN_CONNECTIONS_MAX},
+    [LIMITS_MAIL] = {SETTING_SMTP_CONNECTIONS_PER_ADDRESS, SETTING_SMTP_CONNECTIONS_MAX},
+};
+
+void limits_init(struct limits *l, enum limits_kind kind)
 {
+    l->kind = kind;
     lock_init(&l->lock, LOCK_LEAF);
     map_init(&l->tallies);
     l->total = 0;
@@ -52,11 +60,11 @@ enum err limits_enter(struct limits *l, const struct settings *s, const struct a
     lock_take(&l->lock);
     struct tally *t = map_get(&l->tallies, k);
 
-    if (t && t->count >= conf_value_count(s, SETTING_LOGIN_CONNECTIONS_PER_ADDRESS)) {
+    if (t && t->count >= conf_value_count(s, settings_of[l->kind].per_address)) {
         *out_why = DIALOGUE_TOO_MANY_FROM_ADDRESS;
     } else {
         *out_why = DIALOGUE_TOO_MANY_CLIENTS;
-        if (l->total < conf_value_count(s, SETTING_LOGIN_CONNECTIONS_MAX)) {
+        if (l->total < conf_value_count(s, settings_of[l->kind].total)) {
             e = add(l, k, t);
         }
     }

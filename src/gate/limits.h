@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// How many connections wait to log in: all together and from each address (the /64 of an IPv6 one).
-// Any thread; does not block.
+// How many connections there are before a login, or to bring mail: all together and from each
+// address (the /64 of an IPv6 one). Any thread; does not block.
 #ifndef GATE_LIMITS_H
 #define GATE_LIMITS_H
 
@@ -11,13 +11,20 @@
 #include "gate/dialogue/dialogue.h"
 #include "net/address.h"
 
+enum limits_kind {
+    LIMITS_LOGIN, // who waits to log in
+    LIMITS_MAIL,  // who brings mail, for as long as it stays
+    LIMITS__COUNT
+};
+
 struct limits {
+    enum limits_kind kind;
     struct lock lock;   // of the two below
     struct map tallies; // address key -> how many
     unsigned total;
 };
 
-void limits_init(struct limits *l);
+void limits_init(struct limits *l, enum limits_kind kind);
 void limits_finish(struct limits *l);
 
 // Counts a connection. ERR_LIMIT with *out_why DIALOGUE_TOO_MANY_FROM_ADDRESS, whatever else is

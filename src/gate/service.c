@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "gate/imap/imap_login.h"
+#include "gate/limits.h"
 #include "gate/managesieve/managesieve_login.h"
 #include "gate/pop3/pop3_login.h"
 #include "gate/smtp/smtp.h"
@@ -10,15 +11,15 @@
 #include "base/banned.h"
 
 static const struct service services[] = {
-    {"imap", &imap_login_protocol, IPC_IMAP, false, false},
-    {"imaps", &imap_login_protocol, IPC_IMAP, true, false},
-    {"pop3", &pop3_login_protocol, IPC_POP3, false, false},
-    {"pop3s", &pop3_login_protocol, IPC_POP3, true, false},
-    {"sieve", &managesieve_login_protocol, IPC_MANAGESIEVE, false, false},
-    {"smtp", &smtp_protocol, IPC_SMTP, false, true},
-    {"submission", &smtp_submission_protocol, IPC_SUBMISSION, false, false},
-    {"submissions", &smtp_submission_protocol, IPC_SUBMISSION, true, false},
-    {"lmtp", &smtp_lmtp_protocol, IPC_LMTP, false, false},
+    {"imap", &imap_login_protocol, IPC_IMAP, false, LIMITS_LOGIN, false},
+    {"imaps", &imap_login_protocol, IPC_IMAP, true, LIMITS_LOGIN, false},
+    {"pop3", &pop3_login_protocol, IPC_POP3, false, LIMITS_LOGIN, false},
+    {"pop3s", &pop3_login_protocol, IPC_POP3, true, LIMITS_LOGIN, false},
+    {"sieve", &managesieve_login_protocol, IPC_MANAGESIEVE, false, LIMITS_LOGIN, false},
+    {"smtp", &smtp_protocol, IPC_SMTP, false, LIMITS_MAIL, true},
+    {"submission", &smtp_submission_protocol, IPC_SUBMISSION, false, LIMITS_LOGIN, false},
+    {"submissions", &smtp_submission_protocol, IPC_SUBMISSION, true, LIMITS_LOGIN, false},
+    {"lmtp", &smtp_lmtp_protocol, IPC_LMTP, false, LIMITS_MAIL, false},
 };
 
 static const struct dialogue_protocol *const protocols[] = {

@@ -16,6 +16,7 @@ struct service {
     const struct dialogue_protocol *protocol;
     uint8_t ipc_protocol;  // enum ipc_protocol
     bool has_implicit_tls; // TLS from the first byte
+    uint8_t limits;        // enum limits_kind
     bool is_for_strangers; // who must wait to be greeted, and may come only so often
 };
 

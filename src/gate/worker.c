@@ -54,7 +54,7 @@ bool worker_make_room(struct gate_worker *w, const struct client *newcomer)
         struct client *c = client_of_link(l);
 
         next = l->next;
-        if (c != newcomer && client_displace(c)) {
+        if (c != newcomer && client_displace(c, newcomer)) {
             return true;
         }
     }

@@ -5,6 +5,8 @@
 #include <fcntl.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -74,6 +76,42 @@ enum err listener_socket(const struct address *a, int *out_fd)
     return e;
 }
 
+static bool is_abandoned(const struct sockaddr_un *a)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    bool refused =
+        fd >= 0 && connect(fd, (const struct sockaddr *)a, sizeof(*a)) < 0 && errno == ECONNREFUSED;
+
+    if (fd >= 0) {
+        close(fd);
+    }
+    return refused;
+}
+
+enum err listener_unix_socket(struct span path, int *out_fd)
+{
+    struct sockaddr_un a = {.sun_family = AF_UNIX};
+
+    if (path.n >= sizeof(a.sun_path)) {
+        return ERR_INVALID;
+    }
+    memcpy(a.sun_path, path.p, path.n);
+    if (is_abandoned(&a)) {
+        unlink(a.sun_path);
+    }
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+    if (fd < 0) {
+        return err_from_errno(errno);
+    }
+    if (bind(fd, (const struct sockaddr *)&a, sizeof(a)) < 0 || chmod(a.sun_path, 0666) < 0 ||
+        listen(fd, 1024) < 0) {
+        return socket_error(fd);
+    }
+    *out_fd = fd;
+    return ERR_OK;
+}
+
 static int open_spare(void)
 {
     return fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3); // the gate may not open files
@@ -128,6 +166,15 @@ static void prepare(int fd)
     setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof(count));
 }
 
+static struct address this_machine(void)
+{
+    struct address a = {.n = sizeof(a.u.in4)};
+
+    a.u.in4.sin_family = AF_INET;
+    a.u.in4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    return a;
+}
+
 static bool accept_one(struct listener *l)
 {
     struct sockaddr_storage sa;
@@ -136,7 +183,9 @@ static bool accept_one(struct listener *l)
     int fd = accept4(l->source.fd, (struct sockaddr *)&sa, &n, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
     if (fd >= 0) {
-        if (address_from_sockaddr((struct sockaddr *)&sa, n, &peer) != ERR_OK) {
+        if (sa.ss_family == AF_UNIX) {
+            peer = this_machine();
+        } else if (address_from_sockaddr((struct sockaddr *)&sa, n, &peer) != ERR_OK) {
             close(fd);
             return true;
         }

@@ -18,6 +18,10 @@ typedef void listener_fn(void *arg, int fd, const struct address *peer);
 // Any thread. ERR_EXISTS: in use by somebody; ERR_DENIED: not allowed; ERR_IO otherwise.
 enum err listener_socket(const struct address *a, int *out_fd);
 
+// The same at a path, which is removed first when nobody listens there any more; mode 0666. A
+// connection's peer is then 127.0.0.1 without a port. ERR_INVALID: too long.
+enum err listener_unix_socket(struct span path, int *out_fd);
+
 // Listens on the loop; the descriptor becomes the listener's.
 enum err listener_create(struct loop *l, int fd, listener_fn *fn, void *arg, struct listener **out);
 // Stops accepting and closes. NULL is allowed.

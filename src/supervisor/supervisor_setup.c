@@ -277,15 +277,11 @@ static enum err make_self_signed(const struct settings *settings)
 
 // ---- listening sockets --------------------------------------------------------------------------
 
-static enum err open_listener(struct supervisor *s, struct span text, const char *service)
+// Notes a socket that was opened, or says why it was not.
+static enum err listener_opened(struct supervisor *s, struct span text, const char *service,
+                                enum err e)
 {
-    struct address a;
-    enum err e = address_parse(text, &a);
-
     ASSERT(s->listen_n < LISTENERS_MAX); // the rows of the lists say how many there can be
-    if (e == ERR_OK) {
-        e = listener_socket(&a, &s->listen_fds[s->listen_n]);
-    }
     if (e == ERR_OK) {
         s->listen_n++;
         buf_printf(&s->listeners, "%s%s", s->listeners.n ? " " : "", service);
@@ -297,6 +293,29 @@ static enum err open_listener(struct supervisor *s, struct span text, const char
               : e == ERR_DENIED ? "not allowed; ports below 1024 need root or CAP_NET_BIND_SERVICE"
                                 : "this machine has no such address, or no network");
     return e;
+}
+
+static enum err open_listener(struct supervisor *s, struct span text, const char *service)
+{
+    struct address a;
+    enum err e = address_parse(text, &a);
+
+    if (e == ERR_OK) {
+        e = listener_socket(&a, &s->listen_fds[s->listen_n]);
+    }
+    return listener_opened(s, text, service, e);
+}
+
+static enum err open_lmtp_socket(struct supervisor *s)
+{
+    struct span path = conf_value_text(s->settings, SETTING_LMTP_SOCKET);
+
+    if (!path.n) {
+        return ERR_OK;
+    }
+    enum err e = listener_unix_socket(path, &s->listen_fds[s->listen_n]);
+
+    return listener_opened(s, path, "lmtp", e);
 }
 
 static enum err open_listeners(struct supervisor *s)
@@ -323,7 +342,7 @@ static enum err open_listeners(struct supervisor *s)
                               lists[l].service);
         }
     }
-    return e;
+    return e == ERR_OK ? open_lmtp_socket(s) : e;
 }
 
 // ---- all of it ----------------------------------------------------------------------------------

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A client of POP3 or ManageSieve that sends what it is told to, byte for byte."""
+"""A client of POP3, ManageSieve or SMTP that sends what it is told to, byte for byte."""
 import base64
 import re
 import socket
@@ -109,3 +109,44 @@ class Sieve(Talk):
 
     def login(self, user, password):
         return self.cmd(f'AUTHENTICATE "PLAIN" "{plain(user, password)}"')[-1]
+
+
+class Smtp(Talk):
+    """`cmd` gives a reply as one bytes object: its lines joined with LF."""
+
+    def __init__(self, port, tls=False):
+        super().__init__(port, tls)
+        self.greeting = self.reply()
+
+    def reply(self):
+        lines = []
+        while (one := self.line()) is not None:
+            lines.append(one)
+            if one[3:4] != b"-":
+                break
+        return b"\n".join(lines)
+
+    def cmd(self, line):
+        self.send(line + "\r\n" if isinstance(line, str) else line + b"\r\n")
+        return self.reply()
+
+    def envelope(self, sender, *recipients):
+        """The replies to MAIL and each RCPT, sent at once."""
+        self.send(f"MAIL FROM:<{sender}>\r\n" +
+                  "".join(f"RCPT TO:<{r}>\r\n" for r in recipients))
+        return [self.reply() for _ in range(1 + len(recipients))]
+
+    def data(self, message):
+        """Bytes of a message, its end included."""
+        first = self.cmd("DATA")
+        if not first.startswith(b"354"):
+            return first
+        self.send(message)
+        return self.reply()
+
+    def login(self, user, password):
+        return self.cmd(f"AUTH PLAIN {plain(user, password)}")
+
+    def starttls(self):
+        assert self.cmd("STARTTLS").startswith(b"220")
+        self.wrap()

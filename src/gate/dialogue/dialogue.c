@@ -156,16 +156,29 @@ void dialogue_renamed(struct dialogue *d, bool is_believed)
     dialogue_go_on(d);
 }
 
+void dialogue_resume(struct dialogue *d)
+{
+    if (d->step == DIALOGUE_WAIT) {
+        d->step = DIALOGUE_READ;
+        dialogue_go_on(d);
+    }
+}
+
+void dialogue_checked(struct dialogue *d, const struct dialogue_check_result *r)
+{
+    if (d->step != DIALOGUE_CLOSE && d->step != DIALOGUE_DROP) {
+        d->protocol->checked(d, r);
+        dialogue_resume(d);
+    }
+}
+
 void dialogue_pair_moved(struct dialogue *d)
 {
     if (d->pair.in.n && d->protocol->heard(d) != ERR_OK) {
         dialogue_pair_lost(d);
         return;
     }
-    if (d->step == DIALOGUE_WAIT) {
-        d->step = DIALOGUE_READ;
-        dialogue_go_on(d);
-    }
+    dialogue_resume(d);
 }
 
 void dialogue_pair_lost(struct dialogue *d)
@@ -175,10 +188,7 @@ void dialogue_pair_lost(struct dialogue *d)
         return;
     }
     d->protocol->lost(d);
-    if (d->step == DIALOGUE_WAIT) {
-        d->step = DIALOGUE_READ;
-        dialogue_go_on(d);
-    }
+    dialogue_resume(d);
 }
 
 void dialogue_end(struct dialogue *d, enum dialogue_end why)

@@ -25,6 +25,7 @@
 #include "base/err.h"
 #include "base/span.h"
 #include "conf/settings.h"
+#include "gate/dialogue/dialogue_check.h"
 
 // What the owner does once d->out has been sent.
 enum dialogue_step {
@@ -115,6 +116,7 @@ struct dialogue_protocol {
     void (*lost)(struct dialogue *d); // the pair could not be opened, or has ended; it is closed
     // Answers a claim; when it was believed, begin was called before.
     void (*renamed)(struct dialogue *d, bool is_believed);
+    void (*checked)(struct dialogue *d, const struct dialogue_check_result *r);
     // Milliseconds in which d->progress must grow; negative: the time to log in is the limit.
     int64_t (*patience_ms)(const struct dialogue *d);
     size_t (*read_bytes)(const struct dialogue *d); // worth reading at once
@@ -134,12 +136,13 @@ struct dialogue {
     struct dialogue_question question; // with DIALOGUE_ASK; see dialogue_forget_password
     char ticket[64];                   // of the login, for who opens the pair
     size_t ticket_bytes;
-    struct dialogue_peer claim; // with DIALOGUE_RENAME: address and ports only
-    unsigned failures;          // logins; TLS does not forgive them
-    unsigned bad;               // commands that made no sense
-    uint64_t progress;          // grows with each whole command and piece of a message
-    struct buf secret;          // the question's texts
-    void *state;                // the protocol's
+    struct dialogue_peer claim;             // with DIALOGUE_RENAME: address and ports only
+    unsigned failures;                      // logins; TLS does not forgive them
+    unsigned bad;                           // commands that made no sense
+    uint64_t progress;                      // grows with each whole command and piece of a message
+    struct buf secret;                      // the question's texts
+    void *state;                            // the protocol's
+    const struct dialogue_checker *checker; // of messages; the owner's, NULL: they go unchecked
     // May a message be begun now, as far as the owner counts them? NULL: yes.
     bool (*admit_message)(struct dialogue *d);
 };
@@ -163,6 +166,10 @@ void dialogue_accepted(struct dialogue *d, struct span ticket);
 void dialogue_tls_started(struct dialogue *d);
 // d->peer is the new one when it `is_believed`, and all that was said before is forgotten.
 void dialogue_renamed(struct dialogue *d, bool is_believed);
+// What the checker found. Not from within one of its functions.
+void dialogue_checked(struct dialogue *d, const struct dialogue_check_result *r);
+// Whatever a dialogue in DIALOGUE_WAIT waits for may have come.
+void dialogue_resume(struct dialogue *d);
 // Keep has said something, or taken something.
 void dialogue_pair_moved(struct dialogue *d);
 // The pair has ended, or there is none to be had.

@@ -6,6 +6,7 @@
 // to its end first.
 #include "base/clock.h"
 #include "base/encode.h"
+#include "base/log.h"
 #include "base/random.h"
 #include "gate/smtp/smtp_received.h"
 #include "gate/smtp/smtp_session_internal.h"
@@ -22,27 +23,15 @@ static const struct smtp_refusal too_large = {552, "5.3.4", "The message is too 
 static void content_flush(struct dialogue *d)
 {
     struct smtp_session *s = smtp_of(d);
-    struct ipc_mail_data m = {.bytes = buf_span(&s->content)};
+    struct span rest = buf_span(&s->content);
 
-    if (m.bytes.n && s->t.is_told) {
+    while (rest.n && s->t.is_told) {
+        struct ipc_mail_data m = {.bytes = span_first(rest, DATA_MAX)};
+
         SMTP_TELL(d, ipc_mail_data_encode(&m, 0, &d->pair.out));
+        rest = span_skip(rest, DATA_MAX);
     }
     buf_clear(&s->content);
-}
-
-static void content_put(struct dialogue *d, struct span piece)
-{
-    struct buf *content = &smtp_of(d)->content;
-
-    while (piece.n) {
-        struct span part = span_first(piece, DATA_MAX - content->n);
-
-        buf_put(content, part);
-        piece = span_skip(piece, part.n);
-        if (content->n == DATA_MAX) {
-            content_flush(d);
-        }
-    }
 }
 
 // The message is refused whatever comes: keep need not have the rest.
@@ -60,6 +49,32 @@ static void fault(struct dialogue *d, struct smtp_refusal r)
     }
 }
 
+static void check_result(struct dialogue *d, enum err e)
+{
+    if (e != ERR_OK) {
+        fault(d, e == ERR_LIMIT
+                     ? (struct smtp_refusal){552, "5.3.4", "The header of the message is too large"}
+                     : (struct smtp_refusal){451, "4.3.0", "No memory for this message now"});
+    }
+}
+
+// Mail from another server of this site was checked there.
+static void check_begin(struct dialogue *d)
+{
+    struct smtp_session *s = smtp_of(d);
+    const struct dialogue_check_facts facts = {
+        .helo = buf_span(&s->helo),
+        .sender = buf_span(&s->t.sender),
+        .is_checked = smtp_variant_of(d) == SMTP_PUBLIC && !d->peer.may_relay,
+        .is_utf8 = s->t.is_utf8,
+    };
+
+    if (d->checker && smtp_variant_of(d) != SMTP_LMTP) {
+        s->t.check = d->checker->begin(d, &facts);
+        check_result(d, s->t.check ? ERR_OK : ERR_NOMEM);
+    }
+}
+
 static void content(struct dialogue *d, struct span piece)
 {
     struct smtp_transaction *t = &smtp_of(d)->t;
@@ -72,7 +87,11 @@ static void content(struct dialogue *d, struct span piece)
         return;
     }
     smtp_header_put(&t->header, piece);
-    content_put(d, piece);
+    if (t->check) {
+        check_result(d, d->checker->feed(t->check, piece, &smtp_of(d)->content));
+    } else {
+        buf_put(&smtp_of(d)->content, piece);
+    }
 }
 
 // ---- the end ------------------------------------------------------------------------------------
@@ -103,14 +122,16 @@ static void put_received(struct dialogue *d, struct buf *out)
     buf_finish(&id);
 }
 
-static void tell_end(struct dialogue *d)
+static void tell_end(struct dialogue *d, const struct dialogue_check_result *r)
 {
     struct smtp_transaction *t = &smtp_of(d)->t;
     struct buf prefix;
 
     buf_init(&prefix, PREFIX_MAX);
     put_received(d, &prefix);
-    struct ipc_mail_end m = {.prefix = buf_span(&prefix), .verdict = SPAN("")};
+    buf_put(&prefix, r->lines);
+    struct ipc_mail_end m = {
+        .is_suspect = r->is_suspect, .prefix = buf_span(&prefix), .verdict = r->words};
 
     SMTP_TELL(d, ipc_mail_end_encode(&m, 0, &d->pair.out));
     t->awaits_end = smtp_variant_of(d) == SMTP_LMTP ? t->accepted : 1;
@@ -131,21 +152,53 @@ static void check_end(struct dialogue *d, const struct text_scan *scan)
     }
 }
 
+static void log_refused(struct dialogue *d, const char *why)
+{
+    log_info("a message by %s for <%s> was refused: %s", d->peer.address,
+             log_text(buf_span(&smtp_of(d)->t.sender)).s, why);
+}
+
 static void message_end(struct dialogue *d, const struct text_scan *scan)
 {
     struct smtp_session *s = smtp_of(d);
 
+    const struct dialogue_check_result unchecked = {.lines = SPAN(""), .words = SPAN("")};
+
     s->mode = SMTP_LINES;
-    content_flush(d);
     check_end(d, scan);
+    if (s->t.check && !s->t.fault.code) {
+        check_result(d, d->checker->finish(s->t.check, &s->content));
+        s->t.awaits_check = !s->t.fault.code;
+    }
+    content_flush(d);
     buf_release(&s->content);
     d->progress++;
     if (s->t.fault.code) {
+        log_refused(d, s->t.fault.text);
         smtp_say_of_message(d, &s->t.fault);
         smtp_transaction_reset(d, true);
-    } else {
-        tell_end(d);
+    } else if (!s->t.check) {
+        tell_end(d, &unchecked);
     }
+}
+
+void smtp_checked(struct dialogue *d, const struct dialogue_check_result *r)
+{
+    struct smtp_transaction *t = &smtp_of(d)->t;
+    char enhanced[16];
+
+    ASSERT(t->awaits_check && r->enhanced.n < sizeof(enhanced));
+    t->awaits_check = false;
+    if (!r->is_refused) {
+        tell_end(d, r);
+        return;
+    }
+    memcpy(enhanced, r->enhanced.p, r->enhanced.n);
+    enhanced[r->enhanced.n] = '\0';
+    log_info("a message by %s for <%s> was refused: %s", d->peer.address,
+             log_text(buf_span(&t->sender)).s, log_text(r->words).s);
+    smtp_reply_put(&d->out, r->code, enhanced, r->text, false);
+    smtp_transaction_reset(d, true);
 }
 
 // A CR or LF alone, or a NUL: from here on we might read a command where the client sends text, or
@@ -153,14 +206,14 @@ static void message_end(struct dialogue *d, const struct text_scan *scan)
 static bool is_broken(struct dialogue *d, const struct text_scan *scan)
 {
     struct smtp_session *s = smtp_of(d);
-    char text[160];
     struct buf words;
 
     if (!scan->faults || s->t.body == SMTP_BODY_BINARYMIME) {
         return false;
     }
-    buf_init(&words, sizeof(text));
+    buf_init(&words, 160);
     buf_printf(&words, "The message has %s in it (RFC 5321, 2.3.8)", text_fault_name(scan->faults));
+    log_refused(d, text_fault_name(scan->faults));
     smtp_transaction_reset(d, true);
     smtp_reply_put(&d->out, 550, "5.6.0", buf_span(&words), false);
     buf_finish(&words);
@@ -222,6 +275,7 @@ void smtp_do_data(struct dialogue *d, const struct smtp_command *c)
         smtp_say_bad(d, 503, "5.5.1", "This message comes with BDAT");
     } else {
         smtp_data_begin(&s->t.data);
+        check_begin(d);
         s->mode = SMTP_TEXT;
         s->block = 0;
         smtp_say(d, 354, NULL, "Now the message; it ends with a line that is a dot");
@@ -290,6 +344,7 @@ static void chunk_begin(struct dialogue *d, const struct smtp_chunk *chunk)
     if (!s->t.is_chunked) {
         smtp_bdat_begin(&s->t.bdat, max);
         s->t.is_chunked = true;
+        check_begin(d);
     }
     if (smtp_bdat_chunk(&s->t.bdat, chunk->bytes, chunk->last) != ERR_OK) {
         fault(d, too_large);

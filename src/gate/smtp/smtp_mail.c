@@ -20,19 +20,23 @@ bool smtp_is_waiting(const struct dialogue *d)
 {
     const struct smtp_transaction *t = &smtp_of(d)->t;
 
-    return t->awaits_mail || t->answered < t->rcpts || t->awaits_end;
+    return t->awaits_mail || t->answered < t->rcpts || t->awaits_end || t->awaits_check;
 }
 
 void smtp_transaction_reset(struct dialogue *d, bool tell_keep)
 {
     struct smtp_session *s = smtp_of(d);
-    struct buf for_path = s->t.for_path;
+    struct buf for_path = s->t.for_path, sender = s->t.sender;
 
     if (s->t.is_told && tell_keep) {
         SMTP_TELL(d, ipc_mail_reset_encode(&(struct ipc_mail_reset){.reason = 0}, 0, &d->pair.out));
     }
+    if (s->t.check) {
+        d->checker->destroy(s->t.check);
+    }
     buf_clear(&for_path);
-    s->t = (struct smtp_transaction){.for_path = for_path};
+    buf_clear(&sender);
+    s->t = (struct smtp_transaction){.for_path = for_path, .sender = sender};
 }
 
 void smtp_say_of_message(struct dialogue *d, const struct smtp_refusal *r)
@@ -124,6 +128,7 @@ static void tell_mail(struct dialogue *d, const struct smtp_mail *m, struct span
     SMTP_TELL(d, ipc_mail_from_encode(&f, 0, &d->pair.out));
     s->t.is_open = s->t.is_told = true;
     s->t.awaits_mail = true;
+    buf_put(&s->t.sender, sender);
     s->t.is_utf8 = m->utf8;
     s->t.body = m->body;
 }
@@ -371,13 +376,17 @@ void smtp_lost(struct dialogue *d)
 {
     struct smtp_session *s = smtp_of(d);
     struct smtp_transaction *t = &s->t;
-    bool ends = t->awaits_mail || t->awaits_end; // and with the reply all is said
+    bool ends =
+        t->awaits_mail || t->awaits_end || t->awaits_check; // and with the reply all is said
     uint32_t owed = t->awaits_mail + (t->rcpts - t->answered) + t->awaits_end;
 
     log_warn("the conversation with keep about mail from %s has ended; it is told to try again",
              d->peer.address);
     while (owed--) {
         smtp_say_refusal(d, &lost_words);
+    }
+    if (t->awaits_check) {
+        smtp_say_of_message(d, &lost_words);
     }
     t->rcpts = t->answered;
     if (s->is_logged_in) { // keep knew who it was, and nobody else does

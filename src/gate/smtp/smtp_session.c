@@ -127,7 +127,8 @@ static bool session_take(struct dialogue *d)
 {
     struct smtp_session *s = smtp_of(d);
 
-    if (s->t.awaits_end || d->pair.out.n >= SMTP_PAIR_HIGH) {
+    if (s->t.awaits_end || s->t.awaits_check || d->pair.out.n >= SMTP_PAIR_HIGH ||
+        (s->t.check && d->checker->is_full(s->t.check))) {
         return wait(d);
     }
     return s->mode == SMTP_LINES ? take_line(d) : smtp_take_content(d);
@@ -161,7 +162,8 @@ static void session_begin(struct dialogue *d)
     arena_init(&s->arena, SMTP_ARENA_BYTES);
     dialogue_sasl_init(&s->sasl, &sasl_style);
     buf_init(&s->helo, SMTP_DOMAIN_BYTES_MAX + 2); // a literal has brackets
-    buf_init(&s->content, SMTP_INPUT_BYTES);
+    buf_init(&s->content, SMTP_CONTENT_MAX);
+    buf_init(&s->t.sender, SMTP_ADDRESS_MAX);
     buf_init(&s->t.for_path, SMTP_ADDRESS_MAX);
 }
 
@@ -169,10 +171,12 @@ static void session_finish(struct dialogue *d)
 {
     struct smtp_session *s = smtp_of(d);
 
+    smtp_transaction_reset(d, false);
     arena_finish(&s->arena);
     dialogue_sasl_finish(&s->sasl);
     buf_finish(&s->helo);
     buf_finish(&s->content);
+    buf_finish(&s->t.sender);
     buf_finish(&s->t.for_path);
 }
 
@@ -277,7 +281,7 @@ static size_t session_read_bytes(const struct dialogue *d)
         .begin = session_begin, .finish = session_finish, .greet = session_greet,                  \
         .take = session_take, .refused = session_refused, .last_words = session_last_words,        \
         .accepted = session_accepted, .heard = smtp_heard, .lost = smtp_lost,                      \
-        .renamed = session_renamed, .patience_ms = session_patience_ms,                            \
+        .renamed = session_renamed, .checked = smtp_checked, .patience_ms = session_patience_ms,   \
         .read_bytes = session_read_bytes,                                                          \
     }
 

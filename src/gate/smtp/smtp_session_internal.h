@@ -21,7 +21,8 @@
 
 #define SMTP_INPUT_BYTES (64u << 10)  // of a message, read at once
 #define SMTP_PAIR_HIGH   (128u << 10) // on its way to keep: more is not read from the client
-#define SMTP_ADDRESS_MAX 1024         // as keep takes it
+#define SMTP_CONTENT_MAX (SMTP_INPUT_BYTES + SMTP_AUTH_LINE_BYTES + 4096 + DIALOGUE_CHECK_HELD_MAX)
+#define SMTP_ADDRESS_MAX 1024 // as keep takes it
 
 enum smtp_variant { SMTP_PUBLIC, SMTP_SUBMISSION, SMTP_LMTP };
 
@@ -42,6 +43,8 @@ struct smtp_transaction {
     uint32_t rcpts;      // sent to keep
     uint32_t answered;   // of these
     uint32_t accepted;   // of these
+    void *check;         // of d->checker; NULL: none
+    bool awaits_check;   // what it found
     uint32_t awaits_end; // answers to MAIL_END
     uint32_t end_good;   // of these, 2xx
     bool is_utf8;
@@ -52,6 +55,7 @@ struct smtp_transaction {
     struct smtp_header header;
     uint64_t bytes;            // of the message
     struct smtp_refusal fault; // why the message will be refused; code 0: nothing yet
+    struct buf sender;         // as keep was told
     struct buf for_path;       // the first recipient accepted
 };
 
@@ -128,5 +132,6 @@ void smtp_lost(struct dialogue *d);
 
 smtp_command_fn smtp_do_data, smtp_do_bdat;
 bool smtp_take_content(struct dialogue *d);
+void smtp_checked(struct dialogue *d, const struct dialogue_check_result *r);
 
 #endif

@@ -17,6 +17,7 @@ static void config_open(struct gate *g, const char *conf)
     assert_non_null(g->config);
     atomic_init(&g->config->refs, 1);
     assert_ok(conf_parse(span_from_str(conf), &report, &g->config->settings));
+    gate_config_read_networks(g->config);
     buf_init(&cert, 65536);
     buf_init(&key, 65536);
     assert_ok(tls_self_signed(SPAN("localhost"), &cert, &key));
@@ -32,7 +33,7 @@ void gate_world_open(struct gate_world *w, const char *conf)
 
     memset(w, 0, sizeof(*w));
     lock_init(&w->gate.lock, LOCK_GATE);
-    limits_init(&w->gate.limits);
+    gate_counts_init(&w->gate);
     config_open(&w->gate, conf);
     assert_ok(worker_start(&w->gate, 0, &w->worker));
     w->gate.workers[0] = w->worker;
@@ -47,7 +48,7 @@ void gate_world_close(struct gate_world *w)
 {
     worker_stop(w->worker);
     assert_int_equal(atomic_load(&w->gate.connections), 0);
-    limits_finish(&w->gate.limits);
+    gate_counts_finish(&w->gate);
     gate_config_unref(w->gate.config);
     lock_finish(&w->gate.lock);
     close(w->listener);

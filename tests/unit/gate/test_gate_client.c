@@ -197,6 +197,124 @@ static void test_goodbye(void **state)
     gate_world_close(&w);
 }
 
+// ---- mail ---------------------------------------------------------------------------------------
+
+// S16: whom a balancer speaks for is believed where the settings say so, and there it must speak.
+static void test_s16_proxy_header(void **state)
+{
+    static const char *const bad[] = {"EHLO x.example\r\n", "PROXY TCP4 1.2.3.4\r\n",
+                                      "\r\n\r\nQUIT\r\n.....", "PROXY UNKNOWN\r"};
+    static const char six[] = "\r\n\r\n\0\r\nQUIT\n\x21\x21\0\x24"
+                              "\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\7"
+                              "\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x8"
+                              "\0\x4d\0\x19"
+                              "EHLO early.example\r\n";
+
+    (void)state;
+    gate_world_open(&w, "proxy_networks = 127.0.0.0/8\nsmtp_greet_delay = 0\n");
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        int fd = gate_world_connect(&w, "smtp");
+
+        say(fd, bad[i]);
+        shutdown(fd, SHUT_WR);
+        assert_string_equal(hear_all(fd), "");
+        close(fd);
+    }
+    int fd = gate_world_connect(&w, "smtp");
+
+    say(fd, "PROXY TCP4 198.51.100.7 192.0.2.2 77 25\r\n");
+    hear(fd, "220 ");
+    close(fd);
+    fd = gate_world_connect(&w, "imap"); // on every port
+    say(fd, "PROXY UNKNOWN\r\n");
+    hear(fd, "ready\r\n");
+    close(fd);
+    fd = gate_world_connect(&w, "smtp"); // not a byte too many is taken
+    assert_int_equal(send(fd, six, sizeof(six) - 1, MSG_NOSIGNAL), sizeof(six) - 1);
+    hear(fd, "220 ");
+    hear(fd, "250 LIMITS ");
+    close(fd);
+    gate_world_wait(&w, 0);
+    gate_world_close(&w);
+}
+
+static void test_s04_a_stranger_waits_to_be_greeted(void **state)
+{
+    (void)state;
+    gate_world_open(&w, "proxy_networks = 127.0.0.1\nsmtp_greet_delay = 20 s\n"
+                        "smtp_connections_per_minute = 3\n");
+    int fd = gate_world_connect(&w, "smtp"), quiet = gate_world_connect(&w, "smtp");
+
+    say(fd, "PROXY TCP4 198.51.100.7 192.0.2.2 77 25\r\nEHLO x.example\r\n");
+    assert_string_equal(hear_all(fd), "554 5.5.0 You spoke before you were greeted\r\n");
+    close(fd);
+    say(quiet, "PROXY TCP4 198.51.100.7 192.0.2.2 77 25\r\n");
+    close(quiet);
+    fd = gate_world_connect(&w, "smtp");
+    say(fd, "PROXY TCP4 127.0.0.1 192.0.2.2 77 25\r\nEHLO x.example\r\n"); // one of ours
+    hear(fd, "220 ");
+    close(fd);
+    gate_world_wait(&w, 0);
+    // S12: and comes only so often.
+    fd = gate_world_connect(&w, "smtp");
+    say(fd, "PROXY TCP4 198.51.100.7 192.0.2.2 77 25\r\nX");
+    assert_string_equal(hear_all(fd), "554 5.5.0 You spoke before you were greeted\r\n");
+    close(fd);
+    fd = gate_world_connect(&w, "smtp");
+    say(fd, "PROXY TCP4 198.51.100.7 192.0.2.2 77 25\r\n");
+    assert_string_equal(hear_all(fd), "421 4.7.0 Too many connections in a short time; try again "
+                                      "later\r\n");
+    close(fd);
+    gate_world_wait(&w, 0);
+    gate_world_close(&w);
+}
+
+static void test_lmtp_is_not_for_everybody(void **state)
+{
+    (void)state;
+    gate_world_open(&w, "lmtp_networks = 192.0.2.0/24\n");
+    int fd = gate_world_connect(&w, "lmtp");
+
+    assert_string_equal(hear_all(fd), "554 5.7.1 This service is not for your address\r\n");
+    close(fd);
+    gate_world_wait(&w, 0);
+    gate_world_close(&w);
+}
+
+// S13: a byte now and then is no progress.
+static void test_s13_slow_clients_end(void **state)
+{
+    (void)state;
+    gate_world_open(&w, "smtp_timeout = 1 s\n");
+    int fd = gate_world_connect(&w, "smtp");
+
+    hear(fd, "220 ");
+    say(fd, "EHLO x.exam");
+    assert_true(strstr(hear_all(fd), "421 4.4.2 You took too long\r\n") != NULL);
+    close(fd);
+    gate_world_wait(&w, 0);
+    gate_world_close(&w);
+}
+
+// Keep is away: a client is told to come again, and stays.
+static void test_mail_without_keep(void **state)
+{
+    (void)state;
+    gate_world_open(&w, "");
+    int fd = gate_world_connect(&w, "smtp");
+
+    hear(fd, "220 ");
+    say(fd, "EHLO x.example\r\n");
+    hear(fd, "250 LIMITS ");
+    say(fd, "MAIL FROM:<a@x.example>\r\n");
+    hear(fd, "451 4.3.0 ");
+    say(fd, "RSET\r\nQUIT\r\n");
+    hear(fd, "221 2.0.0 ");
+    close(fd);
+    gate_world_wait(&w, 0);
+    gate_world_close(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -208,6 +326,11 @@ int main(void)
         cmocka_unit_test(test_a_client_that_does_not_read),
         cmocka_unit_test(test_injection_behind_starttls),
         cmocka_unit_test(test_goodbye),
+        cmocka_unit_test(test_s16_proxy_header),
+        cmocka_unit_test(test_s04_a_stranger_waits_to_be_greeted),
+        cmocka_unit_test(test_lmtp_is_not_for_everybody),
+        cmocka_unit_test(test_s13_slow_clients_end),
+        cmocka_unit_test(test_mail_without_keep),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -38,7 +38,7 @@ static void test_by_address_and_network(void **state)
     enum dialogue_end why;
 
     (void)state;
-    limits_init(&l);
+    limits_init(&l, LIMITS_LOGIN);
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct address a = peer(rows[i].peer);
 
@@ -67,7 +67,7 @@ static void test_all_together(void **state)
     enum dialogue_end why;
 
     (void)state;
-    limits_init(&l);
+    limits_init(&l, LIMITS_LOGIN);
     assert_ok(limits_enter(&l, s, &a, &why));
     assert_ok(limits_enter(&l, s, &a, &why));
     assert_ok(limits_enter(&l, s, &b, &why));

@@ -728,6 +728,131 @@ static void test_s09_control_bytes(void **state)
     }
 }
 
+// ---- checks -------------------------------------------------------------------------------------
+
+// A checker that takes every "X" out and waits for the test at the end.
+static struct {
+    struct dialogue_check_facts facts;
+    unsigned begun, finished, destroyed;
+    bool is_full;
+} checks;
+
+static void *check_begin(struct dialogue *d, const struct dialogue_check_facts *facts)
+{
+    (void)d;
+    checks.facts = *facts;
+    checks.begun++;
+    return &checks;
+}
+
+static enum err check_feed(void *check, struct span bytes, struct buf *out)
+{
+    assert_ptr_equal(check, &checks);
+    for (size_t i = 0; i < bytes.n; i++) {
+        if (bytes.p[i] != 'X') {
+            buf_put_byte(out, bytes.p[i]);
+        }
+    }
+    return buf_result(out);
+}
+
+static bool check_is_full(const void *check)
+{
+    assert_ptr_equal(check, &checks);
+    return checks.is_full;
+}
+
+static enum err check_finish(void *check, struct buf *out)
+{
+    assert_ptr_equal(check, &checks);
+    checks.finished++;
+    buf_put_str(out, "held");
+    return ERR_OK;
+}
+
+static void check_destroy(void *check)
+{
+    assert_ptr_equal(check, &checks);
+    checks.destroyed++;
+}
+
+static const struct dialogue_checker checker = {
+    check_begin, check_feed, check_is_full, check_finish, check_destroy,
+};
+
+static void start_checked(void)
+{
+    memset(&checks, 0, sizeof(checks));
+    start(&smtp_protocol, "");
+    r.d.checker = &checker;
+    say("EHLO c.example\r\n");
+    say(ENVELOPE "DATA\r\n");
+    assert_int_equal(checks.begun, 1);
+    assert_span(checks.facts.helo, "c.example");
+    assert_span(checks.facts.sender, "a@x.example");
+    assert_true(checks.facts.is_checked);
+}
+
+static void test_a_message_is_checked(void **state)
+{
+    static const struct dialogue_check_result junk = {
+        .is_suspect = true, .lines = {"A-R: x\r\n", 8}, .words = {"spf=fail", 8}};
+    static const struct dialogue_check_result refused = {
+        .is_refused = true, .code = 550, .enhanced = {"5.7.1", 5}, .text = {"Not so", 6}};
+
+    (void)state;
+    start_checked();
+    assert_span(say("A: X\r\n\r\nXb\r\n.\r\nNOOP\r\n"), "");
+    assert_int_equal(checks.finished, 1);
+    assert_int_equal(k.messages, 0); // not before it is known
+    assert_span(buf_span(&k.bytes), "A: \r\n\r\nb\r\nheld");
+    dialogue_checked(&r.d, &junk);
+    smtp_keep_play(&k, &r.d);
+    assert_span(driver_hear(&r), "250 2.0.0 Kept or not\r\n250 2.0.0 Yes\r\n");
+    assert_int_equal(k.messages, 1);
+    assert_has(buf_span(&k.prefix), "+0000\r\nA-R: x\r\n");
+    assert_int_equal(checks.destroyed, 1);
+    // The next one inherits nothing of it, and is refused.
+    say(ENVELOPE "BDAT 2 LAST\r\nhi");
+    assert_int_equal(checks.begun, 2);
+    dialogue_checked(&r.d, &refused);
+    smtp_keep_play(&k, &r.d);
+    assert_span(driver_hear(&r), "550 5.7.1 Not so\r\n");
+    assert_int_equal(k.messages, 1);
+    assert_int_equal(checks.destroyed, 2);
+    stop();
+}
+
+static void test_a_check_that_comes_to_nothing(void **state)
+{
+    (void)state;
+    start_checked(); // refused by us
+    assert_has(say("a\nb"), "550 5.6.0 ");
+    assert_int_equal(checks.destroyed, 1);
+    stop();
+    start_checked(); // the client goes away
+    say("half");
+    stop();
+    assert_int_equal(checks.destroyed, 1);
+    start_checked(); // keep goes away while it is judged
+    say("x\r\n.\r\n");
+    r.d.pair.is_open = r.d.pair.is_spent = false;
+    k.in_mail = false;
+    dialogue_pair_lost(&r.d);
+    assert_true(span_starts(driver_hear(&r), SPAN("451 4.3.0 ")));
+    assert_int_equal(checks.destroyed, 1);
+    stop();
+    start_checked(); // it does not keep up
+    checks.is_full = true;
+    say("half\r\n");
+    say("more\r\n");
+    assert_int_equal(r.d.step, DIALOGUE_WAIT);
+    checks.is_full = false;
+    dialogue_resume(&r.d);
+    assert_int_equal(r.d.step, DIALOGUE_READ);
+    stop();
+}
+
 // ---- keep is away -------------------------------------------------------------------------------
 
 static void lose(void)
@@ -1046,6 +1171,8 @@ int main(void)
         cmocka_unit_test(test_s10_addresses),
         cmocka_unit_test(test_s11_utf8),
         cmocka_unit_test(test_s09_control_bytes),
+        cmocka_unit_test(test_a_message_is_checked),
+        cmocka_unit_test(test_a_check_that_comes_to_nothing),
         cmocka_unit_test(test_keep_is_lost),
         cmocka_unit_test(test_lmtp_answers_for_each),
         cmocka_unit_test(test_submission_wants_a_login),
