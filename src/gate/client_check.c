@@ -49,6 +49,8 @@ static void *check_begin(struct dialogue *d, const struct dialogue_check_facts *
         .helo = facts->helo,
         .sender = facts->sender,
         .is_utf8 = facts->is_utf8,
+        .recipients = facts->recipients,
+        .recipient_count = facts->recipient_n,
         .done = on_done,
         .go_on = on_room,
         .arg = c,

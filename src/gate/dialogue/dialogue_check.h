@@ -11,8 +11,10 @@
 struct dialogue;
 
 struct dialogue_check_facts {
-    struct span helo, sender; // sender empty: the null path
-    bool is_checked;          // by a stranger; otherwise only forged results are taken out
+    struct span helo, sender;      // sender empty: the null path
+    const struct span *recipients; // accepted
+    size_t recipient_n;
+    bool is_checked; // by a stranger; otherwise only forged results are taken out
     bool is_utf8;
 };
 

@@ -4,6 +4,8 @@
 // and never held: a message with a CR or LF alone or a NUL ends the connection at once, because the
 // two sides may not agree any more on where it ends; one that is refused for anything else is read
 // to its end first.
+#include <stdlib.h>
+
 #include "base/clock.h"
 #include "base/encode.h"
 #include "base/log.h"
@@ -13,7 +15,7 @@
 
 #include "base/banned.h"
 
-#define PREFIX_MAX (64u << 10)
+#define PREFIX_MAX (64u << 10) // of a MAIL_END
 #define DATA_MAX   (64u << 10) // of a MAIL_DATA
 
 static const struct smtp_refusal too_large = {552, "5.3.4", "The message is too large"};
@@ -62,17 +64,29 @@ static void check_result(struct dialogue *d, enum err e)
 static void check_begin(struct dialogue *d)
 {
     struct smtp_session *s = smtp_of(d);
+    struct span *names;
+    size_t n = 0;
+
+    if (!d->checker || smtp_variant_of(d) == SMTP_LMTP) {
+        return;
+    }
+    names = calloc(s->accepted.n + 1, sizeof(*names));
+    while (names && n < s->accepted.n && smtp_names_take(&s->accepted, &names[n])) {
+        n++;
+    }
     const struct dialogue_check_facts facts = {
         .helo = buf_span(&s->helo),
-        .sender = buf_span(&s->t.sender),
+        .sender = buf_span(&s->sender),
+        .recipients = names,
+        .recipient_n = n,
         .is_checked = smtp_variant_of(d) == SMTP_PUBLIC && !d->peer.may_relay,
         .is_utf8 = s->t.is_utf8,
     };
 
-    if (d->checker && smtp_variant_of(d) != SMTP_LMTP) {
-        s->t.check = d->checker->begin(d, &facts);
-        check_result(d, s->t.check ? ERR_OK : ERR_NOMEM);
-    }
+    s->t.check = names ? d->checker->begin(d, &facts) : NULL;
+    s->accepted.at = 0;
+    free(names);
+    check_result(d, s->t.check ? ERR_OK : ERR_NOMEM);
 }
 
 static void content(struct dialogue *d, struct span piece)
@@ -96,6 +110,17 @@ static void content(struct dialogue *d, struct span piece)
 
 // ---- the end ------------------------------------------------------------------------------------
 
+// Who else gets it is nobody's business.
+static struct span only_recipient(struct smtp_session *s)
+{
+    struct span name = SPAN("");
+
+    if (s->accepted.n == 1 && smtp_names_take(&s->accepted, &name)) {
+        s->accepted.at = 0;
+    }
+    return name;
+}
+
 static void put_received(struct dialogue *d, struct buf *out)
 {
     struct smtp_session *s = smtp_of(d);
@@ -110,7 +135,7 @@ static void put_received(struct dialogue *d, struct buf *out)
         .host = d->host,
         .tls = span_from_str(d->peer.tls_text),
         .id = buf_span(&id),
-        .for_path = s->t.rcpts == 1 ? buf_span(&s->t.for_path) : SPAN(""),
+        .for_path = only_recipient(s),
         .unix_seconds = clock_real_s(),
         .is_lmtp = smtp_variant_of(d) == SMTP_LMTP,
         .is_extended = s->is_extended,
@@ -155,7 +180,7 @@ static void check_end(struct dialogue *d, const struct text_scan *scan)
 static void log_refused(struct dialogue *d, const char *why)
 {
     log_info("a message by %s for <%s> was refused: %s", d->peer.address,
-             log_text(buf_span(&smtp_of(d)->t.sender)).s, why);
+             log_text(buf_span(&smtp_of(d)->sender)).s, why);
 }
 
 static void message_end(struct dialogue *d, const struct text_scan *scan)
@@ -196,7 +221,7 @@ void smtp_checked(struct dialogue *d, const struct dialogue_check_result *r)
     memcpy(enhanced, r->enhanced.p, r->enhanced.n);
     enhanced[r->enhanced.n] = '\0';
     log_info("a message by %s for <%s> was refused: %s", d->peer.address,
-             log_text(buf_span(&t->sender)).s, log_text(r->words).s);
+             log_text(buf_span(&smtp_of(d)->sender)).s, log_text(r->words).s);
     smtp_reply_put(&d->out, r->code, enhanced, r->text, false);
     smtp_transaction_reset(d, true);
 }

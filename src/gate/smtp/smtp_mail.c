@@ -26,7 +26,6 @@ bool smtp_is_waiting(const struct dialogue *d)
 void smtp_transaction_reset(struct dialogue *d, bool tell_keep)
 {
     struct smtp_session *s = smtp_of(d);
-    struct buf for_path = s->t.for_path, sender = s->t.sender;
 
     if (s->t.is_told && tell_keep) {
         SMTP_TELL(d, ipc_mail_reset_encode(&(struct ipc_mail_reset){.reason = 0}, 0, &d->pair.out));
@@ -34,9 +33,10 @@ void smtp_transaction_reset(struct dialogue *d, bool tell_keep)
     if (s->t.check) {
         d->checker->destroy(s->t.check);
     }
-    buf_clear(&for_path);
-    buf_clear(&sender);
-    s->t = (struct smtp_transaction){.for_path = for_path, .sender = sender};
+    s->t = (struct smtp_transaction){.is_open = false};
+    buf_release(&s->sender);
+    smtp_names_clear(&s->asked);
+    smtp_names_clear(&s->accepted);
 }
 
 void smtp_say_of_message(struct dialogue *d, const struct smtp_refusal *r)
@@ -128,7 +128,7 @@ static void tell_mail(struct dialogue *d, const struct smtp_mail *m, struct span
     SMTP_TELL(d, ipc_mail_from_encode(&f, 0, &d->pair.out));
     s->t.is_open = s->t.is_told = true;
     s->t.awaits_mail = true;
-    buf_put(&s->t.sender, sender);
+    buf_put(&s->sender, sender);
     s->t.is_utf8 = m->utf8;
     s->t.body = m->body;
 }
@@ -195,9 +195,7 @@ static void tell_rcpt(struct dialogue *d, const struct smtp_rcpt *r, struct span
         .address = address, .orcpt = buf_span(&orcpt), .notify = notify_of(r->notify)};
 
     SMTP_TELL(d, ipc_mail_rcpt_encode(&m, 0, &d->pair.out));
-    if (t->for_path.n == 0) {
-        buf_put(&t->for_path, address);
-    }
+    smtp_names_put(&smtp_of(d)->asked, address);
     t->rcpts++;
     buf_finish(&orcpt);
 }
@@ -287,7 +285,10 @@ static void count_bad_rcpt(struct dialogue *d)
 
 static void answer_rcpt(struct dialogue *d, const struct ipc_mail_answer *a)
 {
-    struct smtp_transaction *t = &smtp_of(d)->t;
+    struct smtp_session *s = smtp_of(d);
+    struct smtp_transaction *t = &s->t;
+    struct span name;
+    bool has_name = smtp_names_take(&s->asked, &name);
 
     t->answered++;
     if (t->is_refused) {
@@ -296,6 +297,7 @@ static void answer_rcpt(struct dialogue *d, const struct ipc_mail_answer *a)
     }
     if (a->code < 300) {
         t->accepted++;
+        smtp_names_put(&s->accepted, has_name ? name : SPAN(""));
     }
     pass_on(d, a);
     if (a->code >= 500) {

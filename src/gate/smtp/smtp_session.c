@@ -4,6 +4,8 @@
 
 #include "base/banned.h"
 
+#define NAMES_BYTES_MAX (4u << 20) // as many recipients as a setting allows, of usual length
+
 // ---- replies ------------------------------------------------------------------------------------
 
 void smtp_say(struct dialogue *d, unsigned code, const char *enhanced, const char *text)
@@ -163,8 +165,9 @@ static void session_begin(struct dialogue *d)
     dialogue_sasl_init(&s->sasl, &sasl_style);
     buf_init(&s->helo, SMTP_DOMAIN_BYTES_MAX + 2); // a literal has brackets
     buf_init(&s->content, SMTP_CONTENT_MAX);
-    buf_init(&s->t.sender, SMTP_ADDRESS_MAX);
-    buf_init(&s->t.for_path, SMTP_ADDRESS_MAX);
+    buf_init(&s->sender, SMTP_ADDRESS_MAX);
+    smtp_names_init(&s->asked, NAMES_BYTES_MAX);
+    smtp_names_init(&s->accepted, NAMES_BYTES_MAX);
 }
 
 static void session_finish(struct dialogue *d)
@@ -176,8 +179,9 @@ static void session_finish(struct dialogue *d)
     dialogue_sasl_finish(&s->sasl);
     buf_finish(&s->helo);
     buf_finish(&s->content);
-    buf_finish(&s->t.sender);
-    buf_finish(&s->t.for_path);
+    buf_finish(&s->sender);
+    smtp_names_finish(&s->asked);
+    smtp_names_finish(&s->accepted);
 }
 
 static void session_greet(struct dialogue *d)

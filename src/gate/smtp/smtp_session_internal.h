@@ -13,6 +13,7 @@
 #include "gate/dialogue/dialogue_sasl.h"
 #include "gate/smtp/smtp.h"
 #include "gate/smtp/smtp_header.h"
+#include "gate/smtp/smtp_names.h"
 #include "ipc/message.h"
 #include "wire/line.h"
 #include "wire/smtp/smtp_command.h"
@@ -55,8 +56,6 @@ struct smtp_transaction {
     struct smtp_header header;
     uint64_t bytes;            // of the message
     struct smtp_refusal fault; // why the message will be refused; code 0: nothing yet
-    struct buf sender;         // as keep was told
-    struct buf for_path;       // the first recipient accepted
 };
 
 struct smtp_session {
@@ -74,6 +73,9 @@ struct smtp_session {
     uint64_t block;                 // bytes of a message since the last step of progress
     struct smtp_refusal skip_reply; // then
     struct buf content;             // what goes into one MAIL_DATA
+    // Of the transaction, apart so that it keeps their memory:
+    struct buf sender;                 // as keep was told
+    struct smtp_names asked, accepted; // recipients keep has not answered; has taken
     struct smtp_transaction t;
 };
 

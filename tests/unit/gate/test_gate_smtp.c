@@ -733,6 +733,7 @@ static void test_s09_control_bytes(void **state)
 // A checker that takes every "X" out and waits for the test at the end.
 static struct {
     struct dialogue_check_facts facts;
+    struct buf names;
     unsigned begun, finished, destroyed;
     bool is_full;
 } checks;
@@ -741,6 +742,10 @@ static void *check_begin(struct dialogue *d, const struct dialogue_check_facts *
 {
     (void)d;
     checks.facts = *facts;
+    buf_init(&checks.names, 4096);
+    for (size_t i = 0; i < facts->recipient_n; i++) {
+        buf_printf(&checks.names, "%.*s ", SPAN_ARG(facts->recipients[i]));
+    }
     checks.begun++;
     return &checks;
 }
@@ -773,6 +778,7 @@ static enum err check_finish(void *check, struct buf *out)
 static void check_destroy(void *check)
 {
     assert_ptr_equal(check, &checks);
+    buf_finish(&checks.names);
     checks.destroyed++;
 }
 
@@ -786,8 +792,10 @@ static void start_checked(void)
     start(&smtp_protocol, "");
     r.d.checker = &checker;
     say("EHLO c.example\r\n");
-    say(ENVELOPE "DATA\r\n");
+    say("MAIL FROM:<a@x.example>\r\nRCPT TO:<no@y.example>\r\nRCPT TO:<b@y.example>\r\n"
+        "RCPT TO:<later@y.example>\r\nRCPT TO:<c@y.example>\r\nDATA\r\n");
     assert_int_equal(checks.begun, 1);
+    assert_span(buf_span(&checks.names), "b@y.example c@y.example ");
     assert_span(checks.facts.helo, "c.example");
     assert_span(checks.facts.sender, "a@x.example");
     assert_true(checks.facts.is_checked);
