@@ -1,0 +1,230 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Rounds of mail in flight, kill -9, restart and proof: each recipient of a message that was
+acknowledged is delivered here, or taken by the other server, or its sender was told; exactly one of
+them (INV12, INV13).
+
+  mail_rounds.py [--rounds 50] [--clients 12] [--what keep,gate,courier,all] [--seed N]
+
+Exit 1 at the first violation, with the data kept.
+"""
+import argparse
+import collections
+import json
+import os
+import random
+import re
+import smtplib
+import sys
+import threading
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "support")]
+
+from mailsink import MailSink  # noqa: E402
+from servers import PASSWORD, log, server_class  # noqa: E402
+
+USERS = 6
+AWAY = ["a@elsewhere.example", "b@elsewhere.example", "later@elsewhere.example",
+        "bad@elsewhere.example", "bad2@other.example", "c@other.example"]
+TOKEN = re.compile(rb"X-Token: (\w+)")
+
+
+def settings(sink):
+    return {"server_name": "mail.example.org", "relay_host": "127.0.0.1",
+            "relay_host_port": sink.port, "relay_host_tls": "opportunistic",
+            "retry_first": "1 s", "retry_max": "2 s", "smtp_greet_delay": "0 s",
+            "submission_recipients_per_hour": 1_000_000, "connections_per_user_address": 1000,
+            "restarts_per_minute": 1000}
+
+
+class Sender(threading.Thread):
+    """Sends one message after the other and notes those that were acknowledged. What was not is
+    never sent again: its token may be anywhere, or nowhere."""
+
+    def __init__(self, rounds, number, seed):
+        super().__init__(daemon=True)
+        self.rounds, self.number, self.rng = rounds, number, random.Random(seed)
+        self.stop, self.conn, self.user = threading.Event(), None, 1 + number % USERS
+
+    def run(self):
+        while not self.stop.is_set():
+            try:
+                self.one()
+            except (OSError, smtplib.SMTPException):
+                self.conn = None
+                time.sleep(0.01)
+
+    def connect(self):
+        server = self.rounds.server
+        kind = self.number % 3
+        port = [server.smtp_port, server.submission_port, server.lmtp_port][kind]
+        if kind == 2:
+            conn = smtplib.LMTP("127.0.0.1", port, local_hostname="client.example.net")
+            conn.sock.settimeout(30)
+        else:
+            conn = smtplib.SMTP("127.0.0.1", port, "client.example.net", timeout=30)
+        conn.ehlo()
+        if kind == 1:
+            conn.login(server.user(self.user), PASSWORD)
+        self.conn = conn
+
+    def one(self):
+        if not self.conn:
+            self.connect()
+        kind, server = self.number % 3, self.rounds.server
+        here = [server.user(i) for i in self.rng.sample(range(1, USERS + 1), self.rng.randint(1, 3))]
+        to = here if kind != 1 else self.rng.sample(here + AWAY, self.rng.randint(1, 5))
+        sender = server.user(self.user) if kind == 1 else "me@example.net"
+        token = f"t{self.rng.getrandbits(64):016x}"
+        size = self.rng.choice([100, 1000, 5000, 400_000 if self.rng.random() < 0.1 else 2000])
+        text = f"X-Token: {token}\r\nSubject: mail\r\n\r\n" + "a line of text\r\n" * (size // 16)
+        self.rounds.said[token] = sender
+        self.conn.mail(sender)
+        good = [a for a in to if self.conn.rcpt(a)[0] == 250]
+        taken = self.data(good, text, kind == 2)
+        with self.rounds.lock:
+            for address in taken:
+                self.rounds.acked.append((token, sender, address))
+
+    def data(self, good, text, each):
+        """The recipients that are acknowledged."""
+        if not good:
+            self.conn.rset()
+            return []
+        code, _ = self.conn.docmd("data")
+        if code != 354:
+            raise smtplib.SMTPException("no DATA")
+        self.conn.send(text.encode() + b".\r\n")
+        if each:
+            return [a for a in good if self.conn.getreply()[0] == 250]
+        return good if self.conn.getreply()[0] == 250 else []
+
+
+class Rounds:
+    def __init__(self, server, sink, clients, seed):
+        self.server, self.sink, self.clients = server, sink, clients
+        self.rng, self.lock = random.Random(seed), threading.Lock()
+        self.acked, self.said, self.number, self.doubles = [], {}, 0, 0
+
+    def round(self, what):
+        self.number += 1
+        before = len(self.acked)
+        senders = [Sender(self, n, self.rng.getrandbits(60)) for n in range(self.clients)]
+        for s in senders:
+            s.start()
+        time.sleep(self.rng.uniform(0.2, 1.2))
+        assert self.server.kill(what), f"nothing to kill: {what}"
+        if what == "all":
+            self.server.start()
+        else:
+            self.wait_role(what)
+        time.sleep(self.rng.uniform(0.0, 0.5))  # some load on what is new
+        for s in senders:
+            s.stop.set()
+        for s in senders:
+            s.join(60)
+        wrong = ["a sender hangs" for s in senders if s.is_alive()]
+        log(f"round {self.number}: killed {what}, {len(self.acked) - before} recipients "
+            f"acknowledged")
+        return wrong
+
+    def wait_role(self, role):
+        end = time.monotonic() + 30
+        while not self.server.role(role):
+            assert time.monotonic() < end, self.server.log_tail()
+            time.sleep(0.01)
+        self.server.wait_ready()
+
+    def wait_empty(self, seconds=120):
+        """Until nothing waits any more, notices included; what is left is a violation."""
+        end = time.monotonic() + seconds
+        while True:
+            self.server.control("queue list")
+            if not self.server.chunks:
+                return []
+            if time.monotonic() > end:
+                return [f"still queued: {line[:300]}" for line in
+                        self.server.chunks.decode().splitlines()[:20]]
+            time.sleep(0.2)
+
+    def boxes(self):
+        """(user, token) -> copies, and (sender, token) -> addresses that notices speak of."""
+        copies, told = collections.Counter(), collections.defaultdict(list)
+        for i in range(1, USERS + 1):
+            with self.server.login(i) as c:
+                c.select("INBOX")
+                found = c.ok("UID FETCH 1:* (UID BODY.PEEK[]<0.20000>)").fetches()
+            for attributes in found.values():
+                body = next(v for k, v in attributes.items() if k.startswith(b"BODY["))
+                token = TOKEN.search(body)
+                if b"message/delivery-status" in body:
+                    for a in re.findall(rb"Final-Recipient: rfc822; ?(\S+)", body):
+                        told[token[1].decode() if token else "?"].append(a.decode())
+                elif token:
+                    copies[self.server.user(i), token[1].decode()] += 1
+        return copies, told
+
+    def verify(self):
+        wrong = self.wait_empty()
+        copies, told = self.boxes()
+        sunk = collections.Counter()
+        with self.sink.lock:
+            for _, to, message in self.sink.got:
+                sunk[to, TOKEN.search(message)[1].decode()] += 1
+        for token, sender, to in self.acked:
+            here, there = copies[to, token], sunk[to, token]
+            notices = told[token].count(to)
+            want = (0, 0, 1) if to.startswith("bad") else (1, 0, 0) if "@example.org" in to \
+                else (0, 1, 0)
+            # The other server may have it twice, when we died between its 250 and our note of it.
+            self.doubles += there > 1
+            if (here, min(there, 1), min(notices, 1)) != want or here > 1:
+                wrong.append(f"{token} {sender} > {to}: {here} here, {there} there, {notices} notices")
+        for (to, token), n in copies.items():
+            if n > 1:
+                wrong.append(f"{token} > {to}: {n} copies")
+            if token not in self.said:
+                wrong.append(f"{token}: never sent")
+        return wrong + self.server.check()
+
+
+def run(server, sink, rounds, clients, kinds, seed):
+    r = Rounds(server, sink, clients, seed)
+    for n in range(rounds):
+        wrong = r.round(kinds[n % len(kinds)])
+        wrong += r.verify() if not wrong and n % 4 == 3 else []
+        if wrong:
+            return r, wrong
+    return r, r.verify()
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    p.add_argument("--rounds", type=int, default=50)
+    p.add_argument("--clients", type=int, default=12)
+    p.add_argument("--what", default="keep,gate,courier,all")
+    p.add_argument("--seed", type=int, default=int(time.time()))
+    a = p.parse_args()
+    missing = server_class().missing()
+    if missing:
+        sys.exit(f"skipped: {missing}")
+    sink = MailSink()
+    server = server_class()(users=USERS, settings=settings(sink))
+    log(f"seed {a.seed}, data in {server.folder}")
+    server.start()
+    try:
+        r, wrong = run(server, sink, a.rounds, a.clients, a.what.split(","), a.seed)
+        for line in wrong[:40]:
+            log("VIOLATION", line)
+        log(json.dumps({"rounds": r.number, "acknowledged": len(r.acked), "sent twice": r.doubles,
+                        "violations": len(wrong)}))
+        server.own_folder = not wrong
+    finally:
+        server.close()
+    sys.exit(1 if wrong else 0)
+
+
+if __name__ == "__main__":
+    main()
