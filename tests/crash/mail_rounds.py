@@ -137,7 +137,7 @@ class Rounds:
             time.sleep(0.01)
         self.server.wait_ready()
 
-    def wait_empty(self, seconds=120):
+    def wait_empty(self, seconds=60):
         """Until nothing waits any more, notices included; what is left is a violation."""
         end = time.monotonic() + seconds
         while True:
@@ -145,8 +145,7 @@ class Rounds:
             if not self.server.chunks:
                 return []
             if time.monotonic() > end:
-                return [f"still queued: {line[:300]}" for line in
-                        self.server.chunks.decode().splitlines()[:20]]
+                return [f"still queued: {self.server.chunks[:2000]!r}", self.server.log_tail(40)]
             time.sleep(0.2)
 
     def boxes(self):

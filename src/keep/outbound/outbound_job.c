@@ -14,9 +14,11 @@
 
 #include "base/banned.h"
 
-#define PIECE_BYTES     65536
-#define JOB_LIMIT_MS    (4 * 3600000LL) // more than all waits of a slow server together
-#define TEXTS_BYTES_MAX (QUEUE_JOB_RECIPIENTS_MAX * 1024)
+#define PIECE_BYTES          65536
+#define JOB_LIMIT_MS         (4 * 3600000LL) // more than all waits of a slow server together
+#define INPUT_STEP           4096
+#define LAST_WORDS_BYTES_MAX (1u << 20)
+#define TEXTS_BYTES_MAX      (QUEUE_JOB_RECIPIENTS_MAX * 1024)
 
 struct out_job {
     struct outbound *o;
@@ -151,15 +153,20 @@ static enum err take_end(struct out_job *j, struct span fields)
     return ERR_OK;
 }
 
+static enum err take_frame(struct out_job *j, const struct ipc_frame *frame)
+{
+    return frame->type == IPC_RELAY_RESULT ? take_result(j, frame->fields)
+           : frame->type == IPC_RELAY_END  ? take_end(j, frame->fields)
+                                           : ERR_INVALID;
+}
+
 static enum err take_frames(struct out_job *j, struct task_conn *conn)
 {
     struct ipc_frame frame;
     enum err e;
 
     while ((e = ipc_frame_next(conn_input(conn), &frame)) == ERR_OK) {
-        e = frame.type == IPC_RELAY_RESULT ? take_result(j, frame.fields)
-            : frame.type == IPC_RELAY_END  ? take_end(j, frame.fields)
-                                           : ERR_INVALID;
+        e = take_frame(j, &frame);
         if (e != ERR_OK) {
             return e;
         }
@@ -182,6 +189,29 @@ static enum err read_all(struct out_job *j, struct task_conn *conn)
     return e == ERR_AGAIN || j->ended ? ERR_OK : ERR_EOF;
 }
 
+// The courier may be done before it has all of the body, when nobody wanted the message; then it
+// closes, and nothing more can be sent. What it said before is still in the socket.
+static void hear_last_words(struct out_job *j, struct task_conn *conn)
+{
+    struct ipc_frame frame;
+    struct buf words;
+    size_t at = 0;
+    ssize_t n;
+    char *room;
+
+    buf_init(&words, LAST_WORDS_BYTES_MAX);
+    buf_put(&words, conn_input(conn));
+    while ((room = buf_reserve(&words, INPUT_STEP)) != NULL &&
+           (n = recv(conn_fd(conn), room, INPUT_STEP, MSG_DONTWAIT)) > 0) {
+        words.n += (size_t)n;
+    }
+    while (!j->ended && ipc_frame_next(span_skip(buf_span(&words), at), &frame) == ERR_OK &&
+           take_frame(j, &frame) == ERR_OK) {
+        at += frame.bytes;
+    }
+    buf_finish(&words);
+}
+
 // ---- the conversation ---------------------------------------------------------------------------
 
 static void job_run(struct task_conn *conn, void *arg, unsigned reasons)
@@ -190,6 +220,9 @@ static void job_run(struct task_conn *conn, void *arg, unsigned reasons)
     enum err e = ERR_OK;
 
     j->stopped |= (reasons & CONN_STOPPING) != 0;
+    if ((reasons & CONN_CLOSED) && !j->ended) {
+        hear_last_words(j, conn);
+    }
     // At a stop: what the courier has whole may have been taken by the other server any moment, and
     // its result is waited for.
     if ((reasons & (CONN_TIMEOUT | CONN_CLOSED)) || (j->stopped && !j->body_sent)) {

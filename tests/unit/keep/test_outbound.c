@@ -302,6 +302,34 @@ static void test_large_body(void **state)
     buf_finish(&body);
 }
 
+// A courier that needs no more than the envelope says so and goes, with most of the body unread.
+static void test_refused_before_the_body(void **state)
+{
+    struct ipc_relay_job job;
+    struct buf body;
+    size_t taken = 0;
+
+    (void)state;
+    buf_init(&body, 8u << 20);
+    buf_put_str(&body, "Subject: large\r\n\r\n");
+    while (body.n < 4u << 20) {
+        buf_put_str(&body, "a line of a long message\r\n");
+    }
+    for (int i = 0; i < 20; i++) {
+        submit("u1@example.org", 1, buf_span(&body));
+        int fd = next_job();
+
+        buf_clear(&frames);
+        taken = 0;
+        assert_ok(ipc_relay_job_decode(next_frame(fd, &taken).fields, &job));
+        answer(fd, 0, IPC_RELAY_FAILED, "550 5.1.1 no such user");
+        end_job(fd, "");
+        assert_true(settled(0));
+    }
+    assert_int_equal(bench_mailbox_get(b, "INBOX").exists, 20); // notices
+    buf_finish(&body);
+}
+
 static void test_courier_dies(void **state)
 {
     (void)state;
@@ -412,6 +440,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(test_each_recipient_has_its_own_end),
         T(test_large_body),
+        T(test_refused_before_the_body),
         T(test_courier_dies),
         T(test_unreachable),
         T(test_nonsense_ends_the_job),
