@@ -3,6 +3,7 @@
 // What leaves: for other servers, for ourselves once more, and words to a sender about what became
 // of a message. All of it through the queue.
 #include "base/clock.h"
+#include "base/log.h"
 #include "delivery/delivery_internal.h"
 #include "delivery/srs.h"
 #include "mime/mime_header.h"
@@ -25,6 +26,24 @@ static enum err sender_for(struct run *r, struct span sender, struct span forwar
     return e;
 }
 
+// Appends the signatures of a letter. It leaves without one rather than not at all.
+static void sign(struct run *r, const struct deliver_letter *l, struct buf *lines)
+{
+    struct span domain = span_skip(l->forwarder, span_find_byte(l->forwarder, '@') + 1);
+    bool is_ours = r->env->submitter || l->flags & QUEUE_INTERNAL;
+    enum err e = ERR_OK;
+
+    if (l->forwarder.n) {
+        e = sign_seal(r->d->signer, domain, span_from_str(r->d->server), l->content, lines);
+    } else if (is_ours) {
+        e = sign_message(r->d->signer, SPAN(""), l->content, lines);
+    }
+    if (e != ERR_OK) {
+        log_warn("a message from %s leaves without a signature: %s", log_text(l->sender).s,
+                 err_name(e));
+    }
+}
+
 enum err deliver_submit(struct run *r, const struct deliver_letter *l,
                         const struct queue_recipient *recipients, size_t count)
 {
@@ -45,12 +64,15 @@ enum err deliver_submit(struct run *r, const struct deliver_letter *l,
     queue_id id;
     enum err e = ERR_OK;
 
-    buf_init(&lines, LINES_BYTES_MAX);
+    buf_init(&lines, LINES_BYTES_MAX + SIGN_LINES_BYTES_MAX);
     if (l->forwarder.n) {
         e = sender_for(r, l->sender, l->forwarder, &m.sender);
         buf_printf(&lines, "Delivered-To: %.*s\r\n", SPAN_ARG(l->forwarder));
-        m.prefix = buf_span(&lines);
     }
+    if (l->content) {
+        sign(r, l, &lines);
+    }
+    m.prefix = buf_span(&lines);
     if (r->env->hold_until_ms) {
         m.expires_ms += r->env->hold_until_ms - clock_real_ms();
     }
@@ -128,8 +150,10 @@ static enum err loops(struct run *r, struct span forwarder, bool *out)
 static enum err submit_group(struct run *r, struct span forwarder,
                              const struct queue_recipient *recipients, size_t n)
 {
-    struct deliver_letter l = {
-        .sender = r->env->sender, .forwarder = forwarder, .flags = r->env->flags};
+    struct deliver_letter l = {.sender = r->env->sender,
+                               .forwarder = forwarder,
+                               .flags = r->env->flags,
+                               .content = r->message};
     enum err e = deliver_need_leaving(r);
 
     l.body = r->leaving;

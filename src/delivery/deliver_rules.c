@@ -186,8 +186,10 @@ static enum err send_on(struct run *r, struct deliver_part *p, const struct siev
                                           : to->notify & QUEUE_NOTIFY_NEVER
                                               ? QUEUE_NOTIFY_NEVER
                                               : to->notify & ~(unsigned)QUEUE_NOTIFY_SUCCESS};
-    struct deliver_letter l = {
-        .sender = r->env->sender, .forwarder = p->target->address, .flags = redirect_flags(r, a)};
+    struct deliver_letter l = {.sender = r->env->sender,
+                               .forwarder = p->target->address,
+                               .flags = redirect_flags(r, a),
+                               .content = a->message ? NULL : r->message};
     struct incoming *own = NULL;
     enum err e = a->message ? deliver_take_in(r, false, a->message, &own) : deliver_need_leaving(r);
 
@@ -497,12 +499,26 @@ static enum err keep_copy(struct run *r, struct deliver_part *p, const struct ru
     return store_deliver(r->d->store, &by, m, &t, 1);
 }
 
-// From the null path, so that nothing ever comes of it. NEVER: nobody is told of a failure.
-static enum err send_letter(struct run *r, struct incoming *m, const struct sieve_strings *to,
-                            size_t lists)
+// For delivery_message.read; `arg` is the text.
+static enum err read_text(void *arg, uint64_t offset, size_t n, struct buf *out)
 {
-    struct deliver_letter l = {
-        .body = m, .sender = SPAN(""), .flags = QUEUE_INTERNAL | QUEUE_SENT_ON};
+    const struct span *text = arg;
+    struct span rest = span_skip(*text, offset < text->n ? (size_t)offset : text->n);
+
+    buf_put(out, span_first(rest, n));
+    return buf_result(out);
+}
+
+// From the null path, so that nothing ever comes of it. NEVER: nobody is told of a failure.
+static enum err send_letter(struct run *r, struct incoming *m, struct span text,
+                            const struct sieve_strings *to, size_t lists)
+{
+    struct delivery_message content = {
+        .prefix = SPAN(""), .read = read_text, .arg = &text, .bytes = text.n, .header = text};
+    struct deliver_letter l = {.body = m,
+                               .sender = SPAN(""),
+                               .flags = QUEUE_INTERNAL | QUEUE_SENT_ON,
+                               .content = &content};
     enum err e = ERR_OK;
 
     for (size_t k = 0; k < lists; k++) {
@@ -523,7 +539,7 @@ static enum err send_text(struct run *r, struct deliver_part *p, size_t action,
     struct incoming *m = NULL;
     enum err e = write_body(r, text, &m);
 
-    e = e == ERR_OK ? send_letter(r, m, to, lists) : e;
+    e = e == ERR_OK ? send_letter(r, m, text, to, lists) : e;
     if (e == ERR_OK && fcc->name.p) {
         e = keep_copy(r, p, &p->decision.places[action], m);
     }

@@ -76,6 +76,8 @@ enum err delivery_create(struct store *s, struct queue *q, const struct delivery
     memcpy(d->separators, separators.p, separators.n);
     enum err e = store_secret(s, "srs", d->srs_key);
 
+    e = e == ERR_OK ? signer_create(s, &d->signer) : e;
+
     if (e != ERR_OK) {
         delivery_destroy(d);
         return e;
@@ -87,6 +89,7 @@ enum err delivery_create(struct store *s, struct queue *q, const struct delivery
 void delivery_destroy(struct delivery *d)
 {
     if (d) {
+        signer_destroy(d->signer);
         explicit_bzero(d->srs_key, sizeof(d->srs_key));
         free(d);
     }

@@ -9,6 +9,7 @@
 #include "delivery/delivery.h"
 #include "delivery/resolve.h"
 #include "delivery/rules/rules.h"
+#include "delivery/sign.h"
 #include "store/append.h"
 #include "store/secret.h"
 
@@ -24,6 +25,7 @@ struct delivery {
     uint32_t expire_s;
     uint32_t duplicates_s;
     char srs_key[SECRET_BYTES];
+    struct signer *signer;
 };
 
 // What rules see: our lines, and the message from its start. Once filled it stays where it is.
@@ -87,6 +89,9 @@ struct deliver_letter { // what goes into the queue
     struct span sender;
     struct span forwarder; // on whose behalf: rewrites the sender; empty: nobody's
     unsigned flags;        // enum queue_message_flag
+    // What `body` holds, to be signed: by DKIM when it is written by one of ours or by ourselves,
+    // by ARC when it is sent on. NULL: it stays as it is.
+    const struct delivery_message *content;
 };
 enum err deliver_submit(struct run *r, const struct deliver_letter *l,
                         const struct queue_recipient *recipients, size_t count);

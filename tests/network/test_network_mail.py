@@ -1,0 +1,262 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Mail between two Mailkeeps and a Postfix, each on a host of its own, with a signed DNS."""
+import email
+import email.policy
+import itertools
+import os
+import re
+import smtplib
+import socket
+import time
+
+import pytest
+
+NUMBERS = itertools.count(1)
+
+
+def compose(sender, to, subject=None, body="Good morning,\r\n.a line with a dot\r\n"):
+    subject = subject or f"letter {next(NUMBERS)}"
+    return subject, (f"From: {sender}\r\nTo: {to}\r\nSubject: {subject}\r\n"
+                     f"Date: Wed, 25 Nov 2026 10:00:00 +0000\r\n"
+                     f"Message-ID: <{subject.replace(' ', '.')}@{sender.split('@')[1]}>\r\n"
+                     f"\r\n{body}").encode()
+
+
+def found(messages, subject):
+    return [m for m in messages if f"Subject: {subject}\r\n".encode() in m.replace(b"\r\n", b"\n")
+            .replace(b"\n", b"\r\n")]
+
+
+def arrived(read, subject, log, count=1):
+    """Waits for the message; returns it parsed."""
+    end = time.monotonic() + 90
+    while len(found(read(), subject)) < count:
+        assert time.monotonic() < end, f"{subject} did not arrive\n{log()}"
+        time.sleep(0.2)
+    got = found(read(), subject)
+    assert len(got) == count
+    return email.message_from_bytes(got[0], policy=email.policy.default)
+
+
+def results(message):
+    """What the receiving server found: method -> result."""
+    out = {}
+    for value in message.get_all("Authentication-Results", []):
+        for part in " ".join(str(value).split()).split(";")[1:]:
+            method, _, rest = part.strip().partition("=")
+            out.setdefault(method, rest.split(" ")[0])
+    return out
+
+
+def from_postfix(internet, to, message, sender="anna@three.example"):
+    host = internet.three.host
+    with host.here(), smtplib.SMTP(host.address, 25, timeout=60) as s:
+        s.sendmail(sender, to, message)
+
+
+def logs(internet):
+    return lambda: "\n".join([internet.one.log_tail(), internet.two.log_tail(),
+                              internet.three.log()[-3000:]])
+
+
+def test_mailkeep_to_mailkeep(internet):
+    for a, b in ((internet.one, internet.two), (internet.two, internet.one)):
+        subject, m = compose(a.user(1), b.user(2))
+        a.submit(1, [b.user(2)], m)
+        got = arrived(lambda b=b: b.messages(2), subject, logs(internet))
+        r = results(got)
+        assert (r.get("spf"), r.get("dmarc")) == ("pass", "pass"), got.as_string()
+        assert ".a line with a dot" in got.get_content()
+
+
+def test_mailkeep_to_postfix(internet):
+    subject, m = compose(internet.one.user(1), "ben@three.example")
+    internet.one.submit(1, ["ben@three.example"], m)
+    got = arrived(internet.three.messages, subject, logs(internet))
+    assert "TLSv1.3" in str(got["Received"])
+    assert "certificate checked by DANE" in internet.one.log_tail()
+
+
+def test_postfix_to_mailkeep(internet):
+    subject, m = compose("anna@three.example", internet.two.user(1))
+    from_postfix(internet, [internet.two.user(1)], m)
+    r = results(arrived(lambda: internet.two.messages(1), subject, logs(internet)))
+    assert (r.get("spf"), r.get("dmarc")) == ("pass", "pass")
+    assert "Verified TLS connection established to mail.two.example" in internet.three.log()
+
+
+def test_a_forgery_is_refused(internet):
+    """dmarc p=reject, and neither SPF nor DKIM speaks for the sender."""
+    _, m = compose(internet.two.user(1), internet.one.user(1))
+    with internet.stranger.here(), smtplib.SMTP(internet.one.host.address, 25, timeout=60) as s:
+        with pytest.raises(smtplib.SMTPDataError) as refused:
+            s.sendmail(internet.two.user(1), [internet.one.user(1)], m)
+    assert refused.value.smtp_code == 550 and b"5.7.1" in refused.value.smtp_error
+
+
+def test_relaying_is_refused(internet):
+    with internet.stranger.here(), smtplib.SMTP(internet.one.host.address, 25, timeout=60) as s:
+        with pytest.raises(smtplib.SMTPRecipientsRefused) as refused:
+            s.sendmail("x@stranger.example", ["ben@three.example"], b"Subject: x\r\n\r\nx\r\n")
+    (code, text), = refused.value.recipients.values()
+    assert code == 550 and b"5.7.1" in text
+
+
+def test_a_host_that_is_cut_off_gets_it_later_and_once(internet):
+    internet.two.host.cut_off()
+    try:
+        letters = [compose(internet.one.user(1), internet.two.user(2)) for _ in range(5)]
+        for _, m in letters:
+            internet.one.submit(1, [internet.two.user(2)], m)
+        end = time.monotonic() + 60
+        while "not tried" not in internet.one.log_tail():
+            assert time.monotonic() < end, internet.one.log_tail()
+            time.sleep(0.2)
+    finally:
+        internet.two.host.join()
+    for subject, _ in letters:
+        arrived(lambda: internet.two.messages(2), subject, logs(internet))
+    time.sleep(2)
+    for subject, _ in letters:
+        assert len(found(internet.two.messages(2), subject)) == 1
+
+
+def test_a_bounce_comes_back_in_plain_words(internet):
+    subject, m = compose(internet.one.user(2), "nobody@two.example")
+    internet.one.submit(2, ["nobody@two.example"], m)
+    end = time.monotonic() + 60
+    while not (got := [x for x in internet.one.messages(2) if b"delivery-status" in x]):
+        assert time.monotonic() < end, logs(internet)()
+        time.sleep(0.2)
+    assert b"nobody@two.example" in got[0] and b"5.1.1" in got[0]
+
+
+# ---- DKIM, with keys of the server's own making -------------------------------------------------
+
+@pytest.fixture(scope="module")
+def keys(internet):
+    """Both kinds of keys sign for one.example, and are in the DNS."""
+    one = internet.one
+    one.command("dkim", "create", one.domain)
+    records = []
+    for line in one.command("dkim", "show", one.domain).stdout.splitlines():
+        if "_domainkey" in line and not line.lstrip().startswith("#"):
+            name, rest = line.split(None, 1)
+            data = "".join(re.findall(r'"([^"]*)"', rest))
+            cut = [data[i:i + 250] for i in range(0, len(data), 250)]
+            internet.world.records[name.rstrip(".")] = [
+                "TXT " + " ".join(f'"{piece}"' for piece in cut)]
+            records.append(name)
+    assert len(records) == 2
+    internet.world.publish()
+    one.command("dkim", "activate", one.domain)
+    return internet
+
+
+def txt(internet):
+    """What dkimpy asks for a record."""
+    def lookup(name, timeout=5):
+        for record in internet.world.records.get(name.decode().rstrip("."), []):
+            if record.startswith("TXT"):
+                return "".join(re.findall(r'"([^"]*)"', record)).encode()
+        return None
+    return lookup
+
+
+def test_dkimpy_agrees_with_what_is_signed(keys):
+    dkim = pytest.importorskip("dkim")
+    subject, m = compose(keys.one.user(1), "ben@three.example",
+                         body="  two  blanks \r\n\r\n.dot\r\nzo\u00eb\r\n".encode().decode("latin-1"))
+    keys.one.submit(1, ["ben@three.example"], m)
+    arrived(keys.three.messages, subject, logs(keys))
+    raw = found(keys.three.messages(), subject)[0]
+    raw = raw[raw.index(b"Received:"):].replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+    signatures = raw.lower().count(b"dkim-signature:")
+    assert signatures == 2
+    for index in range(signatures):
+        assert dkim.DKIM(raw).verify(idx=index, dnsfunc=txt(keys)), raw
+    # And it would notice.
+    changed = raw.replace(b"blanks", b"planks")
+    for index in range(signatures):
+        with pytest.raises(dkim.ValidationError):
+            dkim.DKIM(changed).verify(idx=index, dnsfunc=txt(keys))
+
+
+def test_our_other_server_agrees(keys):
+    subject, m = compose(keys.one.user(1), keys.two.user(2))
+    keys.one.submit(1, [keys.two.user(2)], m)
+    r = results(arrived(lambda: keys.two.messages(2), subject, logs(keys)))
+    assert (r.get("spf"), r.get("dkim"), r.get("dmarc")) == ("pass", "pass", "pass")
+
+
+# ---- MTA-STS ------------------------------------------------------------------------------------
+
+POLICY_SERVER = """
+import http.server, ssl, sys
+class Policy(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        text = open(sys.argv[3], "rb").read()
+        self.send_response(200)
+        self.send_header("Content-Type", "text/plain")
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+s = http.server.HTTPServer((sys.argv[1].split(",")[0], 443), Policy)
+c = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+c.load_cert_chain(sys.argv[1].split(",")[1], sys.argv[2])
+s.socket = c.wrap_socket(s.socket, server_side=True)
+s.serve_forever()
+"""
+
+
+@pytest.mark.parametrize("how", ["in the policy", "not in the policy"])
+def test_mta_sts_is_kept(internet, how):
+    """A domain without DANE that publishes a policy: mail goes only to hosts that it names, and
+    their certificate is checked."""
+    good = how == "in the policy"
+    name = "sts-good" if good else "sts-bad"
+    domain, mx, w = f"{name}.example", f"plain-{name}.example", internet.world
+    host = internet.stranger
+    cert, key = host.certificate(f"mta-sts.{domain}")
+    w.records[mx] = [f"A {internet.three.host.address}"]  # no TLSA: DANE has no say
+    w.records[domain] = [f"MX 10 {mx}."]
+    w.records[f"mta-sts.{domain}"] = [f"A {host.address}"]
+    w.records[f"_mta-sts.{domain}"] = ['TXT "v=STSv1; id=1"']
+    w.publish()
+    policy = os.path.join(host.folder, name)
+    with open(policy, "w") as f:
+        f.write(f"version: STSv1\nmode: enforce\nmx: {mx if good else 'other.example'}\n"
+                "max_age: 86400\n")
+    server = host.start("/usr/bin/python3", "-c", POLICY_SERVER, f"{host.address},{cert}", key,
+                        policy)
+    try:
+        wait_for_port(host, 443)
+        _, m = compose(internet.one.user(1), f"ben@{domain}")
+        internet.one.submit(1, [f"ben@{domain}"], m)
+        want = "checked as demanded by MTA-STS" if good else \
+            "The MTA-STS policy of the domain does not know this host"
+        end = time.monotonic() + 60
+        while want not in (said := about(internet.one, f"ben@{domain}")):
+            assert time.monotonic() < end, internet.one.log_tail()
+            time.sleep(0.2)
+        assert good or ": delivered" not in said
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def wait_for_port(host, port):
+    end = time.monotonic() + 60
+    while True:
+        try:
+            with host.here():
+                socket.create_connection((host.address, port), timeout=5).close()
+            return
+        except OSError:
+            assert time.monotonic() < end
+            time.sleep(0.05)
+
+
+def about(server, address):
+    """The log's lines about an address."""
+    return "\n".join(x for x in server.log_tail(500).splitlines() if address in x)
