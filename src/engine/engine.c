@@ -71,6 +71,17 @@ void scan_close(struct scan *c)
     }
 }
 
+void scan_prefetch(struct snapshot *s, account_id account, struct span from, struct span to,
+                   struct span probe)
+{
+    const struct engine_ops *ops = s->engine->ops;
+
+    if (ops->prefetch && from.n <= ENGINE_KEY_BYTES_MAX && to.n <= ENGINE_KEY_BYTES_MAX &&
+        probe.n <= ENGINE_KEY_BYTES_MAX) {
+        ops->prefetch(s, account, from, to, probe);
+    }
+}
+
 enum err snapshot_next_account(struct snapshot *s, account_id from, account_id *out)
 {
     return s->engine->ops->next_account(s, from, out);

@@ -88,6 +88,12 @@ enum err scan_open(struct snapshot *s, account_id account, struct span from, str
 enum err scan_next(struct scan *c, struct span *out_key, struct span *out_value);
 void scan_close(struct scan *c); // NULL is allowed
 
+// A hint: the values of the keys in [from, to) will be read soon. Those that are on the disk are
+// fetched while the caller goes on, unless that of `probe` (or of the next key) is in memory: then
+// the others are thought to be, too. May wait for a few reads of the index's own pages.
+void scan_prefetch(struct snapshot *s, account_id account, struct span from, struct span to,
+                   struct span probe);
+
 // For checkers, which recount everything: the smallest account at or above `from` that was ever
 // written, and the smallest body id at or above `from` that has a use. ERR_NOT_FOUND when there is
 // none.

@@ -19,6 +19,8 @@ struct engine_ops {
                           bool reverse, struct scan **out);
     enum err (*scan_next)(struct scan *c, struct span *out_key, struct span *out_value);
     void (*scan_close)(struct scan *c);
+    void (*prefetch)(struct snapshot *s, account_id account, struct span from, struct span to,
+                     struct span probe); // may be NULL
     enum err (*next_account)(struct snapshot *s, account_id from, account_id *out);
     enum err (*next_body)(struct snapshot *s, body_id from, body_id *out);
     enum err (*body_begin)(struct engine *e, struct body_writer **out);

@@ -127,6 +127,19 @@ static enum err find_one_run(struct view *v, mailbox_id mailbox, struct uid_rang
     return e == ERR_NOT_FOUND ? ERR_OK : e;
 }
 
+void view_prefetch(struct view *v, mailbox_id mailbox)
+{
+    struct key from = key_u32(KEY_CHUNK, mailbox), to = key_after(&from);
+    struct mailbox_record record;
+
+    if (view_mailbox_record(v, mailbox, &record) == ERR_OK &&
+        record.is.exists > 2 * CHUNK_RECORDS_MAX) {
+        struct key middle = key_chunk(mailbox, record.is.uid_next / 2);
+
+        scan_prefetch(v->snapshot, v->account, key_span(&from), key_span(&to), key_span(&middle));
+    }
+}
+
 enum err view_uids(struct view *v, mailbox_id mailbox, struct arena *a, struct uid_set *out)
 {
     struct uid_range run;

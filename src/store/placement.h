@@ -55,6 +55,9 @@ void placement_scan_close(struct placement_scan *p);                      // NUL
 // Adds to `out` (ranges in the arena) the UIDs of the mailbox, ascending.
 enum err view_uids(struct view *v, mailbox_id mailbox, struct arena *a, struct uid_set *out);
 
+// A hint: all of the mailbox's placements will be read soon. See scan_prefetch.
+void view_prefetch(struct view *v, mailbox_id mailbox);
+
 // The message's record: what does not depend on a mailbox. ERR_NOT_FOUND.
 struct message_info {
     body_id body;

@@ -186,6 +186,7 @@ static const struct engine_ops local_ops = {
     .scan_open = local_scan_open,
     .scan_next = local_scan_next,
     .scan_close = local_scan_close,
+    .prefetch = local_prefetch,
     .next_account = local_next_account,
     .next_body = local_next_body,
     .body_begin = local_body_begin,

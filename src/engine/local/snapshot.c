@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "engine/local/snapshot_internal.h"
 
 #include "base/banned.h"
+
+#define PREFETCH_MAX 4096 // values at once
+#define PREFETCH_GAP (32u << 10)
 
 static struct local_snapshot *snapshot_of(struct snapshot *s)
 {
@@ -139,6 +144,73 @@ void local_scan_close(struct scan *scan)
     snapshot_of(scan->snapshot)->scans--;
     view_cursor_close(&c->cursor);
     free(c);
+}
+
+// ---- fetching ahead -----------------------------------------------------------------------------
+
+static uintptr_t page_of(const char *p)
+{
+    return (uintptr_t)p & ~((uintptr_t)sysconf(_SC_PAGESIZE) - 1);
+}
+
+static bool is_in_memory(const char *p)
+{
+    unsigned char there = 0;
+
+    return mincore((void *)page_of(p), 1, &there) == 0 && (there & 1);
+}
+
+// A stretch of the index file, as mapped.
+struct stretch {
+    const char *from, *to;
+};
+
+static void stretch_fetch(const struct stretch *x)
+{
+    if (x->from) {
+        uintptr_t from = page_of(x->from);
+
+        madvise((void *)from, (uintptr_t)x->to - from, MADV_WILLNEED);
+    }
+}
+
+// LMDB gives the place of a large value without touching it: only the leaves that name them are
+// read here.
+static void fetch_values(MDB_cursor *c, struct span from, struct span to)
+{
+    MDB_val k = index_val(from), v;
+    struct stretch x = {.from = NULL};
+    int rc = mdb_cursor_get(c, &k, &v, MDB_SET_RANGE);
+
+    for (int i = 0; rc == 0 && i < PREFETCH_MAX && span_cmp(index_span(&k), to) < 0; i++) {
+        const char *p = v.mv_data, *end = p + v.mv_size;
+
+        if (x.from && p >= x.from && p <= x.to + PREFETCH_GAP) {
+            x.to = end > x.to ? end : x.to;
+        } else {
+            stretch_fetch(&x);
+            x = (struct stretch){p, end};
+        }
+        rc = mdb_cursor_get(c, &k, &v, MDB_NEXT);
+    }
+    stretch_fetch(&x);
+}
+
+void local_prefetch(struct snapshot *snapshot, account_id account, struct span from, struct span to,
+                    struct span probe)
+{
+    struct local_snapshot *s = snapshot_of(snapshot);
+    struct index_key low, high, look;
+    MDB_val k = index_val(key_data(&look, account, probe)), v;
+    MDB_cursor *c;
+
+    if (mdb_cursor_open(s->view.reader->txn, local_of(snapshot->engine)->index.dbi, &c) != 0) {
+        return;
+    }
+    if (mdb_cursor_get(c, &k, &v, MDB_SET_RANGE) == 0 && !is_in_memory(v.mv_data)) {
+        fetch_values(c, key_data(&low, account, from), key_data(&high, account, to));
+    }
+    mdb_cursor_close(c);
 }
 
 // The first number at or above `from` in a table.

@@ -33,6 +33,8 @@ enum err local_scan_open(struct snapshot *s, account_id account, struct span fro
                          bool reverse, struct scan **out);
 enum err local_scan_next(struct scan *c, struct span *out_key, struct span *out_value);
 void local_scan_close(struct scan *c);
+void local_prefetch(struct snapshot *s, account_id account, struct span from, struct span to,
+                    struct span probe);
 enum err local_next_account(struct snapshot *s, account_id from, account_id *out);
 enum err local_next_body(struct snapshot *s, body_id from, body_id *out);
 

@@ -141,6 +141,7 @@ static enum err open_selected(struct imap_session *s, struct view *v, const stru
         return e;
     }
     say_mailbox(s, v, mailbox, &keywords);
+    s->is_fresh = true;
     return ERR_OK;
 }
 

@@ -530,6 +530,18 @@ static enum progress check_idle(struct imap_session *s, int64_t deadline_ms)
     return say_bye(s, (struct span){0}, "Disconnected: nothing was heard for too long");
 }
 
+// Who opens a mailbox nearly always asks for all flags next. The client has its answer by now.
+static void fetch_ahead(struct imap_session *s)
+{
+    struct view *v;
+
+    if (s->is_fresh && s->selected && view_open(s->server->store, s->account, &v) == ERR_OK) {
+        view_prefetch(v, s->selected->mailbox);
+        view_close(v);
+    }
+    s->is_fresh = false;
+}
+
 void imap_session_run(struct imap_session *s, struct imap_wait *out)
 {
     int64_t until_us = clock_monotonic_us() + RUN_US;
@@ -554,6 +566,7 @@ void imap_session_run(struct imap_session *s, struct imap_wait *out)
         p = check_idle(s, s->heard_ms + timeout_ms);
     }
     if (p == WAIT_INPUT && s->phase == PHASE_COMMAND) {
+        fetch_ahead(s);
         arena_finish(&s->arena);
     }
     out->closed = p == OVER;

@@ -84,6 +84,7 @@ struct imap_session {
     struct buf *out;  // during a run
     size_t batch_end; // a step stops adding when out->n is here
 
+    bool is_fresh; // the mailbox was opened, and what it holds not yet fetched ahead
     struct imap_selected *selected; // NULL: none
     struct arena tell_arena;        // of one step of imap_updates.c
 
