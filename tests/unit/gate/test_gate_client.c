@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Connections before login as a client sees them: limits, time, a full house, the last words.
+#include <poll.h>
 #include <sys/socket.h>
 
 #include "gate_world.h"
@@ -289,8 +290,18 @@ static void test_s13_slow_clients_end(void **state)
     int fd = gate_world_connect(&w, "smtp");
 
     hear(fd, "220 ");
-    say(fd, "EHLO x.exam");
-    assert_true(strstr(hear_all(fd), "421 4.4.2 You took too long\r\n") != NULL);
+    for (int i = 0; i < 150 && send(fd, "x", 1, MSG_NOSIGNAL) == 1; i++) {
+        usleep(100000); // the end comes although something always does
+        char byte;
+
+        if (recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0) {
+            break;
+        }
+    }
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+
+    assert_int_equal(poll(&p, 1, 0), 1);
+    hear(fd, "421 4.4.2 You took too long\r\n");
     close(fd);
     gate_world_wait(&w, 0);
     gate_world_close(&w);

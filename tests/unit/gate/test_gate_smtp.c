@@ -374,6 +374,19 @@ static void test_s05_nothing_is_inherited(void **state)
     }
 }
 
+static void test_s05_recipients_behind_a_refused_sender(void **state)
+{
+    (void)state;
+    start(&smtp_protocol, "");
+    say("EHLO c.example\r\n");
+    assert_span(say("MAIL FROM:<bad@x.example>\r\nRCPT TO:<b@y.example>\r\nNOOP\r\n"),
+                "550 5.7.1 Not from you\r\n503 5.5.1 The sender was refused\r\n"
+                "250 2.0.0 Yes\r\n");
+    assert_has(buf_span(&k.log), "RESET\n");
+    assert_has(say(ENVELOPE), "250 2.1.0 Go on\r\n250 2.1.5 Welcome\r\n");
+    stop();
+}
+
 static void test_s05_after_a_refused_message(void **state)
 {
     (void)state;
@@ -1107,6 +1120,30 @@ static void test_t03_all_is_forgotten(void **state)
     stop();
 }
 
+// The pair of the clear conversation is not the one of the next, however fast that comes, and a
+// login does not go along.
+static void test_t03_a_pair_of_its_own(void **state)
+{
+    (void)state;
+    start(&smtp_submission_protocol, "clear_login_loopback = yes\n");
+    r.d.is_loopback = true;
+    say("EHLO c.example\r\n");
+    say("AUTH PLAIN AGEAYg==\r\n");
+    dialogue_accepted(&r.d, SPAN("ticket-1"));
+    say(ENVELOPE);
+    say("STARTTLS\r\n");
+    dialogue_tls_started(&r.d);
+    assert_int_equal(r.d.ticket_bytes, 0);
+    driver_send(&r, SPAN("EHLO c.example\r\n"), 0); // keep has not moved yet
+    driver_send(&r, SPAN("AUTH PLAIN AGEAYg==\r\n"), 0);
+    dialogue_accepted(&r.d, SPAN("ticket-2"));
+    driver_send(&r, SPAN("MAIL FROM:<a@x.example>\r\n"), 0);
+    smtp_keep_play(&k, &r.d);
+    assert_has(driver_hear(&r), "250 2.1.0 Go on\r\n");
+    assert_has(buf_span(&k.log), "MAIL ticket-2\nFROM a@x.example\n");
+    stop();
+}
+
 static void test_t10_http(void **state)
 {
     (void)state;
@@ -1165,6 +1202,7 @@ int main(void)
         cmocka_unit_test(test_s01_commands),
         cmocka_unit_test(test_s04_who_does_not_wait),
         cmocka_unit_test(test_s05_nothing_is_inherited),
+        cmocka_unit_test(test_s05_recipients_behind_a_refused_sender),
         cmocka_unit_test(test_s05_after_a_refused_message),
         cmocka_unit_test(test_s06_chunks),
         cmocka_unit_test(test_s06_bad_chunks),
@@ -1188,6 +1226,7 @@ int main(void)
         cmocka_unit_test(test_hold),
         cmocka_unit_test(test_t01_t02_starttls),
         cmocka_unit_test(test_t03_all_is_forgotten),
+        cmocka_unit_test(test_t03_a_pair_of_its_own),
         cmocka_unit_test(test_t10_http),
         cmocka_unit_test(test_s16_xclient),
         cmocka_unit_test(test_last_words),
