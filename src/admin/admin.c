@@ -22,6 +22,7 @@ static const struct {
     {"domain add", admin_domain_add},
     {"domain list", admin_domain_list},
     {"domain remove", admin_domain_remove},
+    {"domain dns", admin_domain_dns},
     {"domain catch-all", admin_domain_catch_all},
     {"domain alias add", admin_domain_alias_add},
     {"domain alias list", admin_domain_alias_list},

@@ -29,6 +29,7 @@ struct admin {
     struct store *store;
     struct queue *queue;                    // on the store's engine
     struct password_params password_params; // for new passwords
+    struct span server;                     // our name among mail servers: "mail.example.org"
     struct span default_domain; // of addresses given without one; empty: the only domain there is
     uint64_t quota_bytes, quota_messages; // of new accounts when nothing else is said
     uint64_t message_bytes_max;
@@ -36,6 +37,11 @@ struct admin {
     void (*add_status)(void *arg, json_t *into);
     // Ends the account's sessions and waits until they are gone; their number. NULL: no server.
     unsigned (*end_sessions)(void *arg, account_id account, enum admin_session_end why);
+    // Asks the DNS and waits; records as in DNS_ANSWER of ipc/message_table.h, in the arena. With
+    // ERR_OK and an empty `*out_records` there are none. ERR_AGAIN: nobody could say. NULL: no
+    // server.
+    enum err (*dns_ask)(void *arg, struct span name, uint16_t type, struct arena *a,
+                        struct span *out_records);
     void *arg;
 };
 

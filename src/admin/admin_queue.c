@@ -71,8 +71,8 @@ static enum err queue_failed(struct admin_call *c, enum err e, queue_id id)
     if (e == ERR_NOT_FOUND && id != 0) {
         return admin_fail(c, e,
                           "The queue has no message %s: it was delivered, or given up, or removed. "
-                          "What became of it: mailkeep trace %s",
-                          queue_id_text(id).s, queue_id_text(id).s);
+                          "The server's log says which.",
+                          queue_id_text(id).s);
     }
     return admin_fail_store(c, e, "Reading the queue");
 }

@@ -16,6 +16,7 @@
 
 #include "admin/admin.h"
 #include "base/file.h"
+#include "base/host_name.h"
 #include "engine/local/local.h"
 #include "ipc/control_frame.h"
 #include "ipc/data_lock.h"
@@ -168,10 +169,13 @@ static bool lock(int fd, const char *data_dir)
 // Nothing is sent without a server: the queue's limits do not matter.
 static enum err serve_opened(int fd, const struct settings *s, const struct keep_store *k)
 {
+    char server[HOST_NAME_BYTES];
     struct queue_options o;
     struct admin admin;
 
     keep_store_admin(s, k, &admin);
+    host_name(conf_value_text(s, SETTING_SERVER_NAME), admin.default_domain, server);
+    admin.server = span_from_str(server);
     queue_options_default(&o);
     enum err e = queue_open(k->engine, &o, &admin.queue);
 

@@ -13,6 +13,10 @@ const struct cli_command cli_commands[] = {
     {"domain add", "DOMAIN", "Add a domain", cli_domain_add},
     {"domain list", "", "List the domains", cli_domain_list},
     {"domain remove", "DOMAIN", "Remove a domain that has no accounts", cli_domain_remove},
+    {"domain dns", "DOMAIN [--check]",
+     "Print the DNS records a domain needs, ready to paste; with --check ask whether they are "
+     "there",
+     cli_domain_dns},
     {"domain alias add", "NAME DOMAIN", "Make NAME another name of a domain", cli_domain_alias_add},
     {"domain alias list", "", "List the other names of domains", cli_domain_alias_list},
     {"domain alias remove", "NAME", "Undo it", cli_domain_alias_remove},

@@ -26,7 +26,8 @@
 
 #include "base/banned.h"
 
-#define END_PATIENCE_MS 500 // until a session that is told to end is dropped
+#define END_PATIENCE_MS 500   // until a session that is told to end is dropped
+#define DNS_ASK_MS      10000 // an administrator waits no longer for one answer
 
 struct keep {
     struct child_start start;
@@ -128,6 +129,20 @@ static uint32_t expunged_keep_s(const struct settings *s)
     return (uint32_t)conf_value_count(s, SETTING_EXPUNGED_KEEP_DAYS) * 86400;
 }
 
+static enum err dns_ask(void *arg, struct span name, uint16_t type, struct arena *a,
+                        struct span *out_records)
+{
+    struct keep *k = arg;
+    struct ipc_dns_answer answer;
+    enum err e = outbound_ask(k->mail.outbound, name, type, DNS_ASK_MS, a, &answer);
+
+    if (e != ERR_OK || answer.status == IPC_DNS_TEMPORARY || answer.status == IPC_DNS_BOGUS) {
+        return e == ERR_NOMEM ? e : ERR_AGAIN;
+    }
+    *out_records = answer.status == IPC_DNS_OK ? answer.records : SPAN("");
+    return ERR_OK;
+}
+
 // What a control command works with.
 static struct admin admin_of(struct keep *k)
 {
@@ -137,6 +152,8 @@ static struct admin admin_of(struct keep *k)
     // The domain takes a restart; the settings of the start live as long as the process.
     a.default_domain = conf_value_text(k->start.settings, SETTING_DEFAULT_DOMAIN);
     a.queue = k->mail.queue;
+    a.server = span_from_str(k->mail.server);
+    a.dns_ask = dns_ask;
     a.add_status = add_status;
     a.end_sessions = end_sessions;
     a.arg = k;

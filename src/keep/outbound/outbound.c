@@ -109,11 +109,13 @@ static void *outbound_main(void *arg)
 static enum err on_message(struct channel *c, void *arg, const struct ipc_frame *frame, int *fds)
 {
     (void)c;
-    (void)arg;
+    if (frame->type == IPC_DNS_ANSWER && frame->fds == 0) {
+        return outbound_dns_answer(arg, frame);
+    }
     for (unsigned i = 0; i < frame->fds; i++) {
         close(fds[i]);
     }
-    return ERR_INVALID; // what it has to say it says on the job's own connection
+    return ERR_INVALID; // what it has to say of a job it says on the job's own connection
 }
 
 static void on_ended(struct channel *c, void *arg, enum err e)
@@ -123,6 +125,7 @@ static void on_ended(struct channel *c, void *arg, enum err e)
     (void)e; // the supervisor tells why, and starts it again
     lock_take(&o->lock);
     o->courier = NULL;
+    outbound_dns_lost(o);
     lock_release(&o->lock);
     channel_close(c);
 }
@@ -138,6 +141,7 @@ enum err outbound_attach(struct outbound *o, int fd)
     }
     lock_take(&o->lock);
     before = o->courier;
+    outbound_dns_lost(o);
     o->courier = c;
     o->woken = true;
     pthread_cond_signal(&o->woken_cond);
@@ -187,6 +191,7 @@ enum err outbound_create(const struct outbound_options *options, struct outbound
     copy_options(o, options);
     lock_init(&o->lock, LOCK_OUTBOUND);
     lock_cond_init(&o->woken_cond);
+    lock_cond_init(&o->dns_cond);
     enum err e = conn_pool_create(&pool, &o->pool);
 
     if (e == ERR_OK) {
@@ -221,6 +226,7 @@ void outbound_destroy(struct outbound *o, int64_t timeout_ms)
     queue_set_wake(o->options.queue, NULL, NULL);
     channel_close(o->courier);
     pthread_cond_destroy(&o->woken_cond);
+    pthread_cond_destroy(&o->dns_cond);
     lock_finish(&o->lock);
     explicit_bzero(o->route_password, sizeof(o->route_password));
     free(o);

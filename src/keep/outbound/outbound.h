@@ -7,6 +7,7 @@
 #define KEEP_OUTBOUND_OUTBOUND_H
 
 #include "delivery/delivery.h"
+#include "ipc/message.h"
 #include "net/loop.h"
 #include "queue/queue.h"
 
@@ -32,6 +33,11 @@ struct outbound_options {
 enum err outbound_create(const struct outbound_options *o, struct outbound **out);
 // The conversation with the courier from now on; takes over the descriptor. On the loop's thread.
 enum err outbound_attach(struct outbound *o, int fd);
+// Asks the DNS by way of the courier and waits for the answer, at most `timeout_ms`. `name` as in
+// DNS_ASK; the answer's records are copied into the arena. ERR_UNAVAILABLE: the courier is not
+// there; ERR_TIMEOUT. Any thread but the loop's.
+enum err outbound_ask(struct outbound *o, struct span name, uint16_t type, int64_t timeout_ms,
+                      struct arena *a, struct ipc_dns_answer *out);
 // Lets what is on its way finish for `timeout_ms`, then leaves it in the queue. On the loop's
 // thread, which has stopped; blocks. NULL is allowed.
 void outbound_destroy(struct outbound *o, int64_t timeout_ms);

@@ -21,6 +21,9 @@ struct outbound {
     pthread_cond_t woken_cond;
     bool woken, stopping;
     struct channel *courier; // NULL: it is not there now
+    pthread_cond_t dns_cond;
+    struct outbound_wait *dns_waits; // questions without an answer
+    uint64_t dns_id;                 // of the last one
 };
 
 // Sends the job to the courier; takes it over. ERR_*: it is back in the queue.
@@ -30,6 +33,10 @@ void outbound_job_here(struct outbound *o, struct queue_job *job);
 // Appends bytes of the message as it leaves: its prefix, then its body.
 enum err outbound_read(struct outbound *o, const struct queue_message *m, uint64_t offset, size_t n,
                        struct buf *out);
+// An answer has come, for whoever waits. On the loop's thread. ERR_INVALID: it is none.
+enum err outbound_dns_answer(struct outbound *o, const struct ipc_frame *frame);
+// The courier is gone, and with it all questions. With the lock held.
+void outbound_dns_lost(struct outbound *o);
 // Writes and delivers one notice that is owed. ERR_NOT_FOUND: none is.
 enum err outbound_notice(struct outbound *o);
 
