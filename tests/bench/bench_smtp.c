@@ -207,10 +207,12 @@ static void smtp_run_all(struct smtp_run *run, struct slow *slow)
     close(ep);
 }
 
-// The message as DATA wants it: dots doubled, and the end.
+// The message as DATA wants it: dots doubled, and the end. Each is one of its kind, or a server
+// would be right to take it for one that it has already.
 static void data_make(struct text *out, long i)
 {
     struct text m = {0};
+    text_print(out, "X-Bench: %.9f\r\n", now());
     message_make(&m, i, opt.size);
     for (size_t at = 0; at < m.n;) {
         char *lf = memchr(m.p + at, '\n', m.n - at);
