@@ -482,7 +482,7 @@ static enum err write_body(struct run *r, struct span text, struct incoming **ou
     return ERR_OK;
 }
 
-// A copy of what is sent (RFC 8580).
+// A copy of what is sent (RFC 8580). One whose mailbox is not there is left out.
 static enum err keep_copy(struct run *r, struct deliver_part *p, const struct rules_place *place,
                           struct incoming *m)
 {
@@ -496,7 +496,7 @@ static enum err keep_copy(struct run *r, struct deliver_part *p, const struct ru
                               .keyword_count = place->keyword_count};
     struct delivery_target t = {.account = p->target->account, .copies = &c, .copy_count = 1};
 
-    return store_deliver(r->d->store, &by, m, &t, 1);
+    return place->mailbox || place->is_created ? store_deliver(r->d->store, &by, m, &t, 1) : ERR_OK;
 }
 
 // For delivery_message.read; `arg` is the text.
