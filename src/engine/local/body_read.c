@@ -161,7 +161,10 @@ enum err local_body_read(struct snapshot *snapshot, body_id id, uint64_t offset,
     struct piece p;
     size_t before = out->n;
     uint64_t start = 0;
-    enum err e = find_record(s, id, &r);
+    struct span row;
+    enum err e = local_walk_record(s, id, &row);
+
+    e = e == ERR_OK ? record_get(row, &r) : e;
 
     if (e != ERR_OK || offset >= r.bytes || n == 0) {
         return e;

@@ -50,6 +50,8 @@ enum err local_find_record(struct local_snapshot *s, body_id id, struct span *ou
 enum err local_piece_read(struct local_snapshot *s, const struct piece *p, struct buf *out);
 
 // summary_read.c
+// As local_find_record, for bodies asked for one after another.
+enum err local_walk_record(struct local_snapshot *s, body_id id, struct span *out);
 enum err local_body_summary(struct snapshot *s, body_id id, struct span *out);
 enum err local_summary_read(struct local_snapshot *s, const struct record *r, struct span *out);
 void local_summaries_done(struct local_snapshot *s); // when it is closed

@@ -159,13 +159,13 @@ static enum err walk_to(struct summary_reader *r, body_id id)
 static enum err find_row(struct local_snapshot *s, struct summary_reader *r, body_id id,
                          struct span *out)
 {
-    bool is_near = id > r->last && id - r->last <= STEPS_MAX;
+    bool is_near = id >= r->last && id - r->last <= STEPS_MAX;
 
     if (!is_near) {
         stop_walking(r);
         r->ahead = 0;
         r->probe_at = 0;
-    } else if (!r->is_walking && open_rows(s, id, &r->rows) == ERR_OK) {
+    } else if (!r->is_walking && id > r->last && open_rows(s, id, &r->rows) == ERR_OK) {
         r->is_walking = true;
         r->walked = 0;
     }
@@ -178,6 +178,13 @@ static enum err find_row(struct local_snapshot *s, struct summary_reader *r, bod
         return ERR_OK;
     }
     return local_find_record(s, id, out);
+}
+
+enum err local_walk_record(struct local_snapshot *s, body_id id, struct span *out)
+{
+    struct summary_reader *r = reader_take(s);
+
+    return r ? find_row(s, r, id, out) : ERR_NOMEM;
 }
 
 // ---- fetching ahead -----------------------------------------------------------------------------
