@@ -3,6 +3,7 @@
 import email
 import email.policy
 import itertools
+import json
 import os
 import re
 import smtplib
@@ -180,6 +181,20 @@ def test_dkimpy_agrees_with_what_is_signed(keys):
     for index in range(signatures):
         with pytest.raises(dkim.ValidationError):
             dkim.DKIM(changed).verify(idx=index, dnsfunc=txt(keys))
+
+
+def test_what_is_in_the_dns_is_said(keys):
+    """The server asks by way of its courier: what is there, what is not, and what else it says."""
+    done = keys.one.command("--json", "domain", "dns", keys.one.domain, "--check", check=False)
+    answer = json.loads(done.stdout.splitlines()[-1])
+    states = {(r["type"], r["name"].split(".")[0]): r["state"] for r in answer["records"]}
+    assert states["MX", "one"] == states["TXT", "one"] == states["TXT", "_dmarc"] == "ok"
+    dkim = [r["state"] for r in answer["records"] if "._domainkey." in r["name"]]
+    assert dkim == ["ok", "ok"]
+    assert states["SRV", "_imaps"] == states["TXT", "_smtp"] == "missing"
+    assert "unknown" not in states.values()
+    assert done.returncode == 1 and answer["wrong"] == sum(
+        r["state"] != "ok" for r in answer["records"])
 
 
 def test_our_other_server_agrees(keys):
