@@ -118,7 +118,7 @@ def _milter(tmp_path):
     if subprocess.run(["/usr/bin/python3", "-c", "import Milter"], capture_output=True,
                       check=False).returncode:
         pytest.skip("python3-milter is not installed")
-    script, port = tmp_path / "milter.py", free_port()
+    script, port = tmp_path / "a_filter.py", free_port()
     script.write_text(textwrap.dedent(MILTER))
     with Served(["/usr/bin/python3", script, f"inet:{port}@127.0.0.1"], port):
         yield f"milter 127.0.0.1:{port}"
@@ -148,7 +148,7 @@ def test_opendkim():
         pytest.skip("opendkim is not installed")
     port = free_port()
     # Its real work is verifying; without a signature it says so and accepts.
-    with Served([program, "-f", "-b", "v", "-h", "-p", f"inet:{port}@127.0.0.1", "-x",
+    with Served([program, "-f", "-b", "v", "-p", f"inet:{port}@127.0.0.1", "-x",
                  "/dev/null"], port):
         said = show(f"milter 127.0.0.1:{port}", HELLO)
     assert said["result"] == "ok" and said["action"] == "0", said
