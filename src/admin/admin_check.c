@@ -59,6 +59,11 @@ static void on_check(void *arg, account_id account, const char *problem, bool re
     }
 }
 
+static void on_queue_problem(void *arg, const char *problem)
+{
+    on_check(arg, 0, problem, false);
+}
+
 static json_t *totals_json(const struct check_totals *t, uint64_t unlisted)
 {
     return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "accounts",
@@ -92,6 +97,13 @@ enum err admin_check(struct admin_call *c)
     }
     if (e == ERR_OK) {
         e = store_check(c->admin->store, &o, on_check, &k, &t);
+    }
+    if (e == ERR_OK && !o.only_set) {
+        uint64_t problems = 0;
+
+        e = queue_check(store_engine(c->admin->store), o.read_bodies, on_queue_problem, &k,
+                        &problems);
+        t.differences += problems;
     }
     if (e != ERR_OK) {
         return admin_fail_store(c, e, "The check");

@@ -278,5 +278,7 @@ SETTING(COMPRESS_AFTER, compress_after, TIME, "10 min", 0, 31536000000, START,
         "Age at which a full segment is compressed.")
 SETTING(COMPACT_DEAD_PERCENT, compact_dead_percent, COUNT, "50", 5, 99, START,
         "Share of dead bytes at which a segment is rewritten.")
+SETTING(COMPACT_INTERVAL, compact_interval, TIME, "10 s", 50, 3600000, START,
+        "How often to look for segments worth compressing or rewriting.")
 SETTING(DATABASE_SIZE_MAX, database_size_max, BYTES, "256 GB", 16777216, 17592186044416, START,
         "Largest size of the database file; address space, not disk, is taken ahead.")

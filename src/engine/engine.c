@@ -92,6 +92,16 @@ enum err snapshot_next_body(struct snapshot *s, body_id from, body_id *out)
     return s->engine->ops->next_body(s, from, out);
 }
 
+enum err engine_verify(struct engine *e, const struct engine_verify_options *o,
+                       engine_problem_fn *fn, void *arg, struct engine_report *out)
+{
+    if (!e->ops->verify) {
+        *out = (struct engine_report){0};
+        return ERR_OK;
+    }
+    return e->ops->verify(e, o, fn, arg, out);
+}
+
 enum err body_begin(struct engine *e, struct body_writer **out)
 {
     return e->ops->body_begin(e, out);

@@ -100,6 +100,23 @@ void scan_prefetch(struct snapshot *s, account_id account, struct span from, str
 enum err snapshot_next_account(struct snapshot *s, account_id from, account_id *out);
 enum err snapshot_next_body(struct snapshot *s, body_id from, body_id *out);
 
+// What an engine keeps below the accounts (files, places of bodies, counts) against itself. Commits
+// go on meanwhile; what they add may be left out. Blocks for as long as reading takes.
+struct engine_verify_options {
+    bool read_files;  // every byte of every file, also of what is dead; else only its frame headers
+    bool read_bodies; // every body with a use, as a reader would get it
+    bool repair;      // write anew what can be derived
+};
+struct engine_report {
+    uint64_t bodies, body_bytes, files; // looked at
+    uint64_t problems, repaired;
+};
+// Called for each problem with a line for the operator, in the thread that verifies.
+typedef void engine_problem_fn(void *arg, struct span line, bool repaired);
+// `fn` may be NULL. ERR_OK also when there were problems.
+enum err engine_verify(struct engine *e, const struct engine_verify_options *o,
+                       engine_problem_fn *fn, void *arg, struct engine_report *out);
+
 // ---- bodies -------------------------------------------------------------------------------------
 
 // A body has its bytes and, beside them, a small `summary` that belongs to it and is read whole

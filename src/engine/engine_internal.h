@@ -34,6 +34,9 @@ struct engine_ops {
     // The batches are sealed. Those with results[i] != ERR_OK on entry are to be left out.
     void (*commit)(struct engine *e, struct batch *const *b, const uint64_t *expected, size_t count,
                    enum err *results);
+    // NULL: there is nothing below the accounts that could be damaged.
+    enum err (*verify)(struct engine *e, const struct engine_verify_options *o,
+                       engine_problem_fn *fn, void *arg, struct engine_report *out);
 };
 
 struct engine {

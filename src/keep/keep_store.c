@@ -24,6 +24,7 @@ static enum err open_engine(const struct settings *s, struct engine **out, struc
     o.memtable_bytes = conf_value_bytes(s, SETTING_MEMORY_TABLE_MAX);
     o.compress_after_s = (uint32_t)(conf_value_ms(s, SETTING_COMPRESS_AFTER) / 1000);
     o.compact_dead_pct = (uint32_t)conf_value_count(s, SETTING_COMPACT_DEAD_PERCENT);
+    o.compact_ms = (uint32_t)conf_value_ms(s, SETTING_COMPACT_INTERVAL);
     o.map_bytes = conf_value_bytes(s, SETTING_DATABASE_SIZE_MAX);
     enum err e = file_open_dir(AT_FDCWD, o.path, true, &dir);
 

@@ -147,6 +147,12 @@ enum err queue_notice_done(struct queue *q, struct queue_job *job, bool sent);
 // Names the body of every message in the queue, as the snapshot shows it; for `mailkeep check`.
 enum err queue_bodies(struct snapshot *s, void (*add)(void *to, body_id id), void *to);
 
+typedef void queue_problem_fn(void *arg, const char *problem);
+// Recounts the whole queue under one snapshot and calls `fn` for each difference, in plain words,
+// before it returns; with read_bodies also reads every text. Any thread; blocks on the disk.
+enum err queue_check(struct engine *engine, bool read_bodies, queue_problem_fn *fn, void *arg,
+                     uint64_t *out_problems);
+
 // ---- administration -----------------------------------------------------------------------------
 
 typedef bool queue_list_fn(void *arg, const struct queue_message *m,

@@ -31,7 +31,8 @@ static enum err list_message(void *arg, const struct queue_message *m)
     return queue_each_recipient(w->snapshot, m->id, list_recipient, w);
 }
 
-// Calls `fn` for each message of a shard; ends with its first error.
+// Calls `fn` for each message of a shard; ends with its first error. One that cannot be read is
+// passed over: queue_check names it, and the others are as good as before.
 typedef enum err message_fn(void *arg, const struct queue_message *m);
 static enum err each_message(struct snapshot *s, unsigned shard, message_fn *fn, void *arg)
 {
@@ -48,9 +49,9 @@ static enum err each_message(struct snapshot *s, unsigned shard, message_fn *fn,
         struct queue_message m;
         queue_id id;
 
-        e = queue_key_read_id(key, &id) ? ERR_OK : ERR_CORRUPT;
-        e = e == ERR_OK ? queue_message_decode(id, value, &m) : e;
-        e = e == ERR_OK ? fn(arg, &m) : e;
+        if (queue_key_read_id(key, &id) && queue_message_decode(id, value, &m) == ERR_OK) {
+            e = fn(arg, &m);
+        }
         if (e != ERR_OK) {
             break;
         }

@@ -452,16 +452,17 @@ static void check_uses(struct snapshot *s)
     CHECK(bodies == n);
 }
 
-static void say_problem(void *arg, struct span line)
+static void say_problem(void *arg, struct span line, bool repaired)
 {
-    (void)arg;
+    (void)arg, (void)repaired;
     fail_test("verify: %.*s", (int)line.n, line.p);
 }
 
 // Everything an opened store must hold at `moment` of the recorded run. Gives the versions found.
 static void check_store(struct engine *e, struct writer *w, size_t moment, uint64_t *out_versions)
 {
-    struct engine_local_report report;
+    const struct engine_verify_options all = {.read_files = true, .read_bodies = true};
+    struct engine_report report;
     struct snapshot *s;
 
     MUST(snapshot_open(e, &s));
@@ -488,7 +489,7 @@ static void check_store(struct engine *e, struct writer *w, size_t moment, uint6
     }
     check_uses(s);
     snapshot_close(s);
-    MUST(engine_local_verify(e, say_problem, NULL, &report));
+    MUST(engine_verify(e, &all, say_problem, NULL, &report));
 }
 
 // ---- stores -------------------------------------------------------------------------------------

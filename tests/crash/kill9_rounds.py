@@ -10,7 +10,9 @@ import argparse
 import os
 import random
 import sys
+import threading
 import time
+from contextlib import nullcontext
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "support")]
@@ -19,9 +21,15 @@ from imapwire import Closed, Desync, Imap, Refused  # noqa: E402
 from kill9_load import Books, Client, make_known  # noqa: E402
 from kill9_observe import observe  # noqa: E402
 from kill9_oracle import Box, Model, check  # noqa: E402
+import second_reader  # noqa: E402
 from servers import PASSWORD, log, server_class  # noqa: E402
 
 CLIENTS_PER_ACCOUNT = 4
+# The supervisor gives up on a process that dies all the time, which here is what we want of it.
+# Small segments and a busy compaction, so that kills also hit changes of segment, rewriting and
+# compression.
+SETTINGS = {"restarts_per_minute": "1000", "segment_size": "1 MB", "compress_after": "0",
+            "compact_interval": "200 ms"}
 
 
 class Rounds:
@@ -34,6 +42,8 @@ class Rounds:
         self.books = Books(self.model, log_path)
         self.accounts = range(1, (clients - 1) // CLIENTS_PER_ACCOUNT + 2)
         self.known, self.number, self.restarts = set(), 0, []
+        self.cut = threading.Event()
+        self.second = server.peer == "mailkeep" and not second_reader.missing()
 
     def account_of(self, client):
         return 1 + client // CLIENTS_PER_ACCOUNT
@@ -54,9 +64,11 @@ class Rounds:
     def load(self, seconds):
         """Starts the clients and lets them work; returns them still working."""
         self.number += 1
+        self.cut.clear()
         out = [Client(self.books, self.server, k, self.account_of(k), self.number,
                       self.rng.getrandbits(60)) for k in range(self.clients)]
         for c in out:
+            c.cut = self.cut
             c.start()
         time.sleep(seconds)
         return out
@@ -77,7 +89,27 @@ class Rounds:
         except (Refused, Desync, Closed, TimeoutError) as e:
             return wrong + [f"INV1 what is stored cannot be read: {type(e).__name__} {e}"]
         wrong += check(self.model, seen)
-        return wrong + (self.server.check() or [])
+        return wrong + (self.server.check() or []) + self.compare(seen)
+
+    def read_files(self, alive=False):
+        """The second reader's turn; the server must be dead, or is held still meanwhile."""
+        if self.second:
+            with second_reader.held(self.server) if alive else nullcontext():
+                self.files = second_reader.read(self.server.data,
+                                                self.number % second_reader.BODIES_EVERY == 0)
+
+    files, read = None, "no second reader"
+
+    def compare(self, seen):
+        """What the second reader found after the crash, or finds now, against what IMAP shows."""
+        if not self.second:
+            return []
+        if not self.files:
+            self.read_files(alive=True)
+        (problems, counts, listing), self.files = self.files, None
+        self.read = ", ".join(f"{counts.get(k)} {k}" for k in ("placements", "packs", "replayed"))
+        return [f"second reader: {p}" for p in problems] + second_reader.differences(
+            listing, seen, self.server.user)
 
     def wait_service(self, seconds=30.0):
         """Until a client can log in and select again: the time it took."""
@@ -98,6 +130,8 @@ class Rounds:
         for c in clients:
             c.expect_end = True
         assert self.server.kill(what), f"nothing to kill: {what}"
+        if what == "all":
+            self.read_files()
         begun = time.monotonic()
         if what == "all":
             self.server.start()
@@ -109,7 +143,7 @@ class Rounds:
             time.sleep(0.5)  # keep may still be at a command whose client has gone
         wrong = faults + self.verify()
         log(f"round {self.number}: killed {what}, {self.books.acked - before} commands "
-            f"acknowledged, back in {took * 1000:.0f} ms, {len(wrong)} violations")
+            f"acknowledged, back in {took * 1000:.0f} ms, {len(wrong)} violations ({self.read})")
         return wrong
 
 
@@ -123,6 +157,14 @@ def run(server, rounds, clients, kinds, seed, log_path=None):
     return r, r.verify(bodies=1.0)
 
 
+def summary(r, wrong):
+    times = sorted(r.restarts)
+    share = [times[min(len(times) - 1, int(len(times) * p))] * 1000 for p in (0.5, 0.9, 0.99, 1)]
+    return (f"{r.number} rounds, {r.books.acked} commands acknowledged, restart median "
+            f"{share[0]:.0f} ms, 90% {share[1]:.0f} ms, 99% {share[2]:.0f} ms, longest "
+            f"{share[3]:.0f} ms, {len(wrong)} violations")
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     p.add_argument("--rounds", type=int, default=200)
@@ -134,7 +176,7 @@ def main():
     missing = server_class().missing()
     if missing:
         sys.exit(f"skipped: {missing}")
-    server = server_class()(users=20)
+    server = server_class()(users=20, settings=SETTINGS)
     log(f"seed {a.seed}, data in {server.folder}")
     server.start()
     try:
@@ -142,10 +184,7 @@ def main():
                        os.path.join(server.folder, "acknowledged"))
         for line in wrong[:40]:
             log("VIOLATION", line)
-        times = sorted(r.restarts)
-        log(f"{r.number} rounds, {r.books.acked} commands acknowledged, restart median "
-            f"{times[len(times) // 2] * 1000:.0f} ms, longest {times[-1] * 1000:.0f} ms, "
-            f"{len(wrong)} violations")
+        log(summary(r, wrong))
         server.own_folder = not (wrong or a.keep_data)
     finally:
         server.close()

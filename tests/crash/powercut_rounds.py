@@ -13,7 +13,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "support")]
 
 import powercut_disk  # noqa: E402
-from kill9_rounds import Rounds  # noqa: E402
+from kill9_rounds import SETTINGS, Rounds, summary  # noqa: E402
 from servers import log, server_class  # noqa: E402
 
 
@@ -22,14 +22,14 @@ def cut_round(r, disk):
     clients = r.load(r.rng.uniform(0.2, 1.6))
     for c in clients:
         c.expect_end = True
+    r.cut.set()
     disk.cut()
-    # What the server still says in this moment is said without a disk: it must not be an OK to
-    # anything that is not durable, and the oracle holds it to that.
     time.sleep(r.rng.choice((0.0, 0.0, 0.05, 0.3)))
     r.server.kill("all")
     faults = [f for f in r.end(clients) if "Refused" not in f]
     disk.unmount()
     disk.mount()
+    r.read_files()
     begun = time.monotonic()
     r.server.start()
     r.wait_service()
@@ -37,7 +37,7 @@ def cut_round(r, disk):
     r.restarts.append(took)
     wrong = faults + r.verify()
     log(f"round {r.number}: power cut, {r.books.acked - before} commands acknowledged, back in "
-        f"{took * 1000:.0f} ms, {len(wrong)} violations")
+        f"{took * 1000:.0f} ms, {len(wrong)} violations ({r.read})")
     return wrong
 
 
@@ -61,7 +61,8 @@ def main():
     if why:
         sys.exit(f"skipped: {why}")
     disk = powercut_disk.Disk(8192)
-    server = server_class()(data=os.path.join(disk.path, "data"), users=20)
+    server = server_class()(data=os.path.join(disk.path, "data"), users=20,
+                            settings=SETTINGS)
     log(f"seed {a.seed}, log in {server.folder}")
     try:
         server.start()
@@ -69,10 +70,7 @@ def main():
                        os.path.join(server.folder, "acknowledged"))
         for line in wrong[:40]:
             log("VIOLATION", line)
-        times = sorted(r.restarts)
-        log(f"{r.number} rounds, {r.books.acked} commands acknowledged, restart median "
-            f"{times[len(times) // 2] * 1000:.0f} ms, longest {times[-1] * 1000:.0f} ms, "
-            f"{len(wrong)} violations")
+        log(summary(r, wrong))
         server.own_folder = not wrong
     finally:
         server.close()

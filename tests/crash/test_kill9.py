@@ -7,14 +7,14 @@ import pytest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from kill9_rounds import run  # noqa: E402
+from kill9_rounds import SETTINGS, run  # noqa: E402
 
 ROUNDS = int(os.environ.get("KILL9_ROUNDS", "1"))
 
 
 @pytest.mark.parametrize("what", ["keep", "gate", "all"])
 def test_nothing_acknowledged_is_lost(make_server, what):
-    server = make_server(users=20)
+    server = make_server(users=20, settings=SETTINGS)
     r, wrong = run(server, ROUNDS, 16, [what], seed=len(what) * 1000 + 7)
     assert not wrong, "\n".join(wrong[:20])
     assert r.books.acked > 20 * ROUNDS, "hardly any load"

@@ -8,7 +8,7 @@ import pytest
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import powercut_disk  # noqa: E402
-from powercut_rounds import run  # noqa: E402
+from powercut_rounds import SETTINGS, run  # noqa: E402
 
 ROUNDS = int(os.environ.get("POWERCUT_ROUNDS", "2"))
 
@@ -52,7 +52,8 @@ def test_the_cut_loses_what_was_not_synced(disk):
 
 
 def test_nothing_acknowledged_is_lost(disk, make_server):
-    server = make_server(data=os.path.join(disk.path, "data"), users=20)
+    server = make_server(data=os.path.join(disk.path, "data"), users=20,
+                         settings=SETTINGS)
     try:
         r, wrong = run(server, disk, ROUNDS, 16, seed=4711)
         assert not wrong, "\n".join(wrong[:20])

@@ -220,7 +220,8 @@ static void open_with(struct span head, struct span tail)
 
     if (e) {
         read_all(e);
-        engine_local_verify(e, NULL, NULL, &(struct engine_local_report){0});
+        engine_verify(e, &(struct engine_verify_options){.read_files = true, .read_bodies = true},
+                      NULL, NULL, &(struct engine_report){0});
         engine_close(e);
     }
 }

@@ -21,7 +21,7 @@ from engine_reader import Engine  # noqa: E402
 from fields import Bad, Fields  # noqa: E402
 from queue_check import QUEUE, check_queue  # noqa: E402
 from store_check import check_account  # noqa: E402
-from store_reader import Account, fixed  # noqa: E402
+from store_reader import NO_SELECT, Account, fixed  # noqa: E402
 
 SUMMARY_HEAD = 68
 
@@ -144,6 +144,7 @@ class Store:
             "log entries": sum(len(a.log) for a in self.accounts.values()),
             "bodies": len(self.engine.bodies),
             "files": len(self.engine.files),
+            "packs": sum(f[0] == "pack" for f in self.engine.files.values()),
             "frames": self.engine.frames,
             "replayed": self.engine.replayed,
         }
@@ -151,7 +152,8 @@ class Store:
 
 def read_store(folder, bodies=True):
     """(problems, counts, listing) of a data directory. The listing is what IMAP should show:
-    address: mailbox: {uidvalidity, uidnext, messages: uid: [flags, keywords, modseq, size, sha]}."""
+    address: mailbox: {uidvalidity, uidnext, highest, selectable,
+    messages: uid: [flags, keywords, modseq, size, sha]}."""
     s = Store(folder, bodies)
     listing = {}
     for address, number in s.addresses.items():
@@ -159,6 +161,7 @@ def read_store(folder, bodies=True):
         listing[address] = {} if a is None else {
             b.name.decode(): {
                 "uidvalidity": b.uidvalidity, "uidnext": b.uidnext, "highest": b.highest,
+                "selectable": not b.state & NO_SELECT,
                 "messages": {p.uid: [p.flags, [b.keywords[k].decode() for k in sorted(p.keywords)
                                                if k < len(b.keywords)],
                                      p.modseq, p.size, s.hashes.get(p.body, (None,))[0]]

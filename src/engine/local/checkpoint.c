@@ -81,6 +81,29 @@ enum err checkpoint_meta_get(struct local_engine *e, struct index_meta *out)
     return error;
 }
 
+enum err checkpoint_last_body(struct local_engine *e, body_id *out)
+{
+    struct index_reader *r;
+    char behind = 'b' + 1;
+    MDB_cursor *c;
+    MDB_val k = {1, &behind}, v;
+    enum err error = index_read_begin(&e->index, &r);
+
+    if (error != ERR_OK) {
+        return error;
+    }
+    int rc = mdb_cursor_open(r->txn, e->index.dbi, &c);
+
+    if (rc == 0) {
+        rc = mdb_cursor_get(c, &k, &v, MDB_SET_RANGE);
+        rc = mdb_cursor_get(c, &k, &v, rc == MDB_NOTFOUND ? MDB_LAST : MDB_PREV);
+        *out = rc == 0 && *(char *)k.mv_data == 'b' ? key_to_number(index_span(&k)) : 0;
+        mdb_cursor_close(c);
+    }
+    index_read_end(&e->index, r);
+    return rc == MDB_NOTFOUND ? ERR_OK : index_error(rc);
+}
+
 enum err checkpoint_meta_put(struct local_engine *e, MDB_txn *t, const struct index_meta *m)
 {
     char format[4], epoch[4], position[16], position_epoch[4], bodies[16], body_limit[8],
@@ -134,6 +157,11 @@ static enum err live_add_one(struct live_changes *c, uint64_t segment, int64_t b
     }
     c->all[c->n++] = (struct live_change){.segment = segment, .bytes = bytes};
     return ERR_OK;
+}
+
+enum err live_add_place(struct live_changes *c, uint64_t segment)
+{
+    return live_add_one(c, segment, 0);
 }
 
 enum err live_add(struct live_changes *c, struct span record, int sign)

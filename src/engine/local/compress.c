@@ -94,9 +94,10 @@ static enum err load_dictionaries(struct compressor *c)
 
         error = index_get(&e->index, r->txn, dictionary_key(&key, id), &v);
         if (error == ERR_OK && (v.n < 8 || frame_hash(span_skip(v, 8)) != get_le64(v.p))) {
-            error = ERR_CORRUPT;
-        }
-        if (error == ERR_OK) {
+            // What was compressed with it cannot be read, all else can. Its number stays taken.
+            log_error("storage: dictionary %u of the index is damaged", id);
+            c->newest_id = id;
+        } else if (error == ERR_OK) {
             error = add_dictionary(c, id, span_skip(v, 8));
         }
     }
@@ -190,6 +191,11 @@ static const struct dictionary *find_dictionary(struct compressor *c, uint32_t i
     }
     lock_release(&c->lock);
     return d; // never removed while the engine is open
+}
+
+bool compressor_has(struct compressor *c, uint32_t dictionary)
+{
+    return find_dictionary(c, dictionary) != NULL;
 }
 
 enum err compressor_decompress(struct compressor *c, uint32_t dictionary, struct span stored,

@@ -9,9 +9,12 @@
 
 struct compressor;
 
-// Reads the dictionaries from the index. ERR_NOMEM, ERR_CORRUPT.
+// Reads the dictionaries from the index; a damaged one is left out. ERR_NOMEM.
 enum err compressor_create(struct local_engine *e, struct compressor **out);
 void compressor_destroy(struct compressor *c); // NULL is allowed
+
+// Whether there is such a dictionary and it is whole.
+bool compressor_has(struct compressor *c, uint32_t dictionary);
 
 // Appends the decompressed bytes, exactly `raw_n`. ERR_CORRUPT when they are not that.
 enum err compressor_decompress(struct compressor *c, uint32_t dictionary, struct span stored,

@@ -24,6 +24,14 @@
 
 // ---- state --------------------------------------------------------------------------------------
 
+void local_note_body(struct local_engine *e, body_id id)
+{
+    if (id >= e->next_body) {
+        e->above_limit = id;
+        e->next_body = id + 1;
+    }
+}
+
 void local_fail(struct local_engine *e, const char *what, enum err error)
 {
     lock_take(&e->state_lock);
@@ -197,6 +205,7 @@ static const struct engine_ops local_ops = {
     .body_read = local_body_read,
     .body_summary = local_body_summary,
     .commit = local_commit,
+    .verify = local_verify,
 };
 
 static struct local_engine *local_create(int dir_fd, const struct engine_local_options *o)
@@ -311,6 +320,10 @@ static enum err begin_epoch(struct local_engine *e, struct index_meta *m, struct
         buf_put_str(why, "the store was written by a newer release");
         return ERR_UNSUPPORTED;
     }
+    if (m->position_epoch > m->epoch) {
+        buf_put_str(why, "the index says that its journal goes on in an epoch to come");
+        return ERR_CORRUPT;
+    }
     m->format = INDEX_FORMAT;
     m->epoch++;
     e->epoch = m->epoch;
@@ -348,7 +361,13 @@ static enum err start_journal(struct local_engine *e, const struct index_meta *m
     enum err error;
 
     if (m->position.segment) {
-        error = replay_run(e, m, &end, why);
+        body_id last = 0;
+
+        error = checkpoint_last_body(e, &last);
+        if (error == ERR_OK) {
+            local_note_body(e, last);
+            error = replay_run(e, m, &end, why);
+        }
     } else {
         error = prepare_take(&e->prepare, e->options.segment_bytes / 16, &first);
         end = (struct position){first.id, journal_frame_bytes(FRAME_SEGMENT_HEAD, 0)};

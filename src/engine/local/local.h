@@ -52,18 +52,4 @@ enum err engine_local_checkpoint(struct engine *e);
 // *out_files. Any thread.
 enum err engine_local_compact(struct engine *e, unsigned *out_files);
 
-struct engine_local_report {
-    uint64_t bodies, body_bytes; // checked
-    uint64_t segments;
-    uint64_t problems;
-};
-// Called for each problem with a line for the operator, in the thread that verifies.
-typedef void engine_local_problem_fn(void *arg, struct span line);
-
-// Reads everything: every frame of every file, every live body and summary against its hashes, the
-// counts against a recount. Commits go on meanwhile; their bodies may be left out. ERR_OK also when
-// there were problems.
-enum err engine_local_verify(struct engine *e, engine_local_problem_fn *fn, void *arg,
-                             struct engine_local_report *out);
-
 #endif

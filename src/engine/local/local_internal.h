@@ -120,6 +120,7 @@ struct local_engine {
     struct lock bodies_lock; // a leaf
     struct list pendings;
     body_id next_body, body_limit; // the limit is in the index
+    body_id above_limit;           // a body that the index's limit did not know, or 0
 
     struct lock compact_lock;
     struct compressor *compressor; // compaction's, created when first needed
@@ -205,6 +206,8 @@ struct index_meta {
     uint64_t segment_limit;
 };
 enum err checkpoint_meta_get(struct local_engine *e, struct index_meta *out);
+// The largest id of a body in the index; 0 when there is none.
+enum err checkpoint_last_body(struct local_engine *e, body_id *out);
 enum err checkpoint_meta_put(struct local_engine *e, MDB_txn *t, const struct index_meta *m);
 
 // An `s` row: kind, live bytes, for packs the live bytes they were made with.
@@ -220,6 +223,7 @@ struct live_changes {
     size_t n, cap;
 };
 enum err live_add(struct live_changes *c, struct span record, int sign);
+enum err live_add_place(struct live_changes *c, uint64_t segment); // with no change
 enum err live_apply(struct local_engine *e, MDB_txn *t, struct live_changes *c);
 // After the transaction: tells the table of segments.
 void live_publish(struct local_engine *e, const struct live_changes *c);
@@ -239,6 +243,8 @@ enum err replay_find_files(struct local_engine *e, const struct index_meta *meta
 
 // ---- state (local.c) ----------------------------------------------------------------------------
 
+// While opening: no id is given out that a body has, whatever the index says.
+void local_note_body(struct local_engine *e, body_id id);
 void local_fail(struct local_engine *e, const char *what, enum err error); // to READ_ONLY
 void local_set_full(struct local_engine *e, atomic_bool *flag, bool full, const char *what);
 

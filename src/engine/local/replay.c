@@ -208,6 +208,7 @@ static enum err replay_body(struct replay *r, const struct view *v, const struct
     if (c.before == 0) {
         c.record = b->record;
     }
+    local_note_body(r->e, b->id);
     return apply_body(r->e, &c);
 }
 

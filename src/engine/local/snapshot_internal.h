@@ -38,6 +38,10 @@ void local_prefetch(struct snapshot *s, account_id account, struct span from, st
 enum err local_next_account(struct snapshot *s, account_id from, account_id *out);
 enum err local_next_body(struct snapshot *s, body_id from, body_id *out);
 
+// verify.c
+enum err local_verify(struct engine *e, const struct engine_verify_options *o,
+                      engine_problem_fn *fn, void *arg, struct engine_report *out);
+
 // body_read.c
 enum err local_body_info(struct snapshot *s, body_id id, struct body_info *out);
 enum err local_body_read(struct snapshot *s, body_id id, uint64_t offset, size_t n,

@@ -1,28 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Reads everything there is and says what does not hold. Works beside a running engine: it looks at
-// one snapshot, and what was committed since is left out.
+// one snapshot, and what was committed since is left out. Here the files and the bodies;
+// verify_index.c has the rows of the index.
+#include <dirent.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <unistd.h>
 
-#include "base/log.h"
-#include "engine/local/snapshot_internal.h"
+#include "base/file.h"
+#include "engine/local/verify_internal.h"
 
 #include "base/banned.h"
 
-struct verify {
-    struct local_engine *e;
-    struct local_snapshot *s;
-    engine_local_problem_fn *fn;
-    void *arg;
-    struct engine_local_report report;
-};
+// What a person can do about a file that is not what was written.
+#define FILE_ADVICE                                                                                \
+    "; mail that lies there is named above with its account, bring that from a backup, the rest "  \
+    "is whole"
 
-static void problem(struct verify *v, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-
-static void problem(struct verify *v, const char *fmt, ...)
+void verify_problem(struct verify *v, bool repaired, const char *fmt, ...)
 {
-    char line[256];
+    char line[400];
     va_list args;
 
     va_start(args, fmt);
@@ -30,40 +29,122 @@ static void problem(struct verify *v, const char *fmt, ...)
 
     va_end(args);
     v->report.problems++;
+    v->report.repaired += repaired;
     if (v->fn) {
-        v->fn(v->arg, span_of(line, n < 0 ? 0 : (size_t)n < sizeof(line) ? (size_t)n : 255));
+        v->fn(v->arg,
+              span_of(line, n < 0                      ? 0
+                            : (size_t)n < sizeof(line) ? (size_t)n
+                                                       : 399),
+              repaired);
     }
 }
 
 // ---- files --------------------------------------------------------------------------------------
 
+static const char *kind_of(const struct segment *s)
+{
+    return s->kind == SEGMENT_PACK ? "pack" : "seg";
+}
+
+// The first frame, which says what the file is. False when a problem was told.
+static bool verify_first_frame(struct verify *v, const struct segment *s, struct frame_walk *w)
+{
+    struct frame f;
+    struct frame_segment is;
+    struct span head, tail;
+    uint64_t size = 0;
+    unsigned long long id = s->id;
+
+    if (frame_walk_next(w, &f, &head, &tail) != ERR_OK || f.type != FRAME_SEGMENT ||
+        !frame_segment_get(head, &is)) {
+        verify_problem(v, false, "journal/%016llx.%s has no good first frame" FILE_ADVICE, id,
+                       kind_of(s));
+        return false;
+    }
+    if (is.kind != s->kind) {
+        verify_problem(v, false, "journal/%016llx.%s is of another kind than its name says", id,
+                       kind_of(s));
+    }
+    if (file_size(s->fd, &size) != ERR_OK || size != is.size) {
+        verify_problem(v, false,
+                       "journal/%016llx.%s has %llu bytes, it was made with %llu" FILE_ADVICE, id,
+                       kind_of(s), (unsigned long long)size, (unsigned long long)is.size);
+    }
+    return true;
+}
+
+static void verify_frames(struct verify *v, const struct segment *s, struct frame_walk *w,
+                          uint64_t stop)
+{
+    struct frame f;
+    struct span head, tail;
+    bool sealed = false, is_end = s->kind == SEGMENT_PACK || stop != s->size;
+    bool from_future = false;
+    enum err e = ERR_OK;
+
+    while (w->at.offset < stop && !sealed && e == ERR_OK) {
+        e = frame_walk_next(w, &f, &head, &tail);
+        sealed = e == ERR_OK && f.type == FRAME_SEAL;
+        from_future |= e == ERR_OK && f.epoch > v->e->epoch;
+    }
+    if (from_future) {
+        verify_problem(v, false,
+                       "journal/%016llx.%s has frames of a start that the index does not know: one "
+                       "of the two is from another time",
+                       (unsigned long long)s->id, kind_of(s));
+    }
+    if (e != ERR_OK || (!sealed && !is_end)) {
+        verify_problem(v, false, "journal/%016llx.%s has no good frame at %llu" FILE_ADVICE,
+                       (unsigned long long)s->id, kind_of(s), (unsigned long long)w->at.offset);
+    }
+}
+
 static void verify_file(struct verify *v, const struct segment *copy, struct position end)
 {
     struct segment *s;
     struct frame_walk w;
-    struct frame f;
-    struct span head, tail;
     enum err e = segment_use(&v->e->segments, copy->id, &s);
-    bool sealed = false;
 
     if (e != ERR_OK) {
-        problem(v, "file %016llx cannot be opened: %s", (unsigned long long)copy->id, err_name(e));
+        verify_problem(v, false, "journal/%016llx.%s cannot be opened: %s",
+                       (unsigned long long)copy->id, kind_of(copy), err_name(e));
         return;
     }
     // The current segment is good up to where it was durable when this began.
     uint64_t stop = s->id == end.segment ? end.offset : s->size;
 
-    frame_walk_init(&w, s->fd, (struct position){s->id, 0}, stop);
-    while (w.at.offset < stop && !sealed && (e = frame_walk_next(&w, &f, &head, &tail)) == ERR_OK) {
-        sealed = f.type == FRAME_SEAL;
-    }
-    if (e != ERR_OK || (w.at.offset < stop && !sealed)) {
-        problem(v, "file %016llx has no good frame at %llu: %s", (unsigned long long)s->id,
-                (unsigned long long)w.at.offset, err_name(e));
+    frame_walk_init(&w, s->fd, (struct position){s->id, 0}, s->size);
+    w.headers_only = !v->options.read_files;
+    if (verify_first_frame(v, s, &w)) {
+        verify_frames(v, s, &w, stop);
     }
     frame_walk_finish(&w);
     segment_done(&v->e->segments, s);
-    v->report.segments++;
+    v->report.files++;
+}
+
+// Files that nobody of ours has made.
+static void verify_names(struct verify *v)
+{
+    int fd = -1, kind;
+    uint64_t id;
+    enum err e = file_open(v->e->journal_fd, ".", O_RDONLY | O_DIRECTORY, &fd);
+    DIR *d = e == ERR_OK ? fdopendir(fd) : NULL;
+
+    for (struct dirent *f; d && (f = readdir(d));) {
+        if (f->d_name[0] != '.' && !segment_name_parse(f->d_name, &id, &kind)) {
+            verify_problem(v, false, "journal/%.100s is no file of the server's; take it away",
+                           f->d_name);
+        }
+    }
+    if (d) {
+        closedir(d);
+    } else {
+        verify_problem(v, false, "the folder journal/ cannot be read");
+        if (fd >= 0) {
+            close(fd);
+        }
+    }
 }
 
 static void verify_files(struct verify *v, struct position end)
@@ -79,136 +160,104 @@ static void verify_files(struct verify *v, struct position end)
 
 // ---- bodies -------------------------------------------------------------------------------------
 
-static void verify_body(struct verify *v, uint64_t id, struct span record)
+// Whether n bytes at this place lie in a file that there is.
+static bool place_is(struct verify *v, struct position at, uint64_t n)
 {
-    struct record r = {0};
+    struct segment s;
+
+    return segment_next(&v->e->segments, at.segment, &s) && s.id == at.segment &&
+           at.offset <= s.size && n <= s.size - at.offset;
+}
+
+static bool verify_places(struct verify *v, const struct record *record)
+{
+    struct record r = *record;
+    struct piece p;
+    bool good = r.summary_n == 0 || place_is(v, r.summary_at, r.summary_n);
+
+    while (record_piece_next(&r, &p)) {
+        good &= place_is(v, p.at, p.stored_n);
+        good &= p.dictionary <= DICTIONARY_NONE || verify_has_dictionary(v, p.dictionary);
+    }
+    return good;
+}
+
+static enum err read_body(struct verify *v, uint64_t id, const struct record *record,
+                          uint64_t *out_offset)
+{
+    struct record rest = *record;
     struct span summary;
     struct buf piece;
-    uint64_t offset = 0;
-    enum err e = record_get(record, &r);
-    struct record rest = r;
     struct piece p;
+    enum err e = ERR_OK;
 
     buf_init(&piece, PIECE_BYTES_MAX);
     while (e == ERR_OK && record_piece_next(&rest, &p)) {
         buf_clear(&piece); // decompressed too: that is what a reader gets
-        e = local_body_read(&v->s->base, id, offset, p.raw_n, &piece);
-        offset += p.raw_n;
+        e = local_body_read(&v->s->base, id, *out_offset, p.raw_n, &piece);
+        *out_offset += p.raw_n;
     }
-    if (e == ERR_OK && r.summary_n) {
-        e = local_summary_read(v->s, &r, &summary);
+    if (e == ERR_OK && record->summary_n) {
+        e = local_summary_read(v->s, record, &summary);
+    }
+    buf_finish(&piece);
+    return e;
+}
+
+void verify_body(struct verify *v, uint64_t id, struct span bytes)
+{
+    struct record r = {0};
+    uint64_t offset = 0;
+    enum err e = record_get(bytes, &r);
+
+    if (e == ERR_OK && !verify_places(v, &r)) {
+        e = ERR_CORRUPT;
+    }
+    if (e == ERR_OK && v->options.read_bodies) {
+        e = read_body(v, id, &r, &offset);
     }
     if (e != ERR_OK) {
-        problem(v, "body %llu cannot be read at %llu: %s", (unsigned long long)id,
-                (unsigned long long)offset, err_name(e));
+        verify_problem(v, false, "body %llu cannot be read at %llu: %s", (unsigned long long)id,
+                       (unsigned long long)offset, err_name(e));
+    }
+    if (id >= v->next_body) {
+        verify_problem(v, false, "body %llu has an id that was never given out",
+                       (unsigned long long)id);
     }
     v->report.bodies++;
     v->report.body_bytes += r.bytes;
-    buf_finish(&piece);
 }
 
-static enum err each_row(struct verify *v, char table,
-                         void (*fn)(struct verify *v, uint64_t number, struct span value))
+// ---- all of it ----------------------------------------------------------------------------------
+
+static enum err verify_all(struct verify *v)
 {
-    struct view_cursor c;
-    struct span key, value;
-    char to = (char)(table + 1);
-    enum err e = view_cursor_open(&v->s->view, span_of(&table, 1), span_of(&to, 1), false, &c);
+    if (v->e->above_limit) {
+        verify_problem(v, true,
+                       "the index's limit of body ids was not above body %llu; it is raised",
+                       (unsigned long long)v->e->above_limit);
+    }
+    verify_names(v);
+    verify_files(v, v->s->end);
+    enum err e = verify_rows(v);
 
-    if (e != ERR_OK) {
-        return e;
+    if (e == ERR_OK &&
+        (v->report.bodies != v->s->bodies || v->report.body_bytes != v->s->body_bytes)) {
+        verify_problem(v, false,
+                       "%llu bodies with %llu bytes counted, %llu with %llu noted; only `mailkeep "
+                       "status` shows it",
+                       (unsigned long long)v->report.bodies,
+                       (unsigned long long)v->report.body_bytes, (unsigned long long)v->s->bodies,
+                       (unsigned long long)v->s->body_bytes);
     }
-    while ((e = view_cursor_next(&c, &key, &value)) == ERR_OK) {
-        fn(v, key_to_number(key), value);
-    }
-    view_cursor_close(&c);
-    return e == ERR_NOT_FOUND ? ERR_OK : e;
+    return e == ERR_OK ? verify_live(v) : e;
 }
 
-static void verify_uses(struct verify *v, uint64_t id, struct span value)
-{
-    struct span record;
-
-    if (value.n != 4 || get_le32(value.p) < 2) {
-        problem(v, "body %llu has a use count that makes no sense", (unsigned long long)id);
-    }
-    if (local_find_record(v->s, id, &record) != ERR_OK) {
-        problem(v, "body %llu has a use count but no record", (unsigned long long)id);
-    }
-}
-
-// ---- live bytes: rows and recount in the same index transaction
-// ----------------------------------
-
-static enum err recount(struct verify *v, MDB_txn *t, struct live_changes *live)
-{
-    MDB_cursor *c;
-    char table = 'b';
-    MDB_val key = {1, &table}, value;
-    enum err e = ERR_OK;
-    int rc = mdb_cursor_open(t, v->e->index.dbi, &c);
-
-    if (rc != 0) {
-        return index_error(rc);
-    }
-    for (rc = mdb_cursor_get(c, &key, &value, MDB_SET_RANGE);
-         rc == 0 && e == ERR_OK && *(char *)key.mv_data == 'b';
-         rc = mdb_cursor_get(c, &key, &value, MDB_NEXT)) {
-        e = live_add(live, index_span(&value), +1);
-    }
-    mdb_cursor_close(c);
-    return e;
-}
-
-static uint64_t recounted(const struct live_changes *live, uint64_t segment)
-{
-    for (size_t i = 0; i < live->n; i++) {
-        if (live->all[i].segment == segment) {
-            return (uint64_t)live->all[i].bytes;
-        }
-    }
-    return 0;
-}
-
-static uint64_t row_live(struct verify *v, MDB_txn *t, uint64_t segment)
-{
-    struct index_key key;
-    struct span row;
-
-    return index_get(&v->e->index, t, key_number(&key, 's', segment), &row) == ERR_OK &&
-                   row.n == SEGMENT_ROW_BYTES
-               ? get_le64(row.p + 1)
-               : 0;
-}
-
-static enum err verify_live(struct verify *v)
-{
-    MDB_txn *t = v->s->view.reader->txn;
-    struct live_changes live = {0};
-    struct segment s;
-    enum err e = recount(v, t, &live);
-
-    for (size_t i = 0; e == ERR_OK && i < live.n; i++) {
-        uint64_t id = live.all[i].segment;
-
-        if (!segment_next(&v->e->segments, id, &s) || s.id != id) {
-            problem(v, "file %016llx is missing, and mail is in it", (unsigned long long)id);
-        }
-        if (row_live(v, t, id) != recounted(&live, id)) {
-            problem(v, "file %016llx: %llu live bytes counted, %llu noted", (unsigned long long)id,
-                    (unsigned long long)recounted(&live, id),
-                    (unsigned long long)row_live(v, t, id));
-        }
-    }
-    live_finish(&live);
-    return e;
-}
-
-enum err engine_local_verify(struct engine *engine, engine_local_problem_fn *fn, void *arg,
-                             struct engine_local_report *out)
+enum err local_verify(struct engine *engine, const struct engine_verify_options *options,
+                      engine_problem_fn *fn, void *arg, struct engine_report *out)
 {
     struct local_engine *e = local_of(engine);
-    struct verify v = {.e = e, .fn = fn, .arg = arg};
+    struct verify v = {.e = e, .options = *options, .fn = fn, .arg = arg};
     struct snapshot *snapshot;
 
     lock_take(&e->compact_lock); // files stay where they are meanwhile
@@ -216,20 +265,10 @@ enum err engine_local_verify(struct engine *engine, engine_local_problem_fn *fn,
 
     if (error == ERR_OK) {
         v.s = (struct local_snapshot *)snapshot;
-        verify_files(&v, v.s->end);
-        error = each_row(&v, 'b', verify_body);
-        if (error == ERR_OK) {
-            error = each_row(&v, 'u', verify_uses);
-        }
-        if (error == ERR_OK) {
-            error = verify_live(&v);
-        }
-        if (error == ERR_OK &&
-            (v.report.bodies != v.s->bodies || v.report.body_bytes != v.s->body_bytes)) {
-            problem(&v, "%llu bodies with %llu bytes counted, %llu with %llu noted",
-                    (unsigned long long)v.report.bodies, (unsigned long long)v.report.body_bytes,
-                    (unsigned long long)v.s->bodies, (unsigned long long)v.s->body_bytes);
-        }
+        lock_take(&e->bodies_lock);
+        v.next_body = e->next_body;
+        lock_release(&e->bodies_lock);
+        error = verify_all(&v);
         snapshot_close(snapshot);
     }
     lock_release(&e->compact_lock);

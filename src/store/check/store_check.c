@@ -533,6 +533,36 @@ static enum err check_bodies(struct store *s, const struct check_options *o, che
     return e;
 }
 
+// ---- below the accounts -------------------------------------------------------------------------
+
+struct engine_pass {
+    check_fn *fn;
+    void *arg;
+    struct check_totals *totals;
+};
+
+static void on_engine_problem(void *arg, struct span line, bool repaired)
+{
+    struct engine_pass *p = arg;
+    char text[512];
+
+    snprintf(text, sizeof(text), "%.*s", SPAN_ARG(line));
+    p->totals->differences++;
+    p->totals->repaired += repaired;
+    p->fn(p->arg, 0, text, repaired);
+}
+
+// The bodies themselves were read with the messages that have them, which says whose they are.
+static enum err check_engine(struct store *s, const struct check_options *o, check_fn *fn,
+                             void *arg, struct check_totals *totals)
+{
+    const struct engine_verify_options how = {.read_files = o->read_bodies, .repair = o->repair};
+    struct engine_pass p = {.fn = fn, .arg = arg, .totals = totals};
+    struct engine_report report;
+
+    return engine_verify(s->engine, &how, on_engine_problem, &p, &report);
+}
+
 enum err store_check(struct store *s, const struct check_options *o, check_fn *fn, void *arg,
                      struct check_totals *out)
 {
@@ -552,6 +582,7 @@ enum err store_check(struct store *s, const struct check_options *o, check_fn *f
             e = e == ERR_NOT_FOUND ? ERR_OK : e; // being made, or just removed
         }
         e = e != ERR_OK ? e : check_bodies(s, o, fn, arg, &totals);
+        e = e != ERR_OK ? e : check_engine(s, o, fn, arg, &totals);
         free(ids.accounts.p);
     }
     if (e == ERR_OK) {

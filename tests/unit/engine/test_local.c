@@ -57,18 +57,19 @@ static enum err drop(struct engine *e, account_id account, body_id id)
     return result;
 }
 
-static void count_problem(void *arg, struct span line)
+static void count_problem(void *arg, struct span line, bool repaired)
 {
-    (void)line;
+    (void)line, (void)repaired;
     ++*(unsigned *)arg;
 }
 
 static uint64_t problems(struct engine *e)
 {
-    struct engine_local_report report;
+    const struct engine_verify_options all = {.read_files = true, .read_bodies = true};
+    struct engine_report report;
     unsigned lines = 0;
 
-    assert_ok(engine_local_verify(e, count_problem, &lines, &report));
+    assert_ok(engine_verify(e, &all, count_problem, &lines, &report));
     assert_int_equal(lines, report.problems);
     return report.problems;
 }
