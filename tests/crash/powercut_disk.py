@@ -48,8 +48,23 @@ class Disk:
         self.mount()
 
     def mount(self):
-        run("mount", "-o", "loop", self.image, self.path)
-        self.mounted = True
+        """The file system anew. While somebody else's mount namespace, made while it was mounted
+        before, still has the old one, that is what we get, still shut down: wait for its end."""
+        for left in range(600, -1, -1):
+            run("mount", "-o", "loop", self.image, self.path)
+            self.mounted = True
+            try:
+                os.rmdir(os.mkdir(self.probe) or self.probe)
+                return
+            except OSError:
+                if not left:
+                    raise
+            self.unmount()
+            time.sleep(0.1)
+
+    @property
+    def probe(self):
+        return os.path.join(self.path, "probe")
 
     def unmount(self):
         if not self.mounted:

@@ -121,7 +121,7 @@ enum err verify_rows(struct verify *v)
 {
     struct view_cursor c;
     struct span key, value;
-    enum err e = view_cursor_open(&v->s->view, SPAN(""), SPAN("\xff\xff"), false, &c);
+    enum err e = view_cursor_open(&v->s->view, span_of("", 1), SPAN("\xff\xff"), false, &c);
 
     if (e != ERR_OK) {
         return e;
