@@ -97,6 +97,7 @@ class Client(threading.Thread):
         """One command; what it would change is open until the answer is here."""
         self.under_way = op
         reply = self.imap.cmd(command, *literals, sync=False)
+        op.late = self.cut.is_set() and reply.ok
         self.heard()
         if not reply.ok:
             # In the moment of a power cut NO means "not known": the write may have reached the

@@ -37,6 +37,7 @@ class ItemOp:
     """A command on items, sent: rows of (item, before, after)."""
     what: str
     rows: list
+    late: bool = False  # OK was said, when nobody could hear it any more
 
 
 @dataclass(eq=False)
@@ -44,6 +45,7 @@ class BoxOp:
     what: str  # create, rename, delete
     box: Box
     name: str = ""
+    late: bool = False
 
 
 @dataclass
@@ -69,6 +71,7 @@ class Model:
     def __init__(self, atomic=True):
         self.atomic = atomic
         self.boxes, self.items, self.pending = [], [], []
+        self.late_said = self.late_absent = 0
         self.history = {}  # (account, name, uidvalidity, uid) to token, for ever
 
     def box(self, account, name):
@@ -206,6 +209,8 @@ class Check:
         for item, before, after in op.rows:
             outcome.append(self.settle_row(item, before, after, taken))
         done = {o[0] for o in outcome if o[0] != "either"}
+        self.model.late_said += op.late
+        self.model.late_absent += op.late and "before" in done
         if self.model.atomic and len(done) > 1:
             self.fail(f"half done: {op.what} of {[r[0].token for r in op.rows]}")
         for (item, before, after), (what, state) in zip(op.rows, outcome):

@@ -160,9 +160,11 @@ def run(server, rounds, clients, kinds, seed, log_path=None):
 def summary(r, wrong):
     times = sorted(r.restarts)
     share = [times[min(len(times) - 1, int(len(times) * p))] * 1000 for p in (0.5, 0.9, 0.99, 1)]
+    late = (f", of {r.model.late_said} said after the power went {r.model.late_absent} are not there"
+            if r.model.late_said else "")
     return (f"{r.number} rounds, {r.books.acked} commands acknowledged, restart median "
             f"{share[0]:.0f} ms, 90% {share[1]:.0f} ms, 99% {share[2]:.0f} ms, longest "
-            f"{share[3]:.0f} ms, {len(wrong)} violations")
+            f"{share[3]:.0f} ms, {len(wrong)} violations{late}")
 
 
 def main():

@@ -2,6 +2,7 @@
 //
 // What only the local engine has: files, compaction, compression, damage, a full disk.
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
@@ -72,6 +73,29 @@ static uint64_t problems(struct engine *e)
     assert_ok(engine_verify(e, &all, count_problem, &lines, &report));
     assert_int_equal(lines, report.problems);
     return report.problems;
+}
+
+struct wanted {
+    const char *text;
+    bool found;
+};
+
+static void find_problem(void *arg, struct span line, bool repaired)
+{
+    struct wanted *w = arg;
+
+    (void)repaired;
+    w->found |= span_find(line, span_from_str(w->text)) < line.n;
+}
+
+// Whether a check of headers alone says this.
+static bool problem_said(struct engine *e, const char *said)
+{
+    struct wanted w = {.text = said};
+    struct engine_report report;
+
+    assert_ok(engine_verify(e, &(struct engine_verify_options){0}, find_problem, &w, &report));
+    return w.found;
 }
 
 // ---- compaction ---------------------------------------------------------------------------------
@@ -669,6 +693,105 @@ static void test_full_disk(void **state)
     folder_remove(&f);
 }
 
+static _Atomic bool spare_sync_fails;
+
+// Every segment but the first.
+static int fail_spare_sync(int fd)
+{
+    char link[32], path[200];
+
+    snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+    ssize_t n = readlink(link, path, sizeof(path) - 1);
+
+    path[n > 0 ? n : 0] = '\0';
+    if (spare_sync_fails && strstr(path, ".seg") && !strstr(path, "0000000000000001.seg")) {
+        errno = EIO;
+        return -1;
+    }
+    return fdatasync(fd);
+}
+
+// A commit that waits for the next segment hears that it cannot be had; it waited for ever.
+static void test_spare_that_cannot_be_synced(void **state)
+{
+    const struct file_hooks hooks = {.fdatasync = fail_spare_sync};
+    struct engine_status status;
+    struct folder f;
+    struct engine *e;
+    struct snapshot *s;
+    uint64_t version, done = 0;
+    enum err error;
+
+    (void)state;
+    folder_make(&f);
+    spare_sync_fails = true;
+    file_set_hooks(&hooks);
+    e = folder_open_ok(&f);
+    while ((error = folder_put(e, 1, "count", span_of(text, 20000))) == ERR_OK) {
+        assert_true(++done < 100);
+    }
+    assert_err(error, ERR_IO);
+    assert_true(done > 0);
+    engine_status(e, &status);
+    assert_int_equal(status.state, ENGINE_READ_ONLY);
+    assert_err(folder_put(e, 1, "count", SPAN("x")), ERR_UNAVAILABLE);
+    engine_close(e);
+    spare_sync_fails = false;
+    file_set_hooks(NULL);
+    e = folder_open_ok(&f);
+    assert_ok(snapshot_open(e, &s));
+    assert_ok(snapshot_version(s, 1, &version));
+    assert_int_equal(version, done);
+    snapshot_close(s);
+    for (int i = 0; i < 10; i++) {
+        assert_ok(folder_put(e, 1, "count", span_of(text, 20000)));
+    }
+    assert_int_equal(problems(e), 0);
+    engine_close(e);
+    folder_remove(&f);
+}
+
+// What check says of files that are not as they were written.
+static void test_files_are_what_they_were_made(void **state)
+{
+    static const char *const said[] = {"has no good first frame", "bytes, it was made with",
+                                       "is no file of the server's"};
+    struct folder f, g;
+    struct engine *e;
+    char names[16][32];
+
+    (void)state;
+    folder_make(&f);
+    e = folder_open_ok(&f);
+    for (unsigned i = 0; i < 600; i++) {
+        folder_deliver(e, 1, mail(i, 3000), SPAN("s"));
+    }
+    engine_close(e);
+    assert_true(folder_files(&f, ".seg", names, 16) >= 2);
+    for (int kind = 0; kind < 3; kind++) {
+        struct stat st;
+
+        folder_copy(&f, &g);
+        int fd = folder_file(&g, names[0]);
+
+        assert_int_equal(fstat(fd, &st), 0);
+        if (kind == 1) { // what it loses is only zeros behind the last frame, or not even that
+            assert_int_equal(ftruncate(fd, st.st_size + 4096), 0);
+        }
+        close(fd);
+        if (kind == 0) {
+            folder_flip(&g, names[0], 20, 1);
+        } else if (kind == 2) {
+            close(openat(g.fd, "journal/notes.txt", O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+        }
+        e = folder_open_ok(&g);
+        assert_true(problem_said(e, said[kind]));
+        engine_close(e);
+        folder_remove(&g);
+    }
+    folder_remove(&f);
+}
+
 static void test_index_full(void **state)
 {
     struct engine_local_options o = folder_options();
@@ -759,6 +882,8 @@ int main(void)
         cmocka_unit_test(test_damage_is_not_a_torn_tail),
         cmocka_unit_test(test_missing_and_short_files),
         cmocka_unit_test(test_full_disk),
+        cmocka_unit_test(test_spare_that_cannot_be_synced),
+        cmocka_unit_test(test_files_are_what_they_were_made),
         cmocka_unit_test(test_index_full),
         cmocka_unit_test(test_many_snapshots),
     };
