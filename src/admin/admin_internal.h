@@ -87,6 +87,8 @@ admin_fn admin_dkim_create, admin_dkim_list, admin_dkim_activate, admin_dkim_ret
 admin_fn admin_queue_list, admin_queue_show, admin_queue_retry, admin_queue_hold,
     admin_queue_release, admin_queue_remove, admin_queue_pause, admin_queue_resume,
     admin_queue_destinations;
+admin_fn admin_sieve_list, admin_sieve_show, admin_sieve_put, admin_sieve_activate,
+    admin_sieve_remove, admin_sieve_run;
 admin_fn admin_mailbox_list, admin_import, admin_export, admin_check, admin_status, admin_log;
 
 #endif

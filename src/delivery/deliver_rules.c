@@ -231,26 +231,19 @@ static bool can_refuse(const struct run *r, const struct sieve_action *a)
            (is_sayable || a->kind == SIEVE_EREJECT);
 }
 
-// The reason in the caller's arena, as a C string; without controls but line breaks.
+// The reason in the caller's arena: one line, as a C string.
 static const char *refusal_text(struct run *r, const struct sieve_action *a)
 {
     static const char *const general = "The recipient does not want this message";
-    struct span reason = span_trim(span_first(a->reason, 2000));
-    char *s = r->env->texts && reason.n && utf8_is_valid(reason) ? arena_str(r->env->texts, reason)
-                                                                 : NULL;
+    struct span reason = span_trim(span_first(a->reason, REPLY_TEXT_MAX));
+    bool sayable =
+        utf8_is_valid(reason) && (utf8_is_ascii(reason) || r->env->flags & QUEUE_SMTPUTF8);
+    char *s = r->env->texts && reason.n && sayable ? arena_str(r->env->texts, reason) : NULL;
 
-    if (!s || (!utf8_is_ascii(reason) && !(r->env->flags & QUEUE_SMTPUTF8))) {
-        return general;
+    for (size_t i = 0; s && i < reason.n; i++) {
+        s[i] = byte_is_ctl(s[i]) ? ' ' : s[i];
     }
-    size_t n = 0;
-
-    for (size_t i = 0; i < reason.n; i++) {
-        if (s[i] != '\r') {
-            s[n++] = byte_is_ctl(s[i]) && s[i] != '\n' ? ' ' : s[i];
-        }
-    }
-    s[n] = '\0';
-    return s;
+    return s ? s : general;
 }
 
 static enum err refuse_by_notice(struct run *r, struct deliver_part *p,

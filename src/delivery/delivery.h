@@ -37,8 +37,7 @@ enum delivery_outcome {
     DELIVERY_TEMPORARY, // not now; the client keeps it
     DELIVERY_REFUSED,
 };
-// What to say to a client, as SMTP does. Static texts, or in the envelope's `texts`: these may have
-// several lines (LF between them).
+// What to say to a client, as SMTP does: one line each. Static texts, or in the envelope's `texts`.
 struct delivery_answer {
     enum delivery_outcome outcome;
     unsigned code;        // 250, 450, 550 ...

@@ -10,12 +10,14 @@
 #include "base/log.h"
 #include "store/directory.h"
 #include "store/expunged.h"
+#include "store/rules.h"
 
 #include "base/banned.h"
 
 #define ROUND_MS        (60 * 60 * 1000)
 #define FORGET_AT_ONCE  500 // messages a commit; keeps the account's writer free in between
 #define ACCOUNTS_A_PASS 256
+#define RULES_ROUNDS    24 // what rules remember is looked through once a day
 
 struct keep_upkeep {
     struct store *store;
@@ -24,6 +26,7 @@ struct keep_upkeep {
     struct lock lock;
     pthread_cond_t changed;
     bool stopping, is_due;
+    unsigned rounds; // of the thread
 };
 
 static bool is_stopping(struct keep_upkeep *u)
@@ -51,6 +54,17 @@ static void forget_in_account(struct keep_upkeep *u, account_id account)
             }
             return;
         }
+    }
+}
+
+static void forget_of_rules(struct keep_upkeep *u, account_id account)
+{
+    uint64_t count;
+    enum err e = rules_forget(u->store, account, &count);
+
+    if (e != ERR_OK && e != ERR_NOT_FOUND && e != ERR_UNAVAILABLE) {
+        log_warn("what the rules of account %llu remember could not be looked through: %s",
+                 (unsigned long long)account, err_name(e));
     }
 }
 
@@ -85,6 +99,9 @@ static void forget_round(struct keep_upkeep *u)
         }
         for (size_t i = 0; i < list.count; i++) {
             forget_in_account(u, list.ids[i]);
+            if (u->rounds % RULES_ROUNDS == 0) {
+                forget_of_rules(u, list.ids[i]);
+            }
         }
         done += list.count;
     }
@@ -99,6 +116,7 @@ static void *upkeep_main(void *arg)
         int64_t next = clock_monotonic_ms() + ROUND_MS;
 
         forget_round(u);
+        u->rounds++;
         lock_take(&u->lock);
         while (!u->stopping && !u->is_due && clock_monotonic_ms() < next) {
             lock_cond_wait(&u->changed, &u->lock, next);

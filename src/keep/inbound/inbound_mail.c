@@ -71,6 +71,7 @@ static void begin(struct mail_session *s, const struct ipc_mail_from *m)
         .origin = span_from_str(s->remote),
         .allow_remote = ours || s->is_trusted,
         .one_answer = s->protocol != IPC_LMTP,
+        .texts = &t->arena,
     };
     if (ours) {
         int64_t now = clock_real_ms(), undo = t->limits.undo_ms ? now + t->limits.undo_ms : 0;
