@@ -111,6 +111,7 @@ class Rounds:
     def round(self, what):
         self.number += 1
         before = len(self.acked)
+        self.wait_announced()
         senders = [Sender(self, n, self.rng.getrandbits(60)) for n in range(self.clients)]
         for s in senders:
             s.start()
@@ -129,6 +130,13 @@ class Rounds:
         log(f"round {self.number}: killed {what}, {len(self.acked) - before} recipients "
             f"acknowledged")
         return wrong
+
+    def wait_announced(self):
+        """A process killed before it was ready once is taken for one that cannot start."""
+        words, end = f"serves (process {self.server.pid()})", time.monotonic() + 30
+        while words not in self.server.log_tail(100_000):
+            assert time.monotonic() < end, self.server.log_tail()
+            time.sleep(0.01)
 
     def wait_role(self, role):
         end = time.monotonic() + 30

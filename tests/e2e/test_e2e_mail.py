@@ -35,10 +35,13 @@ def sink():
 
 @pytest.fixture
 def server(make_server, sink):
-    return make_server(users=4, settings={
+    server = make_server(users=4, settings={
         "server_name": "mail.example.org", "relay_host": "127.0.0.1",
         "relay_host_port": sink.port, "relay_host_tls": "opportunistic", "retry_first": "1 s",
         "retry_max": "1 s", "smtp_greet_delay": "0 s"})
+    # A process that is killed before it was ready once is taken for one that cannot start.
+    until(lambda: "serves (process" in server.log_tail(500))
+    return server
 
 
 def stranger(server):
@@ -131,7 +134,7 @@ def test_a_new_keep_takes_mail(server):
         c.rcpt(server.user(1))
         server.kill("keep")
         try:
-            code = c.data(b"Subject: x\r\n\r\nx\r\n")[0]
+            code = c.data(b"From: me@example.net\r\n\r\nx\r\n")[0]
         except smtplib.SMTPDataError as e:
             code = e.smtp_code
         assert code in (421, 451)
@@ -139,7 +142,8 @@ def test_a_new_keep_takes_mail(server):
     def sent():
         try:
             with stranger(server) as c:
-                return c.sendmail("me@example.net", [server.user(1)], "Subject: y\r\n\r\n") == {}
+                return c.sendmail("me@example.net", [server.user(1)],
+                                  "From: me@example.net\r\nSubject: y\r\n\r\n") == {}
         except (smtplib.SMTPException, OSError):
             return False
     until(sent)
