@@ -11,6 +11,7 @@ import socket
 import time
 
 import pytest
+from internet import internet  # noqa: F401 - a fixture
 
 NUMBERS = itertools.count(1)
 

@@ -1,18 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Two Mailkeeps and a Postfix that send each other mail."""
-import os
 import shutil
-import sys
 import tempfile
 import types
 
+import peer
 import pytest
-
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-
-import peer  # noqa: E402
-import world  # noqa: E402
-from keeper import Keeper  # noqa: E402
+import world
+from keeper import Keeper
 
 
 @pytest.fixture(scope="module")
