@@ -3,6 +3,7 @@
 import json
 import os
 import poplib
+import socket
 import ssl
 import subprocess
 
@@ -51,6 +52,20 @@ class World:
         if code:
             assert code in refused.value.reply.codes()
         return True
+
+
+def smtp_ends(*commands):
+    """After these commands, said on a fresh connection, the server says 421 and closes."""
+    def effect(world):
+        with socket.create_connection(("127.0.0.1", world.server.smtp_port), timeout=60) as s:
+            answers = s.makefile("rb")
+            assert answers.readline().startswith(b"220")
+            for command in commands[:-1]:
+                s.sendall(command.encode() + b"\r\n")
+                assert answers.readline().startswith(b"2")
+            s.sendall(commands[-1].encode() + b"\r\n")
+            assert answers.read().splitlines()[-1].startswith(b"421 ")
+    return effect
 
 
 def ended(client, *sent):
@@ -219,6 +234,37 @@ ROWS = {
     "auth_cache_time": ("60 s", "0", None),
     "stop_timeout": ("8 s", "9 s", None),
     "restarts_per_minute": ("5", "6", None),
+    "smtp_relay_networks": ("", "192.0.2.0/24", None),
+    "lmtp_networks": ("127.0.0.0/8", "127.0.0.0/8, 192.0.2.0/24", None),
+    "xclient_networks": ("", "192.0.2.0/24", None),
+    "proxy_networks": ("", "192.0.2.0/24", None),
+    "smtp_connections_max": ("4000", "3999", None),
+    "smtp_connections_per_address": ("50", "49", None),
+    "smtp_connections_per_minute": ("60", "59", None),
+    "smtp_messages_per_minute": ("100", "99", None),
+    "smtp_greet_delay": ("0", "1 ms", None),
+    "smtp_timeout": ("5 min", "4 min", None),
+    "smtp_data_timeout": ("3 min", "2 min", None),
+    "smtp_data_rate_min": ("500", "400", None),
+    "smtp_bad_commands_max": ("20", "1", smtp_ends("WHAT")),
+    "smtp_idle_commands_max": ("100", "10", smtp_ends(*["NOOP"] * 11)),
+    "smtp_recipients_max": ("1000", "999", None),
+    "smtp_stranger_recipients_max": ("100", "1", None),
+    "smtp_bad_recipients_max": ("50", "1", None),
+    "smtp_messages_max": ("1000", "999", None),
+    "smtp_text_line_max": ("64 KB", "998", None),
+    "smtp_received_max": ("50", "49", None),
+    "submission_hold_max": ("30 d", "29 d", None),
+    "submission_check_from": ("yes", "no", None),
+    "submission_recipients_per_hour": ("500", "499", None),
+    "undo_send": ("0 s", "1 s", None),
+    "check_mail": ("enforce", "off", None),
+    "check_timeout": ("20 s", "19 s", None),
+    "check_spf_fail": ("accept", "junk", None),
+    "check_lists": ("junk", "reject", None),
+    "check_trusted_sealers": ("", "example.net", None),
+    "check_received_spf": ("no", "yes", None),
+    "filter_away": ("defer", "accept", None),
     "child_timeout": ("60 s", "61 s", None),
 }
 
