@@ -208,10 +208,9 @@ static enum err tell_connection(struct session *s)
 static enum err tell_address(struct session *s, const struct step *step, struct span address)
 {
     char text[1100];
-    struct span string = span_of(text, 0);
     int n = snprintf(text, sizeof(text), "<%.*s>", SPAN_ARG(span_first(address, 1024)));
+    struct span string = span_of(text, (size_t)n);
 
-    string.n = (size_t)n;
     return take_step(s, step, milter_strings_put(&s->stream.out, step->command, &string, 1));
 }
 

@@ -41,9 +41,10 @@ enum err apply_version(struct local_engine *e, account_id account, uint64_t vers
 {
     struct index_key key;
     char value[8];
-    struct span v = span_of(value, 8);
+    struct span v;
 
     put_le64(value, version);
+    v = span_of(value, 8);
     return memtable_put(e->active, key_number(&key, 'a', account), &v, e->seq);
 }
 
@@ -92,12 +93,13 @@ static enum err put_uses(struct local_engine *e, const struct body_change *c)
 {
     struct index_key key;
     char value[4];
-    struct span v = span_of(value, 4);
+    struct span v;
 
     if (c->after <= 1 && c->before <= 1) {
         return ERR_OK; // one use needs no row
     }
     put_le32(value, (uint32_t)c->after);
+    v = span_of(value, 4);
     return memtable_put(e->active, key_number(&key, 'u', c->id), c->after > 1 ? &v : NULL, e->seq);
 }
 

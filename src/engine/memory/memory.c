@@ -130,9 +130,10 @@ static enum err tree_set_number(memory_tree **t, uint64_t id, uint64_t number,
                                 struct memory_body *body)
 {
     char key[8], value[8];
-    struct span v = span_of(value, 8);
+    struct span v;
 
     put_le64(value, number);
+    v = span_of(value, 8);
     return tree_change(t, id_key(key, id), &v, body);
 }
 

@@ -258,10 +258,11 @@ unsigned keep_sessions_end(struct keep_sessions *s, account_id account, enum ses
                            int64_t patience_ms)
 {
     char key[8];
-    struct span user = span_of(key, sizeof(key));
+    struct span user;
     unsigned left = 0;
 
     put_be64(key, account);
+    user = span_of(key, sizeof(key));
     lock_take(&s->lock);
     end_all(s, user, why, &left);
     unsigned n = left;
