@@ -344,6 +344,12 @@ static void put_status(struct buf *out, const struct queue_recipient *r)
     buf_printf(out, "Status: %s.%d.%d\r\n", klass[about_of(r)], subject, detail);
 }
 
+// "550 5.1.1 no", and not a reason of ours, "5.1.1 no".
+static bool is_smtp_reply(struct span s)
+{
+    return s.n >= 3 && byte_is_digit(s.p[0]) && byte_is_digit(s.p[1]) && byte_is_digit(s.p[2]);
+}
+
 static void put_recipient_fields(struct buf *out, const struct queue_job *job,
                                  const struct queue_recipient *r, bool utf8)
 {
@@ -362,7 +368,7 @@ static void put_recipient_fields(struct buf *out, const struct queue_job *job,
         put_clean(out, r->host);
         buf_put_str(out, "\r\n");
     }
-    if (r->reply.n && byte_is_digit(r->reply.p[0])) {
+    if (is_smtp_reply(r->reply)) {
         buf_put_str(out, "Diagnostic-Code: smtp;");
         put_clean(out, r->reply);
         buf_put_str(out, "\r\n");

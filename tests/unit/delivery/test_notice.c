@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "../test.h"
 #include "base/buf.h"
+#include "delivery/delivery.h"
 #include "delivery/notice.h"
 #include "mime/mime_reader.h"
 
@@ -175,12 +176,144 @@ static void test_words(void **state)
     }
 }
 
+// To the byte, but for the boundary, which is a secret: it is written "B" here.
+static void assert_whole(const char *wanted)
+{
+    static char text[16384];
+    struct span rest = buf_span(&out);
+    size_t n = 0;
+
+    while (rest.n) {
+        size_t here = span_find(rest, SPAN("=_notice_"));
+
+        assert_true(n + here + 1 < sizeof(text));
+        memcpy(text + n, rest.p, here);
+        n += here;
+        if (here == rest.n) {
+            break;
+        }
+        text[n++] = 'B';
+        rest = span_skip(rest, here + strlen("=_notice_0123456789abcdef_0123456789abcdef"));
+    }
+    assert_span(span_of(text, n), wanted);
+}
+
+#define HEAD(subject, thread)                                                                      \
+    "Date: Fri, 15 Jan 2027 13:00:00 +0000\r\nFrom: Mail delivery "                                \
+    "<postmaster@mail.example.org>\r\nTo: <anna@example.org>\r\nSubject: " subject                 \
+    "\r\nMessage-ID: <n1@mail.example.org>\r\n" thread                                             \
+    "Auto-Submitted: auto-replied\r\nMIME-Version: 1.0\r\n"                                        \
+    "Content-Type: multipart/report;\r\n report-type=delivery-status;\r\n boundary=\"B\"\r\n\r\n"  \
+    "--B\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"
+#define STATUS                                                                                     \
+    "\r\nThis note was written by the mail server mail.example.org, not by a person.\r\n"          \
+    "Below is, for mail programs, the same once more, and what you had sent.\r\n\r\n--B\r\n"       \
+    "Content-Type: message/delivery-status\r\n\r\n"
+#define REPORT                                                                                     \
+    "Reporting-MTA: dns;mail.example.org\r\nArrival-Date: Fri, 15 Jan 2027 08:00:00 +0000\r\n"
+#define RETURNED                                                                                   \
+    "\r\n--B\r\nContent-Type: text/rfc822-headers\r\nContent-Transfer-Encoding: 7bit\r\n\r\n"
+
+static void test_a_whole_failure(void **state)
+{
+    (void)state;
+    facts.now_ms = job.message.accepted_ms + 5 * HOUR;
+    facts.header = SPAN("Subject: hello\nMessage-ID: <1@example.org>\n");
+    write_notice();
+    assert_whole(HEAD(
+        "Not delivered: hello",
+        "In-Reply-To: <1@example.org>\r\n"
+        "References: <1@example.org>\r\n") "Your message could not be delivered to:\r\n\r\n  "
+                                           "bob@example.net\r\n"
+                                           "    There is no mailbox with this address there.\r\n"
+                                           "    Look for typing mistakes in the address, or ask "
+                                           "the person for the right one.\r\n"
+                                           "    The words of mx.example.net: 550 5.1.1 no such "
+                                           "user here\r\n" STATUS
+                                           "Original-Envelope-Id: QQ+2B314\r\n" REPORT
+                                           "\r\nOriginal-Recipient: rfc822;bob@example.net\r\n"
+                                           "Final-Recipient: rfc822;bob@example.net\r\nAction: "
+                                           "failed\r\nStatus: 5.1.1\r\n"
+                                           "Remote-MTA: dns;mx.example.net\r\n"
+                                           "Diagnostic-Code: smtp;550 5.1.1 no such user here\r\n"
+                                           "Last-Attempt-Date: Fri, 15 Jan 2027 08:01:00 "
+                                           "+0000\r\n" RETURNED "Subject: hello\r\nMessage-ID: "
+                                           "<1@example.org>\r\n\r\n--B--\r\n");
+}
+
+// What the server says itself is no other server's words.
+static void test_a_whole_failure_here(void **state)
+{
+    (void)state;
+    facts.now_ms = job.message.accepted_ms + 5 * HOUR;
+    facts.header = SPAN("Subject: hello\r\n");
+    job.message.envid = SPAN("");
+    job.recipients[0] = (struct queue_recipient){.state = QUEUE_FAILED,
+                                                 .address = SPAN("bob@example.net"),
+                                                 .reply = SPAN("5.2.2 the mailbox is full")};
+    write_notice();
+    assert_whole(HEAD(
+        "Not delivered: hello",
+        "") "Your message could not be delivered to:\r\n\r\n  bob@example.net\r\n"
+            "    The mailbox is full.\r\n"
+            "    Try again later, or reach the person another way so that room can be made.\r\n"
+            "    The reason in full: 5.2.2 the mailbox is full\r\n" STATUS REPORT
+            "\r\nFinal-Recipient: rfc822;bob@example.net\r\nAction: failed\r\nStatus: "
+            "5.2.2\r\n" RETURNED "Subject: hello\r\n\r\n--B--\r\n");
+}
+
+static void test_a_whole_report_of_all_kinds(void **state)
+{
+    static const char *const destinations[] = {DELIVERY_HERE, DELIVERY_GROUP, "example.net"};
+
+    (void)state;
+    facts.now_ms = job.message.accepted_ms + 5 * HOUR;
+    facts.header = SPAN("Subject: hello\r\n");
+    job.message.envid = SPAN("");
+    job.count = 4;
+    job.recipients[0] = (struct queue_recipient){.state = QUEUE_WAITING,
+                                                 .is_delay_due = true,
+                                                 .address = SPAN("late@example.net"),
+                                                 .reply = SPAN("451 4.7.1 greylisted")};
+    for (unsigned i = 0; i < 3; i++) {
+        job.recipients[1 + i] = (struct queue_recipient){
+            .state = QUEUE_DELIVERED,
+            .address = SPAN("bob@example.net"),
+            .destination = span_from_str(destinations[i]),
+        };
+    }
+    write_notice();
+#define THERE "\r\nFinal-Recipient: rfc822;bob@example.net\r\nAction: "
+    assert_whole(
+        HEAD("Delayed: hello",
+             "") "Your message has not arrived yet at:\r\n\r\n  late@example.net\r\n"
+                 "    Tried for 5 hours, and not given up: the server tries again by itself for 4 "
+                 "days more.\r\n    You need not send it again.\r\n"
+                 "    The reason so far: 451 4.7.1 greylisted\r\n\r\n"
+                 "As you asked to be told: your message was delivered to:\r\n\r\n"
+                 "  bob@example.net\r\n    It is in the mailbox.\r\n\r\n  bob@example.net\r\n"
+                 "    This address stands for several; the message was sent on to them, and there"
+                 "\r\n    will be no word from each.\r\n\r\n  bob@example.net\r\n    It arrived "
+                 "at the server that is responsible for this address.\r\n" STATUS REPORT
+                 "\r\nFinal-Recipient: rfc822;late@example.net\r\nAction: delayed\r\n"
+                 "Status: 4.7.1\r\nDiagnostic-Code: smtp;451 4.7.1 greylisted\r\n"
+                 "Will-Retry-Until: Wed, 20 Jan 2027 08:00:00 +0000\r\n" THERE
+                 "delivered\r\nStatus: 2.0.0\r\n" THERE "expanded\r\nStatus: 2.0.0\r\n" THERE
+                 "relayed\r\nStatus: 2.0.0\r\n" RETURNED "Subject: hello\r\n\r\n--B--\r\n");
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(test_failed), T(test_late_and_delivered), T(test_hostile_texts), T(test_whole_message),
+        T(test_failed),
+        T(test_late_and_delivered),
+        T(test_hostile_texts),
+        T(test_whole_message),
         T(test_words),
+        T(test_a_whole_failure),
+        T(test_a_whole_failure_here),
+        T(test_a_whole_report_of_all_kinds),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
