@@ -402,9 +402,10 @@ static void run_group(struct local_engine *e, struct group *g)
     }
     run_requests(e, g);
     local_view_close(&g->view);
-    error = e->read_only ? ERR_OK
-            : g->commits ? journal_sync(&e->journal)
-                         : journal_flush(&e->journal);
+    // Also when another thread has found the medium broken meanwhile: what is answered is synced.
+    error = g->commits     ? journal_sync(&e->journal)
+            : e->read_only ? ERR_OK
+                           : journal_flush(&e->journal);
     if (error != ERR_OK) {
         fail_group(e, g, error);
     } else if (g->commits) {

@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "engine/format/frame.h"
+#include "engine/local/local_internal.h"
 #include "folder.h"
 
 static char text[1 << 20];
@@ -751,6 +752,58 @@ static void test_spare_that_cannot_be_synced(void **state)
     folder_remove(&f);
 }
 
+static struct local_engine *failing;
+static _Atomic bool journal_gone;
+
+// A commit of more than the journal's buffer is on its way when another thread, the checkpoint's,
+// finds that the medium is gone.
+static ssize_t fail_elsewhere(int fd, const struct iovec *iov, int n, off_t at)
+{
+    if (n == 1 && iov->iov_len > 1u << 20 && !journal_gone) {
+        journal_gone = true;
+        local_fail(failing, "writing the index failed", ERR_IO);
+    }
+    return pwritev(fd, iov, n, at);
+}
+
+static int fail_sync(int fd)
+{
+    if (journal_gone) {
+        errno = EIO;
+        return -1;
+    }
+    return fdatasync(fd);
+}
+
+// It was answered "done" without a sync: the engine only reads by now, so nothing was synced.
+static void test_no_commit_is_done_while_another_thread_fails(void **state)
+{
+    const struct file_hooks hooks = {.pwritev = fail_elsewhere, .fdatasync = fail_sync};
+    struct folder f;
+    struct engine *e;
+    struct batch *b;
+    char key[16];
+
+    (void)state;
+    folder_make(&f);
+    file_set_hooks(&hooks);
+    e = folder_open_ok(&f);
+    failing = local_of(e);
+    assert_ok(folder_put(e, 1, "before", SPAN("x")));
+    assert_ok(batch_create(1, &b));
+    for (int i = 0; i < 40; i++) {
+        snprintf(key, sizeof(key), "during %d", i);
+        assert_ok(batch_put(b, span_from_str(key), span_of(text, 60000)));
+    }
+    assert_err(engine_commit(e, b, 1), ERR_IO);
+    assert_true(journal_gone);
+    batch_destroy(b);
+    assert_err(folder_put(e, 1, "after", SPAN("x")), ERR_UNAVAILABLE);
+    engine_close(e);
+    file_set_hooks(NULL);
+    folder_remove(&f);
+}
+
 // What check says of files that are not as they were written.
 static void test_files_are_what_they_were_made(void **state)
 {
@@ -883,6 +936,7 @@ int main(void)
         cmocka_unit_test(test_missing_and_short_files),
         cmocka_unit_test(test_full_disk),
         cmocka_unit_test(test_spare_that_cannot_be_synced),
+        cmocka_unit_test(test_no_commit_is_done_while_another_thread_fails),
         cmocka_unit_test(test_files_are_what_they_were_made),
         cmocka_unit_test(test_index_full),
         cmocka_unit_test(test_many_snapshots),
