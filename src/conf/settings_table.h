@@ -168,6 +168,9 @@ SETTING(DESTINATION_MAX, destination_max, COUNT, "20", 1, 1000, START,
 SETTING(SUBMISSION_CHECK_FROM, submission_check_from, BOOL, "yes", 0, 0, LIVE,
         "Refuse mail by our users with an address in its From that is not one of theirs. The "
         "sender on the envelope must always be.")
+SETTING(SUBMISSION_HIDE_CLIENT, submission_hide_client, BOOL, "yes", 0, 0, LIVE,
+        "Leave the address and the name of our users' devices out of the mail they send. The log "
+        "has them.")
 SETTING(SUBMISSION_RECIPIENTS_PER_HOUR, submission_recipients_per_hour, COUNT, "500", 1, 1000000,
         LIVE, "Recipients to whom one user may send within an hour.")
 SETTING(UNDO_SEND, undo_send, TIME, "0 s", 0, 3600000, LIVE,

@@ -256,6 +256,7 @@ ROWS = {
     "smtp_received_max": ("50", "49", None),
     "submission_hold_max": ("30 d", "29 d", None),
     "submission_check_from": ("yes", "no", None),
+    "submission_hide_client": ("yes", "no", None),
     "submission_recipients_per_hour": ("500", "499", None),
     "undo_send": ("0 s", "1 s", None),
     "check_mail": ("enforce", "off", None),

@@ -217,6 +217,8 @@ def test_submission_by_smtplib(mail, account):
     one, two = inbox(mail, account, 2)
     assert b"Subject: by STARTTLS\r\n" in one and b"Subject: by TLS\r\n" in two
     assert b" with ESMTPSA\r\n" in one and b" with ESMTPSA\r\n" in two
+    for got in one, two:  # where the sender was, and on what device, is nobody's business
+        assert b"\r\nReceived: by " in got and b"127.0.0.1" not in got
 
 
 def test_t04_no_passwords_in_the_clear(make_server):

@@ -141,6 +141,8 @@ static void put_received(struct dialogue *d, struct buf *out)
         .is_extended = s->is_extended,
         .is_utf8 = s->t.is_utf8,
         .is_logged_in = s->is_logged_in,
+        .hides_client =
+            s->is_logged_in && conf_value_bool(d->settings, SETTING_SUBMISSION_HIDE_CLIENT),
     };
 
     smtp_received_put(out, &r);

@@ -17,6 +17,10 @@ static void put_safe(struct buf *out, struct span text)
 
 static void put_from(struct buf *out, const struct smtp_received *r)
 {
+    if (r->hides_client) {
+        buf_put_str(out, "Received: by ");
+        return;
+    }
     buf_put_str(out, "Received: from ");
     put_safe(out, r->helo);
     if (r->address.n) {
@@ -26,6 +30,7 @@ static void put_from(struct buf *out, const struct smtp_received *r)
         put_safe(out, r->address);
         buf_put_str(out, "])");
     }
+    buf_put_str(out, "\r\n\tby ");
 }
 
 static void put_with(struct buf *out, const struct smtp_received *r)
@@ -41,7 +46,6 @@ static void put_with(struct buf *out, const struct smtp_received *r)
 void smtp_received_put(struct buf *out, const struct smtp_received *r)
 {
     put_from(out, r);
-    buf_put_str(out, "\r\n\tby ");
     put_safe(out, r->host);
     buf_put_str(out, " with ");
     put_with(out, r);

@@ -19,6 +19,7 @@ struct smtp_received {
     struct span for_path; // the one recipient; empty: several
     int64_t unix_seconds;
     bool is_lmtp, is_extended, is_utf8, is_logged_in;
+    bool hides_client; // no "from": where our user is, and what the device is called, is private
 };
 
 void smtp_received_put(struct buf *out, const struct smtp_received *r);
