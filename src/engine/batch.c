@@ -117,6 +117,11 @@ enum err batch_drop_body(struct batch *b, body_id id)
     return batch_body(b, id, -1);
 }
 
+void batch_set_rider(struct batch *b, struct batch *rider)
+{
+    b->rider = rider;
+}
+
 static int op_compare(const void *x, const void *y)
 {
     const struct batch_op *a = x, *b = y;

@@ -155,6 +155,9 @@ enum err engine_commit_many(struct engine *e, struct batch *const *b, const uint
 {
     for (size_t i = 0; i < count; i++) {
         results[i] = batch_seal(b[i]);
+        if (b[i]->rider && (batch_seal(b[i]->rider) != ERR_OK || b[i]->rider->body_count)) {
+            b[i]->rider = NULL;
+        }
     }
     e->ops->commit(e, b, expected, count, results);
     for (size_t i = 0; i < count; i++) {

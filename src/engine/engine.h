@@ -162,6 +162,17 @@ enum err batch_delete(struct batch *b, struct span key);
 enum err batch_use_body(struct batch *b, body_id id);  // one more use
 enum err batch_drop_body(struct batch *b, body_id id); // one use fewer
 
+// Rows of another account that tell of this batch and whose keys nobody else writes: they are
+// committed right behind it, whatever the version of their account is by then, in the same group
+// and with the same sync, and never without it. A power cut in between may leave the batch alone;
+// then its commit was not acknowledged. A rider that cannot be written (no room, too large) is left
+// out and does not hurt the batch. It names no bodies, stays the caller's and must live until the
+// commit has returned; NULL takes it off.
+void batch_set_rider(struct batch *b, struct batch *rider);
+
+// As `expected`: whatever version the account has. For batches as riders are.
+#define ENGINE_ANY_VERSION UINT64_MAX
+
 // Commits the batch if the account's version is still `expected`; its version is then expected + 1.
 // Blocks until durable; any thread; many threads' commits share one sync.
 // ERR_CONFLICT: the version moved (nothing written). ERR_NOSPACE, ERR_UNAVAILABLE: see engine_state

@@ -75,6 +75,7 @@ struct batch {
     size_t body_count, body_cap;
     size_t bytes;
     bool sealed;
+    struct batch *rider; // committed behind it; or NULL
     enum err failed; // the first error of a put, delete or use: such a batch is never committed
 };
 

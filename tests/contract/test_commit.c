@@ -245,6 +245,88 @@ static void note(void *arg, account_id account, uint64_t version)
     }
 }
 
+static struct batch *batch_of(account_id account, const char *key, const char *value)
+{
+    struct batch *b;
+
+    assert_ok(batch_create(account, &b));
+    assert_ok(batch_put(b, span_from_str(key), span_from_str(value)));
+    return b;
+}
+
+static void test_any_version(void **state)
+{
+    struct batch *b = batch_of(7, "a", "1");
+
+    assert_ok(engine_commit(*state, b, ENGINE_ANY_VERSION));
+    assert_ok(engine_commit(*state, b, ENGINE_ANY_VERSION));
+    batch_destroy(b);
+    assert_int_equal(contract_version(*state, 7), 2);
+    contract_expect(*state, 7, "a", "1");
+}
+
+// Riders share an account, whatever was committed there meanwhile, and go nowhere alone.
+static void test_rider(void **state)
+{
+    struct batch *b[3] = {batch_of(1, "a", "1"), batch_of(2, "a", "1"), batch_of(3, "a", "1")};
+    struct batch *riders[3] = {batch_of(9, "first", ""), batch_of(9, "second", ""),
+                               batch_of(9, "third", "")};
+    const uint64_t expected[3] = {0, 5, 0};
+    enum err results[3];
+
+    for (size_t i = 0; i < 3; i++) {
+        batch_set_rider(b[i], riders[i]);
+    }
+    assert_err(engine_commit_many(*state, b, expected, 3, results), ERR_CONFLICT);
+    assert_ok(results[0]);
+    assert_err(results[1], ERR_CONFLICT);
+    assert_ok(results[2]);
+    contract_expect(*state, 9, "first", "");
+    contract_expect(*state, 9, "second", NULL);
+    contract_expect(*state, 9, "third", "");
+    assert_int_equal(contract_version(*state, 9), 2);
+    // Again, at the right version; and once without its rider.
+    assert_ok(engine_commit(*state, b[1], 0));
+    contract_expect(*state, 9, "second", "");
+    batch_set_rider(b[1], NULL);
+    assert_ok(engine_commit(*state, b[1], 1));
+    assert_int_equal(contract_version(*state, 9), 3);
+    for (size_t i = 0; i < 3; i++) {
+        batch_destroy(b[i]);
+        batch_destroy(riders[i]);
+    }
+}
+
+static void test_bad_rider_is_left_out(void **state)
+{
+    char *big = contract_bytes(1, ENGINE_KEY_BYTES_MAX + 1);
+    struct batch *b = batch_of(1, "a", "1"), *rider = batch_of(9, "k", "v");
+
+    assert_err(batch_put(rider, span_of(big, ENGINE_KEY_BYTES_MAX + 1), SPAN("")), ERR_LIMIT);
+    batch_set_rider(b, rider);
+    assert_ok(engine_commit(*state, b, 0));
+    contract_expect(*state, 1, "a", "1");
+    contract_expect(*state, 9, "k", NULL);
+    batch_destroy(b);
+    batch_destroy(rider);
+    free(big);
+}
+
+static void test_rider_survives(void **state)
+{
+    struct batch *b = batch_of(1, "a", "1"), *rider = batch_of(9, "k", "v");
+
+    batch_set_rider(b, rider);
+    assert_ok(engine_commit(*state, b, 0));
+    batch_destroy(b);
+    batch_destroy(rider);
+    if (contract.reopen) {
+        *state = contract.reopen(*state);
+    }
+    contract_expect(*state, 9, "k", "v");
+    assert_int_equal(contract_version(*state, 9), 1);
+}
+
 static void test_watch(void **state)
 {
     static struct seen seen;
@@ -316,6 +398,10 @@ const struct CMUnitTest contract_commit_tests[] = {
     CONTRACT_TEST(test_limits),
     CONTRACT_TEST(test_batch_size_limit),
     CONTRACT_TEST(test_commit_many),
+    CONTRACT_TEST(test_any_version),
+    CONTRACT_TEST(test_rider),
+    CONTRACT_TEST(test_bad_rider_is_left_out),
+    CONTRACT_TEST(test_rider_survives),
     CONTRACT_TEST(test_watch),
     CONTRACT_TEST(test_status),
     CONTRACT_TEST(test_reopen),

@@ -83,7 +83,8 @@ static enum err find_changes(struct local_engine *e, const struct view *v, const
     return error;
 }
 
-static enum err check_version(const struct view *v, const struct commit_item *item)
+// What was expected, or, where that is anything, what there is.
+static enum err check_version(const struct view *v, struct commit_item *item)
 {
     struct index_key key;
     struct span value;
@@ -94,6 +95,9 @@ static enum err check_version(const struct view *v, const struct commit_item *it
         now = value.n == 8 ? get_le64(value.p) : UINT64_MAX;
     } else if (e != ERR_NOT_FOUND) {
         return e;
+    }
+    if (item->expected == ENGINE_ANY_VERSION && now < UINT64_MAX - 1) {
+        item->expected = now;
     }
     return now == item->expected ? ERR_OK : ERR_CONFLICT;
 }
@@ -307,8 +311,13 @@ static void run_requests(struct local_engine *e, struct group *g)
             continue;
         }
         for (size_t i = 0; i < r->count; i++) {
-            if (*r->items[i].result == ERR_OK) {
-                *r->items[i].result = commit_item(e, g, &r->items[i]);
+            struct commit_item *item = &r->items[i];
+
+            if (item->rides_on && *item->rides_on->result != ERR_OK) {
+                *item->result = ERR_CONFLICT;
+            }
+            if (*item->result == ERR_OK) {
+                *item->result = commit_item(e, g, item);
             }
         }
     }
@@ -510,36 +519,58 @@ void committer_submit(struct local_engine *e, struct request *r)
     sem_destroy(&r->done);
 }
 
+// The frame's tail is written here, by whoever commits.
+static void item_fill(struct commit_item *item, const struct batch *b, uint64_t expected,
+                      enum err *result)
+{
+    item->batch = b;
+    item->expected = expected;
+    item->result = result;
+    buf_init(&item->tail, FRAME_BYTES_MAX / 2);
+    if (*result == ERR_OK && expected == UINT64_MAX - 1) {
+        *result = ERR_CONFLICT; // there is no version behind it
+    }
+    if (*result == ERR_OK) {
+        buf_reserve(&item->tail, commit_tail_bytes(b)); // at once: growing copies
+        commit_tail_put(&item->tail, b);
+        item->tail_hash = frame_hash(buf_span(&item->tail));
+        *result = item->tail.failed ? ERR_NOMEM : ERR_OK;
+    }
+}
+
+// Each batch, with its rider behind it.
+static void items_fill(struct request *r, struct batch *const *b, const uint64_t *expected,
+                       size_t count, enum err *results)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct commit_item *item = &r->items[r->count++];
+
+        item_fill(item, b[i], expected[i], &results[i]);
+        if (b[i]->rider) {
+            struct commit_item *rider = &r->items[r->count++];
+
+            rider->rides_on = item;
+            item_fill(rider, b[i]->rider, ENGINE_ANY_VERSION, &rider->ridden);
+        }
+    }
+}
+
 void local_commit(struct engine *engine, struct batch *const *b, const uint64_t *expected,
                   size_t count, enum err *results)
 {
-    struct request r = {.kind = REQUEST_COMMIT, .count = count};
+    struct request r = {.kind = REQUEST_COMMIT};
 
     if (count == 0) {
         return;
     }
-    r.items = calloc(count, sizeof(*r.items));
-    for (size_t i = 0; i < count; i++) {
-        if (results[i] == ERR_OK && (!r.items || expected[i] >= UINT64_MAX - 1)) {
-            results[i] = r.items ? ERR_CONFLICT : ERR_NOMEM;
-        }
-        if (!r.items) {
-            continue;
-        }
-        struct commit_item *item = &r.items[i];
-
-        *item = (struct commit_item){.batch = b[i], .expected = expected[i], .result = &results[i]};
-        buf_init(&item->tail, FRAME_BYTES_MAX / 2);
-        if (results[i] == ERR_OK) {
-            buf_reserve(&item->tail, commit_tail_bytes(b[i])); // at once: growing copies
-            commit_tail_put(&item->tail, b[i]);
-            item->tail_hash = frame_hash(buf_span(&item->tail));
-            results[i] = item->tail.failed ? ERR_NOMEM : ERR_OK;
-        }
+    r.items = calloc(2 * count, sizeof(*r.items));
+    for (size_t i = 0; i < count && !r.items; i++) {
+        results[i] = results[i] == ERR_OK ? ERR_NOMEM : results[i];
     }
     if (r.items) {
+        items_fill(&r, b, expected, count, results);
         committer_submit(local_of(engine), &r);
-        for (size_t i = 0; i < count; i++) {
+        for (size_t i = 0; i < r.count; i++) {
             buf_finish(&r.items[i].tail);
         }
         free(r.items);

@@ -59,6 +59,8 @@ struct commit_item {
     struct buf tail; // of its frame
     uint64_t tail_hash;
     enum err *result;
+    const struct commit_item *rides_on; // only when that one was committed; or NULL
+    enum err ridden;                    // the result of a rider, for nobody
 };
 
 enum request_kind { REQUEST_COMMIT, REQUEST_PIECE };

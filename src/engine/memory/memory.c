@@ -532,18 +532,18 @@ static enum err commit_refused(struct memory_engine *m)
 
 static enum err commit_one(struct memory_engine *m, const struct batch *b, uint64_t expected)
 {
-    enum err e = commit_refused(m);
+    uint64_t now = tree_number(m->now.versions, b->account);
 
-    if (e != ERR_OK) {
-        return e;
-    }
-    if (tree_number(m->now.versions, b->account) != expected) {
+    if (expected == ENGINE_ANY_VERSION) {
+        expected = now;
+    } else if (now != expected) {
         return ERR_CONFLICT;
     }
     struct news *news = malloc(sizeof(*news));
     struct roots changed = roots_ref(&m->now);
 
-    e = news ? commit_apply(m, &changed, b, expected + 1) : ERR_NOMEM;
+    enum err e = news ? commit_apply(m, &changed, b, expected + 1) : ERR_NOMEM;
+
     if (e != ERR_OK) {
         roots_unref(&changed);
         free(news);
@@ -587,7 +587,13 @@ static void memory_commit(struct engine *e, struct batch *const *b, const uint64
     lock_take(&m->lock);
     for (size_t i = 0; i < count; i++) {
         if (results[i] == ERR_OK) {
+            results[i] = commit_refused(m);
+        }
+        if (results[i] == ERR_OK) {
             results[i] = commit_one(m, b[i], expected[i]);
+        }
+        if (results[i] == ERR_OK && b[i]->rider) {
+            commit_one(m, b[i]->rider, ENGINE_ANY_VERSION);
         }
     }
     m->groups++;
