@@ -22,6 +22,7 @@ from fields import Bad, Fields  # noqa: E402
 from queue_check import QUEUE, check_queue  # noqa: E402
 from store_check import check_account  # noqa: E402
 from store_reader import NO_SELECT, Account, fixed  # noqa: E402
+from trail_check import TRAIL, check_trail  # noqa: E402
 
 SUMMARY_HEAD = 68
 
@@ -35,6 +36,7 @@ class Store:
         self.engine = Engine(folder)
         self.problems = self.engine.problems
         self.accounts, self.addresses, self.hashes = {}, {}, {}
+        self.traced = 0  # mails in the trail
         self.body_uses = defaultdict(list)  # body: (account, message, size) of each use
         for number, keys in sorted(self.engine.accounts.items()):
             if keys:
@@ -50,6 +52,9 @@ class Store:
         if QUEUE <= number < QUEUE + 8:
             check_queue(number - QUEUE, keys, lambda text: self.wrong(number, text),
                         self.body_uses)
+            return
+        if number == TRAIL:
+            self.traced = check_trail(keys, lambda text: self.wrong(number, text))
             return
         a = Account(number, keys, lambda text: self.wrong(number, text))
         self.accounts[number] = a
