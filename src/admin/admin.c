@@ -47,6 +47,7 @@ static const struct {
     {"dkim activate", admin_dkim_activate},
     {"dkim retire", admin_dkim_retire},
     {"dkim remove", admin_dkim_remove},
+    {"trace", admin_trace},
     {"queue list", admin_queue_list},
     {"queue show", admin_queue_show},
     {"queue retry", admin_queue_retry},

@@ -20,6 +20,7 @@
 #include "base/err.h"
 #include "queue/queue.h"
 #include "store/store.h"
+#include "trail/trail.h"
 
 // Why sessions are ended.
 enum admin_session_end { ADMIN_SUSPENDED, ADMIN_REMOVED, ADMIN_PASSWORD };
@@ -28,6 +29,7 @@ enum admin_session_end { ADMIN_SUSPENDED, ADMIN_REMOVED, ADMIN_PASSWORD };
 struct admin {
     struct store *store;
     struct queue *queue;                    // on the store's engine
+    struct trail *trail;                    // the same; NULL: there is none
     struct password_params password_params; // for new passwords
     struct span server;                     // our name among mail servers: "mail.example.org"
     struct span default_domain; // of addresses given without one; empty: the only domain there is

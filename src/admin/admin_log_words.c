@@ -176,6 +176,9 @@ static void put_arrived(struct buf *b, struct log_names *n, const struct change 
                  c->by.kind == ACTOR_IMPORT     ? "into"
                  : c->by.kind == ACTOR_DELIVERY ? "to"
                                                 : "in");
+    if (c->after.n) {
+        buf_printf(b, ": %.*s", SPAN_ARG(c->after));
+    }
 }
 
 static void put_mailbox(struct buf *b, struct log_names *n, const struct change *c)
@@ -321,6 +324,9 @@ json_t *log_record_json(struct log_names *n, const struct change *c)
     }
     if (c->by.origin.n > 0) {
         json_object_set_new(j, "origin", admin_json_text(c->by.origin));
+    }
+    if (c->kind == CHANGE_ARRIVED && c->after.n > 0) {
+        json_object_set_new(j, "verdict", admin_json_text(c->after));
     }
     if (c->mailbox != 0) {
         json_object_set_new(j, "mailbox", admin_json_text(name_of(n, c->mailbox)));

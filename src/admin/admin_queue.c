@@ -4,7 +4,7 @@
 // leave.
 #include <stdlib.h>
 
-#include "admin/admin_internal.h"
+#include "admin/admin_trace_internal.h"
 #include "base/clock.h"
 #include "base/map.h"
 #include "delivery/delivery.h"
@@ -71,8 +71,8 @@ static enum err queue_failed(struct admin_call *c, enum err e, queue_id id)
     if (e == ERR_NOT_FOUND && id != 0) {
         return admin_fail(c, e,
                           "The queue has no message %s: it was delivered, or given up, or removed. "
-                          "The server's log says which.",
-                          queue_id_text(id).s);
+                          "`mailkeep trace %s` says which.",
+                          queue_id_text(id).s, queue_id_text(id).s);
     }
     return admin_fail_store(c, e, "Reading the queue");
 }
@@ -268,15 +268,30 @@ struct queue_lister {
     json_t *items;
     int64_t now_ms;
     bool failed;
+    struct admin_call *call; // for the history of each; NULL: not wanted
 };
+
+// What was tried so far. False: no memory, or the trail cannot be read.
+static bool add_history(struct queue_lister *l, const struct queue_message *m,
+                        const struct queue_recipient *r, json_t *j)
+{
+    json_t *history = l->call ? json_array() : NULL;
+
+    if (!l->call) {
+        return true;
+    }
+    return trace_queue_history(l->call, m->mail, m->id, r->address, history) == ERR_OK &&
+           json_object_set_new(j, "history", history) == 0;
+}
 
 static bool list_one(void *arg, const struct queue_message *m, const struct queue_recipient *r)
 {
     struct queue_lister *l = arg;
 
     if (is_wanted(&l->wanted, m, r)) {
-        l->failed |=
-            json_array_append_new(l->items, recipient_json(m, r, &l->destinations, l->now_ms)) != 0;
+        json_t *j = recipient_json(m, r, &l->destinations, l->now_ms);
+
+        l->failed |= !add_history(l, m, r, j) || json_array_append_new(l->items, j) != 0;
     }
     return !l->failed;
 }
@@ -303,6 +318,7 @@ enum err admin_queue_list(struct admin_call *c)
     if (e != ERR_OK) {
         return e;
     }
+    l.call = admin_bool(c, "history") ? c : NULL;
     e = destinations_load(c, &l.destinations);
     l.items = json_array();
     // A page holds few messages: one may have thousands of recipients.
@@ -322,7 +338,6 @@ enum err admin_queue_list(struct admin_call *c)
 
 struct queue_shower {
     struct queue_lister lister; // first: list_one gets it
-    struct admin_call *call;
     json_t *message;
     account_id submitter;
 };
@@ -384,7 +399,7 @@ static void set_submitter(struct admin_call *c, account_id id, json_t *message)
 
 enum err admin_queue_show(struct admin_call *c)
 {
-    struct queue_shower s = {.lister.now_ms = clock_real_ms(), .call = c};
+    struct queue_shower s = {.lister.now_ms = clock_real_ms(), .lister.call = c};
     uint64_t count = 0;
     enum err e = wanted_args(c, &s.lister.wanted);
 

@@ -177,12 +177,15 @@ static enum err serve_opened(int fd, const struct settings *s, const struct keep
     host_name(conf_value_text(s, SETTING_SERVER_NAME), admin.default_domain, server);
     admin.server = span_from_str(server);
     queue_options_default(&o);
-    enum err e = queue_open(k->engine, &o, &admin.queue);
+    enum err e = trail_open(k->engine, &admin.trail);
 
+    o.trail = admin.trail;
+    e = e == ERR_OK ? queue_open(k->engine, &o, &admin.queue) : e;
     if (e == ERR_OK) {
         serve(fd, &admin);
         queue_close(admin.queue);
     }
+    trail_close(admin.trail);
     return e;
 }
 

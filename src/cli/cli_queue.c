@@ -67,6 +67,11 @@ static void print_recipient(const json_t *item)
                (unsigned long long)cli_get_number(item, "attempts"), time_of(item, "last_try").s);
     }
     print_time(item, "next_try", "    next try:  ");
+    const json_t *history = json_object_get(item, "history");
+
+    for (size_t i = 0; i < json_array_size(history); i++) {
+        cli_trace_event(json_array_get(history, i));
+    }
 }
 
 // ---- list and show ------------------------------------------------------------------------------
@@ -120,6 +125,9 @@ int cli_queue_list(struct cli *c, int argc, char **argv)
 
     if (cli_flag(&argc, argv, "--held")) {
         json_object_set_new(args, "state", json_string("held"));
+    }
+    if (cli_flag(&argc, argv, "--history")) {
+        json_object_set_new(args, "history", json_true());
     }
     int code = cli_words_check(c, &argc, argv, 0, 0);
 

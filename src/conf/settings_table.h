@@ -155,6 +155,9 @@ SETTING(DUPLICATES_KNOWN, duplicates_known, TIME, "1 h", 0, 604800000, START,
         "arrived. 0 means not at all.")
 SETTING(QUEUE_EXPIRE, queue_expire, TIME, "5 d", 60000, 2592000000, START,
         "How long mail for another server is tried before its sender is told that it failed.")
+SETTING(TRACE_KEEP, trace_keep, TIME, "30 d", 0, 315360000000, LIVE,
+        "How long `mailkeep trace` can tell what happened to a message. 0: it is forgotten within "
+        "the hour.")
 SETTING(DELAY_NOTICE, delay_notice, TIME, "4 h", 0, 604800000, START,
         "After this time without success the sender is told that the message is late; 0: never.")
 SETTING(RETRY_FIRST, retry_first, TIME, "5 min", 1000, 86400000, START,

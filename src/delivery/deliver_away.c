@@ -55,7 +55,7 @@ enum err deliver_submit(struct run *r, const struct deliver_letter *l,
         .submitter = r->env->submitter,
         .sender = l->sender,
         .envid = r->env->envid,
-        .message_id = span_first(mime_header_get(r->message->header, SPAN("Message-ID")), 900),
+        .message_id = deliver_message_id(l->content ? l->content : r->message),
         .device = r->env->device,
         .origin = r->env->origin,
         .prefix = SPAN(""),
@@ -76,7 +76,10 @@ enum err deliver_submit(struct run *r, const struct deliver_letter *l,
     if (r->env->hold_until_ms) {
         m.expires_ms += r->env->hold_until_ms - clock_real_ms();
     }
+    e = e == ERR_OK ? deliver_trail_letter(r, l, recipients, count, &m) : e;
     e = e == ERR_OK ? queue_submit(r->d->queue, &m, recipients, count, &id) : e;
+    r->is_traced |= e == ERR_OK && m.mail == r->mail;
+    batch_destroy(m.rider);
     buf_finish(&lines);
     return e;
 }
@@ -219,7 +222,8 @@ enum err deliver_tell(struct run *r, uint32_t recipient, enum queue_state state,
                                 .reply = reply};
     bool wanted = state == QUEUE_DELIVERED ? to->notify & QUEUE_NOTIFY_SUCCESS
                                            : !to->notify || to->notify & QUEUE_NOTIFY_FAILURE;
-    struct deliver_letter l = {.sender = r->env->sender, .flags = r->env->flags};
+    struct deliver_letter l = {
+        .sender = r->env->sender, .flags = r->env->flags, .words = "only to tell its sender"};
 
     if (r->env->sender.n == 0 || !wanted) {
         return ERR_OK;

@@ -67,7 +67,10 @@ static enum err full_address(struct run *r, const struct resolve_target *t, stru
 static enum err queue_here(struct run *r, const struct resolve_target **targets, size_t n)
 {
     struct queue_recipient *q = arena_zalloc(&r->arena, n, sizeof(*q));
-    struct deliver_letter l = {.sender = r->env->sender, .flags = r->env->flags};
+    struct deliver_letter l = {.sender = r->env->sender,
+                               .flags = r->env->flags,
+                               .words = r->is_held ? "it is to wait first"
+                                                   : "it could not be stored at once"};
     enum err e = q ? ERR_OK : ERR_NOMEM;
 
     for (size_t i = 0; i < n && e == ERR_OK; i++) {
@@ -154,6 +157,7 @@ static void end_part(struct run *r, struct deliver_part *p, struct failures *fai
 {
     enum err e = p->failed != ERR_OK ? p->failed : p->to->result;
 
+    r->is_traced |= e == ERR_OK && p->rider;
     if (e == ERR_OK) {
         end_well(r, p);
     } else {
@@ -165,9 +169,8 @@ static void end_part(struct run *r, struct deliver_part *p, struct failures *fai
 static void store_parts(struct run *r, struct deliver_part *parts, struct delivery_target *targets,
                         size_t n)
 {
-    struct span said = r->env->device.n ? r->env->device : r->env->verdict;
     struct actor by = {.kind = ACTOR_DELIVERY,
-                       .device = span_first(said, 64),
+                       .device = span_first(r->env->device, 64),
                        .origin = span_first(r->env->sender, 128)};
     size_t count = 0;
 
@@ -175,10 +178,13 @@ static void store_parts(struct run *r, struct deliver_part *parts, struct delive
         if (parts[i].failed == ERR_OK) {
             targets[count] = targets[i];
             parts[i].to = &targets[count++];
+            parts[i].to->ride = r->d->trail ? deliver_trail_ride : NULL;
+            parts[i].to->ride_arg = &parts[i];
         }
     }
     if (count) {
-        store_deliver(r->d->store, &by, r->incoming, targets, count);
+        store_deliver(r->d->store, &by, r->incoming, span_first(r->env->verdict, 1024), targets,
+                      count);
     }
 }
 
@@ -188,6 +194,7 @@ static void deliver_group(struct run *r, struct deliver_part *parts,
     for (size_t i = 0; i < n; i++) {
         struct deliver_part *p = &parts[i];
 
+        p->run = r;
         p->to = &targets[i];
         *p->to = (struct delivery_target){.account = p->target->account};
         arena_init(&p->arena, SIEVE_RESULT_BYTES_MAX);

@@ -189,7 +189,8 @@ static enum err send_on(struct run *r, struct deliver_part *p, const struct siev
     struct deliver_letter l = {.sender = r->env->sender,
                                .forwarder = p->target->address,
                                .flags = redirect_flags(r, a),
-                               .content = a->message ? NULL : r->message};
+                               .content = a->message ? NULL : r->message,
+                               .words = "by the account's rules"};
     struct incoming *own = NULL;
     enum err e = a->message ? deliver_take_in(r, false, a->message, &own) : deliver_need_leaving(r);
 
@@ -489,7 +490,8 @@ static enum err keep_copy(struct run *r, struct deliver_part *p, const struct ru
                               .keyword_count = place->keyword_count};
     struct delivery_target t = {.account = p->target->account, .copies = &c, .copy_count = 1};
 
-    return place->mailbox || place->is_created ? store_deliver(r->d->store, &by, m, &t, 1) : ERR_OK;
+    return place->mailbox || place->is_created ? store_deliver(r->d->store, &by, m, SPAN(""), &t, 1)
+                                               : ERR_OK;
 }
 
 // For delivery_message.read; `arg` is the text.
@@ -629,5 +631,6 @@ void deliver_rules_finish(struct deliver_part *p)
     for (size_t i = 0; i < p->version_count; i++) {
         incoming_destroy(p->versions[i]);
     }
+    batch_destroy(p->rider);
     arena_finish(&p->arena);
 }

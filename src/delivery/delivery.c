@@ -69,6 +69,7 @@ enum err delivery_create(struct store *s, struct queue *q, const struct delivery
     d->expire_s = o->expire_s;
     d->duplicates_s = o->duplicates_s;
     d->hierarchy = o->hierarchy ? o->hierarchy : '/';
+    d->trail = o->trail;
     struct span server = span_first(o->server, sizeof(d->server) - 1);
     struct span separators = span_first(o->separators, sizeof(d->separators) - 1);
 
@@ -270,7 +271,9 @@ static enum err settle_followers(struct run *r)
 static enum err settle_rest(struct run *r)
 {
     struct queue_recipient *q = arena_zalloc(&r->arena, r->env->count, sizeof(*q));
-    struct deliver_letter l = {.sender = r->env->sender, .flags = r->env->flags};
+    struct deliver_letter l = {.sender = r->env->sender,
+                               .flags = r->env->flags,
+                               .words = "not delivered at once; others of the message were"};
     size_t n = 0;
     enum err e = q ? ERR_OK : ERR_NOMEM;
 
@@ -353,8 +356,12 @@ static enum err run_once(struct delivery *d, struct delivery_envelope *env,
                     .is_retry = is_retry,
                     .is_held = !is_retry && env->hold_until_ms > clock_real_ms(),
                     .budget = {SIEVE_STEPS_DEFAULT},
-                    .redirects_left = REDIRECTS_MAX};
+                    .redirects_left = REDIRECTS_MAX,
+                    .is_traced = env->is_traced};
 
+    if (d->trail) {
+        r.mail = env->mail ? env->mail : trail_number(d->trail);
+    }
     arena_init(&r.arena, ARENA_BYTES_MAX);
     enum err e = run_all(&r);
 
@@ -407,6 +414,8 @@ void delivery_again(struct delivery *d, const struct queue_message *m, struct sp
                                     .submitter = m->submitter,
                                     .device = m->device,
                                     .origin = m->origin,
+                                    .mail = m->mail,
+                                    .is_traced = true,
                                     .allow_remote = is_new,
                                     .is_ours = is_new,
                                     .recipients = &to,

@@ -24,6 +24,7 @@ struct delivery_options {
     // How long a message is known that comes a second time because its client did not hear of the
     // first; 0: not at all.
     uint32_t duplicates_s;
+    struct trail *trail; // where it is told what happens; NULL: nowhere. Stays the caller's
 };
 
 // The store and the queue stay the caller's and must outlive it. ERR_*: the key for rewritten
@@ -65,6 +66,11 @@ struct delivery_envelope {
     bool one_answer;      // the client hears one answer for all recipients (SMTP)
     int64_t hold_until_ms; // since 1970; 0: at once. Also mail for here waits in the queue
     struct span verdict; // of the checks on the message, in words, for the change log; may be empty
+    // For the trail; all may be empty.
+    struct span helo, tls, user, how;
+    trail_id mail;       // its number; 0: a new one
+    bool is_traced;      // its first event is there already
+    trail_id about;      // the mail that a notice is about
     struct arena *texts; // for the words of a refusal by rules; NULL: general words do
     struct delivery_recipient *recipients;
     size_t count;

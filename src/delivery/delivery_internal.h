@@ -26,6 +26,7 @@ struct delivery {
     uint32_t duplicates_s;
     char srs_key[SECRET_BYTES];
     struct signer *signer;
+    struct trail *trail; // or NULL
 };
 
 // What rules see: our lines, and the message from its start. Once filled it stays where it is.
@@ -48,6 +49,8 @@ struct run {
     bool *done;                // by recipient, or [0] for all: something of it is durable
     bool is_retry;             // it comes from the queue, which tries again itself
     bool is_held;              // it is to wait in the queue
+    trail_id mail;             // 0: there is no trail
+    bool is_traced;            // its first event is durable
 
     struct shown shown[2]; // the header only, and with the body
     struct sieve_budget budget;
@@ -92,6 +95,7 @@ struct deliver_letter { // what goes into the queue
     // What `body` holds, to be signed: by DKIM when it is written by one of ours or by ourselves,
     // by ARC when it is sent on. NULL: it stays as it is.
     const struct delivery_message *content;
+    const char *words; // why it leaves, for the trail; or NULL
 };
 enum err deliver_submit(struct run *r, const struct deliver_letter *l,
                         const struct queue_recipient *recipients, size_t count);
@@ -108,10 +112,26 @@ enum err deliver_tell(struct run *r, uint32_t recipient, enum queue_state state,
 
 enum err deliver_here(struct run *r);
 
+// ---- the trail (deliver_trail.c) ----------------------------------------------------------------
+
+// The Message-ID: of the message, or what we gave it.
+struct span deliver_message_id(const struct delivery_message *m);
+// Events for what is put into the queue: the mail's first one where it is still to be told, and
+// those of a letter of our own, which becomes a mail of its own. Sets m->mail, rider (the
+// caller's) and what else the trail is told.
+enum err deliver_trail_letter(struct run *r, const struct deliver_letter *l,
+                              const struct queue_recipient *recipients, size_t count,
+                              struct queue_message *m);
+// For delivery_target.ride; `arg` is the part.
+enum err deliver_trail_ride(void *arg, bool was_there, const struct span *mailboxes, size_t count,
+                            struct batch **out);
+
 // ---- rules (deliver_rules.c) --------------------------------------------------------------------
 
 // One account's part of a delivery.
 struct deliver_part {
+    struct run *run;
+    struct batch *rider; // what the trail is told of it; or NULL
     const struct resolve_target *target;
     struct arena arena; // of what the rules decided
     struct rules_decision decision;

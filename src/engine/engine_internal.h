@@ -76,7 +76,7 @@ struct batch {
     size_t bytes;
     bool sealed;
     struct batch *rider; // committed behind it; or NULL
-    enum err failed; // the first error of a put, delete or use: such a batch is never committed
+    enum err failed;     // the first error of a put, delete or use: such a batch is never committed
 };
 
 // Sorts, removes doubles (the last wins) and body uses that sum up to nothing; called by the

@@ -99,6 +99,7 @@ static void flush(struct client *c)
 static void ending_begin(struct client *c)
 {
     if (c->phase != CLIENT_GONE) {
+        client_pair_say_rest(c); // why a message was refused
         client_pair_close(c);
         c->phase = CLIENT_ENDING;
         deadline_in(c, ENDING_MS);

@@ -74,6 +74,8 @@ void client_rename(struct client *c); // the dialogue's claim
 // ---- client_check.c -----------------------------------------------------------------------------
 
 extern const struct dialogue_checker client_checker;
+// As much as keep takes at once of what is to be said to it.
+void client_pair_say_rest(struct client *c);
 
 // ---- client_pair.c ------------------------------------------------------------------------------
 

@@ -118,6 +118,13 @@ static bool send_some(struct client *c)
     return any;
 }
 
+void client_pair_say_rest(struct client *c)
+{
+    if (c->dialogue.pair.is_open) {
+        send_some(c);
+    }
+}
+
 void client_pair_go_on(struct client *c)
 {
     struct dialogue *d = &c->dialogue;

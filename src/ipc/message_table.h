@@ -93,7 +93,12 @@ MESSAGE(MAIL_END, 34, mail_end,
     U8(is_suspect)                // to Junk instead of INBOX
     TEXT(prefix, 65536)           // header lines that go in front: Received, Authentication-Results
     TEXT(verdict, 1024))          // what the checks found, in words, for the change log
-MESSAGE(MAIL_RESET, 35, mail_reset, U8(reason)) // 0
+// With a code: the gate has refused the message, for the trail of mail.
+MESSAGE(MAIL_RESET, 35, mail_reset,
+    U16(code)                     // 550, 451 ...; 0: it came to nothing
+    TEXT(enhanced, 16)            // the same: "5.7.1"
+    TEXT(text, 512)               // what the client was told
+    TEXT(verdict, 1024))          // what the checks found, in words
 MESSAGE(MAIL_ANSWER, 36, mail_answer,
     U32(recipient)                // its place among the MAIL_RCPTs, from 0; IPC_MAIL_ALL: to
                                   // MAIL_FROM, or to all of them

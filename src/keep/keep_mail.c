@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "keep/inbound/inbound.h"
+#include "keep/keep_trail.h"
 #include "keep/outbound/outbound.h"
 
 #include "base/banned.h"
@@ -64,6 +65,7 @@ static enum err open_queue(const struct settings *s, struct store *store, struct
     o.delay_notice_s = seconds(s, SETTING_DELAY_NOTICE);
     o.retry_first_s = seconds(s, SETTING_RETRY_FIRST);
     o.retry_max_s = seconds(s, SETTING_RETRY_MAX);
+    o.trail = m->trail;
     return queue_open(store_engine(store), &o, &m->queue);
 }
 
@@ -74,7 +76,8 @@ static enum err open_delivery(const struct settings *s, struct store *store, str
                                  .expire_s = seconds(s, SETTING_QUEUE_EXPIRE),
                                  .hierarchy =
                                      *conf_value_choice_text(s, SETTING_HIERARCHY_SEPARATOR).p,
-                                 .duplicates_s = seconds(s, SETTING_DUPLICATES_KNOWN)};
+                                 .duplicates_s = seconds(s, SETTING_DUPLICATES_KNOWN),
+                                 .trail = m->trail};
 
     return delivery_create(store, m->queue, &o, &m->delivery);
 }
@@ -87,6 +90,7 @@ static enum err open_outbound(const struct settings *s, struct store *store, str
         .engine = store_engine(store),
         .queue = m->queue,
         .delivery = m->delivery,
+        .trail = m->trail,
         .server = span_from_str(m->server),
         .threads = OUTBOUND_THREADS,
         .jobs_max = (unsigned)conf_value_count(s, SETTING_RELAY_CONNECTIONS_MAX),
@@ -105,8 +109,12 @@ static enum err open_outbound(const struct settings *s, struct store *store, str
 enum err keep_mail_open(const struct settings *s, struct store *store, struct loop *loop,
                         struct keep_mail *m)
 {
-    enum err e = open_queue(s, store, m);
+    enum err e = trail_open(store_engine(store), &m->trail);
 
+    if (e == ERR_OK) {
+        e = keep_trail_start(m->trail, conf_value_ms(s, SETTING_TRACE_KEEP), &m->trail_upkeep);
+    }
+    e = e == ERR_OK ? open_queue(s, store, m) : e;
     e = e == ERR_OK ? open_delivery(s, store, m) : e;
     e = e == ERR_OK ? open_outbound(s, store, loop, m) : e;
     explicit_bzero(m->relay_password, sizeof(m->relay_password));
@@ -143,6 +151,7 @@ enum err keep_mail_open_inbound(const struct settings *s, struct store *store,
     struct inbound_options o = {
         .store = store,
         .delivery = m->delivery,
+        .trail = m->trail,
         .sessions = sessions,
         .server = span_from_str(m->server),
         .separators = conf_value_text(s, SETTING_ADDRESS_SEPARATORS),
@@ -164,6 +173,7 @@ void keep_mail_apply(const struct settings *s, struct keep_mail *m)
     struct inbound_limits limits = inbound_limits_of(s);
 
     inbound_set_limits(m->inbound, &limits);
+    keep_trail_set(m->trail_upkeep, conf_value_ms(s, SETTING_TRACE_KEEP));
 }
 
 void keep_mail_stop_inbound(struct keep_mail *m, int64_t timeout_ms)
@@ -179,5 +189,7 @@ void keep_mail_close(struct keep_mail *m, int64_t timeout_ms)
     outbound_destroy(m->outbound, timeout_ms);
     delivery_destroy(m->delivery);
     queue_close(m->queue);
+    keep_trail_stop(m->trail_upkeep);
+    trail_close(m->trail);
     *m = (struct keep_mail){.queue = NULL};
 }

@@ -14,9 +14,12 @@ struct inbound;
 struct keep_link_login;
 struct keep_sessions;
 struct ipc_mail;
+struct keep_trail;
 struct outbound;
 
 struct keep_mail {
+    struct trail *trail;
+    struct keep_trail *trail_upkeep;
     struct queue *queue;
     struct delivery *delivery;
     struct outbound *outbound;

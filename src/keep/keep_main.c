@@ -152,6 +152,7 @@ static struct admin admin_of(struct keep *k)
     // The domain takes a restart; the settings of the start live as long as the process.
     a.default_domain = conf_value_text(k->start.settings, SETTING_DEFAULT_DOMAIN);
     a.queue = k->mail.queue;
+    a.trail = k->mail.trail;
     a.server = span_from_str(k->mail.server);
     a.dns_ask = dns_ask;
     a.add_status = add_status;

@@ -284,7 +284,8 @@ static enum err submit_edit(struct queue_edit *ed, void *arg)
     }
     ed->counts.messages++;
     ed->counts.recipients += s->count;
-    return e == ERR_OK ? queue_settle_message(ed, m, owes) : e;
+    e = e == ERR_OK ? queue_settle_message(ed, m, owes) : e;
+    return e == ERR_OK ? queue_trail_submitted(ed, m, s->recipients, s->count) : e;
 }
 
 enum err queue_submit(struct queue *q, const struct queue_message *m,
@@ -297,6 +298,9 @@ enum err queue_submit(struct queue *q, const struct queue_message *m,
     }
     s.message.accepted_ms = clock_real_ms();
     s.message.recipients = (uint32_t)count;
+    if (q->options.trail && !s.message.mail) {
+        s.message.mail = trail_number(q->options.trail);
+    }
     unsigned shard = atomic_fetch_add(&q->turn, 1) % QUEUE_SHARDS;
     enum err e = queue_edit(q, shard, submit_edit, &s);
 
@@ -327,6 +331,7 @@ struct done {
         enum queue_state state; // as stored; 0: gone
         int64_t due_ms;
     } after[QUEUE_JOB_RECIPIENTS_MAX];
+    struct queue_tried tried[QUEUE_JOB_RECIPIENTS_MAX];
 };
 
 // The destination itself could not be reached: all of its mail waits.
@@ -338,6 +343,25 @@ static bool is_untried(const struct done *d)
         }
     }
     return true;
+}
+
+// For the trail: what the result has made of it.
+static struct queue_tried tried(const struct queue_recipient *before,
+                                const struct queue_recipient *r, enum queue_next next,
+                                enum queue_outcome outcome)
+{
+    struct queue_tried t = {.kind = TRAIL_PUT_OFF, .attempts = r->attempts};
+    bool is_over = next == QUEUE_NEXT_DROP || r->state == QUEUE_FAILED;
+
+    if (outcome == QUEUE_OUT_DELIVERED) {
+        t.kind = TRAIL_DELIVERED;
+    } else if (is_over && before->state == QUEUE_WAITING) {
+        t.kind = outcome == QUEUE_OUT_FAILED ? TRAIL_FAILED : TRAIL_EXPIRED;
+    } else {
+        t.kind = outcome == QUEUE_OUT_UNTRIED ? TRAIL_NOT_TRIED : TRAIL_PUT_OFF;
+        t.next_ms = r->state == QUEUE_WAITING ? r->due_ms : 0;
+    }
+    return t;
 }
 
 static enum err done_one(struct queue_edit *ed, struct done *d, struct queue_message *m, size_t i,
@@ -357,7 +381,10 @@ static enum err done_one(struct queue_edit *ed, struct done *d, struct queue_mes
     r = before;
     int64_t due = d->now_ms + queue_retry_delay_ms(o, r.attempts + 1, random_u64());
 
-    if (queue_apply(o, m, &r, &d->results[i], d->now_ms, due) == QUEUE_NEXT_DROP) {
+    enum queue_next next = queue_apply(o, m, &r, &d->results[i], d->now_ms, due);
+
+    d->tried[i] = tried(&before, &r, next, d->results[i].outcome);
+    if (next == QUEUE_NEXT_DROP) {
         return queue_drop_recipient(ed, m, &before);
     }
     d->after[i].state = r.state;
@@ -379,6 +406,7 @@ static enum err done_edit(struct queue_edit *ed, void *arg)
     for (size_t i = 0; i < d->job->count && e == ERR_OK; i++) {
         e = done_one(ed, d, &m, i, &notice);
     }
+    e = e == ERR_OK ? queue_trail_tried(ed, d->job, d->tried, d->results) : e;
     return e == ERR_OK && ed->is_changed ? queue_settle_message(ed, &m, notice) : e;
 }
 

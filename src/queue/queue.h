@@ -14,6 +14,7 @@
 
 #include "base/arena.h"
 #include "engine/engine.h"
+#include "trail/trail.h"
 
 #define QUEUE_ACCOUNT_FIRST                                                                        \
     0xFFFFFFFFFFFFFF00ull // the engine accounts from here on are the queue's
@@ -64,6 +65,12 @@ struct queue_message {
     struct span message_id; // for people who look for it
     struct span device, origin;
     struct span prefix; // header lines that go before the body when it leaves
+    trail_id mail;      // what it is in the trail; queue_submit: 0 for a new one
+    // Only for queue_submit: events that ride with it (trail_batch; the queue adds its own; it
+    // stays the caller's), and what to say there beside the recipients: on whose behalf it leaves,
+    // and why.
+    struct batch *rider;
+    struct span by_way, words;
 };
 
 struct queue_recipient {
@@ -85,6 +92,7 @@ struct queue_options {
     unsigned jobs_max;             // jobs at a time
     uint32_t delay_notice_s;       // the sender is told of a delay after this; 0: never
     uint32_t retry_first_s, retry_max_s;
+    struct trail *trail; // where it is told what happens; NULL: nowhere. Must outlive the queue
 };
 void queue_options_default(struct queue_options *o);
 
@@ -110,6 +118,7 @@ struct queue_job {
     struct queue_message message;
     struct queue_recipient recipients[QUEUE_JOB_RECIPIENTS_MAX];
     size_t count;
+    trail_id told;      // queue_notice_done: the notice, in the trail; 0: there is none
     struct arena arena; // all spans
 };
 
@@ -126,6 +135,7 @@ enum queue_outcome {
 struct queue_result {
     enum queue_outcome outcome;
     struct span host, reply; // cut to QUEUE_REPLY_BYTES_MAX
+    struct span protection;  // of the connection, in words; may be empty
 };
 // Ends a job with a result for each of its recipients, in their order, and frees it. UNTRIED holds
 // the whole destination back for a growing time. ERR_*: the results were not stored; the recipients

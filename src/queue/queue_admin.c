@@ -117,6 +117,8 @@ struct act {
     struct queue_edit *edit;
     struct queue_message message;
     bool owes;
+    struct span told[TRAIL_RECIPIENTS_MAX]; // changed, and not in the trail yet
+    size_t told_count;
 };
 
 // False: this action means nothing to it.
@@ -145,6 +147,20 @@ static bool act_on(const struct act *a, struct queue_recipient *r)
     return false;
 }
 
+static enum err flush_told(struct act *a)
+{
+    size_t n = a->told_count;
+
+    a->told_count = 0;
+    return n ? queue_trail_acted(a->edit, &a->message, a->action, a->told, n) : ERR_OK;
+}
+
+static enum err tell(struct act *a, struct span address)
+{
+    a->told[a->told_count++] = address;
+    return a->told_count == TRAIL_RECIPIENTS_MAX ? flush_told(a) : ERR_OK;
+}
+
 static enum err act_one(void *arg, const struct queue_recipient *before)
 {
     struct act *a = arg;
@@ -154,6 +170,11 @@ static enum err act_one(void *arg, const struct queue_recipient *before)
         return ERR_OK;
     }
     a->changed++;
+    enum err e = tell(a, before->address);
+
+    if (e != ERR_OK) {
+        return e;
+    }
     if (a->action == QUEUE_REMOVE || (a->action == QUEUE_FAIL && a->message.sender.n == 0)) {
         return queue_drop_recipient(a->edit, &a->message, before);
     }
@@ -169,12 +190,14 @@ static enum err act_edit(struct queue_edit *ed, void *arg)
 
     a->edit = ed;
     a->changed = 0;
+    a->told_count = 0;
     if (e == ERR_OK && a->number == UINT32_MAX) {
         e = queue_each_recipient(ed->snapshot, a->id, act_one, a);
     } else if (e == ERR_OK) {
         e = queue_get_recipient(ed->snapshot, ed->shard, a->id, a->number, &r);
         e = e == ERR_OK ? act_one(a, &r) : e;
     }
+    e = e == ERR_OK ? flush_told(a) : e;
     return e == ERR_OK && ed->is_changed ? queue_settle_message(ed, &a->message, a->owes) : e;
 }
 

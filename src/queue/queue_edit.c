@@ -156,6 +156,7 @@ static enum err commit(struct queue_edit *ed, uint64_t version)
     char room[QUEUE_COUNTS_BYTES_MAX];
     enum err e = batch_put(ed->batch, queue_key_span(&k), queue_counts_encode(&ed->counts, room));
 
+    batch_set_rider(ed->batch, ed->rider);
     return e == ERR_OK ? engine_commit(ed->queue->engine, ed->batch, version) : e;
 }
 
@@ -200,6 +201,9 @@ enum err queue_edit(struct queue *q, unsigned shard, queue_edit_fn *fn, void *ar
     if (e == ERR_OK) {
         e = edit_locked(&ed, fn, arg);
         snapshot_close(ed.snapshot);
+    }
+    if (!ed.is_lent) {
+        batch_destroy(ed.rider);
     }
     lock_release(&s->lock);
     return e;

@@ -71,6 +71,8 @@ struct queue_edit {
     struct batch *batch;
     struct queue_shard_counts counts; // of the shard, as they will be
     char *room;                       // for one encoded value
+    struct batch *rider;              // events; or NULL
+    bool is_lent;                     // the rider is the caller's
     bool is_changed;
 };
 typedef enum err queue_edit_fn(struct queue_edit *ed, void *arg);
@@ -95,6 +97,22 @@ enum err queue_drop_recipient(struct queue_edit *ed, struct queue_message *m,
 // After changes of its recipients: writes the message, or drops it with its last recipient. `owes`:
 // the sender is to be told something.
 enum err queue_settle_message(struct queue_edit *ed, const struct queue_message *m, bool owes);
+
+// ---- the trail (queue_trail.c) ------------------------------------------------------------------
+
+// Events ride with the edit's commit; without a trail these do nothing. ERR_NOMEM.
+enum err queue_trail_submitted(struct queue_edit *ed, const struct queue_message *m,
+                               const struct queue_recipient *recipients, size_t count);
+struct queue_tried {      // what became of one recipient of a job
+    enum trail_kind kind; // 0: it was gone
+    uint32_t attempts;
+    int64_t next_ms;
+};
+enum err queue_trail_tried(struct queue_edit *ed, const struct queue_job *j,
+                           const struct queue_tried *tried, const struct queue_result *results);
+enum err queue_trail_acted(struct queue_edit *ed, const struct queue_message *m,
+                           enum queue_action action, const struct span *addresses, size_t count);
+enum err queue_trail_told(struct queue_edit *ed, const struct queue_job *j);
 
 // ---- the schedule (queue_schedule.c); q->lock is held -------------------------------------------
 

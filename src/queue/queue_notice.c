@@ -148,6 +148,7 @@ static enum err done_edit(struct queue_edit *ed, void *arg)
         ed->is_changed = true;
         e = batch_delete(ed->batch, queue_key_span(&k));
     }
+    e = e == ERR_OK && ed->is_changed ? queue_trail_told(ed, j) : e;
     return e == ERR_OK && ed->is_changed ? queue_settle_message(ed, &m, false) : e;
 }
 

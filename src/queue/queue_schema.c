@@ -130,6 +130,7 @@ enum err queue_message_encode(const struct queue_message *m, char *room, struct 
     pack_str(&k, m->device);
     pack_str(&k, m->origin);
     pack_str(&k, m->prefix);
+    pack_u64(&k, m->mail);
     *out = pack_span(&k);
     return ERR_OK;
 }
@@ -153,12 +154,14 @@ enum err queue_message_decode(queue_id id, struct span value, struct queue_messa
               unpack_str(&value, QUEUE_TEXT_BYTES_MAX, &m.message_id) &&
               unpack_str(&value, QUEUE_TEXT_BYTES_MAX, &m.device) &&
               unpack_str(&value, QUEUE_TEXT_BYTES_MAX, &m.origin) &&
-              unpack_str(&value, QUEUE_PREFIX_BYTES_MAX, &m.prefix);
+              unpack_str(&value, QUEUE_PREFIX_BYTES_MAX, &m.prefix) &&
+              (value.n == 0 || unpack_u64(&value, UINT64_MAX, &m.mail)); // there was none before
 
     if (!ok) {
         return ERR_CORRUPT;
     }
     m.flags = (unsigned)flags;
+    m.mail = m.mail ? m.mail : id >> 4;
     *out = m;
     return ERR_OK;
 }

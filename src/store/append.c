@@ -144,6 +144,7 @@ struct delivery {
     struct store *store;
     const struct actor *by;
     struct incoming *message;
+    struct span verdict;
     struct edit *edits; // DELIVER_AT_ONCE
 };
 
@@ -305,6 +306,7 @@ static enum err fill_mailbox(struct account_run *r, size_t first)
 
     placer_begin(&placer, r->ed, m);
     change_draft_begin(&log, r->ed, CHANGE_ARRIVED, m->record.is.id, 0);
+    log.is.after = r->delivery->verdict;
     for (size_t i = first; i < r->count && e == ERR_OK; i++) {
         if (r->mailboxes[i] == m) {
             e = place(r, &placer, &log, i);
@@ -353,6 +355,24 @@ static enum err remember_all(struct edit *ed, const struct delivery_target *t)
     return e == ERR_OK && t->once.n ? rules_edit_remember(ed, t->once, t->once_until_s) : e;
 }
 
+static enum err ride(struct account_run *r)
+{
+    struct delivery_target *t = r->target;
+    struct span *names = arena_zalloc(&r->ed->view.arena, r->count ? r->count : 1, sizeof(*names));
+    struct batch *rider = NULL;
+
+    if (!t->ride || !names) {
+        return names ? ERR_OK : ERR_NOMEM;
+    }
+    for (size_t i = 0; i < r->count && !t->was_there; i++) {
+        names[i] = r->mailboxes[i]->record.is.name;
+    }
+    enum err e = t->ride(t->ride_arg, t->was_there, names, t->was_there ? 0 : r->count, &rider);
+
+    batch_set_rider(r->ed->batch, rider);
+    return e;
+}
+
 // Runs again when the account was changed meanwhile: starts from nothing.
 struct deliver_args {
     const struct delivery *delivery;
@@ -379,11 +399,13 @@ static enum err deliver_edit(struct edit *ed, void *arg)
         return e;
     }
     if (t->was_there) {
-        return rules_edit_note(ed, SPAN("a second copy of a message was left out"));
+        e = rules_edit_note(ed, SPAN("a second copy of a message was left out"));
+        return e == ERR_OK ? ride(&r) : e;
     }
     e = fill_mailboxes(&r);
     e = e == ERR_OK ? remember_all(ed, t) : e;
-    return e == ERR_OK && t->words.n ? rules_edit_note(ed, t->words) : e;
+    e = e == ERR_OK && t->words.n ? rules_edit_note(ed, t->words) : e;
+    return e == ERR_OK ? ride(&r) : e;
 }
 
 static void deliver_alone(const struct delivery *d, struct delivery_target *target)
@@ -474,9 +496,9 @@ static enum err deliver_all(struct delivery *d, struct delivery_target *targets,
 }
 
 enum err store_deliver(struct store *s, const struct actor *by, struct incoming *m,
-                       struct delivery_target *targets, size_t count)
+                       struct span verdict, struct delivery_target *targets, size_t count)
 {
-    struct delivery d = {.store = s, .by = by, .message = m};
+    struct delivery d = {.store = s, .by = by, .message = m, .verdict = verdict};
 
     ASSERT(m->is_finished);
     if (m->failed != ERR_OK) {

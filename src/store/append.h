@@ -78,11 +78,18 @@ struct delivery_target {
     struct span once;
     int64_t once_until_s;
     struct span words; // for the change log, beside the arrival; empty: nothing
-    enum err result;   // out
-    uint32_t uid;      // out: of the first copy
-    bool was_there;    // out
+    // Makes what rides with the commit (batch_set_rider), when what is stored is known: the names
+    // of the copies' mailboxes, or that it was there. Called again when the commit is tried again;
+    // `*out` stays the maker's until the delivery is over, and may be NULL. NULL: nothing rides.
+    enum err (*ride)(void *arg, bool was_there, const struct span *mailboxes, size_t count,
+                     struct batch **out);
+    void *ride_arg;
+    enum err result; // out
+    uint32_t uid;    // out: of the first copy
+    bool was_there;  // out
 };
+// `verdict`: what the checks on the message found, in words, for the change log; may be empty.
 enum err store_deliver(struct store *s, const struct actor *by, struct incoming *m,
-                       struct delivery_target *targets, size_t count);
+                       struct span verdict, struct delivery_target *targets, size_t count);
 
 #endif

@@ -225,6 +225,7 @@ ROWS = {
     "pop3_mark_seen": ("yes", "no", after_pop3(is_unread)),
     "quota_messages": ("5000000", "123", new_account_has("messages_max", 123)),
     "expunged_keep_days": ("14", "0", None),
+    "trace_keep": ("30 d", "0", None),
     "argon2_memory": ("64 KB", "128 KB", None),
     "argon2_passes": ("1", "2", None),
     "argon2_lanes": ("1", "2", new_account_signs_in),

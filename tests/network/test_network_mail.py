@@ -133,6 +133,55 @@ def test_a_bounce_comes_back_in_plain_words(internet):
     assert b"nobody@two.example" in got[0] and b"5.1.1" in got[0]
 
 
+def trace(server, what):
+    """What is told of a message or an address; nothing when nothing is known."""
+    r = server.command("--json", "trace", what, check=False)
+    assert r.returncode in (0, 3), r.stderr
+    return [json.loads(line) for line in r.stdout.splitlines()] if r.returncode == 0 else []
+
+
+def traced(server, what, *wanted):
+    """Waits until these events are among those told; returns all."""
+    end = time.monotonic() + 60
+    while True:
+        told = trace(server, what)
+        if set(wanted) <= {e.get("event") for e in told}:
+            return told
+        assert time.monotonic() < end, (told, server.log_tail())
+        time.sleep(0.2)
+
+
+def test_the_trace_of_a_message_has_both_halves(internet):
+    subject, m = compose(internet.one.user(1), internet.two.user(1))
+    name = f"<{subject.replace(' ', '.')}@one.example>"
+    internet.one.submit(1, [internet.two.user(1)], m)
+    taken, queued, delivered = traced(internet.one, name, "delivered")
+    assert taken["event"] == "taken in" and taken["how"] == "submission"
+    assert taken["account"] == internet.one.user(1) and taken["tls"].startswith("TLSv1.3")
+    assert queued["event"] == "queued" and queued["to"] == [internet.two.user(1)]
+    assert delivered["host"].startswith("mail.two.example") and delivered["reply"].startswith("250")
+    assert "DANE" in delivered["protection"]
+    came, kept = traced(internet.two, name, "delivered here")
+    assert came["event"] == "taken in" and came["how"] == "SMTP"
+    assert came["client"] == internet.one.host.address and came["from"] == internet.one.user(1)
+    assert "SPF pass" in came["verdict"] and "DMARC pass" in came["verdict"]
+    assert kept["mailbox"] == "INBOX" and kept["to"] == [internet.two.user(1)]
+    log = json.loads(internet.two.command("--json", "log", internet.two.user(1), "--last", "1").stdout)
+    assert "DMARC pass" in log["verdict"] and "device" not in log
+
+
+def test_the_trace_of_a_failure_ends_with_the_notice(internet):
+    subject, m = compose(internet.one.user(1), "nobody@two.example")
+    name = f"<{subject.replace(' ', '.')}@one.example>"
+    internet.one.submit(1, ["nobody@two.example"], m)
+    told = traced(internet.one, name, "failed", "sender told", "delivered here")
+    failed = next(e for e in told if e["event"] == "failed")
+    assert "550 5.1.1" in failed["reply"] and "no mailbox with this address" in failed["why"]
+    assert told[-1]["to"] == [internet.one.user(1)]
+    refused = trace(internet.two, "nobody@two.example")[0]
+    assert refused["result"] == "refused" and refused["from"] == internet.one.user(1)
+
+
 # ---- DKIM, with keys of the server's own making -------------------------------------------------
 
 @pytest.fixture(scope="module")

@@ -36,6 +36,16 @@ static void content_flush(struct dialogue *d)
     buf_clear(&s->content);
 }
 
+static void tell_refused(struct dialogue *d, const struct smtp_refusal *r)
+{
+    const struct ipc_mail_reset m = {.code = (uint16_t)r->code,
+                                     .enhanced = span_from_str(r->enhanced),
+                                     .text = span_from_str(r->text),
+                                     .verdict = SPAN("")};
+
+    smtp_tell_refused(d, &m);
+}
+
 // The message is refused whatever comes: keep need not have the rest.
 static void fault(struct dialogue *d, struct smtp_refusal r)
 {
@@ -45,10 +55,7 @@ static void fault(struct dialogue *d, struct smtp_refusal r)
         return;
     }
     t->fault = r;
-    if (t->is_told) {
-        SMTP_TELL(d, ipc_mail_reset_encode(&(struct ipc_mail_reset){.reason = 0}, 0, &d->pair.out));
-        t->is_told = false;
-    }
+    tell_refused(d, &r);
 }
 
 static void check_result(struct dialogue *d, enum err e)
@@ -224,6 +231,10 @@ void smtp_checked(struct dialogue *d, const struct dialogue_check_result *r)
     enhanced[r->enhanced.n] = '\0';
     log_info("a message by %s for <%s> was refused: %s", d->peer.address,
              log_text(buf_span(&smtp_of(d)->sender)).s, log_text(r->words).s);
+    const struct ipc_mail_reset m = {
+        .code = (uint16_t)r->code, .enhanced = r->enhanced, .text = r->text, .verdict = r->words};
+
+    smtp_tell_refused(d, &m);
     smtp_reply_put(&d->out, r->code, enhanced, r->text, false);
     smtp_transaction_reset(d, true);
 }
@@ -241,6 +252,7 @@ static bool is_broken(struct dialogue *d, const struct text_scan *scan)
     buf_init(&words, 160);
     buf_printf(&words, "The message has %s in it (RFC 5321, 2.3.8)", text_fault_name(scan->faults));
     log_refused(d, text_fault_name(scan->faults));
+    tell_refused(d, &(struct smtp_refusal){550, "5.6.0", text_fault_name(scan->faults)});
     smtp_transaction_reset(d, true);
     smtp_reply_put(&d->out, 550, "5.6.0", buf_span(&words), false);
     buf_finish(&words);

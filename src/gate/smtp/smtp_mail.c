@@ -23,12 +23,22 @@ bool smtp_is_waiting(const struct dialogue *d)
     return t->awaits_mail || t->answered < t->rcpts || t->awaits_end || t->awaits_check;
 }
 
+void smtp_tell_refused(struct dialogue *d, const struct ipc_mail_reset *m)
+{
+    struct smtp_session *s = smtp_of(d);
+
+    if (s->t.is_told) {
+        SMTP_TELL(d, ipc_mail_reset_encode(m, 0, &d->pair.out));
+        s->t.is_told = false;
+    }
+}
+
 void smtp_transaction_reset(struct dialogue *d, bool tell_keep)
 {
     struct smtp_session *s = smtp_of(d);
 
     if (s->t.is_told && tell_keep) {
-        SMTP_TELL(d, ipc_mail_reset_encode(&(struct ipc_mail_reset){.reason = 0}, 0, &d->pair.out));
+        SMTP_TELL(d, ipc_mail_reset_encode(&(struct ipc_mail_reset){.code = 0}, 0, &d->pair.out));
     }
     if (s->t.check) {
         d->checker->destroy(s->t.check);

@@ -116,6 +116,8 @@ uint64_t smtp_recipients_max(const struct dialogue *d);
 bool smtp_is_waiting(const struct dialogue *d);
 // Can this RCPT be sent to keep while answers are awaited?
 bool smtp_rcpt_goes_on(const struct dialogue *d, const struct smtp_rcpt *r);
+// The message is refused, by us: keep is told why, and need not have the rest.
+void smtp_tell_refused(struct dialogue *d, const struct ipc_mail_reset *m);
 // Forgets the transaction; keep is told, unless it knows.
 void smtp_transaction_reset(struct dialogue *d, bool tell_keep);
 // One reply, or with LMTP one for each recipient that was accepted (RFC 2033 section 4.2).

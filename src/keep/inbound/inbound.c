@@ -157,6 +157,7 @@ enum err inbound_open(struct inbound *in, const struct ipc_mail *m,
     s->is_trusted = m->is_trusted;
     s->login = *login;
     snprintf(s->remote, sizeof(s->remote), "%.*s", SPAN_ARG(m->remote));
+    snprintf(s->tls, sizeof(s->tls), "%.*s", SPAN_ARG(m->tls_text));
     enum err e = conn_open(in->pool, fd, SPAN(""), &handler, s, &conn);
 
     if (e != ERR_OK) {

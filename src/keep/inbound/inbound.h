@@ -15,6 +15,7 @@ struct inbound_options {
     struct store *store; // these stay the caller's and must outlive it
     struct delivery *delivery;
     struct keep_sessions *sessions;
+    struct trail *trail;        // NULL: what is refused is not noted
     struct span server;         // our name; the texts are copied
     struct span separators;     // that may start a detail in an address
     struct span default_domain; // whose postmaster is meant by <postmaster>; or empty

@@ -193,6 +193,17 @@ static enum err answer_all(struct mail_session *s, const struct mail_reply *r)
     return e;
 }
 
+static void note_refused(struct mail_session *s, const struct delivery_recipient *to, size_t count,
+                         const struct mail_reply *r)
+{
+    struct mail_refusal why = mail_refusal_of(r);
+
+    if (r->code >= 400) {
+        why.verdict = s->t.env.verdict;
+        mail_refused(s, to, count, &why);
+    }
+}
+
 static enum err answer_each(struct mail_session *s)
 {
     enum err e = ERR_OK;
@@ -200,11 +211,13 @@ static enum err answer_each(struct mail_session *s)
     if (s->protocol != IPC_LMTP) {
         struct mail_reply r = reply_for_all(&s->t);
 
+        note_refused(s, s->t.accepted, s->t.count, &r);
         return mail_answer(s, IPC_MAIL_ALL, &r);
     }
     for (size_t i = 0; i < s->t.count && e == ERR_OK; i++) {
         struct mail_reply r = reply_of(&s->t.accepted[i].answer);
 
+        note_refused(s, &s->t.accepted[i], 1, &r);
         e = mail_answer(s, s->t.places[i], &r);
     }
     return e;
@@ -246,6 +259,7 @@ enum err mail_end(struct mail_session *s, const struct ipc_mail_end *m)
         e = answer_each(s);
     } else {
         reply = reply.code ? reply : reply_of_error(e);
+        note_refused(s, s->t.accepted, s->t.count, &reply);
         e = answer_all(s, &reply);
     }
     buf_finish(&c.header);

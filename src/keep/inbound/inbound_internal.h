@@ -58,6 +58,7 @@ struct mail_session {
     uint8_t protocol;       // enum ipc_protocol
     bool is_trusted;
     char remote[65];
+    char tls[97]; // "TLSv1.3 ..."; empty: in the clear
     struct keep_link_login login;
     char user[321];                  // the account's address
     struct keep_session *counted;    // or NULL
@@ -74,6 +75,22 @@ enum err mail_take(struct mail_session *s, const struct ipc_frame *f);
 // Nothing of a transaction is left.
 void mail_reset(struct mail_session *s);
 enum err mail_answer(struct mail_session *s, uint32_t recipient, const struct mail_reply *r);
+
+// ---- inbound_trail.c ----------------------------------------------------------------------------
+
+struct mail_refusal {
+    unsigned code;
+    struct span enhanced, text, verdict;
+};
+struct span mail_how(const struct mail_session *s); // static
+// Notes that these recipients' mail (with count 0: whatever would have come) is refused.
+void mail_refused(struct mail_session *s, const struct delivery_recipient *to, size_t count,
+                  const struct mail_refusal *why);
+static inline struct mail_refusal mail_refusal_of(const struct mail_reply *r)
+{
+    return (struct mail_refusal){r->code, span_from_str(r->enhanced), span_from_str(r->text),
+                                 SPAN("")};
+}
 
 // ---- inbound_end.c ------------------------------------------------------------------------------
 

@@ -72,6 +72,11 @@ static void begin(struct mail_session *s, const struct ipc_mail_from *m)
         .allow_remote = ours || s->is_trusted,
         .one_answer = s->protocol != IPC_LMTP,
         .texts = &t->arena,
+        .helo = arena_dup(&t->arena, m->helo),
+        .tls = span_from_str(s->tls),
+        .user = span_from_str(s->user),
+        .how = mail_how(s),
+        .mail = in->options.trail ? trail_number(in->options.trail) : 0,
     };
     if (ours) {
         int64_t now = clock_real_ms(), undo = t->limits.undo_ms ? now + t->limits.undo_ms : 0;
@@ -90,7 +95,7 @@ static const struct mail_reply *refusal_of_sender(struct mail_session *s)
     if (s->closed) {
         return s->closed;
     }
-    if (!t->env.sender.p || !t->env.envid.p || !t->env.device.p) {
+    if (!t->env.sender.p || !t->env.envid.p || !t->env.device.p || !t->env.helo.p) {
         return &trouble;
     }
     if (t->announced > t->limits.message_bytes_max) {
@@ -117,7 +122,10 @@ static enum err take_from(struct mail_session *s, struct span fields)
     const struct mail_reply *refusal = refusal_of_sender(s);
 
     if (refusal) {
+        struct mail_refusal why = mail_refusal_of(refusal);
+
         s->state = MAIL_STATE_REFUSED;
+        mail_refused(s, NULL, 0, &why);
     }
     return mail_answer(s, IPC_MAIL_ALL, refusal ? refusal : &mail_ok);
 }
@@ -203,6 +211,12 @@ static enum err take_rcpt(struct mail_session *s, struct span fields)
     if (s->state == MAIL_STATE_ENVELOPE) {
         reply = add_recipient(s, &m);
     }
+    if (s->state == MAIL_STATE_ENVELOPE && reply.code >= 400) {
+        const struct delivery_recipient r = {.address = m.address};
+        struct mail_refusal why = mail_refusal_of(&reply);
+
+        mail_refused(s, &r, 1, &why);
+    }
     return mail_answer(s, s->t.named++, &reply);
 }
 
@@ -265,6 +279,11 @@ static enum err take_reset(struct mail_session *s, struct span fields)
     struct ipc_mail_reset m;
     enum err e = ipc_mail_reset_decode(fields, &m);
 
+    if (e == ERR_OK && m.code && s->state != MAIL_STATE_IDLE && s->t.count) {
+        struct mail_refusal why = {m.code, m.enhanced, m.text, m.verdict};
+
+        mail_refused(s, s->t.accepted, s->t.count, &why);
+    }
     if (e == ERR_OK && s->t.count && s->login.account) {
         send_rate_give(s->in->rate, s->login.account, (uint32_t)s->t.count);
     }

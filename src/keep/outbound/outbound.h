@@ -24,7 +24,8 @@ struct outbound_options {
     struct engine *engine;
     struct queue *queue;
     struct delivery *delivery;
-    struct span server; // our name; copied
+    struct trail *trail; // NULL: what notices are about is not noted
+    struct span server;  // our name; copied
     struct outbound_route route;
     unsigned threads, jobs_max;
 };

@@ -26,6 +26,7 @@ struct out_job {
     struct queue_result results[QUEUE_JOB_RECIPIENTS_MAX];
     bool has_result[QUEUE_JOB_RECIPIENTS_MAX];
     struct arena texts; // of the results
+    struct span tls;    // what protected the connection, in words
     uint64_t offset;    // of the message, sent so far
     bool body_sent, ended, stopped;
 };
@@ -143,6 +144,7 @@ static enum err take_end(struct out_job *j, struct span fields)
         return e;
     }
     j->ended = true;
+    j->tls = arena_dup(&j->texts, m.tls);
     for (size_t i = 0; i < j->job->count && m.problem.n; i++) {
         if (!j->has_result[i]) {
             j->results[i].outcome = QUEUE_OUT_UNTRIED;
@@ -262,6 +264,16 @@ static void fill_results(struct out_job *j)
     }
 }
 
+// What was said over a connection was protected as the courier says.
+static void fill_protection(struct out_job *j)
+{
+    for (size_t i = 0; j->tls.p && i < j->job->count; i++) {
+        if (j->results[i].host.n) {
+            j->results[i].protection = j->tls;
+        }
+    }
+}
+
 static void log_results(const struct out_job *j)
 {
     static const char *const words[] = {"delivered", "put off", "failed", "not tried"};
@@ -290,6 +302,7 @@ static void job_finish(struct out_job *j)
         queue_abandon(j->o->options.queue, j->job);
     } else {
         fill_results(j);
+        fill_protection(j);
         log_results(j);
         enum err e = queue_done(j->o->options.queue, j->job, j->results, clock_real_ms());
 

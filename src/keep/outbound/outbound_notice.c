@@ -28,7 +28,7 @@ static enum err read_text(void *arg, uint64_t offset, size_t n, struct buf *out)
     return buf_result(out);
 }
 
-static enum err deliver(struct outbound *o, const struct queue_job *job, struct span text)
+static enum err deliver(struct outbound *o, struct queue_job *job, struct span text)
 {
     struct delivery_recipient to = {.address = job->message.sender};
     struct delivery_envelope env = {.sender = SPAN(""),
@@ -37,8 +37,12 @@ static enum err deliver(struct outbound *o, const struct queue_job *job, struct 
                                     .origin = SPAN(""),
                                     .allow_remote = true,
                                     .is_ours = true,
+                                    .about = job->message.mail,
                                     .recipients = &to,
                                     .count = 1};
+    if (o->options.trail) {
+        env.mail = job->told = trail_number(o->options.trail);
+    }
     struct delivery_message m = {.prefix = SPAN(""),
                                  .read = read_text,
                                  .arg = &text,
@@ -53,7 +57,7 @@ static enum err deliver(struct outbound *o, const struct queue_job *job, struct 
     return e;
 }
 
-static enum err write_and_deliver(struct outbound *o, const struct queue_job *job)
+static enum err write_and_deliver(struct outbound *o, struct queue_job *job)
 {
     char id[320];
     int n = snprintf(id, sizeof(id), "<notice.%016llx@%s>", (unsigned long long)random_u64(),

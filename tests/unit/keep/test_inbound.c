@@ -180,7 +180,7 @@ static void put_end(void)
 
 static void put_reset(void)
 {
-    struct ipc_mail_reset m = {.reason = 0};
+    struct ipc_mail_reset m = {.code = 0};
 
     assert_ok(ipc_mail_reset_encode(&m, 0, &stream));
 }

@@ -535,7 +535,7 @@ static void op_deliver(struct model *m)
     set_faults(m, &(struct engine_memory_faults){0});
     if (!m->armed) {
         x = x->no_select ? inbox : x;
-        store_deliver(m->b.store, &tester, in, t, 3);
+        store_deliver(m->b.store, &tester, in, SPAN(""), t, 3);
         assert_err(t[1].result, ERR_NOT_FOUND);
         delivered(m, &t[0], &l, x, NULL);
         delivered(m, &t[2], &l, inbox, twice ? x : NULL);
