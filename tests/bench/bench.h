@@ -12,11 +12,13 @@
 // ---- options (mailbench.c) ----
 struct options {
     const char *label, *host, *user, *password, *box, *pid_command, *restart_command, *only;
-    const char *domain; // of SMTP recipients, with its @
+    const char *domain;                         // of SMTP recipients, with its @
+    const char *from;                           // the address SMTP comes from
+    const char *hold_command, *release_command; // of a queue
     int port, connections, first_user, users, watchers, trials, batch, range, settle_ms;
     long count, size;
     double seconds;
-    int smtp_port, recipients, slow;
+    int smtp_port, sink_port, recipients, slow;
     bool drop_caches, lmtp;
 };
 extern struct options opt;
@@ -126,6 +128,9 @@ const char *wrong_text(const char *fmt, ...) __attribute__((format(printf, 1, 2)
 _Noreturn void fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 extern int rows_wrong;
 
+// ---- mail by SMTP (bench_smtp.c) ----
+void smtp_give_all(void); // --count messages over --connections, until all are accepted
+
 // ---- what is measured ----
 void measure_append(void);
 void measure_login(void);
@@ -133,5 +138,6 @@ void measure_mixed(void);
 void measure_big(void);
 void measure_idle(void);
 void measure_smtp(void);
+void measure_drain(void);
 
 #endif

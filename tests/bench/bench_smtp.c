@@ -39,6 +39,12 @@ static int smtp_connect(void)
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (inet_pton(AF_INET, opt.host, &a.sin_addr) != 1)
         fail("--host wants an address, not %s", opt.host);
+    if (opt.from) {
+        struct sockaddr_in own = {.sin_family = AF_INET};
+        if (inet_pton(AF_INET, opt.from, &own.sin_addr) != 1 ||
+            bind(fd, (struct sockaddr *)&own, sizeof own) < 0)
+            fail("--from %s: %s", opt.from, strerror(errno));
+    }
     if (fd < 0 || connect(fd, (struct sockaddr *)&a, sizeof a) < 0)
         fail("port %d: %s", opt.smtp_port, strerror(errno));
     return fd;
@@ -226,6 +232,29 @@ static void data_make(struct text *out, long i)
     free(m.p);
 }
 
+static void smtp_run_make(struct smtp_run *run)
+{
+    *run = (struct smtp_run){.total = opt.count};
+    run->messages = calloc((size_t)opt.count, sizeof *run->messages);
+    run->conns = calloc((size_t)opt.connections, sizeof *run->conns);
+    if (!run->messages || !run->conns)
+        fail("out of memory");
+    for (long i = 0; i < opt.count; i++)
+        data_make(&run->messages[i], i);
+}
+
+void smtp_give_all(void)
+{
+    struct smtp_run run;
+    struct slow none = {0};
+    smtp_run_make(&run);
+    smtp_run_all(&run, &none);
+    for (long i = 0; i < opt.count; i++)
+        free(run.messages[i].p);
+    free(run.messages);
+    free(run.conns);
+}
+
 static long in_mailboxes(struct conn **readers)
 {
     long all = 0;
@@ -252,14 +281,11 @@ static const char *wait_for_all(struct conn **readers, long want, double *out_at
 
 void measure_smtp(void)
 {
-    struct smtp_run run = {.total = opt.count};
+    struct smtp_run run;
     struct conn **readers = calloc((size_t)opt.users, sizeof *readers);
-    run.messages = calloc((size_t)opt.count, sizeof *run.messages);
-    run.conns = calloc((size_t)opt.connections, sizeof *run.conns);
-    if (!readers || !run.messages || !run.conns)
+    if (!readers)
         fail("out of memory");
-    for (long i = 0; i < opt.count; i++)
-        data_make(&run.messages[i], i);
+    smtp_run_make(&run);
     for (int u = 0; u < opt.users; u++)
         readers[u] = conn_open(opt.first_user + u);
     long before = in_mailboxes(readers);

@@ -26,6 +26,7 @@ struct options opt = {.label = "server",
                       .range = 10000,
                       .settle_ms = 2000,
                       .smtp_port = 25,
+                      .sink_port = 2525,
                       .recipients = 1,
                       .domain = "@bench.example",
                       .count = 5000,
@@ -44,6 +45,8 @@ static const struct {
     {"smtp", measure_smtp,
      "--count messages to --recipients of --users each over --connections; --lmtp; --slow N "
      "others"},
+    {"drain", measure_drain,
+     "--count messages into a queue held by --hold-command, then out to a sink on --sink-port"},
     {"idle", measure_idle, "--watchers in IDLE over --users accounts; memory and latency"},
 };
 
@@ -69,6 +72,10 @@ enum {
     O_SECONDS,
     O_SETTLE,
     O_SMTP_PORT,
+    O_SINK_PORT,
+    O_FROM,
+    O_HOLD,
+    O_RELEASE,
     O_RECIPIENTS,
     O_SLOW,
     O_DOMAIN,
@@ -96,6 +103,10 @@ static const struct option long_options[] = {{"label", 1, 0, O_LABEL},
                                              {"seconds", 1, 0, O_SECONDS},
                                              {"settle-ms", 1, 0, O_SETTLE},
                                              {"smtp-port", 1, 0, O_SMTP_PORT},
+                                             {"sink-port", 1, 0, O_SINK_PORT},
+                                             {"from", 1, 0, O_FROM},
+                                             {"hold-command", 1, 0, O_HOLD},
+                                             {"release-command", 1, 0, O_RELEASE},
                                              {"recipients", 1, 0, O_RECIPIENTS},
                                              {"slow", 1, 0, O_SLOW},
                                              {"domain", 1, 0, O_DOMAIN},
@@ -126,6 +137,9 @@ static bool text_option(int o, const char *v)
                       : o == O_RESTART  ? &opt.restart_command
                       : o == O_ONLY     ? &opt.only
                       : o == O_DOMAIN   ? &opt.domain
+                      : o == O_FROM     ? &opt.from
+                      : o == O_HOLD     ? &opt.hold_command
+                      : o == O_RELEASE  ? &opt.release_command
                                         : NULL;
     if (to)
         *to = v;
@@ -144,6 +158,7 @@ static bool number_option(int o, long v)
               : o == O_RANGE       ? &opt.range
               : o == O_SETTLE      ? &opt.settle_ms
               : o == O_SMTP_PORT   ? &opt.smtp_port
+              : o == O_SINK_PORT   ? &opt.sink_port
               : o == O_RECIPIENTS  ? &opt.recipients
               : o == O_SLOW        ? &opt.slow
                                    : NULL;

@@ -8,7 +8,9 @@ import sys
 
 def main(server, name, base, usage, **options):
     base = int(os.environ.get(f"{name.upper()}_BASE", base))
-    if len(sys.argv) != 2 or sys.argv[1] not in ("start", "stop", "restart", "wipe", "pid"):
+    actions = ["start", "stop", "restart", "wipe", "pid"]
+    actions += [a for a in ("hold", "release") if hasattr(server, a)]  # of the queue
+    if len(sys.argv) != 2 or sys.argv[1] not in actions:
         sys.exit(usage)
     folder = os.path.join(os.path.abspath(os.environ.get("PEERS", "peers")), name)
     if sys.argv[1] == "pid" and not os.path.isdir(folder):
@@ -23,6 +25,8 @@ def main(server, name, base, usage, **options):
         if s.pids():
             print(s.pid())
         return
+    if sys.argv[1] in ("hold", "release"):
+        getattr(s, sys.argv[1])()
     if sys.argv[1] in ("stop", "restart", "wipe"):
         s.stop()
     if sys.argv[1] == "wipe":

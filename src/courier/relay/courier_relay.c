@@ -119,16 +119,16 @@ static bool key_of(const struct attempt *a, const struct address *to, const stru
 
 static enum err open_or_reuse(struct attempt *a, const struct hop_target *t,
                               const struct address *to, const struct hop_policy *p,
-                              const struct hop_key *key, struct hop *h)
+                              const struct hop_key *key, struct hop *h, bool *out_reused)
 {
     struct courier_relay *r = a->relay;
     struct hop_login login = {.user = a->job->user, .password = a->job->password};
 
-    while (hop_pool_get(r->pool, key, h) == ERR_OK) {
-        if (hop_renew(h) == ERR_OK) {
+    while ((*out_reused = hop_pool_get(r->pool, key, h) == ERR_OK)) {
+        if (!hop_has_input(h)) {
             return ERR_OK;
         }
-        hop_close(h);
+        hop_close(h); // it has gone, or says that it goes
     }
     return hop_open(r->tls, to, span_from_str(t->name), &r->limits, p, a->job->destination.helo,
                     &login, h);
@@ -137,6 +137,32 @@ static enum err open_or_reuse(struct attempt *a, const struct hop_target *t,
 static bool may_connect(const struct attempt *a, const struct address *to)
 {
     return !a->route.is_by_mx || a->relay->o.allow_private || address_is_public(to);
+}
+
+// Over a conversation that waited or a new one. One that waited may turn out to have ended when it
+// is used, which says nothing of the server: then there is the next.
+static enum err converse(struct attempt *a, const struct hop_target *t, const struct address *to,
+                         const struct hop_policy *p, const struct hop_key *key, struct hop *h)
+{
+    bool reused = true;
+    enum err e = ERR_UNAVAILABLE;
+
+    while (reused) {
+        e = open_or_reuse(a, t, to, p, key, h, &reused);
+        if (e != ERR_OK) {
+            return e;
+        }
+        e = hop_send(h, &a->job->message);
+        if (e == ERR_OK) {
+            snprintf(a->tls, sizeof(a->tls), "%s", h->tls);
+        }
+        if (e == ERR_OK || !reused) {
+            break;
+        }
+        hop_quit(h);
+    }
+    hop_pool_put(a->relay->pool, key, h);
+    return e;
 }
 
 // ERR_OK: everybody has a result.
@@ -156,19 +182,11 @@ static enum err try_address(struct attempt *a, const struct hop_target *t, const
              "Internet (private or loopback), which is refused");
         return ERR_DENIED;
     }
-    enum err e = open_or_reuse(a, t, to, p, &key, &h);
+    enum err e = converse(a, t, to, p, &key, &h);
 
     if (e != ERR_OK) {
         note(a, h.host, h.words);
-        return e;
     }
-    e = hop_send(&h, &a->job->message);
-    if (e == ERR_OK) {
-        snprintf(a->tls, sizeof(a->tls), "%s", h.tls);
-    } else {
-        note(a, h.host, h.words);
-    }
-    hop_pool_put(a->relay->pool, &key, &h);
     return e;
 }
 

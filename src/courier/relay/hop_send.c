@@ -153,22 +153,46 @@ static bool put_rcpt(struct hop *h, const struct hop_message *m, struct hop_rcpt
     return e == ERR_OK;
 }
 
-// Some recipients' commands, then their replies. `mail`: the reply to MAIL comes first.
-static enum err envelope_part(struct hop *h, struct hop_message *m, size_t *at, unsigned max,
-                              bool mail, bool *out_refused)
+// How far the envelope is.
+struct envelope {
+    size_t at; // recipients that had their turn
+    bool is_pipelined;
+    bool is_data_wanted; // the message goes by DATA
+    bool is_data_asked;  // and that is said already; its reply is still to come
+    bool is_refused;     // MAIL was: everybody has a result
+};
+
+static bool anybody_accepted(const struct hop_message *m)
+{
+    for (size_t i = 0; i < m->rcpt_n; i++) {
+        if (m->rcpts[i].is_accepted && !m->rcpts[i].is_done) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// Some recipients' commands, then their replies. `mail`: the reply to MAIL comes first. DATA may be
+// the last of a group (RFC 2920 section 3.1), which saves waiting once more.
+static enum err envelope_part(struct hop *h, struct hop_message *m, struct envelope *v,
+                              unsigned max, bool mail)
 {
     struct hop_rcpt *asked[PIPELINED_MAX];
     unsigned n = 0;
     enum err e;
 
-    for (; *at < m->rcpt_n && n < max; (*at)++) {
-        if (put_rcpt(h, m, &m->rcpts[*at])) {
-            asked[n++] = &m->rcpts[*at];
+    for (; v->at < m->rcpt_n && n < max; v->at++) {
+        if (put_rcpt(h, m, &m->rcpts[v->at])) {
+            asked[n++] = &m->rcpts[v->at];
         }
+    }
+    if (v->is_pipelined && v->is_data_wanted && v->at == m->rcpt_n && (n || anybody_accepted(m))) {
+        smtp_simple_put(&h->out, SMTP_DATA);
+        v->is_data_asked = true;
     }
     e = h->out.n ? hop_flush(h) : ERR_OK;
     if (e == ERR_OK && mail) {
-        e = take_mail_reply(h, m, out_refused);
+        e = take_mail_reply(h, m, &v->is_refused);
     }
     for (unsigned i = 0; i < n && e == ERR_OK; i++) {
         e = take_rcpt_reply(h, asked[i]);
@@ -176,15 +200,13 @@ static enum err envelope_part(struct hop *h, struct hop_message *m, size_t *at, 
     return e;
 }
 
-static enum err envelope(struct hop *h, struct hop_message *m, bool *out_refused)
+static enum err envelope(struct hop *h, struct hop_message *m, struct envelope *v)
 {
-    bool pipelined = h->can.extensions & SMTP_EXT_PIPELINING, refused = false;
-    size_t at = 0;
     enum err e = smtp_mail_put(&h->out, &m->mail, h->can.extensions);
 
     if (e != ERR_OK) {
         unfit(h, m, "5.1.7 The sender's address cannot be written in SMTP");
-        *out_refused = true;
+        v->is_refused = true;
         return ERR_OK;
     }
     if (h->in.n > 0) {
@@ -192,11 +214,10 @@ static enum err envelope(struct hop *h, struct hop_message *m, bool *out_refused
         hop_say(h, "%s spoke before it was asked", h->host);
         return ERR_INVALID;
     }
-    e = envelope_part(h, m, &at, pipelined ? PIPELINED_MAX : 0, true, &refused);
-    while (e == ERR_OK && !refused && at < m->rcpt_n) {
-        e = envelope_part(h, m, &at, pipelined ? PIPELINED_MAX : 1, false, &refused);
+    e = envelope_part(h, m, v, v->is_pipelined ? PIPELINED_MAX : 0, true);
+    while (e == ERR_OK && !v->is_refused && v->at < m->rcpt_n) {
+        e = envelope_part(h, m, v, v->is_pipelined ? PIPELINED_MAX : 1, false);
     }
-    *out_refused = refused;
     return e;
 }
 
@@ -307,14 +328,16 @@ static void take_final_reply(struct hop *h, struct hop_message *m)
     settle_by_reply(h, m);
 }
 
-// DATA and its 354. False: everybody has a result.
-static enum err begin_data(struct hop *h, struct hop_message *m, bool *out_go)
+// DATA, unless it was said with the envelope, and its 354. Not *out_go: everybody has a result.
+static enum err begin_data(struct hop *h, struct hop_message *m, bool is_asked, bool *out_go)
 {
     struct smtp_reply reply;
+    enum err e = ERR_OK;
 
-    smtp_simple_put(&h->out, SMTP_DATA);
-    enum err e = hop_flush(h);
-
+    if (!is_asked) {
+        smtp_simple_put(&h->out, SMTP_DATA);
+        e = hop_flush(h);
+    }
     e = e == ERR_OK ? hop_reply(h, h->limits.command_ms, &reply) : e;
     e = lost_early(h, e);
     *out_go = e == ERR_OK && reply.code == 354;
@@ -328,14 +351,15 @@ static enum err begin_data(struct hop *h, struct hop_message *m, bool *out_go)
     return e;
 }
 
-static bool anybody_accepted(const struct hop_message *m)
+// DATA was said before it was known that nobody is accepted. A server that wants the message all
+// the same gets no more of this conversation.
+static void refuse_data(struct hop *h)
 {
-    for (size_t i = 0; i < m->rcpt_n; i++) {
-        if (m->rcpts[i].is_accepted && !m->rcpts[i].is_done) {
-            return true;
-        }
+    struct smtp_reply reply;
+
+    if (hop_reply(h, h->limits.command_ms, &reply) == ERR_OK && reply.code / 100 <= 3) {
+        h->is_broken = true;
     }
-    return false;
 }
 
 static void reset(struct hop *h)
@@ -357,7 +381,9 @@ static void reset(struct hop *h)
 enum err hop_send(struct hop *h, struct hop_message *m)
 {
     const char *lack = lacks(h, m);
-    bool refused = false, bdat = m->mail.body == SMTP_BODY_BINARYMIME, go = true;
+    bool bdat = m->mail.body == SMTP_BODY_BINARYMIME, go = true;
+    struct envelope v = {.is_pipelined = h->can.extensions & SMTP_EXT_PIPELINING,
+                         .is_data_wanted = !bdat};
 
     for (size_t i = 0; i < m->rcpt_n; i++) {
         m->rcpts[i].is_accepted = false;
@@ -368,13 +394,16 @@ enum err hop_send(struct hop *h, struct hop_message *m)
     if (lack) {
         return unfit(h, m, lack);
     }
-    enum err e = envelope(h, m, &refused);
+    enum err e = envelope(h, m, &v);
 
-    if (e == ERR_OK && (refused || !anybody_accepted(m))) {
+    if (e == ERR_OK && (v.is_refused || !anybody_accepted(m))) {
+        if (v.is_data_asked) {
+            refuse_data(h);
+        }
         reset(h);
         return ERR_OK;
     }
-    e = e == ERR_OK && !bdat ? begin_data(h, m, &go) : e;
+    e = e == ERR_OK && !bdat ? begin_data(h, m, v.is_data_asked, &go) : e;
     if (e != ERR_OK) {
         h->is_broken = true;
         return e;

@@ -198,16 +198,3 @@ enum err hop_open(struct hop_tls *tls, const struct address *a, struct span host
     }
     return e;
 }
-
-enum err hop_renew(struct hop *h)
-{
-    struct smtp_reply reply;
-
-    if (hop_has_input(h)) {
-        return ERR_EOF; // gone, or going
-    }
-    smtp_simple_put(&h->out, SMTP_RSET);
-    enum err e = hop_ask(h, &reply);
-
-    return e != ERR_OK ? e : reply.code == 250 ? ERR_OK : ERR_DENIED;
-}

@@ -17,7 +17,4 @@ enum err hop_open(struct hop_tls *tls, const struct address *a, struct span host
                   const struct hop_limits *limits, const struct hop_policy *policy,
                   struct span helo, const struct hop_login *login, struct hop *h);
 
-// RSET, for a conversation that has waited: is it still good?
-enum err hop_renew(struct hop *h);
-
 #endif

@@ -262,7 +262,8 @@ static void test_each_recipient_fares_alone(void **state)
         fake_mx_start(&mx, script_partial, i);
         send_to(&courier, &mx, &nobody);
         assert_fared(&nobody, 0, IPC_RELAY_FAILED, "550 5.1.1");
-        assert_false(fake_mx_heard(&mx, "DATA"));
+        assert_int_equal(fake_mx_heard(&mx, "DATA"), i); // may be on its way already, but
+        assert_false(fake_mx_heard(&mx, "Subject"));
         fake_mx_stop(&mx);
     }
 }
@@ -784,7 +785,7 @@ static void test_connection_is_used_again(void **state)
         assert_fared(&m, 0, IPC_RELAY_DELIVERED, "250");
     }
     assert_int_equal(atomic_load(&mx.connections), 2); // a hundred, and the rest
-    assert_true(fake_mx_heard(&mx, "RSET"));
+    assert_false(fake_mx_heard(&mx, "RSET"));          // there is nothing to forget
     test_courier_stop(&c);
     fake_mx_stop(&mx);
 }
@@ -821,6 +822,94 @@ static void test_closed_meanwhile(void **state)
     assert_int_equal(atomic_load(&mx.connections), 3);
     test_courier_stop(&c);
     fake_mx_stop(&mx);
+}
+
+// Takes a message, and notices only at the next that it has had enough.
+static void script_tired(struct fake_talk *t)
+{
+    bool taken = false;
+
+    say(t, "220 hi");
+    while (hear(t)) {
+        if (taken && strncmp(t->line, "MAIL", 4) == 0) {
+            if (t->mx->kind == 0) {
+                say(t, "421 4.3.2 enough");
+            }
+            return;
+        }
+        if (strncmp(t->line, "EHLO", 4) == 0) {
+            answer_ehlo(t, "PIPELINING");
+            continue;
+        }
+        say(t, strcmp(t->line, "DATA") == 0 ? "354 go" : "250 ok");
+        if (strcmp(t->line, "DATA") == 0) {
+            hear_data(t);
+            say(t, "250 taken");
+            taken = true;
+        }
+    }
+}
+
+static void test_ended_when_used_again(void **state)
+{
+    (void)state;
+    for (int kind = 0; kind < 2; kind++) {
+        struct test_courier c;
+        struct test_courier_options o = {.keep_open_ms = 60000};
+        struct fake_mx mx;
+
+        test_courier_start(&c, &o);
+        fake_mx_start(&mx, script_tired, kind);
+        for (int i = 0; i < 3; i++) {
+            struct test_mail m = {.sender = NULL};
+
+            send_to(&c, &mx, &m);
+            assert_fared(&m, 0, IPC_RELAY_DELIVERED, "250 taken");
+        }
+        assert_int_equal(atomic_load(&mx.connections), 3);
+        test_courier_stop(&c);
+        fake_mx_stop(&mx);
+    }
+}
+
+// Nobody is accepted, but DATA is on its way: what a good server says to it, and what a bad one.
+static void script_nobody(struct fake_talk *t)
+{
+    say(t, "220 hi");
+    while (hear(t)) {
+        if (strncmp(t->line, "EHLO", 4) == 0) {
+            answer_ehlo(t, "PIPELINING");
+        } else if (strncmp(t->line, "RCPT", 4) == 0) {
+            say(t, "550 5.1.1 nobody");
+        } else if (strcmp(t->line, "DATA") == 0) {
+            say(t, t->mx->kind == 0 ? "554 5.5.1 no recipients" : "354 go");
+        } else {
+            say(t, "250 ok");
+        }
+    }
+}
+
+static void test_data_for_nobody(void **state)
+{
+    (void)state;
+    for (int kind = 0; kind < 2; kind++) {
+        struct test_courier c;
+        struct test_courier_options o = {.keep_open_ms = 60000};
+        struct fake_mx mx;
+
+        test_courier_start(&c, &o);
+        fake_mx_start(&mx, script_nobody, kind);
+        for (int i = 0; i < 2; i++) {
+            struct test_mail m = {.sender = NULL};
+
+            send_to(&c, &mx, &m);
+            assert_fared(&m, 0, IPC_RELAY_FAILED, "550 5.1.1 nobody");
+        }
+        assert_false(fake_mx_heard(&mx, "Subject"));
+        assert_int_equal(atomic_load(&mx.connections), kind == 0 ? 1 : 2);
+        test_courier_stop(&c);
+        fake_mx_stop(&mx);
+    }
 }
 
 static void test_nobody_there(void **state)
@@ -862,6 +951,8 @@ int main(void)
         cmocka_unit_test(test_no_password_in_the_clear),
         cmocka_unit_test(test_connection_is_used_again),
         cmocka_unit_test(test_closed_meanwhile),
+        cmocka_unit_test(test_ended_when_used_again),
+        cmocka_unit_test(test_data_for_nobody),
         cmocka_unit_test(test_nobody_there),
     };
 
