@@ -52,7 +52,7 @@ static const char *state_words(const struct signing_key *k)
 {
     switch (k->state) {
     case SIGNING_PREPARED:
-        return "Publish its record, then: mailkeep dkim activate";
+        return "Publish its record: it signs as soon as the DNS shows it";
     case SIGNING_ACTIVE:
         return "It signs. Its record must be in the DNS";
     case SIGNING_RETIRED:

@@ -7,8 +7,8 @@
 #include "admin/admin_internal.h"
 #include "base/bytes.h"
 #include "base/clock.h"
+#include "senderauth/dkim.h"
 #include "senderauth/dmarc.h"
-#include "senderauth/tag_list.h"
 #include "store/route.h"
 #include "store/secret.h"
 
@@ -203,39 +203,6 @@ static enum err ask(struct dns_call *d, const char *name, uint16_t type, struct 
     return e;
 }
 
-// Blanks left out: as far as two spellings of a record may differ.
-static bool same_record(struct span a, struct span b)
-{
-    size_t i = 0, j = 0;
-
-    for (;;) {
-        while (i < a.n && byte_is_space(a.p[i])) {
-            i++;
-        }
-        while (j < b.n && byte_is_space(b.p[j])) {
-            j++;
-        }
-        if (i == a.n || j == b.n) {
-            return i == a.n && j == b.n;
-        }
-        if (a.p[i++] != b.p[j++]) {
-            return false;
-        }
-    }
-}
-
-static bool same_key(struct span found, struct span wanted)
-{
-    struct tag_list f, w;
-    struct span key;
-
-    if (tag_list_parse(found, &f) != ERR_OK || tag_list_parse(wanted, &w) != ERR_OK) {
-        return false;
-    }
-    key = tag_list_get(&f, "p");
-    return key.p && same_record(key, tag_list_get(&w, "p"));
-}
-
 static bool names_server(struct span record, struct span server)
 {
     size_t at = record.n; // the last word, without its dot
@@ -314,7 +281,7 @@ static void judge_dkim(struct row *r, const struct found *f)
 {
     if (f->n > 1) {
         differs(r, "There may be only one record of this name");
-    } else if (!same_key(f->text[0], span_from_str(r->value))) {
+    } else if (!dkim_record_same_key(f->text[0], span_from_str(r->value))) {
         differs(r, "Another key is published under this name: signatures by ours do not hold");
     }
 }
@@ -336,7 +303,7 @@ static void judge_sts(struct row *r, const struct found *f)
 {
     if (f->n > 1) {
         differs(r, "There may be only one record of this name");
-    } else if (!same_record(f->text[0], span_from_str(r->value))) {
+    } else if (!span_eq_but_blanks(f->text[0], span_from_str(r->value))) {
         r->advice = "Its id is not ours. That is right when the policy that is published is not "
                     "the one below";
     }
@@ -345,7 +312,7 @@ static void judge_sts(struct row *r, const struct found *f)
 static void judge_srv(struct row *r, const struct found *f)
 {
     for (size_t i = 0; i < f->n; i++) {
-        if (same_record(f->text[i], span_from_str(r->value))) {
+        if (span_eq_but_blanks(f->text[i], span_from_str(r->value))) {
             return;
         }
     }

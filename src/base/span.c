@@ -36,6 +36,25 @@ bool span_ends(struct span s, struct span suffix)
     return s.n >= suffix.n && span_eq(span_skip(s, s.n - suffix.n), suffix);
 }
 
+static size_t skip_blanks(struct span s, size_t at)
+{
+    while (at < s.n && byte_is_space(s.p[at])) {
+        at++;
+    }
+    return at;
+}
+
+bool span_eq_but_blanks(struct span a, struct span b)
+{
+    size_t i = skip_blanks(a, 0), j = skip_blanks(b, 0);
+
+    while (i < a.n && j < b.n && a.p[i] == b.p[j]) {
+        i = skip_blanks(a, i + 1);
+        j = skip_blanks(b, j + 1);
+    }
+    return i == a.n && j == b.n;
+}
+
 int span_cmp(struct span a, struct span b)
 {
     size_t n = a.n < b.n ? a.n : b.n;

@@ -56,6 +56,8 @@ bool span_eq_nocase(struct span a, struct span b);
 bool span_starts(struct span s, struct span prefix);
 bool span_starts_nocase(struct span s, struct span prefix);
 bool span_ends(struct span s, struct span suffix);
+// Alike when blanks (space, tab, CR, LF) are left out of both.
+bool span_eq_but_blanks(struct span a, struct span b);
 
 // Byte order, shorter first on a common prefix: <0, 0, >0.
 int span_cmp(struct span a, struct span b);

@@ -47,9 +47,10 @@ int cli_dkim_create(struct cli *c, int argc, char **argv)
                                   algorithm ? algorithm : "", "selector", selector ? selector : ""),
                         on_key, &s, NULL);
     if (code == CLI_OK && !c->json && !c->quiet) {
-        printf("\nPut these records into the DNS. When they are seen there (mailkeep domain dns %s "
-               "--check), let the keys sign: mailkeep dkim activate %s\n",
-               argv[1], argv[1]);
+        printf(
+            "\nPut these records into the DNS. The server looks for them there, and the keys sign "
+            "as soon as it sees them. To look yourself: mailkeep domain dns %s --check\n",
+            argv[1]);
     }
     return code;
 }

@@ -176,6 +176,9 @@ SETTING(SUBMISSION_HIDE_CLIENT, submission_hide_client, BOOL, "yes", 0, 0, LIVE,
         "has them.")
 SETTING(SUBMISSION_RECIPIENTS_PER_HOUR, submission_recipients_per_hour, COUNT, "500", 1, 1000000,
         LIVE, "Recipients to whom one user may send within an hour.")
+SETTING(DKIM_CHECK_INTERVAL, dkim_check_interval, TIME, "5 min", 0, 86400000, LIVE,
+        "How often the DNS is asked for the records of DKIM keys that were made and do not sign "
+        "yet: they sign as soon as it shows them. 0: only mailkeep dkim activate makes them sign.")
 SETTING(UNDO_SEND, undo_send, TIME, "0 s", 0, 3600000, LIVE,
         "How long mail by our users waits here before it goes anywhere, so that it can still be "
         "stopped; 0: it goes at once.")

@@ -15,6 +15,7 @@
 #include "keep/inbound/inbound.h"
 #include "keep/keep.h"
 #include "keep/keep_control.h"
+#include "keep/keep_keys.h"
 #include "keep/keep_mail.h"
 #include "keep/keep_store.h"
 #include "keep/keep_upkeep.h"
@@ -26,7 +27,8 @@
 
 #include "base/banned.h"
 
-#define END_PATIENCE_MS 500   // until a session that is told to end is dropped
+#define END_PATIENCE_MS 500 // until a session that is told to end is dropped
+#define DNS_TYPE_TXT    16
 #define DNS_ASK_MS      10000 // an administrator waits no longer for one answer
 
 struct keep {
@@ -46,6 +48,7 @@ struct keep {
     struct managesieve_server *managesieve;
     struct keep_link *link;
     struct keep_upkeep *upkeep;
+    struct keep_keys *keys;
     struct keep_control *control;
     int64_t started_ms, stop_timeout_ms, stop_at_ms;
 };
@@ -143,6 +146,11 @@ static enum err dns_ask(void *arg, struct span name, uint16_t type, struct arena
     return ERR_OK;
 }
 
+static enum err ask_for_key(void *arg, struct span name, struct arena *a, struct span *out_records)
+{
+    return dns_ask(arg, name, DNS_TYPE_TXT, a, out_records);
+}
+
 // What a control command works with.
 static struct admin admin_of(struct keep *k)
 {
@@ -184,6 +192,7 @@ static void apply_live(struct keep *k)
     keep_mail_apply(s, &k->mail);
     keep_link_set_auth_queue(k->link, (unsigned)conf_value_count(s, SETTING_AUTH_QUEUE_MAX));
     keep_upkeep_set(k->upkeep, expunged_keep_s(s));
+    keep_keys_set(k->keys, conf_value_ms(s, SETTING_DKIM_CHECK_INTERVAL));
     keep_control_set(k->control, &admin);
 }
 
@@ -282,6 +291,10 @@ static enum err open_mail(struct keep *k)
     if (e == ERR_OK && *link >= 0) {
         e = outbound_attach(k->mail.outbound, *link);
         *link = e == ERR_OK ? -1 : *link;
+    }
+    if (e == ERR_OK) {
+        e = keep_keys_start(k->store, conf_value_ms(k->settings, SETTING_DKIM_CHECK_INTERVAL),
+                            ask_for_key, k, &k->keys);
     }
     return e;
 }
@@ -455,7 +468,11 @@ static int64_t left_ms(const struct keep *k)
 static void keep_close(struct keep *k)
 {
     k->stop_at_ms = clock_monotonic_ms() + k->stop_timeout_ms;
+    if (k->mail.outbound) {
+        outbound_end_questions(k->mail.outbound);
+    }
     keep_control_stop(k->control);
+    keep_keys_stop(k->keys);
     keep_link_destroy(k->link);
     if (k->pool) {
         conn_pool_stop(k->pool, left_ms(k));

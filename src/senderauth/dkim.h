@@ -75,6 +75,9 @@ enum err dkim_key_put_record(struct buf *out, const struct dkim_private_key *key
 enum err dkim_key_put_zone_line(struct buf *out, const struct dkim_private_key *key,
                                 struct span selector, struct span domain);
 
+// Both are key records and hold the same public key, however they are spelled.
+bool dkim_record_same_key(struct span a, struct span b);
+
 struct dkim_signer {
     struct span domain, selector; // ASCII
     const struct dkim_private_key *key;

@@ -44,3 +44,15 @@ const char *dkim_record_parse(struct span text, struct dkim_record *out)
     *out = r;
     return NULL;
 }
+
+bool dkim_record_same_key(struct span a, struct span b)
+{
+    struct tag_list one, two;
+
+    if (tag_list_parse(a, &one) != ERR_OK || tag_list_parse(b, &two) != ERR_OK) {
+        return false;
+    }
+    struct span key = tag_list_get(&one, "p");
+
+    return key.n && span_eq_but_blanks(key, tag_list_get(&two, "p"));
+}

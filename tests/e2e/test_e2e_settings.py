@@ -259,6 +259,7 @@ ROWS = {
     "submission_check_from": ("yes", "no", None),
     "submission_hide_client": ("yes", "no", None),
     "submission_recipients_per_hour": ("500", "499", None),
+    "dkim_check_interval": ("5 min", "0", None),
     "undo_send": ("0 s", "1 s", None),
     "check_mail": ("enforce", "off", None),
     "check_timeout": ("20 s", "19 s", None),

@@ -21,7 +21,7 @@ class Keeper(Mailkeep):
                 "listen_submission": f"{a}:587", "listen_submissions": f"{a}:465",
                 "listen_imaps": f"{a}:993", "dns_servers": DNS, "dns_dnssec": "required",
                 "dns_trust_anchor": f'"{host.world.anchor}"', "relay_allow_private": "yes",
-                "relay_ca_file": f'"{host.world.ca}"', "smtp_greet_delay": "0",
+                "relay_ca_file": f'"{host.world.ca}"', "smtp_greet_delay": "0", "dkim_check_interval": "200 ms",
                 "relay_connect_timeout": "2 s", "retry_first": "2 s", "retry_max": "4 s",
                 **(settings or {})})
         self.host, self.domain = host, domain

@@ -200,8 +200,16 @@ def keys(internet):
             records.append(name)
     assert len(records) == 2
     internet.world.publish()
-    one.command("dkim", "activate", one.domain)
+    end = time.monotonic() + 60
+    while states(one) != ["active", "active"]:  # once the DNS shows them, by itself
+        assert time.monotonic() < end, states(one)
+        time.sleep(0.2)
     return internet
+
+
+def states(server):
+    lines = server.command("dkim", "list", server.domain, "--json").stdout.splitlines()
+    return [key["state"] for key in map(json.loads, lines) if "state" in key]
 
 
 def txt(internet):

@@ -39,6 +39,9 @@ enum err outbound_attach(struct outbound *o, int fd);
 // there; ERR_TIMEOUT. Any thread but the loop's.
 enum err outbound_ask(struct outbound *o, struct span name, uint16_t type, int64_t timeout_ms,
                       struct arena *a, struct ipc_dns_answer *out);
+// Whoever waits for the DNS, or asks from now on, gets ERR_UNAVAILABLE: the end of the process is
+// not held up. Any thread.
+void outbound_end_questions(struct outbound *o);
 // Lets what is on its way finish for `timeout_ms`, then leaves it in the queue. On the loop's
 // thread, which has stopped; blocks. NULL is allowed.
 void outbound_destroy(struct outbound *o, int64_t timeout_ms);

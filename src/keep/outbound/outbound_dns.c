@@ -57,18 +57,26 @@ enum err outbound_ask(struct outbound *o, struct span name, uint16_t type, int64
     o->dns_waits = &w;
     enum err e = send_ask(o, w.id, name, type);
 
-    while (e == ERR_OK && !w.is_done) {
+    while (e == ERR_OK && !w.is_done && !o->dns_ended) {
         if (!lock_cond_wait(&o->dns_cond, &o->lock, deadline) && !w.is_done) {
             e = ERR_TIMEOUT;
         }
     }
     unlink_wait(o, &w);
     lock_release(&o->lock);
-    e = e == ERR_OK ? w.e : e;
+    e = e == ERR_OK ? (w.is_done ? w.e : ERR_UNAVAILABLE) : e;
     if (e == ERR_OK) {
         *out = w.answer;
     }
     return e;
+}
+
+void outbound_end_questions(struct outbound *o)
+{
+    lock_take(&o->lock);
+    o->dns_ended = true;
+    pthread_cond_broadcast(&o->dns_cond);
+    lock_release(&o->lock);
 }
 
 enum err outbound_dns_answer(struct outbound *o, const struct ipc_frame *frame)

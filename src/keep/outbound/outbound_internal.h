@@ -24,6 +24,7 @@ struct outbound {
     pthread_cond_t dns_cond;
     struct outbound_wait *dns_waits; // questions without an answer
     uint64_t dns_id;                 // of the last one
+    bool dns_ended;                  // no more questions
 };
 
 // Sends the job to the courier; takes it over. ERR_*: it is back in the queue.
