@@ -246,6 +246,25 @@ static enum err find(struct tracer *t, enum trail_by by, struct span text, int64
     return trail_find(t->call->admin->trail, by, text, since_ms, t->todo, max, &t->n);
 }
 
+static bool is_there(void *arg, const struct trail_found *f)
+{
+    (void)f;
+    *(bool *)arg = true;
+    return false;
+}
+
+// A mail's own number, as lists of an address show it.
+static enum err find_number(struct tracer *t, trail_id mail)
+{
+    bool there = false;
+    enum err e = trail_each(t->call->admin->trail, mail, is_there, &there);
+
+    if (there) {
+        want(t, mail);
+    }
+    return e;
+}
+
 static enum err find_message(struct tracer *t, int64_t since_ms)
 {
     queue_id id;
@@ -253,6 +272,7 @@ static enum err find_message(struct tracer *t, int64_t since_ms)
 
     if (queue_id_read(t->what, &id)) {
         e = find(t, TRAIL_BY_QUEUE, span_of(&id, sizeof(id)), since_ms, SAME_ID_MAX);
+        e = e == ERR_OK && t->n == 0 ? find_number(t, id) : e;
     }
     if (e == ERR_OK && t->n == 0) {
         e = find(t, TRAIL_BY_MESSAGE_ID, t->what, since_ms, SAME_ID_MAX);
@@ -275,9 +295,9 @@ static enum err run(struct tracer *t, int64_t since_ms, size_t limit)
 {
     struct admin_call *c = t->call;
     bool is_address = admin_bool(c, "address");
-    enum err e = trail_flush(c->admin->trail);
+    trail_flush(c->admin->trail); // what cannot be written now is no reason not to read
+    enum err e = is_address ? ERR_OK : find_message(t, since_ms);
 
-    e = e == ERR_OK && !is_address ? find_message(t, since_ms) : e;
     if (e == ERR_OK && t->n) {
         e = tell_all(t);
     } else if (e == ERR_OK) {

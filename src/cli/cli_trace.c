@@ -85,9 +85,9 @@ static void print_listed(const json_t *item)
                cli_plain(json_string_value(json_array_get(to, i)), address, sizeof(address)));
     }
     printf(": %s\n", cli_get_text(item, "result"));
-    if (cli_get_text(item, "message_id")[0]) {
-        printf("    %s\n", cli_plain(cli_get_text(item, "message_id"), id, sizeof(id)));
-    }
+    printf("    mail %s%s%s\n", cli_get_text(item, "mail"),
+           cli_get_text(item, "message_id")[0] ? ", " : "",
+           cli_plain(cli_get_text(item, "message_id"), id, sizeof(id)));
     print_line(item, "reply", "    ");
 }
 

@@ -101,6 +101,8 @@ def test_what_is_refused_is_told_too(keeper):
     (refused,) = keeper.json("trace", "nobody@example.org")
     assert refused["result"] == "refused" and refused["direction"] == "in"
     assert refused["from"] == "me@example.net" and refused["reply"].startswith("550 5.1.1")
+    (whole,) = keeper.json("trace", refused["mail"])
+    assert whole["event"] == "refused" and whole["code"] == 550 and whole["to"] == refused["to"]
     listed = keeper.json("trace", "me@example.net")
     assert [m["to"] for m in listed] == [["nobody.else@example.org"], ["nobody@example.org"]]
     assert len(keeper.json("trace", "me@example.net", "--limit", "1")) == 1

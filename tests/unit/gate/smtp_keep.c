@@ -93,6 +93,19 @@ static void got_data(struct smtp_keep *k, struct span fields)
     buf_put(&k->bytes, m.bytes);
 }
 
+// "RESET", and what the client was told where the message is refused.
+static void got_reset(struct smtp_keep *k, struct span fields)
+{
+    struct ipc_mail_reset m;
+
+    ASSERT(ipc_mail_reset_decode(fields, &m) == ERR_OK);
+    buf_put_str(&k->log, "RESET");
+    if (m.code) {
+        buf_printf(&k->log, " %u %.*s", m.code, SPAN_ARG(m.enhanced));
+    }
+    buf_put_str(&k->log, "\n");
+}
+
 static void got_end(struct smtp_keep *k, struct span fields)
 {
     struct ipc_mail_end m;
@@ -130,7 +143,7 @@ static void got(struct smtp_keep *k, const struct ipc_frame *f)
     case IPC_MAIL_RESET:
         ASSERT(k->in_mail);
         k->in_mail = false;
-        buf_put_str(&k->log, "RESET\n");
+        got_reset(k, f->fields);
         break;
     default:
         log_panic("a frame of type %d for keep", (int)f->type);

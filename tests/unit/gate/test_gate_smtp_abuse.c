@@ -37,7 +37,7 @@ static void test_s01_smuggling(void **state)
                             SPAN_ARG(buf_span(&keep.log)));
                 fail();
             }
-            assert_has(buf_span(&keep.log), "RESET\n");
+            assert_has(buf_span(&keep.log), "RESET 550 5.6.0\n");
             assert_int_equal(span_find(heard, SPAN("\r\n")), heard.n - 2); // one reply
             stop();
         }
@@ -165,7 +165,7 @@ static void test_s05_after_a_refused_message(void **state)
 
     assert_has(heard, "554 5.4.6 ");
     assert_has(heard, "\r\n503 5.5.1 Say MAIL first\r\n");
-    assert_has(buf_span(&keep.log), "RESET\n");
+    assert_has(buf_span(&keep.log), "RESET 554 5.4.6\n");
     assert_int_equal(keep.messages, 0);
     stop();
 }
@@ -335,7 +335,7 @@ static void test_s12_size(void **state)
     }
     assert_span(say("\r\n.\r\n"), "552 5.3.4 The message is too large\r\n");
     assert_int_equal(keep.messages, 0);
-    assert_span(buf_span(&keep.log), "MAIL\nFROM a@x.example\nRCPT b@y.example\nRESET\n");
+    assert_span(buf_span(&keep.log), "MAIL\nFROM a@x.example\nRCPT b@y.example\nRESET 552 5.3.4\n");
     // And who goes on for ever is hung up on.
     say(ENVELOPE "DATA\r\n");
     for (unsigned i = 0; i < 20 && client.d.step == DIALOGUE_READ; i++) {
