@@ -38,7 +38,7 @@ static bool is_protected(struct span name)
 // Breaks a long line at blanks; without one it goes on up to the hard limit.
 static void put_folded(struct buf *out, size_t column, struct span text, struct span line_break)
 {
-    while (column + text.n > LINE_SOFT) {
+    while (text.n && column + text.n > LINE_SOFT) {
         size_t at = column < LINE_SOFT ? LINE_SOFT - column : 0;
 
         at = at < text.n ? at : text.n - 1;
