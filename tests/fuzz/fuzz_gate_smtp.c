@@ -64,7 +64,8 @@ static void check_kept(const struct smtp_keep *k)
         CHECK(bytes.p[i] != '\n' || (i > 0 && bytes.p[i - 1] == '\r'));
         CHECK(bytes.p[i] != '\r' || (i + 1 < bytes.n && bytes.p[i + 1] == '\n'));
     }
-    CHECK(span_starts(buf_span(&k->prefix), SPAN("Received: from ")));
+    CHECK(span_starts(buf_span(&k->prefix), SPAN("Received: from ")) ||
+          span_starts(buf_span(&k->prefix), SPAN("Received: by ")));
     CHECK(span_ends(buf_span(&k->prefix), SPAN("\r\n")));
 }
 
