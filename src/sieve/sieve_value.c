@@ -37,6 +37,9 @@ static struct span piece_text(const struct run *r, const struct sieve_piece *p)
     }
     const struct sieve_group_span *g = &f->groups.at[p->index];
 
+    if (g->from == g->to) { // also where the text that matched is empty, and nowhere
+        return SPAN("");
+    }
     return span_of(f->groups.text.p + g->from, g->to - g->from);
 }
 
