@@ -5,7 +5,9 @@
 #include <string.h>
 
 #include "admin/admin_record.h"
+#include "base/clock.h"
 #include "cli/cli_offline.h"
+#include "cli/cli_text.h"
 #include "ipc/control_client.h"
 
 #include "base/banned.h"
@@ -246,4 +248,20 @@ int cli_link_run(struct cli *c, const char *operation, json_t *args, cli_item_fn
     code = event.kind == CLI_LINK_RESULT ? CLI_OK : event.code;
     cli_link_close(l);
     return code;
+}
+
+int cli_since_put(struct cli *c, const char *since, json_t *args)
+{
+    int64_t moment;
+
+    if (since && !cli_time_parse(since, clock_real_s(), &moment)) {
+        return cli_fail(c, CLI_USAGE,
+                        "--since %s: give a moment, like 2026-11-23, \"2026-11-23 10:12\", "
+                        "yesterday or 2h",
+                        since);
+    }
+    if (since) {
+        json_object_set_new(args, "since_ms", json_integer((json_int_t)moment * 1000));
+    }
+    return CLI_OK;
 }

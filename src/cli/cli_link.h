@@ -45,4 +45,8 @@ typedef void cli_item_fn(void *arg, const json_t *item);
 int cli_link_run(struct cli *c, const char *operation, json_t *args, cli_item_fn *on_item,
                  void *arg, json_t **out_result);
 
+// What stands behind --since (NULL: nothing does), as the argument "since_ms". CLI_USAGE: it is no
+// moment, which was said.
+int cli_since_put(struct cli *c, const char *since, json_t *args);
+
 #endif

@@ -29,17 +29,11 @@ static void on_record(void *arg, const json_t *item)
 // The options that say where to begin, into the arguments.
 static int add_start(struct cli *c, const char *since, const char *last, json_t *args)
 {
-    int64_t moment;
     uint64_t n;
+    int code = cli_since_put(c, since, args);
 
-    if (since && !cli_time_parse(since, clock_real_s(), &moment)) {
-        return cli_fail(c, CLI_USAGE,
-                        "--since %s: give a moment, like 2026-11-23, \"2026-11-23 10:12\", "
-                        "yesterday or 2h",
-                        since);
-    }
-    if (since) {
-        json_object_set_new(args, "since_ms", json_integer((json_int_t)moment * 1000));
+    if (code != CLI_OK) {
+        return code;
     }
     if (last && !span_to_u64(span_from_str(last), INT32_MAX, &n)) {
         return cli_fail(c, CLI_USAGE, "--last %s: give a number", last);

@@ -108,17 +108,11 @@ static void on_item(void *arg, const json_t *item)
 // --since and --limit into the arguments.
 static int add_options(struct cli *c, const char *since, const char *limit, json_t *args)
 {
-    int64_t moment;
     uint64_t n;
+    int code = cli_since_put(c, since, args);
 
-    if (since && !cli_time_parse(since, clock_real_s(), &moment)) {
-        return cli_fail(c, CLI_USAGE,
-                        "--since %s: give a moment, like 2026-11-23, \"2026-11-23 10:12\", "
-                        "yesterday or 2h",
-                        since);
-    }
-    if (since) {
-        json_object_set_new(args, "since_ms", json_integer((json_int_t)moment * 1000));
+    if (code != CLI_OK) {
+        return code;
     }
     if (limit && (!span_to_u64(span_from_str(limit), 1000, &n) || n == 0)) {
         return cli_fail(c, CLI_USAGE, "--limit %s: give a number from 1 to 1000", limit);
