@@ -9,7 +9,6 @@
 #include "base/banned.h"
 
 #define ARENA_BYTES_MAX (8u << 20)
-#define A_ROUND_MAX     256 // keys; more wait for the next round
 
 struct prepared {
     struct span domain, selector, record;
@@ -18,9 +17,17 @@ struct prepared {
 struct collector {
     struct arena *arena;
     struct prepared *all;
-    size_t n;
+    size_t n, cap;
     enum err e;
 };
+
+static bool count(void *arg, const struct signing_key *k)
+{
+    struct collector *c = arg;
+
+    c->cap += k->state == SIGNING_PREPARED;
+    return true;
+}
 
 static bool collect(void *arg, const struct signing_key *k)
 {
@@ -37,7 +44,7 @@ static bool collect(void *arg, const struct signing_key *k)
         return false;
     }
     c->all[c->n++] = p;
-    return c->n < A_ROUND_MAX;
+    return c->n < c->cap; // one that came since waits for the next round
 }
 
 // With two records of one name others may read either.
@@ -85,10 +92,13 @@ enum err sign_keys_follow(struct store *s, sign_keys_ask *ask, void *arg, unsign
     unsigned activated = 0;
 
     arena_init(&arena, ARENA_BYTES_MAX);
-    struct collector c = {.arena = &arena,
-                          .all = arena_zalloc(&arena, A_ROUND_MAX, sizeof(*c.all))};
-    enum err e = c.all ? signing_key_list(s, SPAN(""), collect, &c) : ERR_NOMEM;
+    struct collector c = {.arena = &arena};
+    enum err e = signing_key_list(s, SPAN(""), count, &c);
 
+    if (e == ERR_OK && c.cap) {
+        c.all = arena_zalloc(&arena, c.cap, sizeof(*c.all));
+        e = c.all ? signing_key_list(s, SPAN(""), collect, &c) : ERR_NOMEM;
+    }
     e = e == ERR_OK ? c.e : e;
     for (size_t i = 0; i < c.n && e == ERR_OK; i++) {
         if (is_shown(&c.all[i], ask, arg, &arena)) {

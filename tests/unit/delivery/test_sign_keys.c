@@ -31,15 +31,20 @@ static int teardown(void **state)
     return 0;
 }
 
-static void add(const char *selector, unsigned algorithm)
+static void add_to(const char *domain, const char *selector, unsigned algorithm)
 {
-    struct signing_key k = {.domain = SPAN("example.org"),
+    struct signing_key k = {.domain = span_from_str(domain),
                             .selector = span_from_str(selector),
                             .algorithm = algorithm,
                             .pem = SPAN("secret"),
                             .record = SPAN(RECORD)};
 
     assert_ok(signing_key_add(b->store, &tester, &k));
+}
+
+static void add(const char *selector, unsigned algorithm)
+{
+    add_to("example.org", selector, algorithm);
 }
 
 static enum err ask(void *arg, struct span name, struct arena *a, struct span *out_records)
@@ -146,6 +151,24 @@ static void test_the_one_before_is_retired(void **state)
     assert_string_equal(all_states(), "new=a old=r ");
 }
 
+// Those whom nobody publishes keep no one else from signing.
+static void test_many_that_wait(void **state)
+{
+    char domain[32], selector[8];
+
+    (void)state;
+    for (unsigned i = 0; i < 300; i++) {
+        snprintf(domain, sizeof(domain), "d%u.example", i / 30);
+        snprintf(selector, sizeof(selector), "k%u", i % 30);
+        add_to(domain, selector, 1);
+    }
+    add_to("last.example", "z", 1);
+    zone[0][0] = "z._domainkey.last.example";
+    zone[0][1] = RECORD;
+    assert_activates(1);
+    assert_int_equal(asked, 301);
+}
+
 int main(void)
 {
 #define TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
@@ -153,6 +176,7 @@ int main(void)
         TEST(test_only_what_is_shown_signs),
         TEST(test_what_is_not_the_key),
         TEST(test_the_one_before_is_retired),
+        TEST(test_many_that_wait),
     };
 
     return BENCH_RUN("sign-keys", tests);
