@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "keep/keep_trail.h"
 
-#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
-#include "base/lock.h"
 #include "base/log.h"
+#include "keep/keep_chore.h"
 
 #include "base/banned.h"
 
@@ -14,22 +14,18 @@
 #define COLLECT_MS 1000 // refusals of that time are one commit
 
 struct keep_trail {
+    struct keep_chore *chore;
     struct trail *trail;
-    pthread_t thread;
-    struct lock lock; // LOCK_SUPERVISOR: what follows
-    pthread_cond_t changed;
-    int64_t keep_ms;
-    bool stopping, has_refusals, is_due;
+    _Atomic int64_t keep_ms;
+    int64_t forgotten_keep_ms; // the thread's: what the last forgetting went by
+    int64_t forget_at_ms;      // the thread's: the next one, monotonic
 };
 
 static void on_refused(void *arg)
 {
     struct keep_trail *k = arg;
 
-    lock_take(&k->lock);
-    k->has_refusals = true;
-    pthread_cond_signal(&k->changed);
-    lock_release(&k->lock);
+    keep_chore_wake(k->chore, COLLECT_MS);
 }
 
 static void flush(struct keep_trail *k)
@@ -41,20 +37,11 @@ static void flush(struct keep_trail *k)
     }
 }
 
-static bool is_stopping(struct keep_trail *k)
-{
-    lock_take(&k->lock);
-    bool stopping = k->stopping;
-
-    lock_release(&k->lock);
-    return stopping;
-}
-
 static void forget(struct keep_trail *k, int64_t keep_ms)
 {
     bool more = true;
 
-    while (more && !is_stopping(k)) {
+    while (more && !keep_chore_is_stopping(k->chore)) {
         enum err e = trail_trim(k->trail, clock_real_ms() - keep_ms, &more);
 
         if (e != ERR_OK) {
@@ -66,43 +53,17 @@ static void forget(struct keep_trail *k, int64_t keep_ms)
     }
 }
 
-// Waits for refusals and lets some come together, or for the hour.
-static void wait_for_work(struct keep_trail *k, int64_t next_ms)
-{
-    while (!k->stopping && !k->has_refusals && !k->is_due && clock_monotonic_ms() < next_ms) {
-        lock_cond_wait(&k->changed, &k->lock, next_ms);
-    }
-    int64_t until = clock_monotonic_ms() + COLLECT_MS;
-
-    while (k->has_refusals && !k->stopping && clock_monotonic_ms() < until) {
-        lock_cond_wait(&k->changed, &k->lock, until);
-    }
-    k->has_refusals = false;
-}
-
-static void *trail_main(void *arg)
+static void take_turn(void *arg)
 {
     struct keep_trail *k = arg;
-    int64_t next_ms = 0;
-    bool stopping = false;
+    int64_t keep_ms = atomic_load(&k->keep_ms);
 
-    pthread_setname_np(pthread_self(), "keep-trail");
-    while (!stopping) {
-        lock_take(&k->lock);
-        wait_for_work(k, next_ms);
-        int64_t keep_ms = k->keep_ms;
-        bool is_due = k->is_due || clock_monotonic_ms() >= next_ms;
-
-        stopping = k->stopping;
-        k->is_due = false;
-        lock_release(&k->lock);
-        flush(k);
-        if (is_due && !stopping) {
-            forget(k, keep_ms);
-            next_ms = clock_monotonic_ms() + ROUND_MS;
-        }
+    flush(k);
+    if (keep_ms != k->forgotten_keep_ms || clock_monotonic_ms() >= k->forget_at_ms) {
+        forget(k, keep_ms);
+        k->forgotten_keep_ms = keep_ms;
+        k->forget_at_ms = clock_monotonic_ms() + ROUND_MS;
     }
-    return NULL;
 }
 
 enum err keep_trail_start(struct trail *t, int64_t keep_ms, struct keep_trail **out)
@@ -114,27 +75,24 @@ enum err keep_trail_start(struct trail *t, int64_t keep_ms, struct keep_trail **
     }
     k->trail = t;
     k->keep_ms = keep_ms;
-    lock_init(&k->lock, LOCK_SUPERVISOR);
-    lock_cond_init(&k->changed);
-    trail_set_wake(t, on_refused, k);
-    if (pthread_create(&k->thread, NULL, trail_main, k) != 0) {
-        trail_set_wake(t, NULL, NULL);
-        pthread_cond_destroy(&k->changed);
-        lock_finish(&k->lock);
+    const struct keep_chore_options o = {
+        .name = "keep-trail", .run = take_turn, .arg = k, .interval_ms = ROUND_MS, .at_once = true};
+    enum err e = keep_chore_start(&o, &k->chore);
+
+    if (e != ERR_OK) {
         free(k);
-        return ERR_NOMEM;
+        return e;
     }
+    trail_set_wake(t, on_refused, k);
     *out = k;
     return ERR_OK;
 }
 
 void keep_trail_set(struct keep_trail *k, int64_t keep_ms)
 {
-    lock_take(&k->lock);
-    k->is_due |= k->keep_ms != keep_ms;
-    k->keep_ms = keep_ms;
-    pthread_cond_signal(&k->changed);
-    lock_release(&k->lock);
+    if (atomic_exchange(&k->keep_ms, keep_ms) != keep_ms) {
+        keep_chore_wake(k->chore, 0);
+    }
 }
 
 void keep_trail_stop(struct keep_trail *k)
@@ -142,13 +100,8 @@ void keep_trail_stop(struct keep_trail *k)
     if (!k) {
         return;
     }
-    lock_take(&k->lock);
-    k->stopping = true;
-    pthread_cond_signal(&k->changed);
-    lock_release(&k->lock);
-    pthread_join(k->thread, NULL);
+    keep_chore_stop(k->chore);
     trail_set_wake(k->trail, NULL, NULL);
-    pthread_cond_destroy(&k->changed);
-    lock_finish(&k->lock);
+    flush(k); // what was refused since
     free(k);
 }

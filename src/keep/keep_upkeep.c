@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "keep/keep_upkeep.h"
 
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
-#include "base/lock.h"
 #include "base/log.h"
+#include "keep/keep_chore.h"
 #include "store/directory.h"
 #include "store/expunged.h"
 #include "store/rules.h"
@@ -22,27 +21,15 @@
 struct keep_upkeep {
     struct store *store;
     _Atomic uint32_t expunged_keep_s;
-    pthread_t thread;
-    struct lock lock;
-    pthread_cond_t changed;
-    bool stopping, is_due;
+    struct keep_chore *chore;
     unsigned rounds; // of the thread
 };
-
-static bool is_stopping(struct keep_upkeep *u)
-{
-    lock_take(&u->lock);
-    bool stopping = u->stopping;
-
-    lock_release(&u->lock);
-    return stopping;
-}
 
 static void forget_in_account(struct keep_upkeep *u, account_id account)
 {
     bool more = true;
 
-    while (more && !is_stopping(u)) {
+    while (more && !keep_chore_is_stopping(u->chore)) {
         more = false;
         int64_t before = clock_real_s() - atomic_load(&u->expunged_keep_s);
         enum err e = expunged_forget(u->store, account, before, FORGET_AT_ONCE, &more);
@@ -87,11 +74,12 @@ static bool collect(void *arg, const struct account *account)
 }
 
 // Lists some accounts, lets go of the list's view, works through them, and lists the next.
-static void forget_round(struct keep_upkeep *u)
+static void forget_round(void *arg)
 {
+    struct keep_upkeep *u = arg;
     struct id_list list = {.count = ACCOUNTS_A_PASS};
 
-    for (size_t done = 0; list.count == ACCOUNTS_A_PASS && !is_stopping(u);) {
+    for (size_t done = 0; list.count == ACCOUNTS_A_PASS && !keep_chore_is_stopping(u->chore);) {
         list.count = 0;
         list.skip = done;
         if (directory_account_list(u->store, SPAN(""), collect, &list) != ERR_OK) {
@@ -105,26 +93,7 @@ static void forget_round(struct keep_upkeep *u)
         }
         done += list.count;
     }
-}
-
-static void *upkeep_main(void *arg)
-{
-    struct keep_upkeep *u = arg;
-
-    pthread_setname_np(pthread_self(), "keep-upkeep");
-    while (!is_stopping(u)) {
-        int64_t next = clock_monotonic_ms() + ROUND_MS;
-
-        forget_round(u);
-        u->rounds++;
-        lock_take(&u->lock);
-        while (!u->stopping && !u->is_due && clock_monotonic_ms() < next) {
-            lock_cond_wait(&u->changed, &u->lock, next);
-        }
-        u->is_due = false;
-        lock_release(&u->lock);
-    }
-    return NULL;
+    u->rounds++;
 }
 
 enum err keep_upkeep_start(struct store *s, uint32_t expunged_keep_s, struct keep_upkeep **out)
@@ -136,13 +105,16 @@ enum err keep_upkeep_start(struct store *s, uint32_t expunged_keep_s, struct kee
     }
     u->store = s;
     u->expunged_keep_s = expunged_keep_s;
-    lock_init(&u->lock, LOCK_SUPERVISOR);
-    lock_cond_init(&u->changed);
-    if (pthread_create(&u->thread, NULL, upkeep_main, u) != 0) {
-        pthread_cond_destroy(&u->changed);
-        lock_finish(&u->lock);
+    const struct keep_chore_options o = {.name = "keep-upkeep",
+                                         .run = forget_round,
+                                         .arg = u,
+                                         .interval_ms = ROUND_MS,
+                                         .at_once = true};
+    enum err e = keep_chore_start(&o, &u->chore);
+
+    if (e != ERR_OK) {
         free(u);
-        return ERR_NOMEM;
+        return e;
     }
     *out = u;
     return ERR_OK;
@@ -150,26 +122,15 @@ enum err keep_upkeep_start(struct store *s, uint32_t expunged_keep_s, struct kee
 
 void keep_upkeep_set(struct keep_upkeep *u, uint32_t expunged_keep_s)
 {
-    if (atomic_exchange(&u->expunged_keep_s, expunged_keep_s) == expunged_keep_s) {
-        return;
+    if (atomic_exchange(&u->expunged_keep_s, expunged_keep_s) != expunged_keep_s) {
+        keep_chore_wake(u->chore, 0);
     }
-    lock_take(&u->lock);
-    u->is_due = true;
-    pthread_cond_broadcast(&u->changed);
-    lock_release(&u->lock);
 }
 
 void keep_upkeep_stop(struct keep_upkeep *u)
 {
-    if (!u) {
-        return;
+    if (u) {
+        keep_chore_stop(u->chore);
+        free(u);
     }
-    lock_take(&u->lock);
-    u->stopping = true;
-    pthread_cond_broadcast(&u->changed);
-    lock_release(&u->lock);
-    pthread_join(u->thread, NULL);
-    pthread_cond_destroy(&u->changed);
-    lock_finish(&u->lock);
-    free(u);
 }
