@@ -166,7 +166,7 @@ def pytest():
     yield "release build", "passed", ""
     report = ROOT / "build" / "pytest.xml"
     report.unlink(missing_ok=True)
-    folders = [f for f in ("protocol", "cli", "e2e", "interop", "network", "crash", "sandbox")
+    folders = [f for f in ("protocol", "cli", "e2e", "interop", "network", "crash", "sandbox", "oracle")
                if any((ROOT / "tests" / f).glob("test_*.py"))]
     status, out = run(["/usr/bin/python3", "-m", "pytest", "-q", "-x" if "-x" in sys.argv else "-q",
                        "-p", "no:cacheprovider", f"--junit-xml={report}",
