@@ -395,6 +395,25 @@ enum err directory_account_by_name(struct store *s, struct span name, struct are
     return e;
 }
 
+enum err directory_id_by_name(struct store *s, struct span name, account_id *out)
+{
+    struct arena arena;
+    struct span folded;
+    struct view v;
+    enum err e;
+
+    arena_init(&arena, 64 << 10);
+    e = directory_name_check(&arena, name, SPAN(""), &folded, NULL);
+    e = e == ERR_INVALID ? ERR_NOT_FOUND : e;
+    e = e != ERR_OK ? e : view_begin(&v, s, 0);
+    if (e == ERR_OK) {
+        e = name_to_id(&v, folded, out);
+        view_end(&v);
+    }
+    arena_finish(&arena);
+    return e;
+}
+
 enum err directory_account_by_id(struct store *s, account_id id, struct arena *a,
                                  struct account *out)
 {

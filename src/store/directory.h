@@ -41,6 +41,8 @@ enum err directory_account_by_name(struct store *s, struct span name, struct are
                                    struct account *out);
 enum err directory_account_by_id(struct store *s, account_id id, struct arena *a,
                                  struct account *out);
+// The id alone, also of an account whose own records cannot be read. ERR_NOT_FOUND.
+enum err directory_id_by_name(struct store *s, struct span name, account_id *out);
 typedef bool directory_account_fn(void *arg, const struct account *account); // false: stop
 // Accounts in order of name; `domain` empty: all.
 enum err directory_account_list(struct store *s, struct span domain, directory_account_fn *fn,

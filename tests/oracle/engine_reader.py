@@ -19,6 +19,8 @@ HEADER = struct.Struct("<IBBHIIIIQQQQQQQ")
 MAGIC = 0x31464B4D
 SEGMENT, BODY, COMMIT, SEAL, SUMMARIES = 1, 2, 3, 4, 5
 BLOCK = 65536
+# Rows whose sizes are fixed: bytes of the number in the key, of the value (0: any number).
+ROWS = {b"a": (8, 8), b"b": (8, 0), b"s": (8, 17), b"u": (8, 4), b"z": (4, 0)}
 NAME = re.compile(r"([0-9a-f]{16})\.(seg|pack)")
 
 
@@ -156,7 +158,10 @@ class Engine:
 
     def row(self, key, value):
         kind, rest = key[:1], key[1:]
-        if kind == b"a":
+        numbers, size = ROWS.get(kind, (len(rest), len(value)))
+        if len(rest) != numbers or (size and len(value) != size):
+            self.wrong(f"index row {key[:60]!r} has a value of {len(value)} bytes")
+        elif kind == b"a":
             self.versions[number(rest)] = int.from_bytes(value, "little")
         elif kind == b"b":
             self.bodies[number(rest)] = value
@@ -210,6 +215,8 @@ class Engine:
         segment, offset = struct.unpack("<QQ", self.meta["position"])
         self.start = segment, offset
         epoch, newest = self.number("position-epoch"), self.number("epoch")
+        if epoch > newest:
+            self.wrong(f"the journal goes on in epoch {epoch}, the index knows {newest}")
         self.chain = [segment]
         while segment:
             if self.files.get(segment, ("", b""))[0] != "seg":
@@ -295,6 +302,9 @@ class Engine:
                     break
                 first, last, end = first or f, f, f.end
                 self.frames += 1
+                if f.epoch > self.number("epoch"):
+                    self.wrong(f"file {segment:016x}: the frame at {f.offset} is of epoch "
+                               f"{f.epoch}, the index knows {self.number('epoch')}")
                 if f.type == SEAL:
                     break
             if first is None or first.type != SEGMENT:

@@ -15,6 +15,8 @@ def check_account(a, version, engine, body_uses):
     if a.header is None:
         a.wrong("there is no header")
         return
+    if a.number and b"a" not in a.keys:
+        a.wrong("there is no record of its state and secrets")
     check_mailboxes(a, version)
     check_messages(a, engine, body_uses)
     check_header(a)

@@ -182,6 +182,18 @@ static enum err check_message(void *arg, struct span key, struct span value)
     return e == ERR_OK && c->read_bodies ? read_body(c, id, &m) : e;
 }
 
+// The value that says nothing: of a key that is all there is to know.
+static enum err check_version_byte(struct check *c, struct span key, struct span value)
+{
+    char version = SCHEMA_VERSION;
+
+    if (value.n && value.p[0] == SCHEMA_VERSION) {
+        return ERR_OK;
+    }
+    check_problem(c, true, "the list of restorable messages has an entry of an unknown layout");
+    return c->ed ? batch_put(c->ed->batch, key, span_of(&version, 1)) : ERR_OK;
+}
+
 static enum err check_expunged_key(void *arg, struct span key, struct span value)
 {
     struct check *c = arg;
@@ -189,13 +201,12 @@ static enum err check_expunged_key(void *arg, struct span key, struct span value
     message_id id;
     int64_t when;
 
-    (void)value;
     bool right = key_read_expunged(key, &when, &id) &&
                  view_message_record(c->v, id, &m) == ERR_OK && m.placements == 0 &&
                  m.expunged_at == when;
 
     if (right) {
-        return ERR_OK;
+        return check_version_byte(c, key, value);
     }
     check_problem(c, true, "the list of restorable messages has an entry without such a message");
     return c->ed ? batch_delete(c->ed->batch, key) : ERR_OK;

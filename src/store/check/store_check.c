@@ -164,12 +164,65 @@ static enum err check_all_of(struct check *c)
 
 // ---- the directory ------------------------------------------------------------------------------
 
+struct lost_domain {
+    struct lost_domain *next;
+    struct span name;
+    uint64_t accounts;
+};
+
 struct directory_pass {
     struct check *c;
     struct id_list ids; // of accounts that are there
+    struct lost_domain *lost;
     uint64_t accounts;
     account_id max;
 };
+
+// Counts an account whose domain has no record.
+static enum err note_domain(struct directory_pass *p, struct span address)
+{
+    struct span name = span_skip(address, span_find_byte(address, '@') + 1), value;
+    struct key k = key_text(KEY_DOMAIN, name);
+    struct lost_domain *l = p->lost;
+    enum err e = view_get(p->c->v, &k, &value);
+
+    if (e != ERR_NOT_FOUND) {
+        return e;
+    }
+    while (l && !span_eq(l->name, name)) {
+        l = l->next;
+    }
+    if (!l) {
+        l = arena_zalloc(&p->c->v->arena, 1, sizeof(*l));
+        if (!l || !(l->name = arena_dup(&p->c->v->arena, name)).p) {
+            return ERR_NOMEM;
+        }
+        l->next = p->lost;
+        p->lost = l;
+    }
+    l->accounts++;
+    return ERR_OK;
+}
+
+// When a domain was added is lost with its record; now is as good a time as any.
+static enum err check_lost_domains(struct directory_pass *p)
+{
+    struct check *c = p->c;
+    enum err e = ERR_OK;
+
+    for (const struct lost_domain *l = p->lost; l && e == ERR_OK; l = l->next) {
+        check_problem(c, true, "domain \"%s\" has %llu accounts and no record", TEXT(l->name),
+                      (unsigned long long)l->accounts);
+        if (c->ed) {
+            struct domain_record r = {.created = edit_now_s(c->ed), .accounts = l->accounts};
+            struct key k = key_text(KEY_DOMAIN, l->name);
+            char room[DOMAIN_RECORD_BYTES_MAX];
+
+            e = edit_put(c->ed, &k, domain_encode(&r, room));
+        }
+    }
+    return e;
+}
 
 static enum err check_entry(void *arg, struct span key, struct span value)
 {
@@ -177,6 +230,7 @@ static enum err check_entry(void *arg, struct span key, struct span value)
     struct entry_record entry;
     account_id id, found = 0;
     struct span other;
+    enum err e;
 
     if (!key_read_u64(key, &id) || entry_decode(value, &entry) != ERR_OK) {
         check_problem(p->c, false, "an entry of the list of accounts cannot be read");
@@ -195,6 +249,10 @@ static enum err check_entry(void *arg, struct span key, struct span value)
     p->accounts++;
     if (entry.state == ENTRY_THERE) {
         id_list_add(&p->ids, id, &p->c->failed);
+    }
+    e = note_domain(p, entry.address);
+    if (e != ERR_OK) {
+        return e;
     }
     if (view_get(p->c->v, &name, &other) != ERR_OK || account_id_decode(other, &found) != ERR_OK ||
         found != id) {
@@ -285,6 +343,7 @@ static enum err check_directory(struct check *c)
 
     e = e != ERR_OK ? e : view_each(c->v, &names, check_address, &p);
     e = e != ERR_OK ? e : view_each(c->v, &domains, check_domain, &p);
+    e = e != ERR_OK ? e : check_lost_domains(&p);
     e = e != ERR_OK ? e : check_routes(c);
     for (size_t i = 0; i < p.ids.n && e == ERR_OK; i++) {
         e = snapshot_get(c->v->snapshot, p.ids.p[i], key_span(&header), &value);

@@ -417,6 +417,10 @@ static void restorable_extra(struct edit *ed)
 {
     put(ed, key_expunged(5, 20), SPAN("\x01"));
 }
+static void restorable_layout(struct edit *ed)
+{
+    put(ed, key_expunged(letter(ed, 20).expunged_at, 20), SPAN("\x41"));
+}
 static void thread_uses(struct edit *ed)
 {
     struct message_record m = letter(ed, 1);
@@ -492,6 +496,10 @@ static void domain_count_wrong(struct edit *ed)
     char room[DOMAIN_RECORD_BYTES_MAX];
 
     put(ed, key_text(KEY_DOMAIN, SPAN("example.org")), domain_encode(&d, room));
+}
+static void domain_lost(struct edit *ed)
+{
+    drop(ed, key_text(KEY_DOMAIN, SPAN("example.org")));
 }
 static void address_lost(struct edit *ed)
 {
@@ -600,6 +608,7 @@ static const struct damage damages[] = {
     OF(message_too_many, false),
     OF(restorable_unlisted, true),
     OF(restorable_extra, true),
+    OF(restorable_layout, true),
     OF(thread_uses, true),
     OF(thread_lost, false),
     OF(log_gap, false),
@@ -615,6 +624,7 @@ static const struct damage damages[] = {
     OF(forwarding_broken, false),
     OF(remembered_broken, true),
     OF_DIRECTORY(domain_count_wrong, true),
+    OF_DIRECTORY(domain_lost, true),
     OF_DIRECTORY(alias_of_nobody, false),
     OF_DIRECTORY(alias_broken, false),
     OF_DIRECTORY(alias_and_account, false),
