@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Mail that our own users send.
+#include "inbound_world.h"
+
+// ---- submission ---------------------------------------------------------------------------------
+
+static void test_a_user_sends(void **state)
+{
+    (void)state;
+    int fd = connect_user("u1@example.org");
+
+    put_message("u1@example.org", "x@elsewhere.example",
+                "From: U1 <u1+tag@example.org>\r\nBcc: secret@example.net,\r\n more@example.net\r\n"
+                "Subject: x\r\nbcc: third@example.net\r\n\r\nBcc: in the text\r\n");
+    send_stream(fd);
+    EXPECT(fd, "all 250 2.1.0");
+    EXPECT(fd, "1 250 2.1.5");
+    EXPECT(fd, "all 250 2.0.0");
+    assert_int_equal(queued(), 1);
+    struct span text = newest();
+
+    assert_false(has(text, "secret"));
+    assert_false(has(text, "more@"));
+    assert_false(has(text, "third"));
+    assert_true(span_starts(text, SPAN("Received: from client\r\nDate: ")));
+    assert_true(has(text, "@mail.example.org>\r\nFrom: U1 <u1+tag@example.org>\r\nSubject: x\r\n"
+                          "\r\nBcc: in the text\r\n"));
+    // What is there is left as it is.
+    put_message("u1@example.org", "u2@example.org",
+                "Date: Mon, 02 Jan 2006 15:04:05 +0000\r\nMessage-ID: <1@x>\r\n\r\nhello\r\n");
+    send_stream(fd);
+    EXPECT(fd, "all 250 2.1.0");
+    EXPECT(fd, "1 250 2.1.5");
+    EXPECT(fd, "all 250 2.0.0");
+    assert_span(newest(),
+                "Return-Path: <u1@example.org>\r\nReceived: from client\r\nFrom: u1@example.org\r\n"
+                "Date: Mon, 02 Jan 2006 15:04:05 +0000\r\nMessage-ID: <1@x>\r\n\r\nhello\r\n");
+    close(fd);
+}
+
+static void try_from(int fd, const char *sender, const char *from, const char *want)
+{
+    char text[512];
+
+    snprintf(text, sizeof(text), "%s\r\n\r\nx\r\n", from);
+    put_message(sender, "u2@example.org", text);
+    send_stream(fd);
+    if (strcmp(want, "all 550 5.7.1 sender") == 0) {
+        EXPECT(fd, "all 550 5.7.1");
+        EXPECT(fd, "1 503 5.5.1");
+        EXPECT(fd, "all 503 5.5.1");
+        return;
+    }
+    EXPECT(fd, "all 250 2.1.0");
+    EXPECT(fd, "1 250 2.1.5");
+    EXPECT(fd, want);
+}
+
+static void test_senders_are_ones_own(void **state)
+{
+    static const struct {
+        const char *sender, *from, *want;
+    } rows[] = {
+        {"u1@example.org", "From: u1@example.org", "all 250 2.0.0"},
+        {"U1+x@Example.org", "From: \"u1\"@example.org", "all 250 2.0.0"},
+        {"sales@example.org", "From: Sales <sales@example.org>", "all 250 2.0.0"},
+        {"", "From: u1@example.org", "all 250 2.0.0"},
+        {"u2@example.org", "From: u1@example.org", "all 550 5.7.1 sender"},
+        {"u1@elsewhere.example", "From: u1@example.org", "all 550 5.7.1 sender"},
+        {"postmaster@example.org", "From: u1@example.org", "all 550 5.7.1 sender"},
+        {"nobody@example.org", "From: u1@example.org", "all 550 5.7.1 sender"},
+        {"no address", "From: u1@example.org", "all 550 5.7.1 sender"},
+        {"u1@example.org", "From: u2@example.org", "all 550 5.7.1"},
+        {"u1@example.org", "From: u1@example.org, u2@example.org", "all 550 5.7.1"},
+        {"u1@example.org", "From: ceo@bank.example", "all 550 5.7.1"},
+        {"u1@example.org", "From: u1@example.org <ceo@bank.example>", "all 550 5.7.1"},
+        {"u1@example.org", "From: nobody:;", "all 554 5.6.0"},
+        {"u1@example.org", "From: u1@example.org\r\nFrom: ceo@bank.example", "all 554 5.6.0"},
+        {"u1@example.org", "Date: x\r\nDate: y", "all 554 5.6.0"},
+    };
+
+    (void)state;
+    limits.recipients_per_hour = 1000;
+    inbound_set_limits(inbound, &limits);
+    int fd = connect_user("u1@example.org");
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        try_from(fd, rows[i].sender, rows[i].from, rows[i].want);
+    }
+    limits.check_from = false;
+    inbound_set_limits(inbound, &limits);
+    try_from(fd, "u1@example.org", "From: ceo@bank.example", "all 250 2.0.0");
+    close(fd);
+}
+
+static void test_recipients_within_an_hour(void **state)
+{
+    (void)state;
+    int fd = connect_user("u1@example.org");
+
+    for (int round = 0; round < 2; round++) { // what was reset does not count
+        put_from("u1@example.org");
+        for (int i = 0; i < 6; i++) {
+            put_rcpt("x@elsewhere.example");
+        }
+        put_reset();
+        send_stream(fd);
+        EXPECT(fd, "all 250 2.1.0");
+        for (int i = 0; i < 5; i++) {
+            assert_non_null(strstr(answer(fd), "250"));
+        }
+        EXPECT(fd, "6 450 4.7.1");
+    }
+    int other = connect_user("u2@example.org");
+
+    put_from("u2@example.org");
+    put_rcpt("x@elsewhere.example");
+    send_stream(other);
+    EXPECT(other, "all 250 2.1.0");
+    EXPECT(other, "1 250 2.1.5");
+    close(fd);
+    close(other);
+}
+
+static void test_rate_over_time(void **state)
+{
+    struct send_rate *r;
+
+    (void)state;
+    assert_ok(send_rate_create(&r));
+    for (int i = 0; i < 10; i++) {
+        assert_true(send_rate_take(r, 1, 10, 1000));
+    }
+    assert_false(send_rate_take(r, 1, 10, 1000));
+    assert_true(send_rate_take(r, 2, 10, 1000));
+    assert_false(send_rate_take(r, 1, 10, 1000 + 359999));
+    assert_true(send_rate_take(r, 1, 10, 1000 + 360000)); // a tenth of an hour: one more
+    assert_false(send_rate_take(r, 1, 10, 1000 + 360000));
+    assert_true(send_rate_take(r, 1, 10, 1000 + 4 * 3600000));
+    send_rate_give(r, 1, 100);
+    for (account_id a = 0; a < 3000; a++) {
+        assert_true(send_rate_take(r, a, 10, 20000000 + (int64_t)a * 10000));
+    }
+    send_rate_destroy(r);
+}
+
+static void test_sending_is_held(void **state)
+{
+    struct queue_job *job;
+    int64_t next, until = clock_real_ms() + 7200000;
+
+    (void)state;
+    limits.undo_ms = 3600000;
+    inbound_set_limits(inbound, &limits);
+    int fd = connect_user("u1@example.org");
+
+    put_message("u1@example.org", "u2@example.org", small);
+    put_from_with("u1@example.org", 0, (uint64_t)until);
+    put_rcpt("x@elsewhere.example");
+    put_end();
+    send_stream(fd);
+    EXPECT(fd, "all 250 2.1.0");
+    EXPECT(fd, "1 250 2.1.5");
+    EXPECT(fd, "all 250 2.0.0");
+    EXPECT(fd, "all 250 2.1.0");
+    EXPECT(fd, "1 250 2.1.5");
+    EXPECT(fd, "all 250 2.0.0");
+    assert_int_equal(messages("u2@example.org"), 0);
+    assert_err(queue_take(queue, clock_real_ms() + 3000000, &job, &next), ERR_NOT_FOUND);
+    assert_ok(queue_take(queue, clock_real_ms() + 3700000, &job, &next));
+    assert_span(job->recipients[0].address, "u2@example.org");
+    queue_abandon(queue, job);
+    close(fd);
+    // A stranger's wish to be held is nobody's.
+    fd = connect_smtp();
+    put_from_with("me@example.net", 0, (uint64_t)until);
+    put_rcpt("u1@example.org");
+    put_end();
+    send_stream(fd);
+    EXPECT(fd, "all 250 2.1.0");
+    EXPECT(fd, "1 250 2.1.5");
+    EXPECT(fd, "all 250 2.0.0");
+    assert_int_equal(messages("u1@example.org"), 1);
+    close(fd);
+}
+
+static void expect_closed(int fd)
+{
+    put_message("u1@example.org", "u2@example.org", small);
+    send_stream(fd);
+    EXPECT(fd, "all 421 4.7.0");
+    EXPECT(fd, "1 503 5.5.1");
+    EXPECT(fd, "all 503 5.5.1");
+    close(fd);
+}
+
+// A connection that was closed counts until its worker has heard of it.
+static void wait_for_no_sessions(void)
+{
+    struct keep_session_counts counts;
+
+    do {
+        usleep(1000);
+        keep_sessions_count(sessions, &counts);
+    } while (counts.sessions > 0);
+}
+
+static void test_logins_that_are_not_good(void **state)
+{
+    struct keep_link_login login = {.is_void = true};
+    static const struct keep_session_limits one = {
+        .per_user = 1, .per_user_and_address = 1, .all = 10};
+
+    (void)state;
+    expect_closed(connect_as(IPC_SUBMISSION, false, &login));
+    login = login_of("u1@example.org");
+    login.mark++; // the password has been changed meanwhile
+    expect_closed(connect_as(IPC_SUBMISSION, false, &login));
+    wait_for_no_sessions();
+    keep_sessions_set_limits(sessions, &one);
+    int fd = connect_user("u1@example.org");
+
+    put_from("u1@example.org");
+    send_stream(fd);
+    EXPECT(fd, "all 250 2.1.0");
+    expect_closed(connect_user("u1@example.org"));
+    // An administrator ends what there is.
+    login = login_of("u1@example.org");
+    assert_ok(directory_account_set_state(b->store, &tester, login.account, ACCOUNT_SUSPENDED));
+    assert_int_equal(keep_sessions_end(sessions, login.account, SESSION_SUSPENDED, 5000), 1);
+    buf_clear(&answers);
+    EXPECT(fd, "end");
+    close(fd);
+    expect_closed(connect_as(IPC_SUBMISSION, false, &login));
+    assert_int_equal(messages("u2@example.org"), 0);
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        T(test_a_user_sends),   T(test_senders_are_ones_own), T(test_recipients_within_an_hour),
+        T(test_rate_over_time), T(test_sending_is_held),      T(test_logins_that_are_not_good),
+    };
+
+    if (!mkdtemp(dir)) {
+        return 1;
+    }
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+
+    rmdir(dir);
+    return failed;
+}
