@@ -84,7 +84,8 @@ static uint64_t mix(uint64_t a, uint64_t b, uint64_t c)
 // The account's commit v puts key k(v), sometimes deletes another, and may put a body into a slot
 // (dropping the one there). Every sixth brings a second body, for a slot of its own: the summaries
 // of both then lie in one frame. Every fourth commit of a writer's first account is made together
-// with one of its second account, which shares the new body.
+// with one of its second account, which shares the new body. Every fifth has a rider: a row of
+// RIDERS, an account of all writers, that tells of it.
 
 static unsigned value_bytes(account_id a, uint64_t v)
 {
@@ -108,6 +109,19 @@ static bool has_body(uint64_t v)
 static bool has_twin(uint64_t v)
 {
     return v % 6 == 0;
+}
+
+#define RIDERS 500
+
+static bool has_rider(uint64_t v)
+{
+    return v % 5 == 0;
+}
+
+static struct span rider_key(account_id a, uint64_t v, char out[32])
+{
+    snprintf(out, 32, "%llu commit %llu", (unsigned long long)a, (unsigned long long)v);
+    return span_from_str(out);
 }
 
 static bool drops_body(uint64_t v)
@@ -218,6 +232,20 @@ static void build_b(struct batch *b, struct account *a, body_id fresh)
     MUST(batch_put(b, SPAN("s0"), span_of(&fresh, 8)));
 }
 
+// Takes part in the commit of `b`; the caller destroys it afterwards. NULL: none does.
+static struct batch *build_rider(struct batch *b, account_id a, uint64_t v)
+{
+    struct batch *rider = NULL;
+    char key[32];
+
+    if (has_rider(v)) {
+        MUST(batch_create(RIDERS, &rider));
+        MUST(batch_put(rider, rider_key(a, v, key), span_of(&v, 8)));
+        batch_set_rider(b, rider);
+    }
+    return rider;
+}
+
 static enum err make_body(struct writer *w, uint64_t v, struct body_writer **out, body_id *out_id)
 {
     char *bytes = body_of(w->a.id, v), summary[600];
@@ -267,6 +295,8 @@ static bool step(struct writer *w)
     if (has_twin(va)) {
         build_twin(b[0], &w->a, twin);
     }
+    struct batch *rider = build_rider(b[0], w->a.id, va);
+
     w->a.begun[va] = disk_moment() + 1;
     if (both) {
         MUST(batch_create(w->b.id, &b[1]));
@@ -287,6 +317,7 @@ static bool step(struct writer *w)
     }
     batch_destroy(b[0]);
     batch_destroy(b[1]);
+    batch_destroy(rider);
     body_writer_destroy(body);
     body_writer_destroy(other);
     return results[0] == ERR_OK && results[1] == ERR_OK;
@@ -394,6 +425,23 @@ static void check_a(struct snapshot *s, account_id a, uint64_t v)
     CHECK(there == expected);
 }
 
+static bool disk_was_full; // then a rider may have been left out of a commit that was made
+
+// A rider is never there without its commit, and with each that was acknowledged.
+static void check_riders(struct snapshot *s, const struct account *a, uint64_t v, size_t moment)
+{
+    for (uint64_t k = 5; k <= COMMITS_MAX; k += 5) {
+        bool acked = a->acked[k] && a->acked[k] <= moment;
+        struct span value;
+        char key[32];
+        enum err e = snapshot_get(s, RIDERS, rider_key(a->id, k, key), &value);
+
+        CHECK(e == ERR_OK || e == ERR_NOT_FOUND);
+        CHECK(e == ERR_NOT_FOUND || (k <= v && value.n == 8 && memcmp(value.p, &k, 8) == 0));
+        CHECK(e == ERR_OK || !acked || disk_was_full);
+    }
+}
+
 static void check_b(struct snapshot *s, account_id b, uint64_t v)
 {
     struct span value;
@@ -484,6 +532,7 @@ static void check_store(struct engine *e, struct writer *w, size_t moment, uint6
             check_b(s, a->id, v);
         } else {
             check_a(s, a->id, v);
+            check_riders(s, a, v, moment);
         }
         out_versions[i] = v;
     }
@@ -797,6 +846,7 @@ static bool fault_at(struct writer *w, unsigned n, unsigned kinds, int errnum, b
     char why[256];
 
     clear_dir(run_dir);
+    disk_was_full = errnum == ENOSPC;
     disk_record(run_dir);
     disk_fail(n, kinds, errnum, forever);
     writers_init(w, NULL, 0);
