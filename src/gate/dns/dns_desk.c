@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/lock.h"
 #include "base/map.h"
+#include "gate/dns/dns_cache.h"
 #include "gate/dns/dns_record.h"
 #include "senderauth/domain_name.h"
 
@@ -39,6 +40,7 @@ struct dns_desk {
     struct list open, waiting;
     unsigned open_n, waiting_n, losses;
     struct map by_id; // 8 bytes -> struct ask
+    struct dns_cache *cache;
     uint64_t last;
     struct timer timer;
     struct loop_task task;
@@ -57,7 +59,8 @@ enum err dns_desk_create(const struct dns_desk_options *o, struct dns_desk **out
 {
     struct dns_desk *d = calloc(1, sizeof(*d));
 
-    if (!d) {
+    if (!d || dns_cache_create(&d->cache) != ERR_OK) {
+        free(d);
         return ERR_NOMEM;
     }
     d->o = *o;
@@ -111,6 +114,7 @@ void dns_desk_destroy(struct dns_desk *d)
     }
     loop_timer_cancel(d->o.loop, &d->timer);
     map_finish(&d->by_id);
+    dns_cache_destroy(d->cache);
     lock_finish(&d->lock);
     free(d);
 }
@@ -221,6 +225,14 @@ enum err dns_desk_ask(struct dns_desk *d, struct dns_client *c, struct span name
     return e;
 }
 
+bool dns_desk_known(struct dns_desk *d, struct span name, enum dns_type type, struct arena *arena,
+                    struct dns_answer *out)
+{
+    const struct ipc_dns_answer *a = dns_cache_get(d->cache, name, type, clock_monotonic_ms());
+
+    return a && dns_record_read(a, type, arena, out) == ERR_OK;
+}
+
 void dns_client_forget(struct dns_client *c)
 {
     struct dns_desk *d = NULL;
@@ -285,6 +297,7 @@ static void take_answer(struct dns_desk *d, const struct news *n)
     if (!a) {
         return; // too late, or nobody wants to know any more
     }
+    dns_cache_put(d->cache, span_of(a->name, a->n), a->type, &n->answer, clock_monotonic_ms());
     arena_init(&arena, RECORDS_ARENA_BYTES);
     if (dns_record_read(&n->answer, a->type, &arena, &answer) != ERR_OK) {
         answer = no_answer;

@@ -2,13 +2,15 @@
 //
 // A worker's questions to the DNS. The gate may connect nowhere, so they go to the courier, which
 // validates and caches. Any number may be asked: a bounded number is with the courier at a time,
-// the others wait their turn here. Nothing blocks; every question is answered in bounded time, with
-// DNS_TEMPFAIL when the courier is away or too slow.
+// the others wait their turn here. What it has said is known here for as long as it may be. Nothing
+// blocks; every question is answered in bounded time, with DNS_TEMPFAIL when the courier is away or
+// too slow.
 //
 // On the worker's thread unless said otherwise.
 #ifndef GATE_DNS_DNS_DESK_H
 #define GATE_DNS_DNS_DESK_H
 
+#include "base/arena.h"
 #include "base/list.h"
 #include "ipc/message.h"
 #include "net/loop.h"
@@ -51,6 +53,11 @@ void dns_client_forget(struct dns_client *c);
 // Then there will be no answer.
 enum err dns_desk_ask(struct dns_desk *d, struct dns_client *c, struct span name,
                       enum dns_type type);
+
+// What was answered before, and still holds: no question is needed. Spans point into the desk,
+// until its next call; the list lies in `arena`. False: ask.
+bool dns_desk_known(struct dns_desk *d, struct span name, enum dns_type type, struct arena *arena,
+                    struct dns_answer *out);
 
 // An answer of the courier's; copied. Answers to nobody's question are dropped. Any thread.
 void dns_desk_answer(struct dns_desk *d, const struct ipc_dns_answer *answer);

@@ -327,6 +327,20 @@ enum err verdict_finish(struct verdict *v, struct buf *out)
 
 // ---- questions ----------------------------------------------------------------------------------
 
+// True when it was answered before, and the memo has that.
+static bool is_known(struct verdict *v, const struct dns_question *q)
+{
+    struct dns_answer answer;
+    struct arena arena;
+
+    arena_init(&arena, CHECK_ARENA_BYTES);
+    bool known = v->o.desk && dns_desk_known(v->o.desk, q->name, q->type, &arena, &answer) &&
+                 dns_memo_answer(v->memo, q->name, q->type, &answer) == ERR_OK;
+
+    arena_finish(&arena);
+    return known;
+}
+
 // Hands out what the memo wants to know; what cannot be asked is answered at once. False when
 // nothing is open then: the evaluation can be run again.
 static bool ask(struct verdict *v)
@@ -335,6 +349,9 @@ static bool ask(struct verdict *v)
     struct dns_question q;
 
     while (dns_memo_next(v->memo, &q)) {
+        if (is_known(v, &q)) {
+            continue;
+        }
         enum err e =
             v->o.desk ? dns_desk_ask(v->o.desk, &v->client, q.name, q.type) : ERR_UNAVAILABLE;
 

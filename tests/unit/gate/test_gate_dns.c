@@ -3,6 +3,7 @@
 // Questions to the DNS by way of the courier, which the test plays: in any order, too many, too
 // slow, lost, forgotten; and the records of an answer.
 #include "../test.h"
+#include "gate/dns/dns_cache.h"
 #include "gate/dns/dns_desk.h"
 #include "gate/dns/dns_record.h"
 
@@ -338,13 +339,134 @@ static void test_records(void **state)
     arena_finish(&arena);
 }
 
+// ---- what is known
+// --------------------------------------------------------------------------------
+
+static void test_known_is_not_asked_again(void **state)
+{
+    struct world w;
+    struct asker a;
+    struct dns_answer known;
+    struct arena arena;
+
+    (void)state;
+    world_open(&w, 10, 10, 60000);
+    asker_init(&a, &w);
+    arena_init(&arena, 65536);
+    assert_false(dns_desk_known(w.desk, SPAN("one.example"), DNS_TXT, &arena, &known));
+    ask(&a, "one.example");
+    struct ipc_dns_answer m = {.id = w.ids[0],
+                               .status = IPC_DNS_OK,
+                               .secure = 1,
+                               .ttl = 60,
+                               .records = span_of("\3\0abc", 5)};
+
+    dns_desk_answer(w.desk, &m);
+    work_off(&w);
+    assert_true(dns_desk_known(w.desk, SPAN("one.example"), DNS_TXT, &arena, &known));
+    assert_int_equal(known.status, DNS_OK);
+    assert_true(known.is_validated);
+    assert_int_equal(known.n, 1);
+    assert_span(known.records[0].data, "abc");
+    assert_false(dns_desk_known(w.desk, SPAN("one.example"), DNS_A, &arena, &known));
+    ask(&a, "two.example");
+    dns_desk_lost(w.desk); // says nothing about the DNS
+    work_off(&w);
+    assert_false(dns_desk_known(w.desk, SPAN("two.example"), DNS_TXT, &arena, &known));
+    arena_finish(&arena);
+    world_close(&w);
+}
+
+static void keep(struct dns_cache *c, const char *name, uint8_t status, uint32_t ttl)
+{
+    struct ipc_dns_answer m = {.status = status, .ttl = ttl};
+
+    if (status == IPC_DNS_OK) {
+        m.records = span_of("\3\0abc", 5);
+    }
+    dns_cache_put(c, span_from_str(name), DNS_TXT, &m, 1000);
+}
+
+static bool has(struct dns_cache *c, const char *name, int64_t now_ms)
+{
+    return dns_cache_get(c, span_from_str(name), DNS_TXT, now_ms) != NULL;
+}
+
+// RFC 1035 section 3.2.1; RFC 9520 section 3.2.
+static void test_cache_time(void **state)
+{
+    struct dns_cache *c;
+
+    (void)state;
+    assert_ok(dns_cache_create(&c));
+    keep(c, "ten", IPC_DNS_OK, 10);
+    assert_int_equal(dns_cache_get(c, SPAN("ten"), DNS_TXT, 3500)->ttl, 7);
+    assert_true(has(c, "ten", 10999));
+    assert_false(has(c, "ten", 11000));
+    keep(c, "never", IPC_DNS_OK, 0);
+    assert_false(has(c, "never", 1000));
+    keep(c, "long", IPC_DNS_NO_NAME, 86400);
+    assert_true(has(c, "long", 1000 + 1000 * DNS_CACHE_TTL_S - 1));
+    assert_false(has(c, "long", 1000 + 1000 * DNS_CACHE_TTL_S));
+    keep(c, "down", IPC_DNS_TEMPORARY, 0);
+    keep(c, "false", IPC_DNS_BOGUS, 3600);
+    assert_true(has(c, "down", 1999));
+    assert_true(has(c, "false", 1999));
+    assert_false(has(c, "down", 2000));
+    assert_false(has(c, "false", 2000));
+    keep(c, "again", IPC_DNS_NO_DATA, 5);
+    keep(c, "again", IPC_DNS_OK, 50); // in place of the one before
+    assert_int_equal(dns_cache_get(c, SPAN("again"), DNS_TXT, 20000)->status, IPC_DNS_OK);
+    dns_cache_destroy(c);
+}
+
+static void test_cache_is_bounded(void **state)
+{
+    static char large[DNS_CACHE_RECORDS_MAX + 1];
+    struct dns_cache *c;
+    struct ipc_dns_answer m = {.status = IPC_DNS_OK, .ttl = 60};
+    char name[32];
+
+    (void)state;
+    assert_ok(dns_cache_create(&c));
+    keep(c, "first", IPC_DNS_OK, 60);
+    keep(c, "second", IPC_DNS_OK, 60);
+    for (int i = 0; i < DNS_CACHE_ENTRIES_MAX - 1; i++) {
+        snprintf(name, sizeof(name), "n%d", i);
+        assert_true(has(c, "first", 1000)); // used, so others go before it
+        keep(c, name, IPC_DNS_OK, 60);
+    }
+    assert_true(has(c, "first", 1000));
+    assert_false(has(c, "second", 1000));
+    assert_true(has(c, "n0", 1000));
+    m.records = span_of(large, DNS_CACHE_RECORDS_MAX);
+    for (size_t i = 0; i < DNS_CACHE_BYTES_MAX / DNS_CACHE_RECORDS_MAX; i++) {
+        snprintf(name, sizeof(name), "l%zu", i);
+        dns_cache_put(c, span_from_str(name), DNS_TXT, &m, 1000);
+    }
+    assert_false(has(c, "n5", 1000));
+    assert_false(has(c, "l0", 1000)); // all of them and their names are more than fits
+    assert_true(has(c, "l9", 1000));
+    m.records = span_of(large, sizeof(large));
+    dns_cache_put(c, SPAN("too large"), DNS_TXT, &m, 1000);
+    assert_false(has(c, "too large", 1000));
+    dns_cache_destroy(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_answers_in_any_order), cmocka_unit_test(test_waits_its_turn),
-        cmocka_unit_test(test_forgotten_makes_room), cmocka_unit_test(test_courier_away),
-        cmocka_unit_test(test_courier_anew),         cmocka_unit_test(test_too_slow),
-        cmocka_unit_test(test_ends_with_questions),  cmocka_unit_test(test_records),
+        cmocka_unit_test(test_answers_in_any_order),
+        cmocka_unit_test(test_waits_its_turn),
+        cmocka_unit_test(test_forgotten_makes_room),
+        cmocka_unit_test(test_courier_away),
+        cmocka_unit_test(test_courier_anew),
+        cmocka_unit_test(test_too_slow),
+        cmocka_unit_test(test_ends_with_questions),
+        cmocka_unit_test(test_records),
+        cmocka_unit_test(test_known_is_not_asked_again),
+        cmocka_unit_test(test_cache_time),
+        cmocka_unit_test(test_cache_is_bounded),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
