@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// CPU time and memory of the server: the process its control command names, and all below it.
+// CPU time and memory of the server: the processes its control command names, and all below them.
 #include <ctype.h>
 #include <dirent.h>
 #include <fcntl.h>
@@ -12,6 +12,8 @@
 #include <unistd.h>
 
 #include "bench.h"
+
+#define ROOTS_MAX 8
 
 struct process {
     long pid, parent;
@@ -33,17 +35,16 @@ double client_cpu(void)
            (double)(r.ru_utime.tv_usec + r.ru_stime.tv_usec) * 1e-6;
 }
 
-static long root_process(void)
+// Returns how many there are.
+static long root_processes(long out[ROOTS_MAX])
 {
-    if (!opt.pid_command)
-        return 0;
-    FILE *f = popen(opt.pid_command, "r");
-    long pid = 0;
-    if (f && fscanf(f, "%ld", &pid) != 1)
-        pid = 0;
+    FILE *f = opt.pid_command ? popen(opt.pid_command, "r") : NULL;
+    long n = 0;
+    while (f && n < ROOTS_MAX && fscanf(f, "%ld", &out[n]) == 1)
+        n++;
     if (f)
         pclose(f);
-    return pid;
+    return n;
 }
 
 static bool read_process(const char *name, struct process *out)
@@ -77,8 +78,8 @@ static bool read_process(const char *name, struct process *out)
 static struct process *server_processes(long *out_n)
 {
     *out_n = 0;
-    long root = root_process(), n = 0, cap = 256, mine = 0;
-    DIR *d = root ? opendir("/proc") : NULL;
+    long roots[ROOTS_MAX], root_n = root_processes(roots), n = 0, cap = 256, mine = 0;
+    DIR *d = root_n ? opendir("/proc") : NULL;
     if (!d)
         return NULL;
     struct process *v = malloc((size_t)cap * sizeof *v);
@@ -94,7 +95,9 @@ static struct process *server_processes(long *out_n)
     for (bool more = v != NULL; more;) {
         more = false;
         for (long i = mine; i < n; i++) {
-            bool in = v[i].pid == root;
+            bool in = false;
+            for (long j = 0; j < root_n; j++)
+                in |= v[i].pid == roots[j];
             for (long j = 0; j < mine && !in; j++)
                 in = v[j].pid == v[i].parent;
             if (in) {

@@ -23,7 +23,7 @@ def main(server, name, base, usage, **options):
                        base + 24), **options)
     if sys.argv[1] == "pid":
         if s.pids():
-            print(s.pid())
+            print(s.pid(), *getattr(s, "more_pids", list)())
         return
     if sys.argv[1] in ("hold", "release"):
         getattr(s, sys.argv[1])()
