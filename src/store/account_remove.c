@@ -2,7 +2,7 @@
 //
 // Erases everything an account has, in batches of bounded size. The header goes first, so that from
 // then on nobody can look into the account or change it; a crash in between leaves the rest for the
-// next start (directory.c).
+// next start (directory/directory_change.c).
 #include "base/clock.h"
 #include "store/store_internal.h"
 
