@@ -7,6 +7,7 @@
 #include "admin/admin_internal.h"
 #include "base/bytes.h"
 #include "base/clock.h"
+#include "base/dns_type.h"
 #include "senderauth/dkim.h"
 #include "senderauth/dmarc.h"
 #include "store/route.h"
@@ -19,9 +20,6 @@
 #define VALUE_BYTES    SIGNING_RECORD_BYTES_MAX
 #define FOUND_MAX      16 // records of a name that are shown
 #define POLICY_MAX_AGE 604800
-
-// Numbers of the DNS.
-enum { TYPE_A = 1, TYPE_MX = 15, TYPE_TXT = 16, TYPE_AAAA = 28, TYPE_SRV = 33 };
 
 enum row_kind { ROW_MX, ROW_ADDRESS, ROW_SPF, ROW_DKIM, ROW_DMARC, ROW_STS, ROW_TLSRPT, ROW_SRV };
 
@@ -96,7 +94,7 @@ static void add_services(struct dns_call *d)
         add(d, (struct row){
                    .kind = ROW_SRV,
                    .what = services[i].what,
-                   .type = TYPE_SRV,
+                   .type = DNS_SRV,
                    .name = text_of(c, "_%s._tcp.%.*s", services[i].service, SPAN_ARG(d->domain)),
                    .value = text_of(c, "0 1 %u %.*s.", services[i].port, SPAN_ARG(d->server))});
     }
@@ -111,7 +109,7 @@ static bool add_key(void *arg, const struct signing_key *k)
                             .what = k->state == SIGNING_ACTIVE
                                         ? "a key that signs mail (DKIM)"
                                         : "a key that will sign mail once it is activated (DKIM)",
-                            .type = TYPE_TXT,
+                            .type = DNS_TXT,
                             .name = text_of(d->call, "%.*s._domainkey.%.*s", SPAN_ARG(k->selector),
                                             SPAN_ARG(k->domain)),
                             .value = text_of(d->call, "%.*s", SPAN_ARG(k->record))});
@@ -126,22 +124,22 @@ static enum err add_rows(struct dns_call *d)
     const char *server = text_of(c, "%.*s", SPAN_ARG(d->server));
 
     add(d, (struct row){ROW_MX, "where mail for the domain goes", domain,
-                        text_of(c, "10 %s.", server), TYPE_MX});
-    add(d, (struct row){ROW_ADDRESS, "the server's address", server, "", TYPE_A});
+                        text_of(c, "10 %s.", server), DNS_MX});
+    add(d, (struct row){ROW_ADDRESS, "the server's address", server, "", DNS_A});
     add(d, (struct row){ROW_SPF, "who may send for the domain (SPF)", domain, "v=spf1 mx -all",
-                        TYPE_TXT});
+                        DNS_TXT});
     enum err e = signing_key_list(c->admin->store, d->domain, add_key, d);
 
     add(d, (struct row){ROW_DMARC, "what others do with forged mail, and whom they tell (DMARC)",
                         text_of(c, "_dmarc.%s", domain),
                         text_of(c, "v=DMARC1; p=quarantine; rua=mailto:postmaster@%s", domain),
-                        TYPE_TXT});
+                        DNS_TXT});
     add(d, (struct row){ROW_STS, "that mail comes encrypted only (MTA-STS)",
                         text_of(c, "_mta-sts.%s", domain),
-                        text_of(c, "v=STSv1; id=%s", d->policy_id), TYPE_TXT});
+                        text_of(c, "v=STSv1; id=%s", d->policy_id), DNS_TXT});
     add(d, (struct row){ROW_TLSRPT, "whom others tell when that fails (TLS reports)",
                         text_of(c, "_smtp._tls.%s", domain),
-                        text_of(c, "v=TLSRPTv1; rua=mailto:postmaster@%s", domain), TYPE_TXT});
+                        text_of(c, "v=TLSRPTv1; rua=mailto:postmaster@%s", domain), DNS_TXT});
     add_services(d);
     return e;
 }
@@ -174,17 +172,17 @@ static struct span wire_name(struct admin_call *c, struct span wire)
 
 static struct span record_text(struct admin_call *c, uint16_t type, struct span data)
 {
-    if (type == TYPE_MX && data.n >= 2) {
+    if (type == DNS_MX && data.n >= 2) {
         return span_from_str(
             text_of(c, "%u %.*s.", get_le16(data.p), SPAN_ARG(span_skip(data, 2))));
     }
-    if (type == TYPE_SRV && data.n >= 7) {
+    if (type == DNS_SRV && data.n >= 7) {
         const unsigned char *p = (const unsigned char *)data.p;
 
         return span_from_str(text_of(c, "%u %u %u %.*s", p[0] << 8 | p[1], p[2] << 8 | p[3],
                                      p[4] << 8 | p[5], SPAN_ARG(wire_name(c, span_skip(data, 6)))));
     }
-    return type == TYPE_TXT ? arena_dup(&c->arena, data) : SPAN("an address");
+    return type == DNS_TXT ? arena_dup(&c->arena, data) : SPAN("an address");
 }
 
 static enum err ask(struct dns_call *d, const char *name, uint16_t type, struct found *out)
@@ -368,7 +366,7 @@ static enum err check_row(struct dns_call *d, struct row *r)
     enum err e = ask(d, r->name, r->type, &f);
 
     if (e == ERR_OK && f.n == 0 && r->kind == ROW_ADDRESS) {
-        e = ask(d, r->name, TYPE_AAAA, &f);
+        e = ask(d, r->name, DNS_AAAA, &f);
     }
     if (e == ERR_AGAIN) {
         r->state = "unknown";
@@ -386,11 +384,11 @@ static enum err check_row(struct dns_call *d, struct row *r)
 static json_t *row_json(struct admin_call *c, const struct row *r)
 {
     static const char *const types[] = {
-        [TYPE_A] = "A", [TYPE_MX] = "MX", [TYPE_TXT] = "TXT", [TYPE_SRV] = "SRV"};
+        [DNS_A] = "A", [DNS_MX] = "MX", [DNS_TXT] = "TXT", [DNS_SRV] = "SRV"};
     struct buf zone;
 
     buf_init(&zone, 3 * VALUE_BYTES);
-    if (r->type == TYPE_TXT) {
+    if (r->type == DNS_TXT) {
         admin_put_zone_txt(&zone, span_from_str(r->name), span_from_str(r->value));
     } else if (r->kind == ROW_ADDRESS) {
         buf_printf(&zone, "; %s. IN A and AAAA: the addresses of this server", r->name);

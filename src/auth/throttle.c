@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "auth/throttle.h"
 
-#include <arpa/inet.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <stdlib.h>
 
 #include "base/bytes.h"
+#include "base/ip_network.h"
 #include "base/list.h"
 #include "base/lock.h"
 #include "base/map.h"
@@ -80,19 +80,6 @@ void throttle_set_limits(struct throttle *t, const struct throttle_limits *limit
     lock_release(&t->lock);
 }
 
-// The part of an address that one customer holds.
-static size_t network_of(struct span remote, unsigned char out[16])
-{
-    char text[64];
-
-    if (remote.n >= sizeof(text)) {
-        return 0;
-    }
-    memcpy(text, remote.n ? remote.p : "", remote.n);
-    text[remote.n] = '\0';
-    return inet_pton(AF_INET, text, out) == 1 ? 3 : inet_pton(AF_INET6, text, out) == 1 ? 8 : 0;
-}
-
 // SHA-256 of the secret and both texts; what cannot be hashed is all one.
 static void digest_of(const struct throttle *t, struct span a, struct span b,
                       unsigned char out[KEY_BYTES])
@@ -114,8 +101,8 @@ static void digest_of(const struct throttle *t, struct span a, struct span b,
 static void key_of(const struct throttle *t, struct span name, struct span remote,
                    unsigned char out[KEY_BYTES])
 {
-    unsigned char network[16];
-    size_t n = network_of(remote, network);
+    unsigned char network[IP_NETWORK_BYTES_MAX];
+    size_t n = ip_network(remote, 3, 8, network); // a /24, a /64
 
     digest_of(t, name, span_of(network, n), out);
 }

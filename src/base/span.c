@@ -103,6 +103,16 @@ struct span span_split(struct span *rest, char sep)
     return head;
 }
 
+void span_copy_text(struct span s, char *to, size_t room)
+{
+    struct span fits = span_first(s, room - 1);
+
+    if (fits.n) {
+        memcpy(to, fits.p, fits.n);
+    }
+    to[fits.n] = '\0';
+}
+
 bool span_to_u64(struct span s, uint64_t max, uint64_t *out)
 {
     uint64_t v = 0;

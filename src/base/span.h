@@ -74,6 +74,9 @@ struct span span_trim(struct span s);
 // separator, or empty. Returns everything when there is no separator.
 struct span span_split(struct span *rest, char sep);
 
+// The text with a NUL at its end, cut to what fits into `room` bytes (at least 1).
+void span_copy_text(struct span s, char *to, size_t room);
+
 // Whole span as an unsigned decimal number: false when empty, not all digits, or above `max`.
 bool span_to_u64(struct span s, uint64_t max, uint64_t *out);
 

@@ -2,10 +2,8 @@
 //
 // Recounts the queue and names each difference, for `mailkeep check`: messages and their
 // recipients, the keys they are found by when due, the counts, the bodies.
-#include <stdarg.h>
-#include <stdio.h>
-
 #include "base/log.h"
+#include "base/problems.h"
 #include "queue/queue_internal.h"
 
 #include "base/banned.h"
@@ -16,25 +14,9 @@ struct check {
     struct snapshot *snapshot;
     unsigned shard;
     bool read_bodies;
-    queue_problem_fn *fn;
-    void *arg;
     struct queue_shard_counts counted;
-    uint64_t problems;
+    struct problems problems;
 };
-
-static void problem(struct check *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-
-static void problem(struct check *c, const char *fmt, ...)
-{
-    char line[300];
-    va_list args;
-
-    va_start(args, fmt);
-    vsnprintf(line, sizeof(line), fmt, args);
-    va_end(args);
-    c->problems++;
-    c->fn(c->arg, line);
-}
 
 // ---- messages -----------------------------------------------------------------------------------
 
@@ -59,17 +41,18 @@ static enum err check_body(struct check *c, const struct queue_message *m)
     enum err e = body_info(c->snapshot, m->body, &info);
 
     if (e == ERR_OK && info.bytes != m->body_bytes) {
-        problem(c, "message %s of the queue has %llu bytes, its body %llu", id.s,
-                (unsigned long long)m->body_bytes, (unsigned long long)info.bytes);
+        problems_add(&c->problems, "message %s of the queue has %llu bytes, its body %llu", id.s,
+                     (unsigned long long)m->body_bytes, (unsigned long long)info.bytes);
     }
     if (e == ERR_OK && c->read_bodies) {
         e = read_body(c, m->body, info.bytes);
     }
     if (e == ERR_NOT_FOUND || e == ERR_CORRUPT) {
-        problem(c,
-                "message %s of the queue, from <%s>, has lost its text; `mailkeep queue remove "
-                "%s --notify` tells its sender",
-                id.s, log_text(m->sender).s, id.s);
+        problems_add(
+            &c->problems,
+            "message %s of the queue, from <%s>, has lost its text; `mailkeep queue remove "
+            "%s --notify` tells its sender",
+            id.s, log_text(m->sender).s, id.s);
         e = ERR_OK;
     }
     return e;
@@ -90,18 +73,18 @@ static enum err check_message(struct check *c, struct span key, struct span valu
 
     c->counted.messages++;
     if (!queue_key_read_id(key, &id) || queue_message_decode(id, value, &m) != ERR_OK) {
-        problem(c, "a message of the queue cannot be read");
+        problems_add(&c->problems, "a message of the queue cannot be read");
         return ERR_OK;
     }
     struct queue_id_text name = queue_id_text(id);
     enum err e = queue_each_recipient(c->snapshot, id, count_one, &recipients);
 
     if (queue_shard_of(id) != c->shard) {
-        problem(c, "message %s of the queue is filed in another shard", name.s);
+        problems_add(&c->problems, "message %s of the queue is filed in another shard", name.s);
     }
     if (e == ERR_OK && (recipients == 0 || recipients != m.recipients)) {
-        problem(c, "message %s of the queue has %u recipients left, counted %u", name.s,
-                m.recipients, recipients);
+        problems_add(&c->problems, "message %s of the queue has %u recipients left, counted %u",
+                     name.s, m.recipients, recipients);
     }
     return e == ERR_OK || e == ERR_CORRUPT ? check_body(c, &m) : e;
 }
@@ -118,7 +101,7 @@ static enum err check_recipient(struct check *c, struct span key, struct span va
     c->counted.recipients++;
     if (!queue_key_read_recipient(key, &id, &number) ||
         queue_recipient_decode(number, value, &r) != ERR_OK) {
-        problem(c, "a recipient of the queue cannot be read");
+        problems_add(&c->problems, "a recipient of the queue cannot be read");
         return ERR_OK;
     }
     struct queue_id_text name = queue_id_text(id);
@@ -128,15 +111,17 @@ static enum err check_recipient(struct check *c, struct span key, struct span va
     enum err e = snapshot_get(c->snapshot, account, queue_key_span(&message), &found);
 
     if (e == ERR_NOT_FOUND) {
-        problem(c, "recipient <%s> of the queue has no message %s", log_text(r.address).s, name.s);
+        problems_add(&c->problems, "recipient <%s> of the queue has no message %s",
+                     log_text(r.address).s, name.s);
     }
     if (r.state == QUEUE_WAITING && (e == ERR_OK || e == ERR_NOT_FOUND)) {
         e = snapshot_get(c->snapshot, account, queue_key_span(&due), &found);
         if (e == ERR_NOT_FOUND) {
-            problem(c,
-                    "message %s of the queue is never tried for <%s>; `mailkeep queue hold %s` "
-                    "and `mailkeep queue release %s` put that right",
-                    name.s, log_text(r.address).s, name.s, name.s);
+            problems_add(
+                &c->problems,
+                "message %s of the queue is never tried for <%s>; `mailkeep queue hold %s` "
+                "and `mailkeep queue release %s` put that right",
+                name.s, log_text(r.address).s, name.s, name.s);
         }
     }
     return e == ERR_NOT_FOUND ? ERR_OK : e;
@@ -149,14 +134,14 @@ static enum err check_due(struct check *c, struct span key, struct span value)
     enum err e = ERR_NOT_FOUND;
 
     if (value.n != 1 || value.p[0] != QUEUE_SCHEMA_VERSION || !queue_due_read(key, &due)) {
-        problem(c, "a due key of the queue cannot be read");
+        problems_add(&c->problems, "a due key of the queue cannot be read");
         return ERR_OK;
     }
     e = queue_get_recipient(c->snapshot, c->shard, due.id, due.number, &r);
     if (e == ERR_NOT_FOUND || (e == ERR_OK && (r.state != QUEUE_WAITING || r.due_ms != due.due_ms ||
                                                !span_eq(r.destination, due.destination)))) {
-        problem(c, "a due key of the queue, for %s, leads to nobody who waits",
-                log_text(due.destination).s);
+        problems_add(&c->problems, "a due key of the queue, for %s, leads to nobody who waits",
+                     log_text(due.destination).s);
     }
     return e == ERR_NOT_FOUND || e == ERR_CORRUPT ? ERR_OK : e;
 }
@@ -170,7 +155,7 @@ static enum err check_notice(struct check *c, struct span key, struct span value
     queue_id id;
 
     if (value.n != 1 || value.p[0] != QUEUE_SCHEMA_VERSION || !queue_key_read_id(key, &id)) {
-        problem(c, "a notice of the queue cannot be read");
+        problems_add(&c->problems, "a notice of the queue cannot be read");
         return ERR_OK;
     }
     message = queue_key_id(QUEUE_KEY_MESSAGE, id);
@@ -178,8 +163,9 @@ static enum err check_notice(struct check *c, struct span key, struct span value
         snapshot_get(c->snapshot, queue_shard_account(c->shard), queue_key_span(&message), &found);
 
     if (e == ERR_NOT_FOUND) {
-        problem(c, "a notice of the queue is owed for message %s, which is not there",
-                queue_id_text(id).s);
+        problems_add(&c->problems,
+                     "a notice of the queue is owed for message %s, which is not there",
+                     queue_id_text(id).s);
     }
     return e == ERR_NOT_FOUND ? ERR_OK : e;
 }
@@ -202,12 +188,12 @@ static enum err check_key(struct check *c, struct span key, struct span value)
         return ERR_OK; // when all is counted
     case QUEUE_KEY_PAUSE:
         if (c->shard != 0 || queue_pause_decode(value, &since, &reason) != ERR_OK) {
-            problem(c, "a destination on hold cannot be read");
+            problems_add(&c->problems, "a destination on hold cannot be read");
         }
         return ERR_OK;
     default:
-        problem(c, "the queue has a key of an unknown kind (byte %d)",
-                key.n ? (unsigned char)key.p[0] : -1);
+        problems_add(&c->problems, "the queue has a key of an unknown kind (byte %d)",
+                     key.n ? (unsigned char)key.p[0] : -1);
         return ERR_OK;
     }
 }
@@ -227,11 +213,12 @@ static enum err check_counts(struct check *c)
         return e;
     }
     if (noted.messages != c->counted.messages || noted.recipients != c->counted.recipients) {
-        problem(c,
-                "shard %u of the queue has %llu messages for %llu recipients, counted %llu for "
-                "%llu",
-                c->shard, (unsigned long long)noted.messages, (unsigned long long)noted.recipients,
-                (unsigned long long)c->counted.messages, (unsigned long long)c->counted.recipients);
+        problems_add(
+            &c->problems,
+            "shard %u of the queue has %llu messages for %llu recipients, counted %llu for "
+            "%llu",
+            c->shard, (unsigned long long)noted.messages, (unsigned long long)noted.recipients,
+            (unsigned long long)c->counted.messages, (unsigned long long)c->counted.recipients);
     }
     return ERR_OK;
 }
@@ -259,7 +246,7 @@ static enum err check_shard(struct check *c)
 enum err queue_check(struct engine *engine, bool read_bodies, queue_problem_fn *fn, void *arg,
                      uint64_t *out_problems)
 {
-    struct check c = {.read_bodies = read_bodies, .fn = fn, .arg = arg};
+    struct check c = {.read_bodies = read_bodies, .problems = {fn, arg, 0}};
     enum err e = snapshot_open(engine, &c.snapshot);
 
     if (e != ERR_OK) {
@@ -271,7 +258,7 @@ enum err queue_check(struct engine *engine, bool read_bodies, queue_problem_fn *
     }
     snapshot_close(c.snapshot);
     if (e == ERR_OK) {
-        *out_problems = c.problems;
+        *out_problems = c.problems.n;
     }
     return e;
 }

@@ -11,18 +11,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/dns_type.h"
 #include "base/err.h"
 #include "base/span.h"
-
-// The numbers are those of the DNS.
-enum dns_type {
-    DNS_A = 1,
-    DNS_PTR = 12,
-    DNS_MX = 15,
-    DNS_TXT = 16,
-    DNS_AAAA = 28,
-    DNS_TLSA = 52,
-};
 
 enum dns_status {
     DNS_OK,       // at least one record

@@ -2,33 +2,15 @@
 //
 // Looks at the whole trail, for `mailkeep check`: events that can be read, and keys by which each
 // of them is found, and nothing else.
-#include <stdarg.h>
-#include <stdio.h>
-
+#include "base/problems.h"
 #include "trail/trail_internal.h"
 
 #include "base/banned.h"
 
 struct check {
     struct snapshot *snapshot;
-    trail_problem_fn *fn;
-    void *arg;
-    uint64_t problems;
+    struct problems problems;
 };
-
-static void problem(struct check *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-
-static void problem(struct check *c, const char *fmt, ...)
-{
-    char line[200];
-    va_list args;
-
-    va_start(args, fmt);
-    vsnprintf(line, sizeof(line), fmt, args);
-    va_end(args);
-    c->problems++;
-    c->fn(c->arg, line);
-}
 
 static enum err check_index_of(struct check *c, const struct trail_found *f)
 {
@@ -42,8 +24,9 @@ static enum err check_index_of(struct check *c, const struct trail_found *f)
 
         e = snapshot_get(c->snapshot, TRAIL_ACCOUNT, trail_key_span(&k), &value);
         if (e == ERR_NOT_FOUND) {
-            problem(c, "mail %llu of the trail is not found by all that it should be found by",
-                    (unsigned long long)f->mail);
+            problems_add(&c->problems,
+                         "mail %llu of the trail is not found by all that it should be found by",
+                         (unsigned long long)f->mail);
             e = ERR_OK;
         }
     }
@@ -55,7 +38,7 @@ static enum err check_event(struct check *c, struct span key, struct span value)
     struct trail_found f;
 
     if (!trail_key_read_event(key, &f.mail, &f.event) || trail_event_decode(value, &f) != ERR_OK) {
-        problem(c, "an event of the trail cannot be read");
+        problems_add(&c->problems, "an event of the trail cannot be read");
         return ERR_OK;
     }
     return check_index_of(c, &f);
@@ -71,7 +54,7 @@ static enum err check_index(struct check *c, struct span key, struct span value)
 
     if (!trail_key_read_index(key, &day, &hash, &mail) || value.n != 1 ||
         value.p[0] != TRAIL_SCHEMA_VERSION) {
-        problem(c, "an index key of the trail cannot be read");
+        problems_add(&c->problems, "an index key of the trail cannot be read");
         return ERR_OK;
     }
     struct trail_key from = trail_key_event(mail, 0), to = trail_key_event(mail, UINT64_MAX);
@@ -84,8 +67,9 @@ static enum err check_index(struct check *c, struct span key, struct span value)
     e = scan_next(scan, &event, &found);
     scan_close(scan);
     if (e == ERR_NOT_FOUND || day != trail_day(mail)) {
-        problem(c, "an index key of the trail leads to mail %llu, which is not there",
-                (unsigned long long)mail);
+        problems_add(&c->problems,
+                     "an index key of the trail leads to mail %llu, which is not there",
+                     (unsigned long long)mail);
     }
     return e == ERR_NOT_FOUND ? ERR_OK : e;
 }
@@ -107,7 +91,7 @@ static enum err check_all(struct check *c)
         } else if (kind == TRAIL_KEY_INDEX) {
             e = check_index(c, key, value);
         } else {
-            problem(c, "the trail has a key of an unknown kind");
+            problems_add(&c->problems, "the trail has a key of an unknown kind");
         }
         if (e != ERR_OK) {
             break;
@@ -119,7 +103,7 @@ static enum err check_all(struct check *c)
 
 enum err trail_check(struct engine *engine, trail_problem_fn *fn, void *arg, uint64_t *out_problems)
 {
-    struct check c = {.fn = fn, .arg = arg};
+    struct check c = {.problems = {fn, arg, 0}};
     enum err e = snapshot_open(engine, &c.snapshot);
 
     if (e != ERR_OK) {
@@ -128,7 +112,7 @@ enum err trail_check(struct engine *engine, trail_problem_fn *fn, void *arg, uin
     e = check_all(&c);
     snapshot_close(c.snapshot);
     if (e == ERR_OK) {
-        *out_problems = c.problems;
+        *out_problems = c.problems.n;
     }
     return e;
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Who is refused often fills no disk: a share for each network, and one for all.
-#include <arpa/inet.h>
 #include <xxhash.h>
 
+#include "base/ip_network.h"
 #include "trail/trail_internal.h"
 
 #include "base/banned.h"
@@ -13,20 +13,10 @@
 
 static size_t place_of(struct span client)
 {
-    char text[INET6_ADDRSTRLEN + 1] = "";
-    unsigned char bytes[16] = {0};
-    size_t n = 0;
+    unsigned char network[IP_NETWORK_BYTES_MAX];
+    size_t n = ip_network(client, 3, 6, network); // a /24, a /48
 
-    client = span_first(client, sizeof(text) - 1);
-    if (client.n) {
-        memcpy(text, client.p, client.n);
-    }
-    if (inet_pton(AF_INET, text, bytes) == 1) {
-        n = 3;
-    } else if (inet_pton(AF_INET6, text, bytes) == 1) {
-        n = 6;
-    }
-    return XXH3_64bits(bytes, n) % TRAIL_NETWORKS;
+    return XXH3_64bits(network, n) % TRAIL_NETWORKS;
 }
 
 bool trail_limits_take(struct trail_limits *l, struct span client, int64_t now_ms)

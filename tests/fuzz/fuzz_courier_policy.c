@@ -28,8 +28,8 @@ static void policy(struct span text)
 
 static void record(struct span rdata)
 {
-    static const uint16_t types[] = {LOOKUP_A,   LOOKUP_NS,  LOOKUP_CNAME, LOOKUP_MX,
-                                     LOOKUP_TXT, LOOKUP_PTR, LOOKUP_AAAA,  LOOKUP_TLSA};
+    static const uint16_t types[] = {DNS_A,   DNS_NS,  DNS_CNAME, DNS_MX,
+                                     DNS_TXT, DNS_PTR, DNS_AAAA,  DNS_TLSA};
     struct buf b;
 
     for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
@@ -39,7 +39,7 @@ static void record(struct span rdata)
         if (lookup_record_put(&b, types[i], rdata) == ERR_OK) {
             rest = buf_span(&b);
             CHECK(lookup_record_next(&rest, &one) && rest.n == 0);
-            CHECK(types[i] == LOOKUP_TLSA || one.n <= LOOKUP_NAME_BYTES_MAX + rdata.n);
+            CHECK(types[i] == DNS_TLSA || one.n <= LOOKUP_NAME_BYTES_MAX + rdata.n);
         } else {
             CHECK(b.n == 0);
         }

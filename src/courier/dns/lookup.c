@@ -323,7 +323,7 @@ static void on_validating_probe(void *arg, struct lookup_answer *a)
     if (a->status != IPC_DNS_BOGUS && a->status != IPC_DNS_TEMPORARY) {
         use(k, &k->validating);
     } else {
-        ask_at(k, &k->plain, SPAN("."), LOOKUP_NS, on_plain_probe, k);
+        ask_at(k, &k->plain, SPAN("."), DNS_NS, on_plain_probe, k);
     }
 }
 
@@ -331,7 +331,7 @@ static void on_probe(struct timer *t)
 {
     struct lookup *k = LIST_ITEM(t, struct lookup, probe);
 
-    ask_at(k, &k->validating, SPAN("."), LOOKUP_DNSKEY, on_validating_probe, k);
+    ask_at(k, &k->validating, SPAN("."), DNS_DNSKEY, on_validating_probe, k);
 }
 
 // ---- start and end ------------------------------------------------------------------------------

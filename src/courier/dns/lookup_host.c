@@ -86,8 +86,8 @@ void lookup_addresses(struct lookup *k, struct span host, uint16_t port,
         out->n = 1;
         return;
     }
-    lookup_ask(k, host, LOOKUP_AAAA, &six);
-    lookup_ask(k, host, LOOKUP_A, &four);
+    lookup_ask(k, host, DNS_AAAA, &six);
+    lookup_ask(k, host, DNS_A, &four);
     merge(buf_span(&six.records), buf_span(&four.records), port, out);
     out->secure = six.secure && four.secure;
     if (out->n == 0) {

@@ -84,17 +84,17 @@ static enum err put_mx(struct buf *out, struct span rdata)
 static enum err put_data(struct buf *out, uint16_t type, struct span rdata)
 {
     switch (type) {
-    case LOOKUP_A:
-    case LOOKUP_AAAA:
+    case DNS_A:
+    case DNS_AAAA:
         buf_put(out, rdata);
-        return rdata.n == (type == LOOKUP_A ? 4 : 16) ? ERR_OK : ERR_INVALID;
-    case LOOKUP_MX:
+        return rdata.n == (type == DNS_A ? 4 : 16) ? ERR_OK : ERR_INVALID;
+    case DNS_MX:
         return put_mx(out, rdata);
-    case LOOKUP_TXT:
+    case DNS_TXT:
         return put_strings(out, rdata);
-    case LOOKUP_NS:
-    case LOOKUP_CNAME:
-    case LOOKUP_PTR:
+    case DNS_NS:
+    case DNS_CNAME:
+    case DNS_PTR:
         return put_only_name(out, rdata);
     default:
         buf_put(out, rdata);

@@ -8,19 +8,8 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "base/dns_type.h"
 #include "base/err.h"
-
-enum lookup_type {
-    LOOKUP_A = 1,
-    LOOKUP_NS = 2,
-    LOOKUP_CNAME = 5,
-    LOOKUP_PTR = 12,
-    LOOKUP_MX = 15,
-    LOOKUP_TXT = 16,
-    LOOKUP_AAAA = 28,
-    LOOKUP_DNSKEY = 48,
-    LOOKUP_TLSA = 52,
-};
 
 #define LOOKUP_NAME_BYTES_MAX 1024 // of a name as text: 255 bytes, each at worst "\DDD"
 

@@ -150,7 +150,7 @@ static enum err announced_id(struct sts *s, struct span domain, char out[STS_ID_
     enum err e = ERR_NOT_FOUND;
 
     snprintf(name, sizeof(name), "_mta-sts.%.*s", SPAN_ARG(span_first(domain, 255)));
-    lookup_ask(s->fetch.lookup, span_from_str(name), LOOKUP_TXT, &a);
+    lookup_ask(s->fetch.lookup, span_from_str(name), DNS_TXT, &a);
     records = buf_span(&a.records);
     while (lookup_record_next(&records, &record)) {
         enum err read = sts_record_read(record, &id);

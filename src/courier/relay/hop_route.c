@@ -104,7 +104,7 @@ static void find_mx(struct lookup *k, const struct hop_destination *d, struct ho
 {
     struct lookup_answer a;
 
-    lookup_ask(k, span_from_str(r->domain), LOOKUP_MX, &a);
+    lookup_ask(k, span_from_str(r->domain), DNS_MX, &a);
     r->mx_secure = a.secure;
     switch (a.status) {
     case IPC_DNS_OK:
@@ -214,7 +214,7 @@ static enum err ask_tlsa(struct lookup *k, const char *base, uint16_t port,
 
     lookup_answer_finish(&f->tlsa);
     snprintf(name, sizeof(name), "_%u._tcp.%s", port, base);
-    lookup_ask(k, span_from_str(name), LOOKUP_TLSA, &f->tlsa);
+    lookup_ask(k, span_from_str(name), DNS_TLSA, &f->tlsa);
     if (f->tlsa.status == IPC_DNS_BOGUS || f->tlsa.status == IPC_DNS_TEMPORARY) {
         return ERR_UNAVAILABLE;
     }

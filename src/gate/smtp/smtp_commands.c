@@ -138,14 +138,6 @@ static void do_auth(struct dialogue *d, const struct smtp_command *c)
     }
 }
 
-static void copy_text(char *to, size_t bytes, struct span from)
-{
-    size_t n = from.n < bytes - 1 ? from.n : bytes - 1;
-
-    memcpy(to, from.p, n);
-    to[n] = '\0';
-}
-
 static void copy_port(uint16_t *to, struct span from)
 {
     uint64_t port;
@@ -167,7 +159,7 @@ static void do_xclient(struct dialogue *d, const struct smtp_command *c)
     }
     d->claim = d->peer;
     if (v[SMTP_XCLIENT_ADDR].n) {
-        copy_text(d->claim.address, sizeof(d->claim.address), v[SMTP_XCLIENT_ADDR]);
+        span_copy_text(v[SMTP_XCLIENT_ADDR], d->claim.address, sizeof(d->claim.address));
     }
     copy_port(&d->claim.port, v[SMTP_XCLIENT_PORT]);
     copy_port(&d->claim.local_port, v[SMTP_XCLIENT_DESTPORT]);

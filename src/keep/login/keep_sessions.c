@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "keep/login/keep_sessions.h"
 
-#include <arpa/inet.h>
 #include <stdlib.h>
 
 #include "base/bytes.h"
 #include "base/clock.h"
+#include "base/ip_network.h"
 #include "base/list.h"
 #include "base/lock.h"
 #include "base/map.h"
@@ -79,24 +79,12 @@ void keep_sessions_set_limits(struct keep_sessions *s, const struct keep_session
 // The account and the part of the address that one customer holds: all of IPv4, a /64 of IPv6.
 static size_t session_key(account_id account, struct span remote, char key[KEY_BYTES_MAX])
 {
-    char text[64];
-    unsigned char address[16];
+    unsigned char network[IP_NETWORK_BYTES_MAX];
+    size_t n = ip_network(remote, 4, 8, network);
 
     put_be64(key, account);
-    if (remote.n >= sizeof(text)) {
-        return 8;
-    }
-    memcpy(text, remote.p, remote.n);
-    text[remote.n] = '\0';
-    if (inet_pton(AF_INET, text, address) == 1) {
-        memcpy(key + 8, address, 4);
-        return 12;
-    }
-    if (inet_pton(AF_INET6, text, address) == 1) {
-        memcpy(key + 8, address, 8);
-        return 16;
-    }
-    return 8;
+    memcpy(key + 8, network, n);
+    return 8 + n;
 }
 
 static unsigned tally_now(const struct map *m, struct span key)

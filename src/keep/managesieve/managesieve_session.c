@@ -52,16 +52,6 @@ void managesieve_server_destroy(struct managesieve_server *server)
 
 // ---- start and end ------------------------------------------------------------------------------
 
-static void copy_text(char *to, size_t room, struct span text)
-{
-    struct span fits = span_first(text, room - 1);
-
-    if (fits.n) {
-        memcpy(to, fits.p, fits.n);
-    }
-    to[fits.n] = '\0';
-}
-
 static enum err session_create(void *server, const struct session_start *start,
                                const struct session_io *io, void *io_arg, void **out)
 {
@@ -74,8 +64,8 @@ static enum err session_create(void *server, const struct session_start *start,
     s->io = io;
     s->io_arg = io_arg;
     s->account = start->account;
-    copy_text(s->user, sizeof(s->user), start->user);
-    copy_text(s->origin, sizeof(s->origin), start->remote);
+    span_copy_text(start->user, s->user, sizeof(s->user));
+    span_copy_text(start->remote, s->origin, sizeof(s->origin));
     managesieve_framer_init(&s->framer, &limits);
     arena_init(&s->arena, ARENA_BYTES);
     s->heard_ms = clock_monotonic_ms();

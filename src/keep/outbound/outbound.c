@@ -152,22 +152,13 @@ enum err outbound_attach(struct outbound *o, int fd)
 
 // ---- start and end ------------------------------------------------------------------------------
 
-static void copy_text(char *to, size_t size, struct span from)
-{
-    from = span_first(from, size - 1);
-    if (from.n) {
-        memcpy(to, from.p, from.n);
-    }
-    to[from.n] = '\0';
-}
-
 static void copy_options(struct outbound *o, const struct outbound_options *from)
 {
     o->options = *from;
-    copy_text(o->server, sizeof(o->server), from->server);
-    copy_text(o->route_host, sizeof(o->route_host), from->route.host);
-    copy_text(o->route_user, sizeof(o->route_user), from->route.user);
-    copy_text(o->route_password, sizeof(o->route_password), from->route.password);
+    span_copy_text(from->server, o->server, sizeof(o->server));
+    span_copy_text(from->route.host, o->route_host, sizeof(o->route_host));
+    span_copy_text(from->route.user, o->route_user, sizeof(o->route_user));
+    span_copy_text(from->route.password, o->route_password, sizeof(o->route_password));
     o->options.server = span_from_str(o->server);
     o->options.route.host = span_from_str(o->route_host);
     o->options.route.user = span_from_str(o->route_user);

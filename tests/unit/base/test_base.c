@@ -8,8 +8,10 @@
 #include "base/encode.h"
 #include "base/file.h"
 #include "base/host_name.h"
+#include "base/ip_network.h"
 #include "base/log.h"
 #include "base/map.h"
+#include "base/problems.h"
 #include "base/utf8.h"
 
 static void test_span_compares(void **state)
@@ -51,6 +53,55 @@ static void test_span_to_u64_refuses_overflow_and_junk(void **state)
             fail_msg("row %zu", i);
         }
     }
+}
+
+static void test_span_copy_text_is_cut_and_ended(void **state)
+{
+    char room[4] = "zzz";
+
+    (void)state;
+    span_copy_text(SPAN("abcdef"), room, sizeof(room));
+    assert_string_equal(room, "abc");
+    span_copy_text(SPAN("ab"), room, sizeof(room));
+    assert_string_equal(room, "ab");
+    span_copy_text((struct span){NULL, 0}, room, sizeof(room));
+    assert_string_equal(room, "");
+    span_copy_text(SPAN("a"), room, 1);
+    assert_string_equal(room, "");
+}
+
+static void test_ip_network_is_the_first_bytes(void **state)
+{
+    unsigned char b[IP_NETWORK_BYTES_MAX];
+
+    (void)state;
+    assert_int_equal(ip_network(SPAN("192.0.2.7"), 3, 8, b), 3);
+    assert_memory_equal(b, "\xc0\x00\x02", 3);
+    assert_int_equal(ip_network(SPAN("2001:db8:1:2:3::9"), 3, 8, b), 8);
+    assert_memory_equal(b, "\x20\x01\x0d\xb8\x00\x01\x00\x02", 8);
+    assert_int_equal(ip_network(SPAN("::ffff:192.0.2.7"), 4, 6, b), 6);
+    assert_int_equal(ip_network(SPAN("mail.example.org"), 3, 8, b), 0);
+    assert_int_equal(ip_network(SPAN(""), 3, 8, b), 0);
+    assert_int_equal(
+        ip_network(SPAN("2001:db8:1111:2222:3333:4444:5555:6666:7777:8888:9999"), 3, 8, b), 0);
+}
+
+static void keep_last(void *arg, const char *line)
+{
+    span_copy_text(span_from_str(line), arg, 400);
+}
+
+static void test_problems_are_counted_and_told(void **state)
+{
+    char last[400] = "";
+    struct problems p = {keep_last, last, 0};
+
+    (void)state;
+    problems_add(&p, "mail %d", 7);
+    assert_string_equal(last, "mail 7");
+    problems_add(&p, "%0350d", 1);
+    assert_int_equal(strlen(last), 299);
+    assert_int_equal(p.n, 2);
 }
 
 static void test_buf_stops_at_its_cap(void **state)
@@ -242,6 +293,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_span_compares),
         cmocka_unit_test(test_span_to_u64_refuses_overflow_and_junk),
+        cmocka_unit_test(test_span_copy_text_is_cut_and_ended),
+        cmocka_unit_test(test_ip_network_is_the_first_bytes),
+        cmocka_unit_test(test_problems_are_counted_and_told),
         cmocka_unit_test(test_buf_stops_at_its_cap),
         cmocka_unit_test(test_arena_stops_at_its_cap),
         cmocka_unit_test(test_varint_round_trip),

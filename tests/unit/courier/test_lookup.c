@@ -326,13 +326,13 @@ static void test_answers(void **state)
         enum ipc_dns_status status;
         bool secure;
     } cases[] = {
-        {"mx." ZONE, LOOKUP_A, IPC_DNS_OK, true},
-        {"mx." ZONE, LOOKUP_AAAA, IPC_DNS_NO_DATA, true},
-        {"absent." ZONE, LOOKUP_A, IPC_DNS_NO_NAME, true},
-        {"fake." ZONE, LOOKUP_A, IPC_DNS_BOGUS, false},
-        {"other.example.com", LOOKUP_A, IPC_DNS_TEMPORARY, false},
-        {"a..b", LOOKUP_A, IPC_DNS_NO_NAME, false},
-        {"", LOOKUP_A, IPC_DNS_NO_NAME, false},
+        {"mx." ZONE, DNS_A, IPC_DNS_OK, true},
+        {"mx." ZONE, DNS_AAAA, IPC_DNS_NO_DATA, true},
+        {"absent." ZONE, DNS_A, IPC_DNS_NO_NAME, true},
+        {"fake." ZONE, DNS_A, IPC_DNS_BOGUS, false},
+        {"other.example.com", DNS_A, IPC_DNS_TEMPORARY, false},
+        {"a..b", DNS_A, IPC_DNS_NO_NAME, false},
+        {"", DNS_A, IPC_DNS_NO_NAME, false},
     };
     struct lookup_answer a;
 

@@ -128,40 +128,40 @@ static void test_records(void **state)
         const char *want; // NULL: refused
         size_t skip;
     } cases[] = {
-        {LOOKUP_MX, {"\0\x0a\x02MX\x01x\0", 8}, "mx.x", 2},
-        {LOOKUP_MX, {"\0\0\0", 3}, "", 2},
-        {LOOKUP_MX, {"\0\x0a\x02MX\x01x\0z", 9}, NULL, 0},
-        {LOOKUP_MX, {"\0\x0a\xc0\x0c", 4}, NULL, 0},
-        {LOOKUP_MX, {"\0", 1}, NULL, 0},
-        {LOOKUP_CNAME,
+        {DNS_MX, {"\0\x0a\x02MX\x01x\0", 8}, "mx.x", 2},
+        {DNS_MX, {"\0\0\0", 3}, "", 2},
+        {DNS_MX, {"\0\x0a\x02MX\x01x\0z", 9}, NULL, 0},
+        {DNS_MX, {"\0\x0a\xc0\x0c", 4}, NULL, 0},
+        {DNS_MX, {"\0", 1}, NULL, 0},
+        {DNS_CNAME,
          {"\x03"
           "a.b\x01_\0",
           7},
          "a\\046b._",
          0},
-        {LOOKUP_PTR,
+        {DNS_PTR,
          {"\x05"
           "a",
           2},
          NULL,
          0},
-        {LOOKUP_TXT,
+        {DNS_TXT,
          {"\x03"
           "abc\0\x02"
           "de",
           8},
          "abcde",
          0},
-        {LOOKUP_TXT,
+        {DNS_TXT,
          {"\x04"
           "abc",
           4},
          NULL,
          0},
-        {LOOKUP_A, {"1234", 4}, "1234", 0},
-        {LOOKUP_A, {"12345", 5}, NULL, 0},
-        {LOOKUP_AAAA, {"1234", 4}, NULL, 0},
-        {LOOKUP_TLSA, {"xyz", 3}, "xyz", 0},
+        {DNS_A, {"1234", 4}, "1234", 0},
+        {DNS_A, {"12345", 5}, NULL, 0},
+        {DNS_AAAA, {"1234", 4}, NULL, 0},
+        {DNS_TLSA, {"xyz", 3}, "xyz", 0},
     };
 
     (void)state;
