@@ -8,10 +8,11 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/dns_type.h"
 #include "base/log.h"
 #include "ipc/child.h"
 #include "ipc/sandbox.h"
-#include "keep/imap/imap_connection.h"
+#include "keep/imap/imap_session.h"
 #include "keep/inbound/inbound.h"
 #include "keep/keep.h"
 #include "keep/keep_control.h"
@@ -27,8 +28,7 @@
 
 #include "base/banned.h"
 
-#define END_PATIENCE_MS 500 // until a session that is told to end is dropped
-#define DNS_TYPE_TXT    16
+#define END_PATIENCE_MS 500   // until a session that is told to end is dropped
 #define DNS_ASK_MS      10000 // an administrator waits no longer for one answer
 
 struct keep {
@@ -148,7 +148,7 @@ static enum err dns_ask(void *arg, struct span name, uint16_t type, struct arena
 
 static enum err ask_for_key(void *arg, struct span name, struct arena *a, struct span *out_records)
 {
-    return dns_ask(arg, name, DNS_TYPE_TXT, a, out_records);
+    return dns_ask(arg, name, DNS_TXT, a, out_records);
 }
 
 // What a control command works with.
@@ -331,9 +331,9 @@ static enum err open_sessions(struct keep *k)
         .threads = (unsigned)conf_value_count(s, SETTING_KEEP_THREADS),
         // keep_sessions counts; a reload may allow more, but never more than the row does.
         .connections_max = (unsigned)setting_row(SETTING_SESSIONS_MAX)->max,
-        .input_max = IMAP_CONN_INPUT_MAX,
+        .input_max = SESSION_CONN_INPUT_MAX,
         .output_soft = conf_value_bytes(s, SETTING_OUTPUT_BUFFER),
-        .output_hard = IMAP_CONN_OUTPUT_HARD,
+        .output_hard = SESSION_CONN_OUTPUT_HARD,
         .write_timeout_ms = conf_value_ms(s, SETTING_CLIENT_WRITE_TIMEOUT),
     };
     enum err e = conn_pool_create(&pool, &k->pool);
@@ -370,7 +370,7 @@ static enum err start_protocol(void *arg, unsigned protocol, const struct sessio
 
     switch (protocol) {
     case IPC_IMAP:
-        return imap_connection_open(k->imap, start);
+        return session_conn_open(&imap_session_protocol, k->imap, start);
     case IPC_POP3:
         return session_conn_open(&pop3_session_protocol, k->pop3, start);
     case IPC_MANAGESIEVE:

@@ -37,7 +37,7 @@
 struct connection {
     int fd, wake_fd;
     struct buf in, out;
-    struct imap_session *session;
+    void *session; // struct imap_session
 };
 
 static struct engine *engine;
@@ -45,7 +45,7 @@ static struct store *store;
 static struct imap_server *server;
 static pthread_mutex_t account_mutex = PTHREAD_MUTEX_INITIALIZER;
 
-// ---- imap_io ------------------------------------------------------------------------------------
+// ---- session_io ---------------------------------------------------------------------------------
 
 static enum err io_read(void *arg)
 {
@@ -127,8 +127,9 @@ static void io_wake(void *arg)
     }
 }
 
-static const struct imap_io io = {io_read,   io_input,       io_consume,
-                                  io_output, io_output_full, io_wake};
+static const struct session_io io = {
+    io_read, io_input, io_consume, io_output, io_output_full, io_wake,
+};
 
 // ---- before login -------------------------------------------------------------------------------
 
@@ -204,12 +205,12 @@ static enum err set_fault(struct span rest)
 
 static enum err start_session(struct connection *c, struct span tag, struct span rest)
 {
-    struct imap_session_start start = {.client = SPAN("127.0.0.1"), .login_tag = tag};
+    struct session_start start = {.remote = SPAN("127.0.0.1"), .tag = tag};
 
     start.user = next_word(&rest);
     enum err e = find_account(start.user, &start.account);
 
-    return e ? e : imap_session_create(server, &start, &io, c, &c->session);
+    return e ? e : imap_session_protocol.create(server, &start, &io, c, &c->session);
 }
 
 // One line; true when the session has begun.
@@ -261,7 +262,7 @@ static bool greet(struct connection *c)
 
 // ---- a connection -------------------------------------------------------------------------------
 
-static void wait_for(struct connection *c, const struct imap_wait *w)
+static void wait_for(struct connection *c, const struct session_wait *w)
 {
     int64_t left = w->deadline_ms - clock_monotonic_ms();
     struct pollfd p[2] = {{.fd = c->fd, .events = (short)(w->input ? POLLIN : 0)},
@@ -279,14 +280,14 @@ static void wait_for(struct connection *c, const struct imap_wait *w)
 
 static void serve(struct connection *c)
 {
-    struct imap_wait w;
+    struct session_wait w;
 
     do {
         send_some(c);
         if (c->out.n >= OUTPUT_SOFT) {
-            w = (struct imap_wait){.deadline_ms = clock_monotonic_ms() + 60000};
+            w = (struct session_wait){.deadline_ms = clock_monotonic_ms() + 60000};
         } else {
-            imap_session_run(c->session, &w);
+            imap_session_protocol.run(c->session, SESSION_GOES_ON, &w);
             send_some(c);
         }
         if (!w.closed) {
@@ -307,7 +308,7 @@ static void *connection_main(void *arg)
 
     if (greet(c)) {
         serve(c);
-        imap_session_destroy(c->session);
+        imap_session_protocol.destroy(c->session);
     }
     close(c->fd);
     close(c->wake_fd);

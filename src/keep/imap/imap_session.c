@@ -114,37 +114,6 @@ static char *copy_text(struct span s)
     return p;
 }
 
-enum err imap_session_create(struct imap_server *server, const struct imap_session_start *start,
-                             const struct imap_io *io, void *io_arg, struct imap_session **out)
-{
-    struct imap_session *s = calloc(1, sizeof(*s));
-
-    if (!s) {
-        return ERR_NOMEM;
-    }
-    s->server = server;
-    s->io = io;
-    s->io_arg = io_arg;
-    s->account = start->account;
-    s->user = copy_text(start->user);
-    s->login_tag = start->login_tag.n ? copy_text(start->login_tag) : NULL;
-    if (!s->user || (start->login_tag.n && !s->login_tag)) {
-        imap_session_destroy(s);
-        return ERR_NOMEM;
-    }
-    struct span origin = span_first(start->client, sizeof(s->origin));
-
-    memcpy(s->origin, origin.p ? origin.p : "", origin.n);
-    s->origin_n = (uint8_t)origin.n;
-    imap_device_from_list(s, start->client_id);
-    arena_init(&s->arena, IMAP_COMMAND_BYTES);
-    options_take(s);
-    imap_framer_init(&s->framer, &s->limits);
-    s->heard_ms = clock_monotonic_ms();
-    *out = s;
-    return ERR_OK;
-}
-
 static void command_forget(struct imap_session *s)
 {
     if (s->cleanup) {
@@ -156,11 +125,10 @@ static void command_forget(struct imap_session *s)
     arena_reset(&s->arena);
 }
 
-void imap_session_destroy(struct imap_session *s)
+static void session_destroy(void *session)
 {
-    if (!s) {
-        return;
-    }
+    struct imap_session *s = session;
+
     command_forget(s);
     arena_finish(&s->arena);
     imap_selected_destroy(s->selected);
@@ -169,10 +137,35 @@ void imap_session_destroy(struct imap_session *s)
     free(s);
 }
 
-void imap_session_stop(struct imap_session *s, const struct imap_farewell *why)
+static enum err session_create(void *server, const struct session_start *start,
+                               const struct session_io *io, void *io_arg, void **out)
 {
-    atomic_store(&s->stop, why);
-    s->io->wake(s->io_arg);
+    struct imap_session *s = calloc(1, sizeof(*s));
+
+    if (!s) {
+        return ERR_NOMEM;
+    }
+    s->server = server;
+    s->io = io;
+    s->io_arg = io_arg;
+    s->account = start->account;
+    s->user = copy_text(start->user);
+    s->login_tag = start->tag.n ? copy_text(start->tag) : NULL;
+    if (!s->user || (start->tag.n && !s->login_tag)) {
+        session_destroy(s);
+        return ERR_NOMEM;
+    }
+    struct span origin = span_first(start->remote, sizeof(s->origin));
+
+    memcpy(s->origin, origin.p ? origin.p : "", origin.n);
+    s->origin_n = (uint8_t)origin.n;
+    imap_device_from_list(s, start->client_id);
+    arena_init(&s->arena, IMAP_COMMAND_BYTES);
+    options_take(s);
+    imap_framer_init(&s->framer, &s->limits);
+    s->heard_ms = clock_monotonic_ms();
+    *out = s;
+    return ERR_OK;
 }
 
 size_t imap_session_memory(const struct imap_session *s)
@@ -293,9 +286,16 @@ static enum progress say_bye(struct imap_session *s, struct span code, const cha
     return OVER;
 }
 
-static enum progress say_farewell(struct imap_session *s, const struct imap_farewell *why)
+static enum progress say_farewell(struct imap_session *s)
 {
-    return say_bye(s, span_from_str(why->code), why->text);
+    static const char *const codes[] = {
+        [SESSION_STOP_SUSPENDED] = "CONTACTADMIN",
+        [SESSION_STOP_REMOVED] = "CONTACTADMIN",
+        [SESSION_STOP_PASSWORD] = "EXPIRED",
+        [SESSION_STOP_SERVER] = "UNAVAILABLE",
+    };
+
+    return say_bye(s, span_from_str(codes[s->stop]), session_stop_text(s->stop));
 }
 
 static enum progress count_bad(struct imap_session *s)
@@ -395,11 +395,10 @@ static enum progress append_parse(struct imap_session *s, const struct imap_fram
 
 static enum progress command_next(struct imap_session *s)
 {
-    const struct imap_farewell *stop = atomic_load(&s->stop);
     struct imap_frame f;
 
-    if (stop) {
-        return say_farewell(s, stop);
+    if (s->stop != SESSION_GOES_ON) {
+        return say_farewell(s);
     }
     options_look(s);
     enum err e = imap_input_frame(s, 0, &f);
@@ -427,14 +426,11 @@ static enum progress command_next(struct imap_session *s)
 
 static enum progress command_step(struct imap_session *s)
 {
-    const struct imap_farewell *stop;
-
     switch (s->handler->run(s)) {
     case STEP_MORE:
         return GO_ON;
     case STEP_INPUT:
-        stop = atomic_load(&s->stop);
-        return stop ? say_farewell(s, stop) : WAIT_INPUT;
+        return s->stop != SESSION_GOES_ON ? say_farewell(s) : WAIT_INPUT;
     case STEP_DONE:
         s->phase = PHASE_UPDATES;
         return GO_ON;
@@ -542,14 +538,16 @@ static void fetch_ahead(struct imap_session *s)
     s->is_fresh = false;
 }
 
-void imap_session_run(struct imap_session *s, struct imap_wait *out)
+static void session_run(void *session, enum session_stop stop, struct session_wait *out)
 {
+    struct imap_session *s = session;
     int64_t until_us = clock_monotonic_us() + RUN_US;
     int64_t timeout_ms = (int64_t)atomic_load(&s->server->idle_timeout_s) * 1000;
     enum progress p = GO_ON;
 
     s->out = s->io->output(s->io_arg);
-    *out = (struct imap_wait){0};
+    *out = (struct session_wait){0};
+    s->stop = stop;
     atomic_store(&s->was_woken, false);
     while (p == GO_ON) {
         if (s->io->output_full(s->io_arg)) {
@@ -574,3 +572,6 @@ void imap_session_run(struct imap_session *s, struct imap_wait *out)
     out->deadline_ms = s->heard_ms + timeout_ms;
     s->out = NULL;
 }
+
+const struct session_protocol imap_session_protocol = {session_create, session_run,
+                                                       session_destroy};

@@ -57,7 +57,7 @@ struct imap_session {
     struct imap_server_options options; // as they were when the command began
     struct imap_framer_limits limits;   // made of them
     unsigned options_version;           // which of imap_server's they are
-    const struct imap_io *io;
+    const struct session_io *io;
     void *io_arg;
     account_id account;
     char *user; // for the log
@@ -88,7 +88,7 @@ struct imap_session {
     struct imap_selected *selected; // NULL: none
     struct arena tell_arena;        // of one step of imap_updates.c
 
-    _Atomic(const struct imap_farewell *) stop;
+    enum session_stop stop;  // of this run
     atomic_bool is_watching; // IDLE: a change is to wake the session
     atomic_bool was_woken;
 };

@@ -2,7 +2,7 @@
 //
 // What keep hands to a protocol when the gate has handed over a session: who it is, the connection,
 // and what the client has said already. Each protocol has one function that takes it
-// (imap_session_create in keep/imap/).
+// (session_conn_open in session_conn.h).
 #ifndef KEEP_SESSION_H
 #define KEEP_SESSION_H
 

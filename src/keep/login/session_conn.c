@@ -64,7 +64,18 @@ static bool io_output_full(void *arg)
     return conn_output_full(conn_of(arg));
 }
 
-static const struct session_io io = {io_read, io_input, io_consume, io_output, io_output_full};
+static void io_wake(void *arg)
+{
+    struct task_conn *conn = conn_of(arg);
+
+    if (conn) {
+        conn_wake(conn);
+    }
+}
+
+static const struct session_io io = {
+    io_read, io_input, io_consume, io_output, io_output_full, io_wake,
+};
 
 // ---- the end from outside -----------------------------------------------------------------------
 
@@ -78,17 +89,12 @@ static void say_end(void *session, enum session_end why)
     struct session_conn *c = session;
 
     atomic_store(&c->stop, stops[why]);
-    struct task_conn *conn = atomic_load(&c->conn);
-
-    if (conn) {
-        conn_wake(conn);
-    }
+    io_wake(c);
 }
 
 static void drop(void *session)
 {
-    struct session_conn *c = session;
-    struct task_conn *conn = atomic_load(&c->conn);
+    struct task_conn *conn = conn_of(session);
 
     if (conn) {
         conn_kill(conn);

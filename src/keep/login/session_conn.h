@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A session that speaks in lines, on a connection the gate has handed over. POP3 and ManageSieve
-// give their functions; the connection, its ends and its deadlines are done here. A session itself
+// A session on a connection the gate has handed over. IMAP, POP3 and ManageSieve give their
+// functions; the connection, its ends and its deadlines are done here. A session itself
 // has no socket: it reads and writes through session_io, so that a test drives it by hand.
 //
 // A session never blocks on its client; it may block on the disk. One thread at a time is inside
@@ -20,6 +20,7 @@ struct session_io {
     void (*consume)(void *arg, size_t n);
     struct buf *(*output)(void *arg); // one address for the whole of a run
     bool (*output_full)(void *arg);   // sends; true: return, and go on when it is gone
+    void (*wake)(void *arg);          // has it run soon; during a run: once more. Any thread
 };
 
 // `closed`: send what is in the output and close. `again`: run it when others had their turn.
@@ -38,6 +39,12 @@ enum session_stop {
 };
 // What a client is told, without code; "" for SESSION_GOES_ON. Static.
 const char *session_stop_text(enum session_stop why);
+
+// What the pool of start->pool needs at least: conn_pool_options.input_max (the largest
+// imap_line_max and imap_literal_max together, and some), output_soft and output_hard.
+#define SESSION_CONN_INPUT_MAX   (1u << 20)
+#define SESSION_CONN_OUTPUT_SOFT (64u << 10)
+#define SESSION_CONN_OUTPUT_HARD (8u << 20)
 
 struct session_protocol {
     // Copies what it needs of `start`; the first run answers the login. ERR_NOMEM.

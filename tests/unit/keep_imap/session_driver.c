@@ -67,7 +67,7 @@ void driver_world_close(struct driver_world *w)
     engine_close(w->engine);
 }
 
-// ---- imap_io ------------------------------------------------------------------------------------
+// ---- session_io ---------------------------------------------------------------------------------
 
 static enum err io_read(void *arg)
 {
@@ -132,7 +132,7 @@ static void io_wake(void *arg)
     d->wakes++;
 }
 
-static const struct imap_io io = {
+static const struct session_io io = {
     io_read, io_input, io_consume, io_output, io_output_full, io_wake,
 };
 
@@ -140,23 +140,23 @@ static const struct imap_io io = {
 
 void driver_open(struct driver *d, struct driver_world *w)
 {
-    struct imap_session_start start = {.account = w->account,
-                                       .user = SPAN("u@x.example"),
-                                       .client = SPAN("::1"),
-                                       .client_id = SPAN("(\"name\" \"driver\")"),
-                                       .login_tag = SPAN("login")};
+    struct session_start start = {.account = w->account,
+                                  .user = SPAN("u@x.example"),
+                                  .remote = SPAN("::1"),
+                                  .client_id = SPAN("(\"name\" \"driver\")"),
+                                  .tag = SPAN("login")};
 
     *d = (struct driver){.world = w};
     buf_init(&d->in, INPUT_MAX * 64);
     buf_init(&d->out, OUTPUT_MAX);
     buf_init(&d->heard, 1u << 30);
-    ASSERT(!imap_session_create(w->server, &start, &io, d, &d->session));
+    ASSERT(!imap_session_protocol.create(w->server, &start, &io, d, &d->session));
     driver_run(d);
 }
 
 void driver_close(struct driver *d)
 {
-    imap_session_destroy(d->session);
+    imap_session_protocol.destroy(d->session);
     buf_finish(&d->in);
     buf_finish(&d->out);
     buf_finish(&d->heard);
@@ -168,7 +168,7 @@ void driver_run(struct driver *d)
         if (d->wait.closed) {
             return;
         }
-        imap_session_run(d->session, &d->wait);
+        imap_session_protocol.run(d->session, d->stop, &d->wait);
         take_output(d);
     } while (!d->wait.closed && !d->wait.input && d->out.n < OUTPUT_SOFT);
 }

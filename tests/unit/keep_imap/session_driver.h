@@ -17,7 +17,7 @@ struct driver_world {
 
 struct driver {
     struct driver_world *world;
-    struct imap_session *session;
+    void *session;    // struct imap_session
     struct buf in;    // sent by the client, not yet read by the session
     size_t shown;     // of in: how much the session may see
     struct buf out;   // written by the session, not yet taken off
@@ -26,7 +26,8 @@ struct driver {
     bool is_gone;     // the client has closed
     size_t out_most;  // the most that ever waited in out
     _Atomic unsigned wakes;
-    struct imap_wait wait;
+    struct session_wait wait;
+    enum session_stop stop; // what its runs are asked
 };
 
 // A store with one account and `messages` small messages in INBOX. Stops the program on failure.

@@ -135,7 +135,14 @@ static bool io_output_full(void *arg)
     return t->out.n >= OUTPUT_SOFT;
 }
 
-static const struct session_io io = {io_read, io_input, io_consume, io_output, io_output_full};
+static void io_wake(void *arg)
+{
+    (void)arg;
+}
+
+static const struct session_io io = {
+    io_read, io_input, io_consume, io_output, io_output_full, io_wake,
+};
 
 // ---- the client ---------------------------------------------------------------------------------
 
