@@ -294,3 +294,27 @@ void dialogue_count_bad(struct dialogue *d)
         dialogue_end(d, DIALOGUE_BAD_COMMANDS);
     }
 }
+
+void dialogue_say_bad(struct dialogue *d, const char *text)
+{
+    d->protocol->say(d, false, text);
+    dialogue_count_bad(d);
+}
+
+void dialogue_answer_starttls(struct dialogue *d)
+{
+    if (d->has_tls) {
+        dialogue_say_bad(d, "TLS is on already");
+    } else if (!dialogue_can_start_tls(d)) {
+        d->protocol->say(d, false, "The server has no certificate; TLS cannot be started");
+    } else {
+        d->protocol->say(d, true, "Begin TLS now");
+        dialogue_start_tls(d);
+    }
+}
+
+bool dialogue_end_is_busy(enum dialogue_end why)
+{
+    return why == DIALOGUE_TOO_MANY_CLIENTS || why == DIALOGUE_STOPPING ||
+           why == DIALOGUE_TOO_MANY_FROM_ADDRESS;
+}

@@ -99,6 +99,8 @@ struct dialogue_protocol {
     void (*begin)(struct dialogue *d); // at the start and anew once TLS is up; says nothing
     void (*finish)(struct dialogue *d);
     void (*greet)(struct dialogue *d);
+    // One line that says yes or no, where such a line needs no more than its text; else NULL.
+    void (*say)(struct dialogue *d, bool is_yes, const char *text);
     bool greets_after_starttls; // ManageSieve does (RFC 5804 section 2.2)
     // Takes the next complete thing off d->in and answers it; false when it needs more bytes, or
     // has set another step. Called while the step is DIALOGUE_READ.
@@ -193,6 +195,12 @@ void dialogue_start_tls(struct dialogue *d); // after the line that grants it
 void dialogue_close(struct dialogue *d);     // after the protocol's own goodbye
 // A web browser, or something that makes one speak to this port for it.
 bool dialogue_is_http(struct span line);
+// With protocol->say: answers a command that made no sense, and counts it.
+void dialogue_say_bad(struct dialogue *d, const char *text);
+// With protocol->say: answers the command that starts TLS, and starts it.
+void dialogue_answer_starttls(struct dialogue *d);
+// It may be otherwise in a while: a client had better come again later.
+bool dialogue_end_is_busy(enum dialogue_end why);
 // One more command that made no sense; too many end the dialogue.
 void dialogue_count_bad(struct dialogue *d);
 

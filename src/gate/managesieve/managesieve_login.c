@@ -26,12 +26,6 @@ static void say(struct dialogue *d, enum managesieve_result result, const char *
     managesieve_result_put(&d->out, result, code, (struct span){NULL, 0}, span_from_str(text));
 }
 
-static void say_bad(struct dialogue *d, const char *text)
-{
-    say(d, MANAGESIEVE_NO, NULL, text);
-    dialogue_count_bad(d);
-}
-
 static void put_capabilities(struct dialogue *d, const char *text)
 {
     struct buf extensions;
@@ -52,17 +46,12 @@ static void put_capabilities(struct dialogue *d, const char *text)
 
 // ---- AUTHENTICATE -------------------------------------------------------------------------------
 
-static void sasl_failed(struct dialogue *d, const char *why)
-{
-    say_bad(d, why);
-}
-
 // "" says that an initial response is empty, not "=".
 static const struct dialogue_sasl_style sasl_style = {
     .before = "\"",
     .after = "\"\r\n",
     .cancelled = "AUTHENTICATE was cancelled",
-    .failed = sasl_failed,
+    .failed = dialogue_say_bad,
 };
 
 static void do_authenticate(struct dialogue *d, const struct managesieve_command *c)
@@ -98,14 +87,7 @@ static void sasl_text(struct dialogue *d, struct span text)
 static void do_starttls(struct dialogue *d, const struct managesieve_command *c)
 {
     (void)c;
-    if (d->has_tls) {
-        say_bad(d, "TLS is on already");
-    } else if (!dialogue_can_start_tls(d)) {
-        say(d, MANAGESIEVE_NO, NULL, "The server has no certificate; TLS cannot be started");
-    } else {
-        say(d, MANAGESIEVE_OK, NULL, "Begin TLS now");
-        dialogue_start_tls(d);
-    }
+    dialogue_answer_starttls(d);
 }
 
 static void do_capability(struct dialogue *d, const struct managesieve_command *c)
@@ -148,11 +130,11 @@ static void run_command(struct dialogue *d, struct span text)
     }
     arena_reset(&l->arena);
     if (managesieve_parse(text, &l->arena, &c, &why) != ERR_OK) {
-        say_bad(d, why);
+        dialogue_say_bad(d, why);
     } else if (commands[c.id]) {
         commands[c.id](d, &c);
     } else {
-        say_bad(d, "Log in first");
+        dialogue_say_bad(d, "Log in first");
     }
 }
 
@@ -220,6 +202,11 @@ static void login_greet(struct dialogue *d)
     put_capabilities(d, "Mailkeep is ready");
 }
 
+static void login_say(struct dialogue *d, bool is_yes, const char *text)
+{
+    say(d, is_yes ? MANAGESIEVE_OK : MANAGESIEVE_NO, NULL, text);
+}
+
 static void login_refused(struct dialogue *d, enum dialogue_refusal why, struct span text)
 {
     const struct span none = {NULL, 0};
@@ -234,10 +221,7 @@ static void login_refused(struct dialogue *d, enum dialogue_refusal why, struct 
 
 static void login_last_words(struct buf *out, enum dialogue_end why, const char *text)
 {
-    bool is_busy = why == DIALOGUE_TOO_MANY_CLIENTS || why == DIALOGUE_STOPPING ||
-                   why == DIALOGUE_TOO_MANY_FROM_ADDRESS;
-
-    managesieve_result_put(out, MANAGESIEVE_BYE, is_busy ? "TRYLATER" : NULL,
+    managesieve_result_put(out, MANAGESIEVE_BYE, dialogue_end_is_busy(why) ? "TRYLATER" : NULL,
                            (struct span){NULL, 0}, span_from_str(text));
 }
 
@@ -250,6 +234,7 @@ const struct dialogue_protocol managesieve_login_protocol = {
     .begin = login_begin,
     .finish = login_finish,
     .greet = login_greet,
+    .say = login_say,
     .take = login_take,
     .refused = login_refused,
     .last_words = login_last_words,

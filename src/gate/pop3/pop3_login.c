@@ -29,12 +29,6 @@ static void say_err(struct dialogue *d, const char *code, const char *text)
     pop3_err_put(&d->out, code, span_from_str(text), false);
 }
 
-static void say_bad(struct dialogue *d, const char *text)
-{
-    say_err(d, NULL, text);
-    dialogue_count_bad(d);
-}
-
 // ---- passwords ----------------------------------------------------------------------------------
 
 static bool refuse_in_clear(struct dialogue *d)
@@ -66,16 +60,11 @@ static void do_pass(struct dialogue *d, const struct pop3_command *c)
         return;
     }
     if (!user->n) {
-        say_bad(d, "Say USER first");
+        dialogue_say_bad(d, "Say USER first");
         return;
     }
     dialogue_ask(d, "LOGIN", SPAN(""), buf_span(user), c->text);
     buf_clear(user);
-}
-
-static void sasl_failed(struct dialogue *d, const char *why)
-{
-    say_bad(d, why);
 }
 
 static const struct dialogue_sasl_style sasl_style = {
@@ -83,7 +72,7 @@ static const struct dialogue_sasl_style sasl_style = {
     .after = "\r\n",
     .cancelled = "AUTH was cancelled",
     .has_equals = true,
-    .failed = sasl_failed,
+    .failed = dialogue_say_bad,
 };
 
 static void do_auth(struct dialogue *d, const struct pop3_command *c)
@@ -110,14 +99,7 @@ static void do_auth(struct dialogue *d, const struct pop3_command *c)
 static void do_stls(struct dialogue *d, const struct pop3_command *c)
 {
     (void)c;
-    if (d->has_tls) {
-        say_bad(d, "TLS is on already");
-    } else if (!dialogue_can_start_tls(d)) {
-        say_err(d, NULL, "The server has no certificate; TLS cannot be started");
-    } else {
-        say_ok(d, "Begin TLS now");
-        dialogue_start_tls(d);
-    }
+    dialogue_answer_starttls(d);
 }
 
 static void do_capa(struct dialogue *d, const struct pop3_command *c)
@@ -164,11 +146,11 @@ static void run_line(struct dialogue *d, struct span line)
     if (dialogue_is_http(line)) {
         dialogue_end(d, DIALOGUE_OTHER_PROTOCOL);
     } else if (pop3_parse(line, &c, &why) != ERR_OK) {
-        say_bad(d, why);
+        dialogue_say_bad(d, why);
     } else if (commands[c.id]) {
         commands[c.id](d, &c);
     } else {
-        say_bad(d, "Log in first");
+        dialogue_say_bad(d, "Log in first");
     }
 }
 
@@ -234,6 +216,15 @@ static void login_greet(struct dialogue *d)
     say_ok(d, "Mailkeep is ready");
 }
 
+static void login_say(struct dialogue *d, bool is_yes, const char *text)
+{
+    if (is_yes) {
+        say_ok(d, text);
+    } else {
+        say_err(d, NULL, text);
+    }
+}
+
 static void login_refused(struct dialogue *d, enum dialogue_refusal why, struct span text)
 {
     switch (why) {
@@ -253,10 +244,7 @@ static void login_refused(struct dialogue *d, enum dialogue_refusal why, struct 
 
 static void login_last_words(struct buf *out, enum dialogue_end why, const char *text)
 {
-    bool is_busy = why == DIALOGUE_TOO_MANY_CLIENTS || why == DIALOGUE_STOPPING ||
-                   why == DIALOGUE_TOO_MANY_FROM_ADDRESS;
-
-    pop3_err_put(out, is_busy ? "SYS/TEMP" : NULL, span_from_str(text), false);
+    pop3_err_put(out, dialogue_end_is_busy(why) ? "SYS/TEMP" : NULL, span_from_str(text), false);
 }
 
 const struct dialogue_protocol pop3_login_protocol = {
@@ -267,6 +255,7 @@ const struct dialogue_protocol pop3_login_protocol = {
     .begin = login_begin,
     .finish = login_finish,
     .greet = login_greet,
+    .say = login_say,
     .take = login_take,
     .refused = login_refused,
     .last_words = login_last_words,
