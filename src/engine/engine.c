@@ -24,6 +24,11 @@ void engine_status(struct engine *e, struct engine_status *out)
     e->ops->status(e, out);
 }
 
+enum engine_state engine_state(struct engine *e)
+{
+    return e->ops->state(e);
+}
+
 enum err snapshot_open(struct engine *e, struct snapshot **out)
 {
     return e->ops->snapshot_open(e, out);

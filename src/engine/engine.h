@@ -64,6 +64,7 @@ struct engine_status {
 void engine_close(struct engine *e); // waits for running commits; no snapshot may be open
 void engine_set_watch(struct engine *e, engine_watch_fn *fn, void *arg); // before the first commit
 void engine_status(struct engine *e, struct engine_status *out);
+enum engine_state engine_state(struct engine *e); // the state alone, cheaply; any thread
 
 // ---- reading ------------------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ struct engine_ops {
     void (*close)(struct engine *e);
     void (*set_watch)(struct engine *e, engine_watch_fn *fn, void *arg);
     void (*status)(struct engine *e, struct engine_status *out);
+    enum engine_state (*state)(struct engine *e);
     enum err (*snapshot_open)(struct engine *e, struct snapshot **out);
     void (*snapshot_close)(struct snapshot *s);
     enum err (*version)(struct snapshot *s, account_id account, uint64_t *out);

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
-#include "base/random.h"
 #include "queue/queue_internal.h"
 
 #include "base/banned.h"
@@ -174,6 +173,7 @@ enum err queue_open(struct engine *engine, const struct queue_options *o, struct
     map_init(&q->destinations);
     map_init(&q->active);
     map_init(&q->notices);
+    list_init(&q->owed);
     timer_heap_init(&q->by_time);
     lock_take(&q->lock);
     enum err e = load(q);
@@ -196,6 +196,7 @@ void queue_close(struct queue *q)
     if (!q) {
         return;
     }
+    queue_owed_finish(q);
     while (map_next(&q->destinations, &cursor, &name, &d)) {
         free(d);
     }
@@ -319,167 +320,4 @@ enum err queue_submit(struct queue *q, const struct queue_message *m,
     *out = s.message.id;
     queue_wake(q);
     return ERR_OK;
-}
-
-// ---- the end of a job ---------------------------------------------------------------------------
-
-struct done {
-    struct queue_job *job;
-    const struct queue_result *results;
-    int64_t now_ms;
-    struct {
-        enum queue_state state; // as stored; 0: gone
-        int64_t due_ms;
-    } after[QUEUE_JOB_RECIPIENTS_MAX];
-    struct queue_tried tried[QUEUE_JOB_RECIPIENTS_MAX];
-};
-
-// The destination itself could not be reached: all of its mail waits.
-static bool is_untried(const struct done *d)
-{
-    for (size_t i = 0; i < d->job->count; i++) {
-        if (d->results[i].outcome != QUEUE_OUT_UNTRIED) {
-            return false;
-        }
-    }
-    return true;
-}
-
-// For the trail: what the result has made of it.
-static struct queue_tried tried(const struct queue_recipient *before,
-                                const struct queue_recipient *r, enum queue_next next,
-                                enum queue_outcome outcome)
-{
-    struct queue_tried t = {.kind = TRAIL_PUT_OFF, .attempts = r->attempts};
-    bool is_over = next == QUEUE_NEXT_DROP || r->state == QUEUE_FAILED;
-
-    if (outcome == QUEUE_OUT_DELIVERED) {
-        t.kind = TRAIL_DELIVERED;
-    } else if (is_over && before->state == QUEUE_WAITING) {
-        t.kind = outcome == QUEUE_OUT_FAILED ? TRAIL_FAILED : TRAIL_EXPIRED;
-    } else {
-        t.kind = outcome == QUEUE_OUT_UNTRIED ? TRAIL_NOT_TRIED : TRAIL_PUT_OFF;
-        t.next_ms = r->state == QUEUE_WAITING ? r->due_ms : 0;
-    }
-    return t;
-}
-
-static enum err done_one(struct queue_edit *ed, struct done *d, struct queue_message *m, size_t i,
-                         bool *out_notice)
-{
-    const struct queue_options *o = &ed->queue->options;
-    struct queue_recipient before, r;
-    enum err e =
-        queue_get_recipient(ed->snapshot, ed->shard, m->id, d->job->recipients[i].number, &before);
-
-    if (e == ERR_NOT_FOUND) { // somebody removed it
-        return ERR_OK;
-    }
-    if (e != ERR_OK) {
-        return e;
-    }
-    r = before;
-    int64_t due = d->now_ms + queue_retry_delay_ms(o, r.attempts + 1, random_u64());
-
-    enum queue_next next = queue_apply(o, m, &r, &d->results[i], d->now_ms, due);
-
-    d->tried[i] = tried(&before, &r, next, d->results[i].outcome);
-    if (next == QUEUE_NEXT_DROP) {
-        return queue_drop_recipient(ed, m, &before);
-    }
-    d->after[i].state = r.state;
-    d->after[i].due_ms = r.due_ms;
-    *out_notice |= r.state == QUEUE_FAILED || r.state == QUEUE_DELIVERED || r.is_delay_due;
-    return queue_put_recipient(ed, m->id, &before, &r);
-}
-
-static enum err done_edit(struct queue_edit *ed, void *arg)
-{
-    struct done *d = arg;
-    struct queue_message m;
-    bool notice = false;
-    enum err e = queue_get_message(ed->snapshot, ed->shard, d->job->message.id, &m);
-
-    if (e == ERR_NOT_FOUND) {
-        return ERR_OK;
-    }
-    for (size_t i = 0; i < d->job->count && e == ERR_OK; i++) {
-        e = done_one(ed, d, &m, i, &notice);
-    }
-    e = e == ERR_OK ? queue_trail_tried(ed, d->job, d->tried, d->results) : e;
-    return e == ERR_OK && ed->is_changed ? queue_settle_message(ed, &m, notice) : e;
-}
-
-// RFC 5321 4.5.4.1: a host that cannot be reached is left alone for a growing time. One that
-// answers may be given more at a time.
-static void learn(struct queue *q, struct queue_destination *d, bool untried, int64_t now_ms)
-{
-    if (untried) {
-        d->failures++;
-        d->successes = 0;
-        d->window = d->window > 1 ? d->window / 2 : 1;
-        d->back_off_until_ms =
-            now_ms + queue_retry_delay_ms(&q->options, d->failures, random_u64());
-        return;
-    }
-    d->failures = 0;
-    d->back_off_until_ms = 0;
-    if (++d->successes >= d->window) {
-        d->successes = 0;
-        if (d->window < q->options.destination_jobs_max) {
-            d->window++;
-        }
-    }
-}
-
-// After the commit, and also when there was none.
-static void schedule_done(struct queue *q, const struct done *d, enum err e)
-{
-    const struct queue_job *j = d->job;
-    struct queue_destination *dest;
-
-    lock_take(&q->lock);
-    q->running--;
-    dest = queue_destination_get(q, j->recipients[0].destination);
-    if (dest) {
-        dest->running--;
-        if (e == ERR_OK) {
-            learn(q, dest, is_untried(d), d->now_ms);
-        } else {
-            dest->back_off_until_ms = d->now_ms + 1000; // for the disk's sake
-        }
-        queue_destination_arm(q, dest, d->now_ms);
-    }
-    for (size_t i = 0; i < j->count; i++) {
-        struct queue_recipient r = j->recipients[i];
-
-        queue_clear_active(q, j->message.id, r.number);
-        if (e == ERR_OK) {
-            r.due_ms = d->after[i].due_ms;
-        }
-        if (e != ERR_OK || d->after[i].state == QUEUE_WAITING) {
-            queue_schedule_due(q, j->message.id, &r);
-        }
-    }
-    lock_release(&q->lock);
-    queue_wake(q);
-}
-
-enum err queue_done(struct queue *q, struct queue_job *job, const struct queue_result *results,
-                    int64_t now_ms)
-{
-    struct done d = {.job = job, .results = results, .now_ms = now_ms};
-    enum err e = queue_edit(q, queue_shard_of(job->message.id), done_edit, &d);
-
-    schedule_done(q, &d, e);
-    queue_job_destroy(job);
-    return e;
-}
-
-void queue_abandon(struct queue *q, struct queue_job *job)
-{
-    struct done d = {.job = job, .now_ms = clock_real_ms()};
-
-    schedule_done(q, &d, ERR_UNAVAILABLE);
-    queue_job_destroy(job);
 }

@@ -123,7 +123,8 @@ struct queue_job {
 };
 
 // The next job that is due and allowed by the limits. ERR_NOT_FOUND: none now; *out_next_ms is when
-// to ask again (milliseconds since 1970, INT64_MAX: when something happens).
+// to ask again (milliseconds since 1970, INT64_MAX: when something happens). Nothing is handed out
+// while the engine takes no commits or results are not stored. May block for a commit.
 enum err queue_take(struct queue *q, int64_t now_ms, struct queue_job **out, int64_t *out_next_ms);
 
 enum queue_outcome {
@@ -138,8 +139,8 @@ struct queue_result {
     struct span protection;  // of the connection, in words; may be empty
 };
 // Ends a job with a result for each of its recipients, in their order, and frees it. UNTRIED holds
-// the whole destination back for a growing time. ERR_*: the results were not stored; the recipients
-// are tried again.
+// the whole destination back for a growing time. ERR_*: the results are not stored yet. They are
+// kept, queue_take tries to store them once a second, and until that is done hands out nothing.
 enum err queue_done(struct queue *q, struct queue_job *job, const struct queue_result *results,
                     int64_t now_ms);
 // Ends a job that was not tried at all: nothing is stored, its recipients are due as before.

@@ -8,6 +8,7 @@
 #ifndef QUEUE_QUEUE_INTERNAL_H
 #define QUEUE_QUEUE_INTERNAL_H
 
+#include "base/list.h"
 #include "base/lock.h"
 #include "base/map.h"
 #include "base/timer.h"
@@ -49,6 +50,8 @@ struct queue {
     struct timer_heap by_time;
     struct map active;  // id and number: the recipient is in a job
     struct map notices; // id: a notice is being made
+    struct list owed;   // jobs that were tried and whose results are not stored yet
+    int64_t owed_at_ms; // when that is tried again
     unsigned running;
     struct queue_shard_counts counts;
 };
@@ -128,6 +131,13 @@ enum err queue_set_active(struct queue *q, queue_id id, uint32_t number);
 void queue_clear_active(struct queue *q, queue_id id, uint32_t number);
 
 void queue_wake(struct queue *q); // without locks
+
+// ---- results (queue_done.c) ---------------------------------------------------------------------
+
+// Stores what could not be stored before, if it is time. True: nothing is owed any more. Without
+// locks.
+bool queue_store_owed(struct queue *q, int64_t now_ms);
+void queue_owed_finish(struct queue *q);
 
 // ---- jobs ---------------------------------------------------------------------------------------
 

@@ -258,6 +258,11 @@ enum err queue_take(struct queue *q, int64_t now_ms, struct queue_job **out, int
     struct queue_job *job = NULL;
     enum err e = ERR_OK;
 
+    // What can be sent but not be put on record would be sent again and again.
+    if (!queue_store_owed(q, now_ms) || engine_state(q->engine) == ENGINE_READ_ONLY) {
+        *out_next_ms = now_ms + 1000;
+        return ERR_NOT_FOUND;
+    }
     *out_next_ms = INT64_MAX;
     lock_take(&q->lock);
     while (e == ERR_OK && !job && q->running < q->options.jobs_max) {

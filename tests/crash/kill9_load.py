@@ -8,6 +8,7 @@ import hashlib
 import random
 import re
 import threading
+import time
 
 import imapwire
 from imapwire import Closed, Desync, compress, expand
@@ -29,8 +30,11 @@ class Books:
 
     def fact(self, text):
         self.acked += 1
+        self.note(text)
+
+    def note(self, text):
         if self.log:
-            self.log.write(text + "\n")
+            self.log.write(f"{time.monotonic():.6f} {text}\n")
 
 
 class Client(threading.Thread):

@@ -4,9 +4,12 @@
 acknowledged is delivered here, or taken by the other server, or its sender was told; exactly one of
 them (INV12, INV13).
 
-  mail_rounds.py [--rounds 50] [--clients 12] [--what keep,gate,courier,all] [--seed N]
+  mail_rounds.py [--rounds 50] [--clients 12] [--what keep,gate,courier,all,power] [--seed N]
 
-Exit 1 at the first violation, with the data kept.
+"power" cuts the power of the disk that everything lies on (powercut_disk.py). The other server may get
+a message twice only when a fault fell between its 250 and our record of it: for each double there
+must be a fault soon after its first 250, and before the second. Exit 1 at the first violation, with the
+data kept.
 """
 import argparse
 import collections
@@ -22,6 +25,7 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "support")]
 
+import powercut_disk  # noqa: E402
 from mailsink import MailSink  # noqa: E402
 from servers import PASSWORD, log, server_class  # noqa: E402
 
@@ -29,6 +33,7 @@ USERS = 6
 AWAY = ["a@elsewhere.example", "b@elsewhere.example", "later@elsewhere.example",
         "bad@elsewhere.example", "bad2@other.example", "c@other.example"]
 TOKEN = re.compile(rb"X-Token: (\w+)")
+RECORD_SECONDS = 5.0  # a delivery is on record at most so long after the 250, however busy all are
 
 
 def settings(sink):
@@ -85,6 +90,8 @@ class Sender(threading.Thread):
         good = [a for a in to if self.conn.rcpt(a)[0] == 250]
         taken = self.data(good, text, kind == 2)
         with self.rounds.lock:
+            if self.rounds.cut.is_set():
+                return  # nobody hears what is said after the power went
             for address in taken:
                 self.rounds.acked.append((token, sender, address))
 
@@ -103,10 +110,11 @@ class Sender(threading.Thread):
 
 
 class Rounds:
-    def __init__(self, server, sink, clients, seed):
-        self.server, self.sink, self.clients = server, sink, clients
-        self.rng, self.lock = random.Random(seed), threading.Lock()
+    def __init__(self, server, sink, clients, seed, disk=None):
+        self.server, self.sink, self.clients, self.disk = server, sink, clients, disk
+        self.rng, self.lock, self.cut = random.Random(seed), threading.Lock(), threading.Event()
         self.acked, self.said, self.number, self.doubles = [], {}, 0, 0
+        self.faults, self.gap = [], 0.0
 
     def round(self, what):
         self.number += 1
@@ -116,11 +124,7 @@ class Rounds:
         for s in senders:
             s.start()
         time.sleep(self.rng.uniform(0.2, 1.2))
-        assert self.server.kill(what), f"nothing to kill: {what}"
-        if what == "all":
-            self.server.start()
-        else:
-            self.wait_role(what)
+        self.fault(what, senders)
         time.sleep(self.rng.uniform(0.0, 0.5))  # some load on what is new
         for s in senders:
             s.stop.set()
@@ -130,6 +134,28 @@ class Rounds:
         log(f"round {self.number}: killed {what}, {len(self.acked) - before} recipients "
             f"acknowledged")
         return wrong
+
+    def fault(self, what, senders):
+        begun = time.monotonic()
+        if what == "power":
+            with self.lock:
+                self.cut.set()
+            self.disk.cut()
+            time.sleep(self.rng.choice((0.0, 0.0, 0.05, 0.3)))
+            for s in senders:
+                s.stop.set()
+        assert self.server.kill("all" if what == "power" else what), f"nothing to kill: {what}"
+        if what == "power":
+            for s in senders:
+                s.join(60)
+            self.disk.unmount()
+            self.disk.mount()
+            self.cut.clear()
+        if what in ("all", "power"):
+            self.server.start()
+        else:
+            self.wait_role(what)
+        self.faults.append((begun, time.monotonic()))
 
     def wait_announced(self):
         """A process killed before it was ready once is taken for one that cannot start."""
@@ -173,20 +199,35 @@ class Rounds:
                     copies[self.server.user(i), token[1].decode()] += 1
         return copies, told
 
+    def unexplained(self, token, to, times):
+        """What the other server has twice without a fault between its 250 and our record. It may get
+        to read what was sent before the fault when we are back already, and a courier whose keep
+        died finishes what it has begun within a second."""
+        wrong = []
+        for first, second in zip(times, times[1:]):
+            between = [begun for begun, end in self.faults if first <= end + 1.0 and second > begun]
+            self.doubles += 1
+            if not between or between[0] - first > RECORD_SECONDS:
+                spans = ", ".join(f"{a - first:.3f} to {b - first:.3f}" for a, b in self.faults[-9:])
+                wrong.append(f"{token} > {to}: again {second - first:.3f} s after a 250, no fault "
+                             f"between; faults after it: {spans}")
+            else:
+                self.gap = max(self.gap, between[0] - first)
+        return wrong
+
     def verify(self):
         wrong = self.wait_empty()
         copies, told = self.boxes()
-        sunk = collections.Counter()
+        sunk = collections.defaultdict(list)
         with self.sink.lock:
-            for _, to, message in self.sink.got:
-                sunk[to, TOKEN.search(message)[1].decode()] += 1
+            for (_, to, message), at in zip(self.sink.got, self.sink.times):
+                sunk[to, TOKEN.search(message)[1].decode()].append(at)
         for token, sender, to in self.acked:
-            here, there = copies[to, token], sunk[to, token]
+            here, there = copies[to, token], len(sunk[to, token])
             notices = told[token].count(to)
             want = (0, 0, 1) if to.startswith("bad") else (1, 0, 0) if "@example.org" in to \
                 else (0, 1, 0)
-            # The other server may have it twice, when we died between its 250 and our note of it.
-            self.doubles += there > 1
+            wrong += self.unexplained(token, to, sunk[to, token])
             if (here, min(there, 1), min(notices, 1)) != want or here > 1:
                 wrong.append(f"{token} {sender} > {to}: {here} here, {there} there, {notices} notices")
         for (to, token), n in copies.items():
@@ -197,8 +238,8 @@ class Rounds:
         return wrong + self.server.check()
 
 
-def run(server, sink, rounds, clients, kinds, seed):
-    r = Rounds(server, sink, clients, seed)
+def run(server, sink, rounds, clients, kinds, seed, disk=None):
+    r = Rounds(server, sink, clients, seed, disk)
     for n in range(rounds):
         wrong = r.round(kinds[n % len(kinds)])
         wrong += r.verify() if not wrong and n % 4 == 3 else []
@@ -217,19 +258,30 @@ def main():
     missing = server_class().missing()
     if missing:
         sys.exit(f"skipped: {missing}")
+    kinds = a.what.split(",")
+    why = powercut_disk.missing() if "power" in kinds else None
+    if why:
+        sys.exit(f"skipped: {why}")
+    disk = powercut_disk.Disk(8192) if "power" in kinds else None
     sink = MailSink()
-    server = server_class()(users=USERS, settings=settings(sink))
+    server = server_class()(data=disk and os.path.join(disk.path, "data"), users=USERS,
+                            settings=settings(sink))
     log(f"seed {a.seed}, data in {server.folder}")
-    server.start()
     try:
-        r, wrong = run(server, sink, a.rounds, a.clients, a.what.split(","), a.seed)
+        server.start()
+        r, wrong = run(server, sink, a.rounds, a.clients, kinds, a.seed, disk)
         for line in wrong[:40]:
             log("VIOLATION", line)
         log(json.dumps({"rounds": r.number, "acknowledged": len(r.acked), "sent twice": r.doubles,
+                        "longest from a 250 to the fault": round(r.gap, 3),
                         "violations": len(wrong)}))
         server.own_folder = not wrong
+        if wrong and disk:
+            disk.copy(os.path.join(server.folder, "image-now"))
     finally:
         server.close()
+        if disk:
+            disk.close()
     sys.exit(1 if wrong else 0)
 
 

@@ -2,7 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rounds of load, power cut, remount, restart and proof (see kill9_rounds.py for the proof).
 
-  powercut_rounds.py [--rounds 200] [--clients 16] [--seed N]
+  powercut_rounds.py [--rounds 200] [--clients 16] [--seed N] [--keep-images]
+
+After a violation the data, the server's log and the times (on CLOCK_MONOTONIC) of every
+acknowledgement and of the cut are kept, with --keep-images also the disk as the cut left it.
 """
 import argparse
 import os
@@ -23,11 +26,15 @@ def cut_round(r, disk):
     for c in clients:
         c.expect_end = True
     r.cut.set()
+    r.books.note(f"round {r.number}: the power is cut")
     disk.cut()
+    r.books.note(f"round {r.number}: it is off")
     time.sleep(r.rng.choice((0.0, 0.0, 0.05, 0.3)))
     r.server.kill("all")
     faults = [f for f in r.end(clients) if "Refused" not in f]
     disk.unmount()
+    if r.images:
+        disk.copy(r.images)
     disk.mount()
     r.read_files()
     begun = time.monotonic()
@@ -41,8 +48,9 @@ def cut_round(r, disk):
     return wrong
 
 
-def run(server, disk, rounds, clients, seed, log_path=None):
+def run(server, disk, rounds, clients, seed, log_path=None, images=None):
     r = Rounds(server, clients, seed, log_path)
+    r.images = images
     r.prepare()
     for _ in range(rounds):
         wrong = cut_round(r, disk)
@@ -56,6 +64,7 @@ def main():
     p.add_argument("--rounds", type=int, default=200)
     p.add_argument("--clients", type=int, default=16)
     p.add_argument("--seed", type=int, default=int(time.time()))
+    p.add_argument("--keep-images", action="store_true")
     a = p.parse_args()
     why = powercut_disk.missing() or server_class().missing()
     if why:
@@ -67,11 +76,15 @@ def main():
     try:
         server.start()
         r, wrong = run(server, disk, a.rounds, a.clients, a.seed,
-                       os.path.join(server.folder, "acknowledged"))
+                       os.path.join(server.folder, "acknowledged"),
+                       os.path.join(server.folder, "image") if a.keep_images else None)
         for line in wrong[:40]:
             log("VIOLATION", line)
         log(summary(r, wrong))
         server.own_folder = not wrong
+        if wrong:
+            disk.copy(os.path.join(server.folder, "image-now"))
+            log(f"kept in {server.folder}")
     finally:
         server.close()
         disk.close()

@@ -3,14 +3,16 @@
 off, or be away."""
 import socket
 import threading
+import time
 
 
 class MailSink:
-    """`got` lists (sender, recipient, message bytes) in the order of arrival. A recipient whose name
+    """`got` lists (sender, recipient, message bytes) in the order of arrival, `times` when each was
+    answered with 250 (time.monotonic). A recipient whose name
     starts with "bad" is refused, one with "later" is put off at the first try of each message."""
 
     def __init__(self):
-        self.lock, self.got, self.tried = threading.Lock(), [], set()
+        self.lock, self.got, self.times, self.tried = threading.Lock(), [], [], set()
         self.listener = socket.socket()
         self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.listener.bind(("127.0.0.1", 0))
@@ -94,3 +96,4 @@ class MailSink:
             message += line[1:] if line[:1] == b"." else line
         with self.lock:
             self.got += [(sender, address, message) for address in to]
+            self.times += [time.monotonic()] * len(to)

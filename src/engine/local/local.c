@@ -76,15 +76,32 @@ static void sum_segments(struct local_engine *e, struct engine_status *out)
     }
 }
 
+// Under state_lock.
+static enum engine_state state_of(const struct local_engine *e)
+{
+    return e->read_only                       ? ENGINE_READ_ONLY
+           : e->journal_full || e->index_full ? ENGINE_FULL
+                                              : ENGINE_OK;
+}
+
+static enum engine_state local_state(struct engine *engine)
+{
+    struct local_engine *e = local_of(engine);
+
+    lock_take(&e->state_lock);
+    enum engine_state state = state_of(e);
+
+    lock_release(&e->state_lock);
+    return state;
+}
+
 static void local_status(struct engine *engine, struct engine_status *out)
 {
     struct local_engine *e = local_of(engine);
 
     *out = (struct engine_status){0};
     lock_take(&e->state_lock);
-    out->state = e->read_only                       ? ENGINE_READ_ONLY
-                 : e->journal_full || e->index_full ? ENGINE_FULL
-                                                    : ENGINE_OK;
+    out->state = state_of(e);
     if (out->state != ENGINE_OK) {
         memcpy(out->reason, e->reason, sizeof(out->reason));
     }
@@ -187,6 +204,7 @@ static const struct engine_ops local_ops = {
     .close = local_close,
     .set_watch = local_set_watch,
     .status = local_status,
+    .state = local_state,
     .snapshot_open = local_snapshot_open,
     .snapshot_close = local_snapshot_close,
     .version = local_version,

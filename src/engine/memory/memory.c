@@ -155,6 +155,17 @@ static void memory_set_watch(struct engine *e, engine_watch_fn *fn, void *arg)
     engine_of(e)->watch_arg = arg;
 }
 
+static enum engine_state memory_state(struct engine *e)
+{
+    struct memory_engine *m = engine_of(e);
+
+    lock_take(&m->lock);
+    enum engine_state state = m->faults.state;
+
+    lock_release(&m->lock);
+    return state;
+}
+
 static void memory_status(struct engine *e, struct engine_status *out)
 {
     struct memory_engine *m = engine_of(e);
@@ -605,6 +616,7 @@ static const struct engine_ops memory_ops = {
     .close = memory_close,
     .set_watch = memory_set_watch,
     .status = memory_status,
+    .state = memory_state,
     .snapshot_open = memory_snapshot_open,
     .snapshot_close = memory_snapshot_close,
     .version = memory_version,

@@ -301,14 +301,17 @@ static void job_finish(struct out_job *j)
     if (j->stopped && !j->ended && !has_results(j)) {
         queue_abandon(j->o->options.queue, j->job);
     } else {
+        queue_id id = j->job->message.id;
+
         fill_results(j);
         fill_protection(j);
         log_results(j);
         enum err e = queue_done(j->o->options.queue, j->job, j->results, clock_real_ms());
 
         if (e != ERR_OK) {
-            log_error("what became of a message cannot be stored (%s): it is sent again later",
-                      err_name(e));
+            log_error("what became of message %s cannot be stored (%s): nothing more is sent until "
+                      "it can be",
+                      queue_id_text(id).s, err_name(e));
         }
     }
     arena_finish(&j->texts);
@@ -406,7 +409,8 @@ void outbound_job_here(struct outbound *o, struct queue_job *job)
     enum err e = queue_done(o->options.queue, job, results, clock_real_ms());
 
     if (e != ERR_OK) {
-        log_error("what became of a message cannot be stored (%s): it may arrive twice",
+        log_error("what became of a message cannot be stored (%s): nothing more is sent until it "
+                  "can be",
                   err_name(e));
     }
 }

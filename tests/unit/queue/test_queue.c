@@ -379,12 +379,59 @@ static void test_bad_input(void **state)
     counts(0, 0);
 }
 
-// What could not be stored is tried again, never lost.
+// What could not be stored is stored later; meanwhile nothing is sent, and nothing twice.
 static void test_a_failing_disk(void **state)
 {
-    struct queue_recipient r = to("a@example.net", "example.net");
-    struct engine_memory_faults faults = {.commit_after = 1, .commit_error = ERR_UNAVAILABLE};
+    struct queue_recipient r = to("a@example.net", "example.net"),
+                           s = to("b@example.com", "example.com");
+    struct engine_memory_faults faults = {
+        .commit_after = 1, .commit_error = ERR_UNAVAILABLE, .commit_forever = true};
     struct queue_result result = {QUEUE_OUT_DELIVERED, SPAN(""), SPAN("")};
+
+    (void)state;
+    submit(b, "me@example.org", &r, 1);
+    struct queue_job *j = take(NOW);
+
+    submit(b, "me@example.org", &s, 1);
+    engine_memory_set_faults(b->engine, &faults);
+    assert_err(queue_done(b->queue, j, &result, NOW), ERR_UNAVAILABLE);
+    assert_null(take(NOW)); // also what is due for others waits
+    assert_null(take(NOW + 1000));
+    assert_null(take(NOW + 86400000));
+    engine_memory_set_faults(b->engine, &(struct engine_memory_faults){0});
+    assert_null(take(NOW + 86400500)); // stored once a second
+    j = take(NOW + 86401000);
+    assert_non_null(j);
+    assert_span(j->recipients[0].address, "b@example.com");
+    finish(j, QUEUE_OUT_DELIVERED, NOW + 86401000);
+    counts(0, 0);
+}
+
+// While no commit is taken, nothing is sent that could not be put on record.
+static void test_a_broken_disk(void **state)
+{
+    struct queue_recipient r = to("a@example.net", "example.net");
+    struct engine_memory_faults faults = {.state = ENGINE_READ_ONLY};
+    struct queue_job *j;
+    int64_t next;
+
+    (void)state;
+    submit(b, "me@example.org", &r, 1);
+    engine_memory_set_faults(b->engine, &faults);
+    assert_err(queue_take(b->queue, NOW, &j, &next), ERR_NOT_FOUND);
+    assert_int_equal(next, NOW + 1000);
+    engine_memory_set_faults(b->engine, &(struct engine_memory_faults){0});
+    finish(take(NOW + 1000), QUEUE_OUT_DELIVERED, NOW + 1000);
+    counts(0, 0);
+}
+
+// Closed with results that are owed: the next start tries again.
+static void test_the_end_with_a_failing_disk(void **state)
+{
+    struct queue_recipient r = to("a@example.net", "example.net");
+    struct engine_memory_faults faults = {
+        .commit_after = 1, .commit_error = ERR_UNAVAILABLE, .commit_forever = true};
+    struct queue_result result = {QUEUE_OUT_DEFERRED, SPAN("mx.example.net"), SPAN("451 later")};
 
     (void)state;
     submit(b, "me@example.org", &r, 1);
@@ -392,10 +439,9 @@ static void test_a_failing_disk(void **state)
 
     engine_memory_set_faults(b->engine, &faults);
     assert_err(queue_done(b->queue, j, &result, NOW), ERR_UNAVAILABLE);
-    assert_null(take(NOW));
-    j = take(NOW + 1000);
-    assert_non_null(j);
-    finish(j, QUEUE_OUT_DELIVERED, NOW + 1000);
+    engine_memory_set_faults(b->engine, &(struct engine_memory_faults){0});
+    bench_reopen(b);
+    finish(take(NOW), QUEUE_OUT_DELIVERED, NOW);
     counts(0, 0);
 }
 
@@ -452,6 +498,8 @@ int main(void)
         T(test_held_until),
         T(test_bad_input),
         T(test_a_failing_disk),
+        T(test_a_broken_disk),
+        T(test_the_end_with_a_failing_disk),
         T(test_ids),
         T(test_many_recipients),
     };
