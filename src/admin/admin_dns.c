@@ -8,6 +8,7 @@
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/dns_type.h"
+#include "publish/publish.h"
 #include "senderauth/dkim.h"
 #include "senderauth/dmarc.h"
 #include "store/route.h"
@@ -15,11 +16,11 @@
 
 #include "base/banned.h"
 
-#define ROWS_MAX       (16 + SIGNING_KEYS_MAX)
-#define NAME_BYTES     300
-#define VALUE_BYTES    SIGNING_RECORD_BYTES_MAX
-#define FOUND_MAX      16 // records of a name that are shown
-#define POLICY_MAX_AGE 604800
+#define ROWS_MAX         (16 + SIGNING_KEYS_MAX)
+#define NAME_BYTES       300
+#define VALUE_BYTES      SIGNING_RECORD_BYTES_MAX
+#define POLICY_BYTES_MAX 65536 // RFC 8461 section 3.3
+#define FOUND_MAX        16    // records of a name that are shown
 
 enum row_kind { ROW_MX, ROW_ADDRESS, ROW_SPF, ROW_DKIM, ROW_DMARC, ROW_STS, ROW_TLSRPT, ROW_SRV };
 
@@ -54,6 +55,19 @@ static const char *text_of(struct admin_call *c, const char *fmt, ...)
     const char *s = arena_str(&c->arena, span_from_str(room));
 
     return s ? s : "";
+}
+
+// The one that is served (gate/http).
+static const char *policy_of(struct admin_call *c)
+{
+    struct buf text;
+
+    buf_init(&text, POLICY_BYTES_MAX);
+    publish_sts_policy(&text, c->admin->settings, c->admin->server);
+    const char *policy = arena_str(&c->arena, buf_span(&text));
+
+    buf_finish(&text);
+    return policy ? policy : "";
 }
 
 static void add(struct dns_call *d, struct row row)
@@ -100,6 +114,30 @@ static void add_services(struct dns_call *d)
     }
 }
 
+// The names under which gate/http is asked (docs/protocol/http.md); other names of this server.
+static void add_web_names(struct dns_call *d)
+{
+    static const struct {
+        const char *label, *what;
+    } names[] = {
+        {"mta-sts", "where other servers fetch the policy of MTA-STS"},
+        {"autoconfig", "where Thunderbird and others ask for their settings"},
+        {"autodiscover", "where Outlook asks for its settings"},
+    };
+    struct admin_call *c = d->call;
+
+    if (conf_value_list_size(c->admin->settings, SETTING_LISTEN_HTTPS) == 0) {
+        return;
+    }
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        add(d, (struct row){.kind = ROW_ADDRESS,
+                            .what = names[i].what,
+                            .type = DNS_A,
+                            .name = text_of(c, "%s.%.*s", names[i].label, SPAN_ARG(d->domain)),
+                            .value = text_of(c, "%.*s.", SPAN_ARG(d->server))});
+    }
+}
+
 static bool add_key(void *arg, const struct signing_key *k)
 {
     struct dns_call *d = arg;
@@ -141,6 +179,7 @@ static enum err add_rows(struct dns_call *d)
                         text_of(c, "_smtp._tls.%s", domain),
                         text_of(c, "v=TLSRPTv1; rua=mailto:postmaster@%s", domain), DNS_TXT});
     add_services(d);
+    add_web_names(d);
     return e;
 }
 
@@ -385,19 +424,20 @@ static json_t *row_json(struct admin_call *c, const struct row *r)
 {
     static const char *const types[] = {
         [DNS_A] = "A", [DNS_MX] = "MX", [DNS_TXT] = "TXT", [DNS_SRV] = "SRV"};
+    bool is_alias = r->kind == ROW_ADDRESS && r->value[0] != '\0';
+    const char *type = is_alias ? "CNAME" : types[r->type];
     struct buf zone;
 
     buf_init(&zone, 3 * VALUE_BYTES);
     if (r->type == DNS_TXT) {
         admin_put_zone_txt(&zone, span_from_str(r->name), span_from_str(r->value));
-    } else if (r->kind == ROW_ADDRESS) {
+    } else if (r->kind == ROW_ADDRESS && !is_alias) {
         buf_printf(&zone, "; %s. IN A and AAAA: the addresses of this server", r->name);
     } else {
-        buf_printf(&zone, "%s. IN %s %s", r->name, types[r->type], r->value);
+        buf_printf(&zone, "%s. IN %s %s", r->name, type, r->value);
     }
-    json_t *j =
-        json_pack("{s:s, s:s, s:s, s:s, s:o}", "what", r->what, "name", r->name, "type",
-                  types[r->type], "value", r->value, "zone", admin_json_text(buf_span(&zone)));
+    json_t *j = json_pack("{s:s, s:s, s:s, s:s, s:o}", "what", r->what, "name", r->name, "type",
+                          type, "value", r->value, "zone", admin_json_text(buf_span(&zone)));
 
     buf_finish(&zone);
     (void)c;
@@ -488,8 +528,7 @@ enum err admin_domain_dns(struct admin_call *c)
     }
     d->call = c;
     d->server = c->admin->server;
-    d->policy = text_of(c, "version: STSv1\r\nmode: enforce\r\nmx: %.*s\r\nmax_age: %d\r\n",
-                        SPAN_ARG(d->server), POLICY_MAX_AGE);
+    d->policy = policy_of(c);
     d->policy_id = text_of(c, "%016llx", (unsigned long long)policy_hash(d->policy));
     e = add_rows(d);
     e = e == ERR_OK && admin_bool(c, "check") ? check_rows(d, &wrong) : e;

@@ -19,14 +19,15 @@ static const struct {
     {SETTING_TLS_TIMEOUT, SETTING_LOGIN_TIMEOUT},
 };
 
-#define LISTS 9
+#define LISTS 11
 
 static void check_addresses(const struct settings *s, struct conf_report *r)
 {
     static const enum setting_id lists[] = {
         SETTING_LISTEN_IMAP,       SETTING_LISTEN_IMAPS,       SETTING_LISTEN_POP3,
         SETTING_LISTEN_POP3S,      SETTING_LISTEN_SIEVE,       SETTING_LISTEN_SMTP,
-        SETTING_LISTEN_SUBMISSION, SETTING_LISTEN_SUBMISSIONS, SETTING_LISTEN_LMTP};
+        SETTING_LISTEN_SUBMISSION, SETTING_LISTEN_SUBMISSIONS, SETTING_LISTEN_LMTP,
+        SETTING_LISTEN_HTTPS,      SETTING_LISTEN_HTTP};
     struct span seen[CONF_LIST_ITEMS_MAX * LISTS];
     size_t n = 0;
 

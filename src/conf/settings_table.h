@@ -52,6 +52,12 @@ SETTING(LISTEN_LMTP, listen_lmtp, ADDRESSES, "", 0, 8, START,
 SETTING(LMTP_SOCKET, lmtp_socket, TEXT, "", 0, 100, START,
         "Path of a Unix socket for the same. Every user of this machine who can reach its "
         "directory may deliver there. Empty: none.")
+SETTING(LISTEN_HTTPS, listen_https, ADDRESSES, "", 0, 8, START,
+        "Addresses for HTTPS, as in `*:443`: the MTA-STS policy, and what mail programs ask for "
+        "when they are set up. Off by default because the port is often a web server's.")
+SETTING(LISTEN_HTTP, listen_http, ADDRESSES, "", 0, 8, START,
+        "Addresses for the same in the clear, as in `127.0.0.1:8080`: for health checks, and "
+        "behind a web server that does the TLS.")
 SETTING(TLS_CERT, tls_cert, TEXT, "/etc/mailkeep/tls/cert.pem", 1, 4000, LIVE,
         "File with the certificate and its chain (PEM). Read by the supervisor only.")
 SETTING(TLS_KEY, tls_key, TEXT, "/etc/mailkeep/tls/key.pem", 1, 4000, LIVE,
@@ -82,6 +88,7 @@ SETTING(GATE_CONNECTIONS_MAX, gate_connections_max, COUNT, "50000", 1, 1000000, 
         "Connections held by the gate: those not yet logged in and those over TLS.")
 
 #include "conf/settings_table_smtp.h"
+#include "conf/settings_table_http.h"
 
 // ---- IMAP after login ---------------------------------------------------------------------------
 SETTING(MESSAGE_MAX, message_max, BYTES, "50 MB", 65536, 4294967295, LIVE,

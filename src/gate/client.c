@@ -198,9 +198,12 @@ static void renew_patience(struct client *c)
 void client_step(struct client *c)
 {
     while (c->phase == CLIENT_DIALOGUE &&
-           (c->dialogue.step == DIALOGUE_ASK || c->dialogue.step == DIALOGUE_RENAME)) {
+           (c->dialogue.step == DIALOGUE_ASK || c->dialogue.step == DIALOGUE_ASK_DOMAIN ||
+            c->dialogue.step == DIALOGUE_RENAME)) {
         if (c->dialogue.step == DIALOGUE_ASK) {
             client_ask(c);
+        } else if (c->dialogue.step == DIALOGUE_ASK_DOMAIN) {
+            client_ask_domain(c);
         } else {
             client_rename(c);
         }
@@ -412,8 +415,7 @@ static void asked_long_enough(struct client *c)
         c->was_late = true;
         deadline_in(c, conf_value_ms(c->dialogue.settings, SETTING_LOGIN_TIMEOUT));
     } else {
-        client_forget_question(c);
-        client_refused(c, DIALOGUE_UNAVAILABLE, SPAN(""));
+        client_unanswered(c);
     }
 }
 

@@ -87,6 +87,9 @@ void client_pair_close(struct client *c);     // allowed when it is not open
 // ---- client_login.c -----------------------------------------------------------------------------
 
 void client_ask(struct client *c); // the dialogue's question
+void client_ask_domain(struct client *c);
+// Keep will not answer what it was asked.
+void client_unanswered(struct client *c);
 void client_forget_question(struct client *c);
 void client_refused(struct client *c, enum dialogue_refusal why, struct span text);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A client's question to keep, the answer, and the handing over.
+// A client's questions to keep, the answers, and the handing over.
 #include <openssl/crypto.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -81,6 +81,66 @@ void client_ask(struct client *c)
         hold(c, SPAN("")); // longer than any name or password there is
     } else {
         dialogue_refused(&c->dialogue, DIALOGUE_UNAVAILABLE, SPAN(""));
+    }
+}
+
+// ---- domains ------------------------------------------------------------------------------------
+
+static enum err domain_question_send(struct client *c)
+{
+    struct ipc_domain_request m = {.conversation = c->conversation, .domain = c->dialogue.domain};
+    struct buf frame;
+
+    buf_init(&frame, 4096);
+    enum err e = ipc_domain_request_encode(&m, 0, &frame);
+
+    if (e == ERR_OK) {
+        e = gate_keep_send(c->worker->gate, buf_span(&frame), -1);
+    }
+    buf_finish(&frame);
+    return e;
+}
+
+void client_ask_domain(struct client *c)
+{
+    c->conversation = worker_ask(c->worker, c);
+    enum err e = c->conversation ? domain_question_send(c) : ERR_NOMEM;
+
+    if (e == ERR_OK) {
+        c->phase = CLIENT_ASKING;
+        return;
+    }
+    client_forget_question(c);
+    // A name that is too long for the question is nobody's here.
+    dialogue_domain_known(&c->dialogue,
+                          e == ERR_LIMIT ? DIALOGUE_DOMAIN_OTHER : DIALOGUE_DOMAIN_UNKNOWN);
+}
+
+static void domain_known(struct client *c, enum dialogue_domain is)
+{
+    client_forget_question(c);
+    client_dialogue_begin(c);
+    dialogue_domain_known(&c->dialogue, is);
+    client_step(c);
+}
+
+void client_domain_answered(struct client *c, enum ipc_domain result)
+{
+    if (c->phase == CLIENT_ASKING && c->dialogue.step == DIALOGUE_ASK_DOMAIN) {
+        domain_known(c, result == IPC_DOMAIN_OURS    ? DIALOGUE_DOMAIN_OURS
+                        : result == IPC_DOMAIN_OTHER ? DIALOGUE_DOMAIN_OTHER
+                                                     : DIALOGUE_DOMAIN_UNKNOWN);
+        client_settle(c);
+    }
+}
+
+void client_unanswered(struct client *c)
+{
+    if (c->dialogue.step == DIALOGUE_ASK_DOMAIN) {
+        domain_known(c, DIALOGUE_DOMAIN_UNKNOWN);
+    } else {
+        client_forget_question(c);
+        client_refused(c, DIALOGUE_UNAVAILABLE, SPAN(""));
     }
 }
 
@@ -186,6 +246,7 @@ void client_answered(struct client *c, enum ipc_auth result, struct span text, s
 void client_keep_lost(struct client *c)
 {
     if (c->phase == CLIENT_ASKING) {
-        client_answered(c, IPC_AUTH_UNAVAILABLE, SPAN(""), SPAN(""));
+        client_unanswered(c);
+        client_settle(c);
     }
 }

@@ -92,27 +92,53 @@ static enum err on_reload(void *arg, struct settings *settings, struct span cert
 
 // ---- keep ---------------------------------------------------------------------------------------
 
+// NULL: no worker of ours asked.
+static struct gate_worker *asker(struct gate *g, uint64_t conversation)
+{
+    unsigned index = worker_of_conversation(conversation);
+
+    return index < g->worker_count ? g->workers[index] : NULL;
+}
+
+static enum err on_auth_result(struct gate *g, struct span fields)
+{
+    struct ipc_auth_result answer;
+    enum err e = ipc_auth_result_decode(fields, &answer);
+    struct gate_worker *w = e == ERR_OK ? asker(g, answer.conversation) : NULL;
+
+    if (!w) {
+        return ERR_INVALID;
+    }
+    worker_answer(w, &answer);
+    return ERR_OK;
+}
+
+static enum err on_domain_result(struct gate *g, struct span fields)
+{
+    struct ipc_domain_result answer;
+    enum err e = ipc_domain_result_decode(fields, &answer);
+    struct gate_worker *w = e == ERR_OK ? asker(g, answer.conversation) : NULL;
+
+    if (!w) {
+        return ERR_INVALID;
+    }
+    worker_domain_answer(w, &answer);
+    return ERR_OK;
+}
+
 static enum err on_keep_message(struct channel *c, void *arg, const struct ipc_frame *frame,
                                 int *fds)
 {
-    struct gate *g = arg;
-    struct ipc_auth_result answer;
-
     (void)c;
     for (unsigned i = 0; i < frame->fds; i++) {
         close(fds[i]);
     }
-    if (frame->type != IPC_AUTH_RESULT || frame->fds ||
-        ipc_auth_result_decode(frame->fields, &answer) != ERR_OK) {
+    if (frame->fds) {
         return ERR_INVALID;
     }
-    unsigned index = worker_of_conversation(answer.conversation);
-
-    if (index >= g->worker_count) {
-        return ERR_INVALID;
-    }
-    worker_answer(g->workers[index], &answer);
-    return ERR_OK;
+    return frame->type == IPC_AUTH_RESULT     ? on_auth_result(arg, frame->fields)
+           : frame->type == IPC_DOMAIN_RESULT ? on_domain_result(arg, frame->fields)
+                                              : ERR_INVALID;
 }
 
 static void keep_use(struct gate *g, struct channel *c)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// How many connections there are before a login, or to bring mail: all together and from each
-// address (the /64 of an IPv6 one). Any thread; does not block.
+// How many connections there are before a login, to bring mail, or by HTTP: all together and from
+// each address (the /64 of an IPv6 one). Any thread; does not block.
 #ifndef GATE_LIMITS_H
 #define GATE_LIMITS_H
 
@@ -14,6 +14,7 @@
 enum limits_kind {
     LIMITS_LOGIN, // who waits to log in
     LIMITS_MAIL,  // who brings mail, for as long as it stays
+    LIMITS_HTTP,  // who asks by HTTP, the same
     LIMITS__COUNT
 };
 

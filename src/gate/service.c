@@ -2,6 +2,7 @@
 #include "gate/service.h"
 
 #include "base/log.h"
+#include "gate/http/http.h"
 #include "gate/imap/imap_login.h"
 #include "gate/limits.h"
 #include "gate/managesieve/managesieve_login.h"
@@ -20,11 +21,14 @@ static const struct service services[] = {
     {"submission", &smtp_submission_protocol, IPC_SUBMISSION, false, LIMITS_LOGIN, false},
     {"submissions", &smtp_submission_protocol, IPC_SUBMISSION, true, LIMITS_LOGIN, false},
     {"lmtp", &smtp_lmtp_protocol, IPC_LMTP, false, LIMITS_MAIL, false},
+    {"https", &http_protocol, IPC_HTTP, true, LIMITS_HTTP, false},
+    {"http", &http_protocol, IPC_HTTP, false, LIMITS_HTTP, false},
 };
 
 static const struct dialogue_protocol *const protocols[] = {
     &imap_login_protocol, &pop3_login_protocol,      &managesieve_login_protocol,
-    &smtp_protocol,       &smtp_submission_protocol, &smtp_lmtp_protocol};
+    &smtp_protocol,       &smtp_submission_protocol, &smtp_lmtp_protocol,
+    &http_protocol};
 
 #define PROTOCOLS (sizeof(protocols) / sizeof(protocols[0]))
 _Static_assert(PROTOCOLS <= SERVICE_PROTOCOLS_MAX, "one TLS context each");

@@ -19,12 +19,13 @@
 struct errand {
     struct loop_task task;
     struct gate_worker *worker;
-    enum { ERRAND_CLIENT, ERRAND_ANSWER, ERRAND_KEEP_LOST, ERRAND_GOODBYE } kind;
+    enum { ERRAND_CLIENT, ERRAND_ANSWER, ERRAND_DOMAIN, ERRAND_KEEP_LOST, ERRAND_GOODBYE } kind;
     int fd;
     struct address peer;
     const struct service *service;
     uint64_t conversation;
     enum ipc_auth result;
+    enum ipc_domain domain;
     char text[512], ticket[64];
     size_t text_bytes, ticket_bytes;
 };
@@ -71,6 +72,15 @@ static void errand_answer(struct gate_worker *w, const struct errand *m)
     }
 }
 
+static void errand_domain(struct gate_worker *w, const struct errand *m)
+{
+    struct client *c = map_get(&w->asking, span_of(&m->conversation, sizeof(m->conversation)));
+
+    if (c) { // as above
+        client_domain_answered(c, m->domain);
+    }
+}
+
 static void each_client(struct gate_worker *w, void (*fn)(struct client *c))
 {
     struct list *next;
@@ -92,6 +102,9 @@ static void errand_run(struct loop_task *t)
         break;
     case ERRAND_ANSWER:
         errand_answer(w, m);
+        break;
+    case ERRAND_DOMAIN:
+        errand_domain(w, m);
         break;
     case ERRAND_KEEP_LOST:
         each_client(w, client_keep_lost);
@@ -148,6 +161,17 @@ void worker_answer(struct gate_worker *w, const struct ipc_auth_result *answer)
     memcpy(m->text, answer->text.p, m->text_bytes);
     memcpy(m->ticket, answer->ticket.p, m->ticket_bytes);
     loop_post(w->loop, &m->task);
+}
+
+void worker_domain_answer(struct gate_worker *w, const struct ipc_domain_result *answer)
+{
+    struct errand *m = errand_make(w, ERRAND_DOMAIN);
+
+    if (m) {
+        m->conversation = answer->conversation;
+        m->domain = answer->result;
+        loop_post(w->loop, &m->task);
+    }
 }
 
 void worker_keep_lost(struct gate_worker *w)

@@ -33,6 +33,14 @@ enum ipc_protocol {
     IPC_SUBMISSION = 4,
     IPC_SMTP = 5,
     IPC_LMTP = 6,
+    IPC_HTTP = 7,
+};
+
+// Is a domain ours?
+enum ipc_domain {
+    IPC_DOMAIN_OURS = 0, // or another name of one
+    IPC_DOMAIN_OTHER = 1,
+    IPC_DOMAIN_UNKNOWN = 2, // could not be looked up now
 };
 
 #define IPC_MAIL_ALL UINT32_MAX // MAIL_ANSWER's recipient

@@ -58,6 +58,13 @@ MESSAGE(HANDOFF, 22, handoff,
     TEXT(tls_text, 96)            // "TLSv1.3 TLS_AES_256_GCM_SHA384"
     TEXT(client_id, 4096)         // the list of the client's ID command as sent, or empty
     TEXT(input, 131072))          // bytes after the command, not yet looked at
+// Gate to keep: is this domain one of ours?
+MESSAGE(DOMAIN_REQUEST, 23, domain_request,
+    U64(conversation)             // as AUTH_REQUEST's
+    TEXT(domain, 256))
+MESSAGE(DOMAIN_RESULT, 24, domain_result,
+    U64(conversation)
+    U8(result))                   // enum ipc_domain
 
 // ---- gate and keep: mail that comes in ----------------------------------------------------------
 

@@ -77,6 +77,7 @@ void keep_store_admin(const struct settings *s, const struct keep_store *k, stru
 {
     *out = (struct admin){
         .store = k->store,
+        .settings = s,
         .password_params = keep_password_params(s),
         .default_domain = conf_value_text(s, SETTING_DEFAULT_DOMAIN),
         .quota_bytes = conf_value_bytes(s, SETTING_QUOTA_BYTES),

@@ -11,7 +11,7 @@
 #include "net/loop.h"
 #include "supervisor/supervisor.h"
 
-#define LISTENERS_MAX 89   // all lists full; with the links below IPC_FDS_MAX
+#define LISTENERS_MAX 105  // all lists full; with the links below IPC_FDS_MAX
 #define STARTS_KEPT   1000 // the largest restarts_per_minute
 
 struct process {

@@ -187,6 +187,7 @@ enum err setup_read_certificate(const struct settings *settings, struct buf *cer
         conf_value_list_size(settings, SETTING_LISTEN_IMAPS) == 0 &&
         conf_value_list_size(settings, SETTING_LISTEN_POP3S) == 0 &&
         conf_value_list_size(settings, SETTING_LISTEN_SUBMISSIONS) == 0 &&
+        conf_value_list_size(settings, SETTING_LISTEN_HTTPS) == 0 &&
         conf_value_line(settings, SETTING_TLS_CERT) == 0) {
         return ERR_NOT_FOUND;
     }
@@ -331,7 +332,9 @@ static enum err open_listeners(struct supervisor *s)
                  {SETTING_LISTEN_SMTP, "smtp"},
                  {SETTING_LISTEN_SUBMISSION, "submission"},
                  {SETTING_LISTEN_SUBMISSIONS, "submissions"},
-                 {SETTING_LISTEN_LMTP, "lmtp"}};
+                 {SETTING_LISTEN_LMTP, "lmtp"},
+                 {SETTING_LISTEN_HTTPS, "https"},
+                 {SETTING_LISTEN_HTTP, "http"}};
     enum err e = ERR_OK;
 
     for (size_t l = 0; l < sizeof(lists) / sizeof(lists[0]); l++) {

@@ -117,6 +117,15 @@ void dialogue_accepted(struct dialogue *d, struct span ticket)
     dialogue_go_on(d);
 }
 
+void dialogue_domain_known(struct dialogue *d, enum dialogue_domain is)
+{
+    ASSERT(d->step == DIALOGUE_ASK_DOMAIN && d->protocol->domain_known);
+    d->step = DIALOGUE_READ;
+    d->domain = SPAN("");
+    d->protocol->domain_known(d, is);
+    dialogue_go_on(d);
+}
+
 static void pair_drop(struct dialogue *d)
 {
     d->pair.is_wanted = false;
@@ -261,6 +270,13 @@ void dialogue_ask(struct dialogue *d, const char *mechanism, struct span authzid
     if (d->protocol->identify) {
         d->protocol->identify(d, &d->question);
     }
+}
+
+void dialogue_ask_domain(struct dialogue *d, struct span domain)
+{
+    ASSERT(d->step == DIALOGUE_READ);
+    d->step = DIALOGUE_ASK_DOMAIN;
+    d->domain = domain;
 }
 
 void dialogue_start_tls(struct dialogue *d)

@@ -29,13 +29,14 @@
 
 // What the owner does once d->out has been sent.
 enum dialogue_step {
-    DIALOGUE_READ,      // read more into d->in, then dialogue_go_on
-    DIALOGUE_WAIT,      // for keep to speak, or to take d->pair.out; then dialogue_pair_moved
-    DIALOGUE_ASK,       // put d->question to keep, then dialogue_refused or dialogue_accepted
-    DIALOGUE_START_TLS, // shake hands, then dialogue_tls_started
-    DIALOGUE_RENAME,    // the peer speaks for d->claim; then dialogue_renamed
-    DIALOGUE_CLOSE,     // all is said: close so that it arrives
-    DIALOGUE_DROP,      // not a word more: close
+    DIALOGUE_READ,       // read more into d->in, then dialogue_go_on
+    DIALOGUE_WAIT,       // for keep to speak, or to take d->pair.out; then dialogue_pair_moved
+    DIALOGUE_ASK,        // put d->question to keep, then dialogue_refused or dialogue_accepted
+    DIALOGUE_ASK_DOMAIN, // ask keep about d->domain, then dialogue_domain_known
+    DIALOGUE_START_TLS,  // shake hands, then dialogue_tls_started
+    DIALOGUE_RENAME,     // the peer speaks for d->claim; then dialogue_renamed
+    DIALOGUE_CLOSE,      // all is said: close so that it arrives
+    DIALOGUE_DROP,       // not a word more: close
 };
 
 // Why a connection is ended from our side.
@@ -60,6 +61,13 @@ enum dialogue_refusal {
     DIALOGUE_BAD_PASSWORD, // no such user or wrong password, never said which
     DIALOGUE_UNAVAILABLE,  // could not be checked now
     DIALOGUE_TOO_MANY,     // too many connections or failures
+};
+
+// What keep knows of a domain.
+enum dialogue_domain {
+    DIALOGUE_DOMAIN_OURS,
+    DIALOGUE_DOMAIN_OTHER,
+    DIALOGUE_DOMAIN_UNKNOWN, // it could not be asked now
 };
 
 struct dialogue_question {
@@ -119,6 +127,7 @@ struct dialogue_protocol {
     // Answers a claim; when it was believed, begin was called before.
     void (*renamed)(struct dialogue *d, bool is_believed);
     void (*checked)(struct dialogue *d, const struct dialogue_check_result *r);
+    void (*domain_known)(struct dialogue *d, enum dialogue_domain is);
     // Milliseconds in which d->progress must grow; negative: the time to log in is the limit.
     int64_t (*patience_ms)(const struct dialogue *d);
     size_t (*read_bytes)(const struct dialogue *d); // worth reading at once
@@ -136,6 +145,7 @@ struct dialogue {
     struct dialogue_pair pair;
     enum dialogue_step step;
     struct dialogue_question question; // with DIALOGUE_ASK; see dialogue_forget_password
+    struct span domain;                // with DIALOGUE_ASK_DOMAIN; the protocol's
     char ticket[64];                   // of the login, for who opens the pair
     size_t ticket_bytes;
     struct dialogue_peer claim;             // with DIALOGUE_RENAME: address and ports only
@@ -164,6 +174,8 @@ void dialogue_forget_password(struct dialogue *d);
 void dialogue_refused(struct dialogue *d, enum dialogue_refusal why, struct span text);
 // Says yes and goes on; for protocols that stay in the gate (the others are handed over).
 void dialogue_accepted(struct dialogue *d, struct span ticket);
+// The answer about d->domain, and on with what was sent behind the question.
+void dialogue_domain_known(struct dialogue *d, enum dialogue_domain is);
 // The handshake is done: all that was said before is forgotten.
 void dialogue_tls_started(struct dialogue *d);
 // d->peer is the new one when it `is_believed`, and all that was said before is forgotten.
@@ -191,6 +203,8 @@ bool dialogue_can_start_tls(const struct dialogue *d);
 // May this user in? The texts are copied.
 void dialogue_ask(struct dialogue *d, const char *mechanism, struct span authzid, struct span user,
                   struct span password);
+// Is the domain ours? The text must last until the answer.
+void dialogue_ask_domain(struct dialogue *d, struct span domain);
 void dialogue_start_tls(struct dialogue *d); // after the line that grants it
 void dialogue_close(struct dialogue *d);     // after the protocol's own goodbye
 // A web browser, or something that makes one speak to this port for it.

@@ -13,21 +13,24 @@
 #include "keep/login/refusal.h"
 #include "net/worker_pool.h"
 #include "store/directory.h"
+#include "store/route.h"
 
 #include "base/banned.h"
 
-#define SEND_QUEUE_MAX (4u << 20)
+#define SEND_QUEUE_MAX   (4u << 20)
+#define DOMAIN_QUEUE_MAX 4096
 
 struct keep_link {
     struct keep_link_options options;
-    struct channel *channel; // NULL while the gate is away
-    uint64_t generation;     // of the channel: an answer for an older one has nobody to go to
-    struct worker_pool *workers;
+    struct channel *channel;     // NULL while the gate is away
+    uint64_t generation;         // of the channel: an answer for an older one has nobody to go to
+    struct worker_pool *workers; // for passwords
+    struct worker_pool *domain_workers;    // anybody may ask about domains: logins do not wait
     atomic_uint_fast64_t logins, failures; // read by others
     struct list questions;                 // being answered
 };
 
-// One question about a password, on its way loop -> worker -> loop.
+// One question about a password or a domain, on its way loop -> worker -> loop.
 struct question {
     struct list link_entry; // in keep_link.questions; the loop's thread
     struct worker_task work;
@@ -36,6 +39,8 @@ struct question {
     uint64_t generation, conversation;
     struct arena arena; // holds the texts; wiped at the end
     struct span user, password, remote, mechanism;
+    struct span domain; // of one about a domain
+    bool is_ours;       // its answer
     enum err result;
     account_id account;
     uint64_t mark; // of the password that was right
@@ -114,32 +119,46 @@ static void question_work(struct worker_task *t)
     loop_post(q->link->options.loop, &q->back);
 }
 
-static enum err question_start(struct keep_link *l, const struct ipc_auth_request *m)
+static struct question *question_make(struct keep_link *l, uint64_t conversation,
+                                      void (*run)(struct worker_task *t),
+                                      void (*back)(struct loop_task *t))
 {
     struct question *q = calloc(1, sizeof(*q));
 
-    if (!q) {
-        return ERR_NOMEM;
+    if (q) {
+        arena_init(&q->arena, 16384);
+        q->link = l;
+        q->generation = l->generation;
+        q->conversation = conversation;
+        q->work.run = run;
+        q->back.run = back;
+        list_append(&l->questions, &q->link_entry);
     }
-    arena_init(&q->arena, 16384);
-    q->link = l;
-    q->generation = l->generation;
-    q->conversation = m->conversation;
-    q->user = arena_dup(&q->arena, m->user);
-    q->password = arena_dup(&q->arena, m->password);
-    q->remote = arena_dup(&q->arena, m->remote);
-    q->work.run = question_work;
-    q->back.run = question_answered;
-    enum err e = q->user.p && q->password.p && q->remote.p ? ERR_OK : ERR_NOMEM;
+    return q;
+}
 
-    list_append(&l->questions, &q->link_entry);
-    if (e == ERR_OK) {
-        e = worker_pool_submit(l->workers, &q->work);
-    }
+// `has_texts`: they could be copied.
+static enum err question_submit(struct question *q, struct worker_pool *workers, bool has_texts)
+{
+    enum err e = has_texts ? worker_pool_submit(workers, &q->work) : ERR_NOMEM;
+
     if (e != ERR_OK) {
         question_destroy(q);
     }
     return e;
+}
+
+static enum err question_start(struct keep_link *l, const struct ipc_auth_request *m)
+{
+    struct question *q = question_make(l, m->conversation, question_work, question_answered);
+
+    if (!q) {
+        return ERR_NOMEM;
+    }
+    q->user = arena_dup(&q->arena, m->user);
+    q->password = arena_dup(&q->arena, m->password);
+    q->remote = arena_dup(&q->arena, m->remote);
+    return question_submit(q, l->workers, q->user.p && q->password.p && q->remote.p);
 }
 
 static enum err on_auth_request(struct keep_link *l, struct span fields)
@@ -162,6 +181,66 @@ static enum err on_auth_request(struct keep_link *l, struct span fields)
     }
     return ERR_OK;
 }
+
+// ---- domains ------------------------------------------------------------------------------------
+
+static void domain_answer_send(struct keep_link *l, uint64_t conversation, enum ipc_domain result)
+{
+    struct ipc_domain_result m = {.conversation = conversation, .result = (uint8_t)result};
+    struct buf frame;
+
+    buf_init(&frame, 4096);
+    if (ipc_domain_result_encode(&m, 0, &frame) != ERR_OK ||
+        channel_send(l->channel, buf_span(&frame), NULL, 0) != ERR_OK) {
+        log_warn("an answer about a domain could not be sent to the gate");
+    }
+    buf_finish(&frame);
+}
+
+// Back on the loop's thread.
+static void domain_answered(struct loop_task *t)
+{
+    struct question *q = LIST_ITEM(t, struct question, back);
+    struct keep_link *l = q->link;
+
+    if (l->channel && q->generation == l->generation) {
+        domain_answer_send(l, q->conversation,
+                           q->result != ERR_OK ? IPC_DOMAIN_UNKNOWN
+                           : q->is_ours        ? IPC_DOMAIN_OURS
+                                               : IPC_DOMAIN_OTHER);
+    }
+    question_destroy(q);
+}
+
+static void domain_work(struct worker_task *t)
+{
+    struct question *q = LIST_ITEM(t, struct question, work);
+
+    q->result =
+        route_domain_is_ours(q->link->options.store, q->domain, &q->arena, &q->is_ours, NULL);
+    loop_post(q->link->options.loop, &q->back);
+}
+
+static enum err on_domain_request(struct keep_link *l, struct span fields)
+{
+    struct ipc_domain_request m;
+    enum err e = ipc_domain_request_decode(fields, &m);
+
+    if (e != ERR_OK) {
+        return e;
+    }
+    struct question *q = question_make(l, m.conversation, domain_work, domain_answered);
+
+    if (q) {
+        q->domain = arena_dup(&q->arena, m.domain);
+    }
+    if (!q || question_submit(q, l->domain_workers, q->domain.p != NULL) != ERR_OK) {
+        domain_answer_send(l, m.conversation, IPC_DOMAIN_UNKNOWN);
+    }
+    return ERR_OK;
+}
+
+// ---- sessions -----------------------------------------------------------------------------------
 
 static void session_opened(void *arg, const struct session_control *control, void *session)
 {
@@ -294,6 +373,9 @@ static enum err on_message(struct channel *c, void *arg, const struct ipc_frame 
     if (frame->type == IPC_AUTH_REQUEST && frame->fds == 0) {
         return on_auth_request(l, frame->fields);
     }
+    if (frame->type == IPC_DOMAIN_REQUEST && frame->fds == 0) {
+        return on_domain_request(l, frame->fields);
+    }
     if (frame->type == IPC_HANDOFF) {
         return on_handoff(l, frame, fds);
     }
@@ -340,7 +422,11 @@ enum err keep_link_create(const struct keep_link_options *o, struct keep_link **
     list_init(&l->questions);
     enum err e = worker_pool_create("keep-auth", o->auth_threads, o->auth_queue_max, &l->workers);
 
+    if (e == ERR_OK) {
+        e = worker_pool_create("keep-domain", 1, DOMAIN_QUEUE_MAX, &l->domain_workers);
+    }
     if (e != ERR_OK) {
+        worker_pool_destroy(l->workers);
         free(l);
         return e;
     }
@@ -354,6 +440,7 @@ void keep_link_destroy(struct keep_link *l)
         return;
     }
     worker_pool_destroy(l->workers);
+    worker_pool_destroy(l->domain_workers);
     while (!list_is_empty(&l->questions)) { // answered, but the loop has stopped
         question_destroy(LIST_ITEM(l->questions.next, struct question, link_entry));
     }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "admin_driver.h"
 
+#include "conf/conf.h"
+
 struct conversation {
     struct admin_reader reader;
     json_t *items;
@@ -43,18 +45,21 @@ static bool never(void *arg)
 void admin_bench_open(struct admin_bench *b)
 {
     struct queue_options o;
+    struct conf_report report;
 
     *b = (struct admin_bench){.items = json_array()};
     bench_open(&b->store);
     queue_options_default(&o);
     assert_ok(queue_open(b->store.engine, &o, &b->queue));
-    b->admin = (struct admin){.store = b->store.store, .queue = b->queue};
+    assert_ok(conf_parse(SPAN(""), &report, &b->settings));
+    b->admin = (struct admin){.store = b->store.store, .queue = b->queue, .settings = b->settings};
 }
 
 void admin_bench_close(struct admin_bench *b)
 {
     json_decref(b->items);
     json_decref(b->outcome.result);
+    settings_unref(b->settings);
     queue_close(b->queue);
     bench_close(&b->store);
 }

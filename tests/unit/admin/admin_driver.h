@@ -13,6 +13,7 @@
 struct admin_bench {
     struct bench store;
     struct queue *queue;
+    struct settings *settings;
     struct admin admin;
     json_t *items;                // of the last operation
     struct admin_outcome outcome; //

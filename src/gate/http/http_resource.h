@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the gate answers by itself: a table of paths, each with the methods it takes and two
+// functions. No function here reads or writes the connection. As gate/dialogue/dialogue.h.
+#ifndef GATE_HTTP_HTTP_RESOURCE_H
+#define GATE_HTTP_HTTP_RESOURCE_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "conf/settings.h"
+#include "wire/http/http_request.h"
+
+// A request as a resource sees it; the texts live in the arena.
+struct http_call {
+    const struct settings *settings;
+    struct span server; // our name
+    struct span host;   // as the client sent it
+    struct span path;   // escapes undone
+    struct span query, body;
+    struct arena *arena;
+    // What a resource found out in `begin`:
+    struct span domain;  // that is to be asked about
+    struct span address; // whose settings are wanted, or empty
+};
+
+struct http_resource {
+    const char *path;
+    bool ignores_case;  // in the path
+    bool is_for_all;    // also when the domain is not ours
+    bool is_attachment; // not to be shown, but kept
+    unsigned methods;   // bits 1 << enum http_method; HEAD comes with GET
+    const char *type;   // of the body
+    // Finds out what is asked for: sets call->domain. 0, or the status that refuses it.
+    unsigned (*begin)(struct http_call *call);
+    void (*answer)(const struct http_call *call, struct buf *body); // the domain is ours
+};
+
+// NULL: nothing is there.
+const struct http_resource *http_resource_find(struct span path);
+
+#endif

@@ -1,0 +1,382 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// One connection: head, body, answer, and again. An idle one owns no buffers.
+#include "base/clock.h"
+#include "base/log.h"
+#include "gate/http/http.h"
+#include "gate/http/http_resource.h"
+#include "wire/http/http_body.h"
+#include "wire/http/http_response.h"
+
+#include "base/banned.h"
+
+#define BODY_MAX    16384        // of a request; whoever sets up a mail program sends 1 KB
+#define ANSWER_MAX  65536        // of a response's body
+#define ARENA_BYTES (128u << 10) // path, query, host, and what a resource makes of them
+#define OUT_MAX     65536        // of answers nobody has read: no more requests are taken then
+
+struct http_session {
+    enum { AT_HEAD, AT_BODY, AT_END } phase;
+    struct http_scan scan;
+    struct http_body body;
+    struct buf body_text;
+    struct arena arena; // of the request
+    struct http_call call;
+    const struct http_resource *resource;
+    unsigned requests;
+    bool is_begun; // bytes of a request are there
+    bool is_head, is_closed;
+};
+
+static struct http_session *session_of(const struct dialogue *d)
+{
+    return d->state;
+}
+
+// ---- answers ------------------------------------------------------------------------------------
+
+// For pages that load nothing and are nobody's part.
+#define CONTENT_POLICY                                                                             \
+    "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+
+static const struct http_field common_fields[] = {
+    {{"Cache-Control", 13}, {"no-store", 8}},
+    {{"Content-Security-Policy", 23}, {CONTENT_POLICY, sizeof(CONTENT_POLICY) - 1}},
+    {{"Referrer-Policy", 15}, {"no-referrer", 11}},
+    {{"X-Content-Type-Options", 22}, {"nosniff", 7}},
+};
+#define COMMON_FIELDS (sizeof(common_fields) / sizeof(common_fields[0]))
+
+static void put_response(struct buf *out, struct http_response *r, const struct http_field *more)
+{
+    struct http_field fields[COMMON_FIELDS + 1];
+
+    memcpy(fields, common_fields, sizeof(common_fields));
+    r->fields = fields;
+    r->field_n = COMMON_FIELDS;
+    if (more) {
+        fields[r->field_n++] = *more;
+    }
+    r->now_s = clock_real_s();
+    http_response_put(out, r);
+}
+
+// A page that says what the status says.
+static void put_page(struct buf *out, unsigned status, const char *text, bool is_head,
+                     bool is_closed, const struct http_field *more)
+{
+    struct buf body;
+
+    buf_init(&body, 1024);
+    buf_printf(&body,
+               "<!DOCTYPE html>\n<html lang=\"en\"><head><title>%u %s</title></head>\n"
+               "<body><h1>%u %s</h1>%s%s%s</body></html>\n",
+               status, http_status_text(status), status, http_status_text(status),
+               text ? "<p>" : "", text ? text : "", text ? "</p>" : "");
+    struct http_response r = {
+        .status = status,
+        .type = status == 204 ? SPAN("") : SPAN("text/html; charset=utf-8"),
+        .body = status == 204 ? SPAN("") : buf_span(&body),
+        .is_head = is_head,
+        .is_closed = is_closed,
+    };
+
+    put_response(out, &r, more);
+    buf_finish(&body);
+}
+
+// The request is over: the next one starts from nothing.
+static void request_end(struct dialogue *d)
+{
+    struct http_session *s = session_of(d);
+
+    buf_release(&s->body_text);
+    arena_finish(&s->arena);
+    s->phase = AT_HEAD;
+    s->scan = (struct http_scan){0};
+    s->is_begun = false;
+    d->progress++;
+    if (s->is_closed) {
+        dialogue_close(d);
+    }
+}
+
+static void answer_page(struct dialogue *d, unsigned status, const struct http_field *more)
+{
+    struct http_session *s = session_of(d);
+
+    put_page(&d->out, status, NULL, s->is_head, s->is_closed, more);
+    request_end(d);
+}
+
+// An answer before all of the request was read: where the next one begins is not known any more.
+static void refuse(struct dialogue *d, unsigned status)
+{
+    session_of(d)->is_closed = true;
+    answer_page(d, status, NULL);
+}
+
+static void answer_resource(struct dialogue *d)
+{
+    static const struct http_field attachment = {{"Content-Disposition", 19}, {"attachment", 10}};
+    struct http_session *s = session_of(d);
+    struct buf body;
+
+    buf_init(&body, ANSWER_MAX);
+    s->resource->answer(&s->call, &body);
+    struct http_response r = {.status = 200,
+                              .type = span_from_str(s->resource->type),
+                              .body = buf_span(&body),
+                              .is_head = s->is_head,
+                              .is_closed = s->is_closed};
+
+    if (body.failed) {
+        refuse(d, 503);
+    } else {
+        put_response(&d->out, &r, s->resource->is_attachment ? &attachment : NULL);
+        request_end(d);
+    }
+    buf_finish(&body);
+}
+
+// ---- the head -----------------------------------------------------------------------------------
+
+static bool is_allowed(const struct http_resource *r, enum http_method m)
+{
+    unsigned bit = 1u << (m == HTTP_HEAD ? HTTP_GET : m);
+
+    return m != HTTP_METHOD_OTHER && (r->methods & bit);
+}
+
+static void answer_not_allowed(struct dialogue *d, const struct http_resource *r)
+{
+    const struct http_field allow = {
+        SPAN("Allow"), r->methods & 1u << HTTP_POST ? SPAN("POST") : SPAN("GET, HEAD")};
+
+    answer_page(d, 405, &allow);
+}
+
+// The request as far as its head tells. 0, or the status that answers it.
+static unsigned call_begin(struct dialogue *d, const struct http_request *r)
+{
+    struct http_session *s = session_of(d);
+
+    s->call = (struct http_call){
+        .settings = d->settings,
+        .server = d->host,
+        .host = arena_dup(&s->arena, r->host),
+        .query = arena_dup(&s->arena, r->query),
+        .arena = &s->arena,
+    };
+    s->resource = NULL;
+    if (!s->call.host.p || !s->call.query.p) {
+        return 503;
+    }
+    enum err e = http_path_decode(r->path, &s->arena, &s->call.path);
+
+    if (e != ERR_OK) {
+        return e == ERR_NOMEM ? 503 : 400;
+    }
+    s->resource = http_resource_find(s->call.path);
+    if (!s->resource) {
+        return r->method == HTTP_METHOD_OTHER ? 501 : 404;
+    }
+    return is_allowed(s->resource, r->method) ? 0 : 405;
+}
+
+static void head_judged(struct dialogue *d, const struct http_request *r, unsigned status)
+{
+    struct http_session *s = session_of(d);
+    bool has_body = r->framing != HTTP_NO_BODY;
+
+    s->is_closed |= status && has_body; // it is not waited for
+    if (status == 405) {
+        answer_not_allowed(d, s->resource);
+    } else if (status) {
+        answer_page(d, status, NULL);
+    } else if (r->framing == HTTP_LENGTH && r->length > BODY_MAX) {
+        refuse(d, 413);
+    } else {
+        if (r->expects_continue) {
+            buf_put_str(&d->out, "HTTP/1.1 100 Continue\r\n\r\n");
+        }
+        http_body_init(&s->body, r);
+        s->phase = AT_BODY;
+    }
+}
+
+static bool take_head(struct dialogue *d)
+{
+    struct http_session *s = session_of(d);
+    struct http_request r;
+    struct span head;
+    size_t bytes;
+    unsigned status = 0;
+
+    if (!s->is_begun && d->in.n) {
+        s->is_begun = true;
+        d->progress++;
+    }
+    enum err e = http_scan_head(&s->scan, buf_span(&d->in), &head, &bytes, &status);
+
+    if (e == ERR_AGAIN) {
+        return false;
+    }
+    s->is_head = false;
+    if (e != ERR_OK || http_parse_head(head, &r, &status) != ERR_OK) {
+        refuse(d, status);
+        return true;
+    }
+    s->is_head = r.method == HTTP_HEAD;
+    s->is_closed = !r.keeps_alive || d->out.n > OUT_MAX ||
+                   ++s->requests >= conf_value_count(d->settings, SETTING_HTTP_REQUESTS_MAX);
+    status = call_begin(d, &r);
+    head_judged(d, &r, status);
+    dialogue_consume(d, bytes);
+    return true;
+}
+
+// ---- the body and the end -----------------------------------------------------------------------
+
+static bool take_body(struct dialogue *d)
+{
+    struct http_session *s = session_of(d);
+    struct span piece;
+    size_t bytes;
+    enum err e = http_body_next(&s->body, buf_span(&d->in), &piece, &bytes);
+
+    if (e == ERR_AGAIN) {
+        return false;
+    }
+    if (e == ERR_EOF) {
+        s->phase = AT_END;
+        return true;
+    }
+    if (e != ERR_OK) {
+        refuse(d, 400);
+        return true;
+    }
+    buf_put(&s->body_text, piece);
+    dialogue_consume(d, bytes);
+    if (s->body_text.failed) {
+        refuse(d, 413);
+    }
+    return true;
+}
+
+static bool take_end(struct dialogue *d)
+{
+    struct http_session *s = session_of(d);
+
+    s->call.body = buf_span(&s->body_text);
+    unsigned status = s->resource->begin(&s->call);
+
+    if (status) {
+        answer_page(d, status, NULL);
+    } else {
+        dialogue_ask_domain(d, s->call.domain);
+    }
+    return true;
+}
+
+static bool session_take(struct dialogue *d)
+{
+    switch (session_of(d)->phase) {
+    case AT_HEAD:
+        return take_head(d);
+    case AT_BODY:
+        return take_body(d);
+    case AT_END:
+        return take_end(d);
+    }
+    return false;
+}
+
+static void session_domain_known(struct dialogue *d, enum dialogue_domain is)
+{
+    static const struct http_field later = {{"Retry-After", 11}, {"30", 2}};
+    struct http_session *s = session_of(d);
+
+    if (is == DIALOGUE_DOMAIN_UNKNOWN) {
+        answer_page(d, 503, &later);
+    } else if (is == DIALOGUE_DOMAIN_OURS || s->resource->is_for_all) {
+        answer_resource(d);
+    } else {
+        answer_page(d, 404, NULL);
+    }
+}
+
+// ---- start and end ------------------------------------------------------------------------------
+
+static size_t session_input_max(const struct settings *s)
+{
+    (void)s;
+    return HTTP_HEAD_BYTES_MAX + 8192; // room to find out that it is too long, and to read
+}
+
+static void session_begin(struct dialogue *d)
+{
+    struct http_session *s = session_of(d);
+
+    arena_init(&s->arena, ARENA_BYTES);
+    buf_init(&s->body_text, BODY_MAX);
+}
+
+static void session_finish(struct dialogue *d)
+{
+    struct http_session *s = session_of(d);
+
+    arena_finish(&s->arena);
+    buf_finish(&s->body_text);
+}
+
+static void session_greet(struct dialogue *d)
+{
+    (void)d; // the client speaks first
+}
+
+static void session_refused(struct dialogue *d, enum dialogue_refusal why, struct span text)
+{
+    (void)d;
+    (void)why;
+    (void)text;
+    ASSERT(!"nobody logs in here");
+}
+
+static void session_last_words(struct buf *out, enum dialogue_end why, const char *text)
+{
+    static const unsigned statuses[DIALOGUE_END__COUNT] = {
+        [DIALOGUE_STOPPING] = 503,         [DIALOGUE_TIMEOUT] = 408,
+        [DIALOGUE_TOO_MANY_CLIENTS] = 503, [DIALOGUE_TOO_MANY_FROM_ADDRESS] = 429,
+        [DIALOGUE_LINE_TOO_LONG] = 431,    [DIALOGUE_TOO_FAST] = 429,
+        [DIALOGUE_NOT_FROM_THERE] = 403,
+    };
+    const char *own = why == DIALOGUE_TIMEOUT                 ? "You took too long."
+                      : why == DIALOGUE_TOO_MANY_CLIENTS      ? "Too many clients; try again later."
+                      : why == DIALOGUE_TOO_MANY_FROM_ADDRESS ? "Too many connections."
+                                                              : text;
+
+    put_page(out, statuses[why] ? statuses[why] : 400, own, false, true, NULL);
+}
+
+// A request that has begun must come to its end in one time, however slowly its bytes come.
+static int64_t session_patience_ms(const struct dialogue *d)
+{
+    return conf_value_ms(d->settings, session_of(d)->is_begun ? SETTING_HTTP_TIMEOUT
+                                                              : SETTING_HTTP_IDLE_TIMEOUT);
+}
+
+const struct dialogue_protocol http_protocol = {
+    .alpn = "http/1.1",
+    .bad_max = SETTING_LOGIN_BAD_COMMANDS_MAX,
+    .state_bytes = sizeof(struct http_session),
+    .input_max = session_input_max,
+    .begin = session_begin,
+    .finish = session_finish,
+    .greet = session_greet,
+    .take = session_take,
+    .refused = session_refused,
+    .last_words = session_last_words,
+    .domain_known = session_domain_known,
+    .patience_ms = session_patience_ms,
+};
