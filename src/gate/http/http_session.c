@@ -340,7 +340,7 @@ static void session_refused(struct dialogue *d, enum dialogue_refusal why, struc
     (void)d;
     (void)why;
     (void)text;
-    ASSERT(!"nobody logs in here");
+    ASSERT(false); // nobody logs in here
 }
 
 static void session_last_words(struct buf *out, enum dialogue_end why, const char *text)
