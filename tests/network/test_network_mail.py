@@ -7,11 +7,11 @@ import json
 import os
 import re
 import smtplib
-import socket
 import time
 
 import pytest
 from internet import internet  # noqa: F401 - a fixture
+from keeper import Keeper
 
 NUMBERS = itertools.count(1)
 
@@ -264,24 +264,6 @@ def test_our_other_server_agrees(keys):
 
 # ---- MTA-STS ------------------------------------------------------------------------------------
 
-POLICY_SERVER = """
-import http.server, ssl, sys
-class Policy(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        text = open(sys.argv[3], "rb").read()
-        self.send_response(200)
-        self.send_header("Content-Type", "text/plain")
-        self.send_header("Content-Length", str(len(text)))
-        self.end_headers()
-        self.wfile.write(text)
-s = http.server.HTTPServer((sys.argv[1].split(",")[0], 443), Policy)
-c = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-c.load_cert_chain(sys.argv[1].split(",")[1], sys.argv[2])
-s.socket = c.wrap_socket(s.socket, server_side=True)
-s.serve_forever()
-"""
-
-
 @pytest.mark.parametrize("how", ["in the policy", "not in the policy"])
 def test_mta_sts_is_kept(internet, how):
     """A domain without DANE that publishes a policy: mail goes only to hosts that it names, and
@@ -296,14 +278,15 @@ def test_mta_sts_is_kept(internet, how):
     w.records[f"mta-sts.{domain}"] = [f"A {host.address}"]
     w.records[f"_mta-sts.{domain}"] = ['TXT "v=STSv1; id=1"']
     w.publish()
-    policy = os.path.join(host.folder, name)
-    with open(policy, "w") as f:
-        f.write(f"version: STSv1\nmode: enforce\nmx: {mx if good else 'other.example'}\n"
-                "max_age: 86400\n")
-    server = host.start("/usr/bin/python3", "-c", POLICY_SERVER, f"{host.address},{cert}", key,
-                        policy)
+    # The policy is served by a Mailkeep of the domain's own, which gets none of its mail.
+    publisher = Keeper(host, domain, users=0, settings={
+        "listen_https": f"{host.address}:443", "mta_sts_mx": mx if good else "other.example"})
+    publisher.folder = os.path.join(host.folder, name)
+    publisher.data = os.path.join(publisher.folder, "data")
+    os.mkdir(publisher.folder)
+    publisher.use_certificate(cert, key)
+    publisher.start()
     try:
-        wait_for_port(host, 443)
         _, m = compose(internet.one.user(1), f"ben@{domain}")
         internet.one.submit(1, [f"ben@{domain}"], m)
         want = "checked as demanded by MTA-STS" if good else \
@@ -314,20 +297,7 @@ def test_mta_sts_is_kept(internet, how):
             time.sleep(0.2)
         assert good or ": delivered" not in said
     finally:
-        server.terminate()
-        server.wait()
-
-
-def wait_for_port(host, port):
-    end = time.monotonic() + 60
-    while True:
-        try:
-            with host.here():
-                socket.create_connection((host.address, port), timeout=5).close()
-            return
-        except OSError:
-            assert time.monotonic() < end
-            time.sleep(0.05)
+        publisher.stop()
 
 
 def about(server, address):
