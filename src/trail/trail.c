@@ -14,29 +14,51 @@
 
 // ---- open and close -----------------------------------------------------------------------------
 
-// The newest number in use, so that a clock that was set back gives none again.
+static void raise_last(struct trail *t, struct span key)
+{
+    for (size_t at = 1; at + 8 <= key.n; at += 8) {
+        uint64_t number = get_be64(key.p + at);
+
+        if (number > atomic_load(&t->last)) {
+            atomic_store(&t->last, number);
+        }
+    }
+}
+
+// The newest number in use of one kind of key, which is the first thing in it.
+static enum err load_last_of(struct trail *t, struct snapshot *s, char kind)
+{
+    char to = (char)(kind + 1);
+    struct span key, value;
+    struct scan *scan;
+    enum err e = scan_open(s, TRAIL_ACCOUNT, span_of(&kind, 1), span_of(&to, 1), true, &scan);
+
+    if (e != ERR_OK) {
+        return e;
+    }
+    e = scan_next(scan, &key, &value);
+    if (e == ERR_OK) {
+        raise_last(t, key);
+    }
+    scan_close(scan);
+    return e == ERR_NOT_FOUND ? ERR_OK : e;
+}
+
+// So that a clock that was set back gives no number again.
 static enum err load_last(struct trail *t)
 {
-    struct trail_key from = trail_key_event(0, 0), to = trail_key_event(UINT64_MAX, UINT64_MAX);
+    static const char kinds[] = {TRAIL_KEY_EVENT, TRAIL_KEY_REPORT, TRAIL_KEY_LETTER};
     struct snapshot *s;
-    struct scan *scan;
-    struct span key, value;
-    trail_id mail, event;
     enum err e = snapshot_open(t->engine, &s);
 
     if (e != ERR_OK) {
         return e;
     }
-    e = scan_open(s, TRAIL_ACCOUNT, trail_key_span(&from), trail_key_span(&to), true, &scan);
-    if (e == ERR_OK) {
-        e = scan_next(scan, &key, &value);
-        if (e == ERR_OK && trail_key_read_event(key, &mail, &event)) {
-            atomic_store(&t->last, mail > event ? mail : event);
-        }
-        scan_close(scan);
+    for (size_t i = 0; i < sizeof(kinds) && e == ERR_OK; i++) {
+        e = load_last_of(t, s, kinds[i]);
     }
     snapshot_close(s);
-    return e == ERR_NOT_FOUND ? ERR_OK : e;
+    return e;
 }
 
 enum err trail_open(struct engine *engine, struct trail **out)

@@ -15,9 +15,12 @@
 
 #include "engine/engine.h"
 
-#define TRAIL_ACCOUNT          0xFFFFFFFFFFFFFE00ull // the engine account it lies in
-#define TRAIL_RECIPIENTS_MAX   100                   // of one stored event
-#define TRAIL_TEXT_BYTES_MAX   1024                  // longer ones are cut
+#define TRAIL_ACCOUNT 0xFFFFFFFFFFFFFE00ull // the engine account it lies in
+// Keys that begin with one of these bytes are not the trail's own: reports (report/) lie there.
+#define TRAIL_OTHERS_FIRST     'A'
+#define TRAIL_OTHERS_LAST      'Z'
+#define TRAIL_RECIPIENTS_MAX   100  // of one stored event
+#define TRAIL_TEXT_BYTES_MAX   1024 // longer ones are cut
 #define TRAIL_ADDRESS_MAX      320
 #define TRAIL_REPLY_MAX        512
 #define TRAIL_MESSAGE_ID_MAX   900

@@ -11,7 +11,10 @@
 #define TRAIL_SCHEMA_VERSION 1
 #define TRAIL_KEY_EVENT      'e'
 #define TRAIL_KEY_INDEX      'i'
-#define TRAIL_HASHES_MAX     (TRAIL_RECIPIENTS_MAX + 4)
+// Of reports (report/), whose numbers are the trail's, too.
+#define TRAIL_KEY_REPORT 'R'
+#define TRAIL_KEY_LETTER 'P'
+#define TRAIL_HASHES_MAX (TRAIL_RECIPIENTS_MAX + 4)
 
 struct trail_key {
     size_t n;

@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <xxhash.h>
+
+#include "base/log.h"
+#include "report/report_schema_internal.h"
+
+#include "base/banned.h"
+
+// ---- keys ---------------------------------------------------------------------------------------
+
+struct report_key report_key_of(char kind, uint64_t number)
+{
+    struct report_key k = {.n = 9};
+
+    k.p[0] = kind;
+    put_be64(k.p + 1, number);
+    return k;
+}
+
+struct report_key report_key_row(uint64_t number, uint32_t row)
+{
+    struct report_key k = report_key_of(REPORT_KEY_ROW, number);
+
+    put_be32(k.p + k.n, row);
+    k.n += 4;
+    return k;
+}
+
+bool report_key_read(struct span key, char kind, uint64_t *out_number)
+{
+    if (key.n != 9 || key.p[0] != kind) {
+        return false;
+    }
+    *out_number = get_be64(key.p + 1);
+    return true;
+}
+
+bool report_key_read_row(struct span key, uint64_t *out_number, uint32_t *out_row)
+{
+    if (key.n != 13 || key.p[0] != REPORT_KEY_ROW) {
+        return false;
+    }
+    *out_number = get_be64(key.p + 1);
+    *out_row = get_be32(key.p + 9);
+    return true;
+}
+
+static void put_lower(char *room, size_t *n, struct span text)
+{
+    text = span_first(text, REPORT_TEXT_BYTES_MAX);
+    for (size_t i = 0; i < text.n; i++) {
+        room[(*n)++] = byte_lower(text.p[i]);
+    }
+    room[(*n)++] = '\0';
+}
+
+uint64_t report_hash(const struct report *r)
+{
+    struct span sender = r->texts[REPORT_SENDER];
+    char room[1 + 4 * (REPORT_TEXT_BYTES_MAX + 1)];
+    size_t n = 0;
+
+    room[n++] = (char)r->kind;
+    put_lower(room, &n, span_skip(sender, span_find_byte(sender, '@') + 1));
+    put_lower(room, &n, r->texts[REPORT_ORGANIZATION]);
+    put_lower(room, &n, r->texts[REPORT_ID]);
+    put_lower(room, &n, r->texts[REPORT_DOMAIN]);
+    return XXH3_64bits(room, n);
+}
+
+// ---- texts --------------------------------------------------------------------------------------
+
+static void put_texts(struct pack *k, const struct span *texts)
+{
+    uint64_t n = 0;
+
+    for (unsigned i = 1; i < REPORT_TEXTS; i++) {
+        n += texts[i].n > 0;
+    }
+    pack_u64(k, n);
+    for (unsigned i = 1; i < REPORT_TEXTS; i++) {
+        if (texts[i].n) {
+            pack_u64(k, i);
+            pack_str(k, span_first(texts[i], REPORT_TEXT_BYTES_MAX));
+        }
+    }
+}
+
+static bool read_texts(struct span *value, struct span *texts)
+{
+    uint64_t n, what, before = 0;
+    bool ok = unpack_u64(value, UINT16_MAX, &n);
+
+    for (uint64_t i = 0; ok && i < n; i++) {
+        struct span text;
+
+        ok = unpack_u64(value, UINT16_MAX, &what) &&
+             unpack_str(value, REPORT_TEXT_BYTES_MAX, &text) && what > before && text.n > 0;
+        if (ok && what < REPORT_TEXTS) { // else written by a newer version
+            texts[what] = text;
+        }
+        before = what;
+    }
+    return ok;
+}
+
+// ---- values -------------------------------------------------------------------------------------
+
+struct span report_letter_encode(const struct report_letter *l, char *room)
+{
+    struct pack k = pack_record(room, REPORT_VALUE_BYTES_MAX, REPORT_SCHEMA_VERSION);
+
+    pack_u64(&k, l->body);
+    pack_u64(&k, l->bytes);
+    pack_u64(&k, l->mail);
+    pack_u64(&k, l->attempts);
+    pack_str(&k, span_first(l->sender, REPORT_TEXT_BYTES_MAX));
+    pack_str(&k, span_first(l->recipient, REPORT_TEXT_BYTES_MAX));
+    return pack_span(&k);
+}
+
+enum err report_letter_decode(struct span value, struct report_letter *out)
+{
+    enum err e = unpack_version_of(&value, REPORT_SCHEMA_VERSION);
+
+    if (e != ERR_OK) {
+        return e;
+    }
+    bool ok = unpack_u64(&value, UINT64_MAX, &out->body) &&
+              unpack_u64(&value, UINT64_MAX, &out->bytes) &&
+              unpack_u64(&value, UINT64_MAX, &out->mail) && unpack_u32(&value, &out->attempts) &&
+              unpack_str(&value, REPORT_TEXT_BYTES_MAX, &out->sender) &&
+              unpack_str(&value, REPORT_TEXT_BYTES_MAX, &out->recipient) && out->body > 0;
+
+    return ok && value.n == 0 ? ERR_OK : ERR_CORRUPT;
+}
+
+struct span report_encode(const struct report *r, char *room)
+{
+    struct pack k = pack_record(room, REPORT_VALUE_BYTES_MAX, REPORT_SCHEMA_VERSION);
+
+    pack_u64(&k, r->kind);
+    pack_i64(&k, r->received_ms);
+    pack_i64(&k, r->begin_s);
+    pack_i64(&k, r->end_s);
+    pack_u64(&k, r->good);
+    pack_u64(&k, r->bad);
+    pack_u64(&k, r->rows);
+    pack_u64(&k, r->rows_left_out);
+    pack_u64(&k, r->mail);
+    put_texts(&k, r->texts);
+    return pack_span(&k);
+}
+
+enum err report_decode(struct span value, struct report *out)
+{
+    struct report r = {.rows = 0};
+    uint64_t kind;
+    enum err e = unpack_version_of(&value, REPORT_SCHEMA_VERSION);
+
+    if (e != ERR_OK) {
+        return e;
+    }
+    bool ok = unpack_u64(&value, UINT16_MAX, &kind) && kind >= REPORT_DMARC && kind <= REPORT_TLS &&
+              unpack_i64(&value, &r.received_ms) && unpack_i64(&value, &r.begin_s) &&
+              unpack_i64(&value, &r.end_s) && unpack_u64(&value, UINT64_MAX, &r.good) &&
+              unpack_u64(&value, UINT64_MAX, &r.bad) &&
+              unpack_u64(&value, REPORT_ROWS_MAX, &r.rows) &&
+              unpack_u64(&value, UINT32_MAX, &r.rows_left_out) &&
+              unpack_u64(&value, UINT64_MAX, &r.mail) && read_texts(&value, r.texts);
+
+    if (!ok || value.n) {
+        return ERR_CORRUPT;
+    }
+    r.kind = (enum report_kind)kind;
+    *out = r;
+    return ERR_OK;
+}
+
+struct span report_row_encode(const struct report_row *w, char *room)
+{
+    struct pack k = pack_record(room, REPORT_VALUE_BYTES_MAX, REPORT_SCHEMA_VERSION);
+
+    pack_u64(&k, w->count);
+    pack_u64(&k, w->disposition);
+    pack_u64(&k,
+             (uint64_t)w->is_dkim_pass | (uint64_t)w->is_spf_pass << 1 | (uint64_t)w->is_good << 2);
+    put_texts(&k, w->texts);
+    return pack_span(&k);
+}
+
+enum err report_row_decode(struct span value, struct report_row *out)
+{
+    struct report_row w = {.count = 0};
+    uint64_t disposition, flags;
+    enum err e = unpack_version_of(&value, REPORT_SCHEMA_VERSION);
+
+    if (e != ERR_OK) {
+        return e;
+    }
+    if (!unpack_u64(&value, REPORT_COUNT_MAX, &w.count) ||
+        !unpack_u64(&value, REPORT_REJECT, &disposition) ||
+        !unpack_u64(&value, UINT16_MAX, &flags) || !read_texts(&value, w.texts) || value.n) {
+        return ERR_CORRUPT;
+    }
+    w.disposition = (enum report_disposition)disposition;
+    w.is_dkim_pass = flags & 1;
+    w.is_spf_pass = flags & 2;
+    w.is_good = flags & 4;
+    *out = w;
+    return ERR_OK;
+}
+
+struct span report_known_encode(uint64_t number, char *room)
+{
+    struct pack k = pack_record(room, REPORT_VALUE_BYTES_MAX, REPORT_SCHEMA_VERSION);
+
+    pack_u64(&k, number);
+    return pack_span(&k);
+}
+
+enum err report_known_decode(struct span value, uint64_t *out)
+{
+    enum err e = unpack_version_of(&value, REPORT_SCHEMA_VERSION);
+
+    if (e != ERR_OK) {
+        return e;
+    }
+    return unpack_u64(&value, UINT64_MAX, out) && value.n == 0 ? ERR_OK : ERR_CORRUPT;
+}
