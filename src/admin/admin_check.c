@@ -121,6 +121,10 @@ enum err admin_check(struct admin_call *c)
             e = trail_check(store_engine(c->admin->store), on_queue_problem, &k, &problems);
             t.differences += problems;
         }
+        if (e == ERR_OK) {
+            e = reports_check(store_engine(c->admin->store), on_queue_problem, &k, &problems);
+            t.differences += problems;
+        }
     }
     if (e != ERR_OK) {
         return admin_fail_store(c, e, "The check");

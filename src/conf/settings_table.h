@@ -165,6 +165,14 @@ SETTING(QUEUE_EXPIRE, queue_expire, TIME, "5 d", 60000, 2592000000, START,
 SETTING(TRACE_KEEP, trace_keep, TIME, "30 d", 0, 315360000000, LIVE,
         "How long `mailkeep trace` can tell what happened to a message. 0: it is forgotten within "
         "the hour.")
+SETTING(REPORT_ADDRESS, report_address, TEXT, "postmaster", 0, 320, START,
+        "Where others send reports about our mail (DMARC and TLS reports): an address, or only a "
+        "name, which then is meant at every domain here. mailkeep domain dns prints records that "
+        "say so, and what is delivered for it is read for mailkeep reports. Empty: nothing is "
+        "read, and the records ask for no reports.")
+SETTING(REPORTS_KEEP, reports_keep, TIME, "400 d", 0, 315360000000, LIVE,
+        "How long `mailkeep reports` can tell what others reported. 0: it is forgotten within the "
+        "hour.")
 SETTING(DELAY_NOTICE, delay_notice, TIME, "4 h", 0, 604800000, START,
         "After this time without success the sender is told that the message is late; 0: never.")
 SETTING(RETRY_FIRST, retry_first, TIME, "5 min", 1000, 86400000, START,

@@ -143,6 +143,7 @@ static void end_well(struct run *r, struct deliver_part *p)
                  log_text(p->target->address).s);
         return;
     }
+    deliver_report_done(p);
     deliver_rules_after(r, p);
     if (!r->is_retry && !p->is_refused && r->target_counts[recipient] == 1) {
         e = deliver_tell(r, recipient, QUEUE_DELIVERED, SPAN(DELIVERY_HERE),

@@ -147,6 +147,7 @@ enum err deliver_trail_ride(void *arg, bool was_there, const struct span *mailbo
 
     e = e == ERR_OK ? add_first(p->run, p->rider) : e;
     e = e == ERR_OK ? add_here(p, was_there, buf_span(&names), p->rider) : e;
+    e = e == ERR_OK && !was_there ? deliver_report_ride(p, p->rider) : e;
     buf_finish(&names);
     *out = p->rider;
     return e;

@@ -70,9 +70,15 @@ enum err delivery_create(struct store *s, struct queue *q, const struct delivery
     d->duplicates_s = o->duplicates_s;
     d->hierarchy = o->hierarchy ? o->hierarchy : '/';
     d->trail = o->trail;
+    d->reports = o->trail ? o->reports : NULL;
     struct span server = span_first(o->server, sizeof(d->server) - 1);
     struct span separators = span_first(o->separators, sizeof(d->separators) - 1);
 
+    struct span address = span_first(o->report_address, sizeof(d->report_address) - 1);
+
+    if (address.n) {
+        memcpy(d->report_address, address.p, address.n);
+    }
     memcpy(d->server, server.p, server.n);
     memcpy(d->separators, separators.p, separators.n);
     enum err e = store_secret(s, "srs", d->srs_key);

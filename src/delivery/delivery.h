@@ -8,6 +8,7 @@
 #define DELIVERY_DELIVERY_H
 
 #include "queue/queue.h"
+#include "report/report.h"
 #include "store/store.h"
 
 #define DELIVERY_HERE     "local:" // the queue's destination for what could not be delivered here
@@ -25,6 +26,10 @@ struct delivery_options {
     // first; 0: not at all.
     uint32_t duplicates_s;
     struct trail *trail; // where it is told what happens; NULL: nowhere. Stays the caller's
+    // Letters to this address, or to this name at any domain here, may have reports; copied. They
+    // are noted in `reports` (NULL: nowhere; stays the caller's; wants a trail).
+    struct span report_address;
+    struct reports *reports;
 };
 
 // The store and the queue stay the caller's and must outlive it. ERR_*: the key for rewritten

@@ -26,7 +26,9 @@ struct delivery {
     uint32_t duplicates_s;
     char srs_key[SECRET_BYTES];
     struct signer *signer;
-    struct trail *trail; // or NULL
+    struct trail *trail;     // or NULL
+    struct reports *reports; // or NULL
+    char report_address[QUEUE_ADDRESS_BYTES_MAX + 1];
 };
 
 // What rules see: our lines, and the message from its start. Once filled it stays where it is.
@@ -149,5 +151,12 @@ enum err deliver_rules_before(struct run *r, struct deliver_part *p);
 // After it is stored: answers and notifications. What fails here is logged.
 void deliver_rules_after(struct run *r, struct deliver_part *p);
 void deliver_rules_finish(struct deliver_part *p);
+
+// ---- reports (deliver_report.c) -----------------------------------------------------------------
+
+// Notes a letter to the address for reports, in the rider of its delivery.
+enum err deliver_report_ride(const struct deliver_part *p, struct batch *b);
+// It is delivered: whoever reads it may begin.
+void deliver_report_done(const struct deliver_part *p);
 
 #endif

@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "keep/inbound/inbound.h"
+#include "keep/keep_reports.h"
 #include "keep/keep_trail.h"
 #include "keep/outbound/outbound.h"
 
@@ -77,7 +78,9 @@ static enum err open_delivery(const struct settings *s, struct store *store, str
                                  .hierarchy =
                                      *conf_value_choice_text(s, SETTING_HIERARCHY_SEPARATOR).p,
                                  .duplicates_s = seconds(s, SETTING_DUPLICATES_KNOWN),
-                                 .trail = m->trail};
+                                 .trail = m->trail,
+                                 .report_address = conf_value_text(s, SETTING_REPORT_ADDRESS),
+                                 .reports = m->reports};
 
     return delivery_create(store, m->queue, &o, &m->delivery);
 }
@@ -113,6 +116,11 @@ enum err keep_mail_open(const struct settings *s, struct store *store, struct lo
 
     if (e == ERR_OK) {
         e = keep_trail_start(m->trail, conf_value_ms(s, SETTING_TRACE_KEEP), &m->trail_upkeep);
+    }
+    e = e == ERR_OK ? reports_open(store_engine(store), m->trail, &m->reports) : e;
+    if (e == ERR_OK) {
+        e = keep_reports_start(m->reports, conf_value_ms(s, SETTING_REPORTS_KEEP),
+                               &m->report_reader);
     }
     e = e == ERR_OK ? open_queue(s, store, m) : e;
     e = e == ERR_OK ? open_delivery(s, store, m) : e;
@@ -174,6 +182,7 @@ void keep_mail_apply(const struct settings *s, struct keep_mail *m)
 
     inbound_set_limits(m->inbound, &limits);
     keep_trail_set(m->trail_upkeep, conf_value_ms(s, SETTING_TRACE_KEEP));
+    keep_reports_set(m->report_reader, conf_value_ms(s, SETTING_REPORTS_KEEP));
 }
 
 void keep_mail_stop_inbound(struct keep_mail *m, int64_t timeout_ms)
@@ -189,6 +198,8 @@ void keep_mail_close(struct keep_mail *m, int64_t timeout_ms)
     outbound_destroy(m->outbound, timeout_ms);
     delivery_destroy(m->delivery);
     queue_close(m->queue);
+    keep_reports_stop(m->report_reader);
+    reports_close(m->reports);
     keep_trail_stop(m->trail_upkeep);
     trail_close(m->trail);
     *m = (struct keep_mail){.queue = NULL};

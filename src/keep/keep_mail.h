@@ -14,12 +14,15 @@ struct inbound;
 struct keep_link_login;
 struct keep_sessions;
 struct ipc_mail;
+struct keep_reports;
 struct keep_trail;
 struct outbound;
 
 struct keep_mail {
     struct trail *trail;
     struct keep_trail *trail_upkeep;
+    struct reports *reports;
+    struct keep_reports *report_reader;
     struct queue *queue;
     struct delivery *delivery;
     struct outbound *outbound;

@@ -20,6 +20,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from engine_reader import Engine  # noqa: E402
 from fields import Bad, Fields  # noqa: E402
 from queue_check import QUEUE, check_queue  # noqa: E402
+from report_check import check_reports  # noqa: E402
 from store_check import check_account  # noqa: E402
 from store_reader import NO_SELECT, Account, fixed  # noqa: E402
 from trail_check import TRAIL, check_trail  # noqa: E402
@@ -54,7 +55,10 @@ class Store:
                         self.body_uses)
             return
         if number == TRAIL:
-            self.traced = check_trail(keys, lambda text: self.wrong(number, text))
+            others = {k: v for k, v in keys.items() if b"A" <= k[:1] <= b"Z"}
+            check_reports(others, lambda text: self.wrong(number, text))
+            self.traced = check_trail({k: v for k, v in keys.items() if k not in others},
+                                      lambda text: self.wrong(number, text))
             return
         a = Account(number, keys, lambda text: self.wrong(number, text))
         self.accounts[number] = a

@@ -218,7 +218,16 @@ def version(value):
     return bytes([value[0] ^ 0x40]) + value[1:]
 
 
+REPORTS = b"d" + struct.pack(">Q", 0xFFFFFFFFFFFFFE00)
+
+
 PLANTS = {
+    "report nobody can read": index(b"d", add(REPORTS + b"R" + bytes(8), b"\1\7")),
+    "row without a report": index(b"d", add(REPORTS + b"W" + bytes(12), b"\1\1\0\0\0")),
+    "report known by nothing": index(b"d", add(
+        REPORTS + b"R" + bytes(8), b"\1\1" + bytes(8) + b"\2\1\1A\4\3b.c")),
+    "a hash that leads nowhere": index(b"d", add(REPORTS + b"X" + bytes(8), b"\1\5")),
+    "letter without a body": index(b"d", add(REPORTS + b"P" + bytes(8), b"\1\0\0\0\0\0\0")),
     **{f"{e} frame {k} {p}": frame_byte(e, k, p)
        for e, kinds in ((".seg", (1, 2, 3)), (".pack", (1, 2, 5))) for k in kinds
        for p in ("header", "head", "tail") if not (p != "tail" and k == 5 and p == "head")
