@@ -48,6 +48,8 @@ static const struct {
     {"dkim retire", admin_dkim_retire},
     {"dkim remove", admin_dkim_remove},
     {"trace", admin_trace},
+    {"reports list", admin_reports_list},
+    {"reports show", admin_reports_show},
     {"queue list", admin_queue_list},
     {"queue show", admin_queue_show},
     {"queue retry", admin_queue_retry},

@@ -22,7 +22,17 @@
 #define POLICY_BYTES_MAX 65536 // RFC 8461 section 3.3
 #define FOUND_MAX        16    // records of a name that are shown
 
-enum row_kind { ROW_MX, ROW_ADDRESS, ROW_SPF, ROW_DKIM, ROW_DMARC, ROW_STS, ROW_TLSRPT, ROW_SRV };
+enum row_kind {
+    ROW_MX,
+    ROW_ADDRESS,
+    ROW_SPF,
+    ROW_DKIM,
+    ROW_DMARC,
+    ROW_WANTED,
+    ROW_STS,
+    ROW_TLSRPT,
+    ROW_SRV
+};
 
 struct row {
     enum row_kind kind;
@@ -39,6 +49,7 @@ struct dns_call {
     struct row rows[ROWS_MAX];
     size_t n;
     const char *policy, *policy_id; // MTA-STS
+    const char *report_address;     // "": reports are not wanted
 };
 
 // Text in the call's arena; "" without memory.
@@ -155,6 +166,64 @@ static bool add_key(void *arg, const struct signing_key *k)
     return true;
 }
 
+// Where reports about the domain go; "" when nobody wants them. Characters that end an address of
+// a record are percent-encoded (RFC 7489 section 6.2).
+static const char *report_address(struct dns_call *d)
+{
+    struct span a = d->call->admin->report_address;
+    struct buf b;
+
+    buf_init(&b, 3 * NAME_BYTES);
+    for (size_t i = 0; i < a.n; i++) {
+        if (a.p[i] == ',' || a.p[i] == ';' || a.p[i] == '!' || a.p[i] == '%') {
+            buf_printf(&b, "%%%02X", (unsigned char)a.p[i]);
+        } else {
+            buf_put_byte(&b, a.p[i]);
+        }
+    }
+    if (a.n && span_find_byte(a, '@') == a.n) {
+        buf_put_byte(&b, '@');
+        buf_put(&b, d->domain);
+    }
+    const char *text = text_of(d->call, "%.*s", SPAN_ARG(buf_span(&b)));
+
+    buf_finish(&b);
+    return text;
+}
+
+// Of another organization its domain has to say that it wants them (RFC 7489 section 7.1).
+static void add_wanted(struct dns_call *d, const char *domain)
+{
+    struct span address = span_from_str(d->report_address);
+    struct domain_name ours, theirs;
+
+    if (domain_name_parse(d->domain, &ours) == ERR_OK &&
+        domain_name_parse(span_skip(address, span_find_byte(address, '@') + 1), &theirs) ==
+            ERR_OK &&
+        !span_eq(domain_name_organization(&ours), domain_name_organization(&theirs))) {
+        add(d, (struct row){ROW_WANTED, "that reports about the domain are wanted there (DMARC)",
+                            text_of(d->call, "%s._report._dmarc.%s", domain, theirs.text),
+                            "v=DMARC1", DNS_TXT});
+    }
+}
+
+static void add_dmarc(struct dns_call *d, const char *domain)
+{
+    struct admin_call *c = d->call;
+    bool wanted = d->report_address[0];
+
+    add(d, (struct row){ROW_DMARC,
+                        wanted ? "what others do with forged mail, and whom they tell (DMARC)"
+                               : "what others do with forged mail (DMARC)",
+                        text_of(c, "_dmarc.%s", domain),
+                        text_of(c, "v=DMARC1; p=quarantine%s%s", wanted ? "; rua=mailto:" : "",
+                                d->report_address),
+                        DNS_TXT});
+    if (wanted) {
+        add_wanted(d, domain);
+    }
+}
+
 static enum err add_rows(struct dns_call *d)
 {
     struct admin_call *c = d->call;
@@ -168,16 +237,15 @@ static enum err add_rows(struct dns_call *d)
                         DNS_TXT});
     enum err e = signing_key_list(c->admin->store, d->domain, add_key, d);
 
-    add(d, (struct row){ROW_DMARC, "what others do with forged mail, and whom they tell (DMARC)",
-                        text_of(c, "_dmarc.%s", domain),
-                        text_of(c, "v=DMARC1; p=quarantine; rua=mailto:postmaster@%s", domain),
-                        DNS_TXT});
+    add_dmarc(d, domain);
     add(d, (struct row){ROW_STS, "that mail comes encrypted only (MTA-STS)",
                         text_of(c, "_mta-sts.%s", domain),
                         text_of(c, "v=STSv1; id=%s", d->policy_id), DNS_TXT});
-    add(d, (struct row){ROW_TLSRPT, "whom others tell when that fails (TLS reports)",
-                        text_of(c, "_smtp._tls.%s", domain),
-                        text_of(c, "v=TLSRPTv1; rua=mailto:postmaster@%s", domain), DNS_TXT});
+    if (d->report_address[0]) { // a record without an address is none (RFC 8460 section 3)
+        add(d, (struct row){ROW_TLSRPT, "whom others tell when that fails (TLS reports)",
+                            text_of(c, "_smtp._tls.%s", domain),
+                            text_of(c, "v=TLSRPTv1; rua=mailto:%s", d->report_address), DNS_TXT});
+    }
     add_services(d);
     add_web_names(d);
     return e;
@@ -358,8 +426,10 @@ static void judge_srv(struct row *r, const struct found *f)
 
 static void judge(struct dns_call *d, struct row *r, struct found *f)
 {
-    static const char *const starts[] = {
-        [ROW_SPF] = "v=spf1", [ROW_STS] = "v=STSv1", [ROW_TLSRPT] = "v=TLSRPTv1"};
+    static const char *const starts[] = {[ROW_SPF] = "v=spf1",
+                                         [ROW_WANTED] = "v=DMARC1",
+                                         [ROW_STS] = "v=STSv1",
+                                         [ROW_TLSRPT] = "v=TLSRPTv1"};
 
     if (r->kind < sizeof(starts) / sizeof(starts[0]) && starts[r->kind]) {
         only_starting(f, starts[r->kind]);
@@ -394,6 +464,7 @@ static void judge(struct dns_call *d, struct row *r, struct found *f)
         judge_srv(r, f);
         break;
     case ROW_ADDRESS:
+    case ROW_WANTED:
     case ROW_TLSRPT:
         break;
     }
@@ -528,6 +599,7 @@ enum err admin_domain_dns(struct admin_call *c)
     }
     d->call = c;
     d->server = c->admin->server;
+    d->report_address = report_address(d);
     d->policy = policy_of(c);
     d->policy_id = text_of(c, "%016llx", (unsigned long long)policy_hash(d->policy));
     e = add_rows(d);

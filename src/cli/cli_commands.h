@@ -27,6 +27,7 @@ cli_fn cli_dkim_create, cli_dkim_list, cli_dkim_show, cli_dkim_activate, cli_dki
     cli_dkim_remove; // cli_dkim.c
 cli_fn cli_queue_list, cli_queue_show, cli_queue_retry, cli_queue_hold, cli_queue_release,
     cli_queue_remove, cli_queue_pause, cli_queue_resume, cli_queue_destinations; // cli_queue.c
+cli_fn cli_reports_list, cli_reports_show;                                       // cli_reports.c
 cli_fn cli_trace;                                                                // cli_trace.c
 void cli_trace_event(const json_t *item); // prints one; for cli_queue.c too
 cli_fn cli_import;                        // cli_import.c

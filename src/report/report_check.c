@@ -1,33 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Looks at all that is kept of reports, for `mailkeep check`.
-#include <stdarg.h>
-#include <stdio.h>
-
+#include "base/problems.h"
 #include "report/report_internal.h"
 
 #include "base/banned.h"
 
 struct check {
     struct snapshot *snapshot;
-    trail_problem_fn *fn;
-    void *arg;
-    uint64_t problems;
+    struct problems problems;
 };
-
-static void problem(struct check *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-
-static void problem(struct check *c, const char *fmt, ...)
-{
-    char line[200];
-    va_list args;
-
-    va_start(args, fmt);
-    vsnprintf(line, sizeof(line), fmt, args);
-    va_end(args);
-    c->problems++;
-    c->fn(c->arg, line);
-}
 
 // ---- a report and what belongs to it ------------------------------------------------------------
 
@@ -73,14 +55,16 @@ static enum err check_rows(struct check *c, uint64_t number, const struct report
     while ((e = scan_next(scan, &key, &value)) == ERR_OK) {
         if (!report_key_read_row(key, &whose, &row) || row != sums.rows ||
             report_row_decode(value, &w) != ERR_OK) {
-            problem(c, "a row of report %llu cannot be read", (unsigned long long)number);
+            problems_add(&c->problems, "a row of report %llu cannot be read",
+                         (unsigned long long)number);
             w.count = 0;
         }
         add_row(r, &w, &sums);
     }
     scan_close(scan);
     if (sums.rows != r->rows || sums.good > r->good || sums.bad > r->bad) {
-        problem(c, "the rows of report %llu are not what it says", (unsigned long long)number);
+        problems_add(&c->problems, "the rows of report %llu are not what it says",
+                     (unsigned long long)number);
     }
     return e == ERR_NOT_FOUND ? ERR_OK : e;
 }
@@ -92,13 +76,14 @@ static enum err check_report(struct check *c, struct span key, struct span value
     bool known;
 
     if (!report_key_read(key, REPORT_KEY_REPORT, &number) || report_decode(value, &r) != ERR_OK) {
-        problem(c, "a report cannot be read");
+        problems_add(&c->problems, "a report cannot be read");
         return ERR_OK;
     }
     enum err e = leads_to(c, &r, number, &known);
 
     if (e == ERR_OK && !known) {
-        problem(c, "report %llu would not be known again", (unsigned long long)number);
+        problems_add(&c->problems, "report %llu would not be known again",
+                     (unsigned long long)number);
     }
     return e == ERR_OK ? check_rows(c, number, &r) : e;
 }
@@ -114,7 +99,7 @@ static enum err check_known(struct check *c, struct span key, struct span value)
 
     if (!report_key_read(key, REPORT_KEY_KNOWN, &hash) ||
         report_known_decode(value, &number) != ERR_OK) {
-        problem(c, "a key by which a report is known cannot be read");
+        problems_add(&c->problems, "a key by which a report is known cannot be read");
         return ERR_OK;
     }
     k = report_key_of(REPORT_KEY_REPORT, number);
@@ -122,8 +107,8 @@ static enum err check_known(struct check *c, struct span key, struct span value)
 
     if (e == ERR_NOT_FOUND ||
         (e == ERR_OK && report_decode(found, &r) == ERR_OK && report_hash(&r) != hash)) {
-        problem(c, "a key leads to report %llu, which is not there or another one",
-                (unsigned long long)number);
+        problems_add(&c->problems, "a key leads to report %llu, which is not there or another one",
+                     (unsigned long long)number);
     }
     return e == ERR_NOT_FOUND ? ERR_OK : e;
 }
@@ -136,14 +121,15 @@ static enum err check_owner(struct check *c, struct span key)
     uint32_t row;
 
     if (!report_key_read_row(key, &number, &row)) {
-        problem(c, "a row of a report has a key that cannot be read");
+        problems_add(&c->problems, "a row of a report has a key that cannot be read");
         return ERR_OK;
     }
     k = report_key_of(REPORT_KEY_REPORT, number);
     enum err e = snapshot_get(c->snapshot, TRAIL_ACCOUNT, report_key_span(&k), &found);
 
     if (e == ERR_NOT_FOUND) {
-        problem(c, "a row of report %llu, which is not there", (unsigned long long)number);
+        problems_add(&c->problems, "a row of report %llu, which is not there",
+                     (unsigned long long)number);
     }
     return e == ERR_NOT_FOUND ? ERR_OK : e;
 }
@@ -157,7 +143,7 @@ static enum err check_key(struct check *c, struct span key, struct span value)
     case REPORT_KEY_LETTER:
         if (!report_key_read(key, REPORT_KEY_LETTER, &number) ||
             report_letter_decode(value, &letter) != ERR_OK) {
-            problem(c, "a letter with a report cannot be read");
+            problems_add(&c->problems, "a letter with a report cannot be read");
         }
         return ERR_OK;
     case REPORT_KEY_REPORT:
@@ -167,7 +153,7 @@ static enum err check_key(struct check *c, struct span key, struct span value)
     case REPORT_KEY_KNOWN:
         return check_known(c, key, value);
     default:
-        problem(c, "the trail has a key of an unknown kind");
+        problems_add(&c->problems, "the trail has a key of an unknown kind");
         return ERR_OK;
     }
 }
@@ -176,7 +162,7 @@ enum err reports_check(struct engine *engine, trail_problem_fn *fn, void *arg,
                        uint64_t *out_problems)
 {
     const char from = TRAIL_OTHERS_FIRST, to = TRAIL_OTHERS_LAST + 1;
-    struct check c = {.fn = fn, .arg = arg};
+    struct check c = {.problems = {.fn = fn, .arg = arg}};
     struct span key, value;
     struct scan *scan;
     enum err e = snapshot_open(engine, &c.snapshot);
@@ -194,7 +180,7 @@ enum err reports_check(struct engine *engine, trail_problem_fn *fn, void *arg,
     snapshot_close(c.snapshot);
     e = e == ERR_NOT_FOUND ? ERR_OK : e;
     if (e == ERR_OK) {
-        *out_problems = c.problems;
+        *out_problems = c.problems.n;
     }
     return e;
 }
