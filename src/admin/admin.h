@@ -34,7 +34,6 @@ struct admin {
     struct trail *trail;                    // the same; NULL: there is none
     struct password_params password_params; // for new passwords
     const struct settings *settings;        // the caller's
-    struct span report_address;             // setting report_address
     struct span server;                     // our name among mail servers: "mail.example.org"
     struct span default_domain; // of addresses given without one; empty: the only domain there is
     uint64_t quota_bytes, quota_messages; // of new accounts when nothing else is said

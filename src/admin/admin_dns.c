@@ -170,7 +170,7 @@ static bool add_key(void *arg, const struct signing_key *k)
 // a record are percent-encoded (RFC 7489 section 6.2).
 static const char *report_address(struct dns_call *d)
 {
-    struct span a = d->call->admin->report_address;
+    struct span a = conf_value_text(d->call->admin->settings, SETTING_REPORT_ADDRESS);
     struct buf b;
 
     buf_init(&b, 3 * NAME_BYTES);

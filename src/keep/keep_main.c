@@ -159,7 +159,6 @@ static struct admin admin_of(struct keep *k)
     keep_store_admin(k->settings, &k->opened, &a);
     // The domain takes a restart; the settings of the start live as long as the process.
     a.default_domain = conf_value_text(k->start.settings, SETTING_DEFAULT_DOMAIN);
-    a.report_address = conf_value_text(k->start.settings, SETTING_REPORT_ADDRESS);
     a.queue = k->mail.queue;
     a.trail = k->mail.trail;
     a.server = span_from_str(k->mail.server);

@@ -83,6 +83,5 @@ void keep_store_admin(const struct settings *s, const struct keep_store *k, stru
         .quota_bytes = conf_value_bytes(s, SETTING_QUOTA_BYTES),
         .quota_messages = conf_value_count(s, SETTING_QUOTA_MESSAGES),
         .message_bytes_max = conf_value_bytes(s, SETTING_MESSAGE_MAX),
-        .report_address = conf_value_text(s, SETTING_REPORT_ADDRESS),
     };
 }
