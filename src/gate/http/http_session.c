@@ -13,7 +13,7 @@
 #define BODY_MAX    16384        // of a request; whoever sets up a mail program sends 1 KB
 #define ANSWER_MAX  65536        // of a response's body
 #define ARENA_BYTES (128u << 10) // path, query, host, and what a resource makes of them
-#define OUT_MAX     65536        // of answers nobody has read: no more requests are taken then
+#define OUT_MAX     16384        // of answers nobody has read: no more requests are taken then
 
 struct http_session {
     enum { AT_HEAD, AT_BODY, AT_END } phase;

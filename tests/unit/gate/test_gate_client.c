@@ -326,6 +326,67 @@ static void test_mail_without_keep(void **state)
     gate_world_close(&w);
 }
 
+// ---- HTTP ---------------------------------------------------------------------------------------
+
+#define POLICY "GET /.well-known/mta-sts.txt HTTP/1.1\r\nHost: mta-sts.x.example\r\n\r\n"
+#define GONE   "GET /nothing HTTP/1.1\r\nHost: x.example\r\nConnection: close\r\n\r\n"
+
+static void test_http_without_keep(void **state)
+{
+    (void)state;
+    gate_world_open(&w, "");
+    int fd = gate_world_connect(&w, "http");
+
+    say(fd, POLICY POLICY);
+    hear(fd, "HTTP/1.1 503 Service Unavailable\r\n");
+    hear(fd, "HTTP/1.1 503 Service Unavailable\r\n");
+    say(fd, GONE);
+    assert_non_null(strstr(hear_all(fd), "HTTP/1.1 404 Not Found\r\n"));
+    close(fd);
+    gate_world_wait(&w, 0);
+    gate_world_close(&w);
+}
+
+// Connections that wait for nothing but time: for their first request, within one, for the next.
+static void test_w07_http_time_ends(void **state)
+{
+    int fds[3];
+
+    (void)state;
+    gate_world_open(&w, "http_timeout = 1 s\nhttp_idle_timeout = 1 s\n");
+    for (int i = 0; i < 3; i++) {
+        fds[i] = gate_world_connect(&w, "http");
+    }
+    say(fds[1],
+        "POST /autodiscover/autodiscover.xml HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n");
+    say(fds[2], POLICY);
+    for (int i = 0; i < 3; i++) {
+        assert_non_null(strstr(hear_all(fds[i]), "HTTP/1.1 408 Request Timeout\r\n"));
+        close(fds[i]);
+    }
+    gate_world_wait(&w, 0);
+    gate_world_close(&w);
+}
+
+static void test_w07_http_has_limits_of_its_own(void **state)
+{
+    (void)state;
+    gate_world_open(&w, "http_connections_per_address = 1\nlogin_connections_per_address = 1\n");
+    int first = gate_world_connect(&w, "http");
+
+    say(first, POLICY);
+    hear(first, "503 Service Unavailable");
+    int second = gate_world_connect(&w, "http"), mail = gate_world_connect(&w, "imap");
+
+    assert_non_null(strstr(hear_all(second), "HTTP/1.1 429 Too Many Requests\r\n"));
+    hear(mail, "ready\r\n");
+    close(first);
+    close(second);
+    close(mail);
+    gate_world_wait(&w, 0);
+    gate_world_close(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -342,6 +403,9 @@ int main(void)
         cmocka_unit_test(test_lmtp_is_not_for_everybody),
         cmocka_unit_test(test_s13_slow_clients_end),
         cmocka_unit_test(test_mail_without_keep),
+        cmocka_unit_test(test_http_without_keep),
+        cmocka_unit_test(test_w07_http_time_ends),
+        cmocka_unit_test(test_w07_http_has_limits_of_its_own),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
