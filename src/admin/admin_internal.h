@@ -79,6 +79,7 @@ void admin_dkim_forget(struct admin_call *c, struct span domain);
 admin_fn admin_domain_add, admin_domain_list, admin_domain_remove, admin_domain_alias_add,
     admin_domain_alias_list, admin_domain_alias_remove, admin_domain_catch_all, admin_domain_dns;
 admin_fn admin_alias_add, admin_alias_list, admin_alias_remove, admin_account_forward;
+admin_fn admin_route_add, admin_route_list, admin_route_remove, admin_route_show; // admin_relay.c
 admin_fn admin_account_add, admin_account_batch, admin_account_list, admin_account_show,
     admin_account_passwd, admin_account_rename, admin_account_suspend, admin_account_resume,
     admin_account_remove, admin_account_quota;

@@ -21,8 +21,9 @@ cli_fn cli_account_list, cli_account_show;                     // cli_account_li
 cli_fn cli_mailbox_list;                                       // cli_mailbox.c
 cli_fn cli_domain_dns;                                         // cli_dns.c
 cli_fn cli_sieve_list, cli_sieve_show, cli_sieve_put, cli_sieve_activate, cli_sieve_remove,
-    cli_sieve_run;     // cli_sieve.c
-cli_fn cli_sieve_test; // cli_sieve_test.c
+    cli_sieve_run;                                                      // cli_sieve.c
+cli_fn cli_sieve_test;                                                  // cli_sieve_test.c
+cli_fn cli_route_add, cli_route_list, cli_route_remove, cli_route_show; // cli_relay.c
 cli_fn cli_dkim_create, cli_dkim_list, cli_dkim_show, cli_dkim_activate, cli_dkim_retire,
     cli_dkim_remove; // cli_dkim.c
 cli_fn cli_queue_list, cli_queue_show, cli_queue_retry, cli_queue_hold, cli_queue_release,

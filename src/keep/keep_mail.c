@@ -91,6 +91,7 @@ static enum err open_outbound(const struct settings *s, struct store *store, str
     struct outbound_options o = {
         .loop = loop,
         .engine = store_engine(store),
+        .store = store,
         .queue = m->queue,
         .delivery = m->delivery,
         .trail = m->trail,

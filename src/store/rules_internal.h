@@ -15,6 +15,9 @@ enum err route_is_domain_alias(struct view *v, struct span domain, bool *out);
 enum err route_alias_decode(struct span value, struct arena *a, struct span **out,
                             size_t *out_count);
 
+// ERR_CORRUPT: not what relay_route.h stores.
+enum err relay_route_decode(struct span key, struct span value);
+
 // Values of rules.c; the spans point into the value (forwarding: into the arena).
 enum err rules_script_decode(struct span value, struct script *out);
 enum err rules_forwarding_decode(struct span value, struct arena *a, struct forwarding *out);

@@ -53,6 +53,7 @@ enum key_kind {
     KEY_DOMAIN_ALIAS = 'E',
     KEY_SECRET = 'Z',
     KEY_SIGNING = 'G',
+    KEY_RELAY = 'Y',
 };
 
 struct key {

@@ -218,6 +218,7 @@ class Rounds:
     def verify(self):
         wrong = self.wait_empty()
         copies, told = self.boxes()
+        self.doubles = 0
         sunk = collections.defaultdict(list)
         with self.sink.lock:
             for (_, to, message), at in zip(self.sink.got, self.sink.times):

@@ -110,6 +110,22 @@ def test_what_is_refused_elsewhere_is_told(server, sink):
     assert sink.got == []
 
 
+def test_routes_of_domains_and_senders(server, sink):
+    other = MailSink()
+    way = ("route", "add", "--host", "127.0.0.1", "--port", str(other.port), "--tls", "opportunistic")
+    server.command(*way, "elsewhere.example")
+    server.command(*way, "--from", server.user(2))
+    server.command("route", "add", "forbidden.example", "--refuse", "nobody writes there")
+    submit(server, 1, ["a@elsewhere.example", "b@other.example"], "Subject: one\r\n\r\nhello\r\n")
+    submit(server, 2, ["c@other.example"], "Subject: two\r\n\r\nhello\r\n")
+    submit(server, 3, ["d@forbidden.example"], "Subject: three\r\n\r\nhello\r\n")
+    until(lambda: len(other.got) == 2 and sink.got and inbox(server, 3))
+    assert {to for _, to, _ in other.got} == {"a@elsewhere.example", "c@other.example"}
+    assert [to for _, to, _ in sink.got] == ["b@other.example"]
+    assert b"nobody writes there" in inbox(server, 3)[0]
+    other.close()
+
+
 def test_what_waits_outlives_all(server, sink):
     sink.close()
     submit(server, 1, ["a@elsewhere.example"], "Subject: out\r\n\r\nhello\r\n")

@@ -22,11 +22,12 @@ struct outbound_route { // where mail for other servers goes; host empty: by MX
 struct outbound_options {
     struct loop *loop; // of the conversation with the courier
     struct engine *engine;
+    struct store *store; // has the routes (relay_route.h); NULL: there are none
     struct queue *queue;
     struct delivery *delivery;
-    struct trail *trail; // NULL: what notices are about is not noted
-    struct span server;  // our name; copied
-    struct outbound_route route;
+    struct trail *trail;         // NULL: what notices are about is not noted
+    struct span server;          // our name; copied
+    struct outbound_route route; // of mail that no route of the store fits; copied
     unsigned threads, jobs_max;
 };
 

@@ -31,6 +31,14 @@ struct outbound {
 enum err outbound_job_start(struct outbound *o, struct queue_job *job);
 // Delivers here what could not be delivered before (DELIVERY_HERE). Ends the job.
 void outbound_job_here(struct outbound *o, struct queue_job *job);
+// The way it leaves; spans live in the arena or as long as `o`. ERR_DENIED: not at all, and
+// *out_refused says why; other errors: the routes cannot be read.
+enum err outbound_route_find(struct outbound *o, const struct queue_job *job, struct arena *a,
+                             struct outbound_route *out, struct span *out_refused);
+// Ends the job: its recipients have failed for good, their sender is told.
+void outbound_refuse(struct outbound *o, struct queue_job *job, struct span words);
+// queue_done has failed: says so.
+void outbound_say_unstored(queue_id id, enum err e);
 // Appends bytes of the message as it leaves: its prefix, then its body.
 enum err outbound_read(struct outbound *o, const struct queue_message *m, uint64_t offset, size_t n,
                        struct buf *out);

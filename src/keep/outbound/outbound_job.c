@@ -25,9 +25,10 @@ struct out_job {
     struct queue_job *job;
     struct queue_result results[QUEUE_JOB_RECIPIENTS_MAX];
     bool has_result[QUEUE_JOB_RECIPIENTS_MAX];
-    struct arena texts; // of the results
-    struct span tls;    // what protected the connection, in words
-    uint64_t offset;    // of the message, sent so far
+    struct arena texts; // of the results and the route
+    struct outbound_route route;
+    struct span tls; // what protected the connection, in words
+    uint64_t offset; // of the message, sent so far
     bool body_sent, ended, stopped;
 };
 
@@ -59,7 +60,7 @@ static uint64_t message_bytes(const struct queue_message *m)
 static enum err put_envelope(struct out_job *j, struct buf *out)
 {
     const struct queue_message *m = &j->job->message;
-    const struct outbound_route *route = &j->o->options.route;
+    const struct outbound_route *route = &j->route;
     struct ipc_relay_job head = {
         .id = m->id,
         .destination = j->job->recipients[0].destination,
@@ -286,6 +287,13 @@ static void log_results(const struct out_job *j)
     }
 }
 
+void outbound_say_unstored(queue_id id, enum err e)
+{
+    log_error(
+        "what became of message %s cannot be stored (%s): nothing more is sent until it can be",
+        queue_id_text(id).s, err_name(e));
+}
+
 static bool has_results(const struct out_job *j)
 {
     for (size_t i = 0; i < j->job->count; i++) {
@@ -294,6 +302,17 @@ static bool has_results(const struct out_job *j)
         }
     }
     return false;
+}
+
+static void job_destroy(struct out_job *j)
+{
+    struct span password = j->route.password;
+
+    if (password.n > 0 && password.p != j->o->route_password) {
+        explicit_bzero((char *)(uintptr_t)password.p, password.n); // it lies in the arena
+    }
+    arena_finish(&j->texts);
+    free(j);
 }
 
 static void job_finish(struct out_job *j)
@@ -309,13 +328,10 @@ static void job_finish(struct out_job *j)
         enum err e = queue_done(j->o->options.queue, j->job, j->results, clock_real_ms());
 
         if (e != ERR_OK) {
-            log_error("what became of message %s cannot be stored (%s): nothing more is sent until "
-                      "it can be",
-                      queue_id_text(id).s, err_name(e));
+            outbound_say_unstored(id, e);
         }
     }
-    arena_finish(&j->texts);
-    free(j);
+    job_destroy(j);
 }
 
 static void job_end(struct task_conn *conn, void *arg)
@@ -342,22 +358,19 @@ static enum err announce(struct outbound *o, queue_id id, int fd)
     return e;
 }
 
-enum err outbound_job_start(struct outbound *o, struct queue_job *job)
+// Hands it to the courier. The job is the caller's still when this fails.
+static enum err hand_over(struct out_job *j)
 {
     static const struct conn_handler handler = {.run = job_run, .end = job_end};
-    struct out_job *j = calloc(1, sizeof(*j));
+    struct outbound *o = j->o;
     struct task_conn *conn;
     int pair[2] = {-1, -1};
-    enum err e = j ? ERR_OK : ERR_NOMEM;
+    enum err e = ERR_OK;
 
-    if (e == ERR_OK && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) {
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) {
         e = err_from_errno(errno);
     }
-    if (e == ERR_OK) {
-        *j = (struct out_job){.o = o, .job = job};
-        arena_init(&j->texts, TEXTS_BYTES_MAX);
-        e = announce(o, job->message.id, pair[1]);
-    }
+    e = e == ERR_OK ? announce(o, j->job->message.id, pair[1]) : e;
     if (e == ERR_OK) {
         e = conn_open(o->pool, pair[0], SPAN(""), &handler, j, &conn);
         pair[0] = e == ERR_OK ? -1 : pair[0];
@@ -367,9 +380,35 @@ enum err outbound_job_start(struct outbound *o, struct queue_job *job)
             close(pair[i]);
         }
     }
+    return e;
+}
+
+enum err outbound_job_start(struct outbound *o, struct queue_job *job)
+{
+    struct out_job *j = calloc(1, sizeof(*j));
+    struct span refused = SPAN("");
+
+    if (!j) {
+        queue_abandon(o->options.queue, job);
+        return ERR_NOMEM;
+    }
+    *j = (struct out_job){.o = o, .job = job};
+    arena_init(&j->texts, TEXTS_BYTES_MAX);
+    enum err e = outbound_route_find(o, job, &j->texts, &j->route, &refused);
+
+    if (e == ERR_DENIED) {
+        outbound_refuse(o, job, refused);
+        job_destroy(j);
+        return ERR_OK;
+    }
+    if (e != ERR_OK) {
+        log_error("the routes cannot be read (%s): message %s waits. Run `mailkeep check`",
+                  err_name(e), queue_id_text(job->message.id).s);
+    }
+    e = e == ERR_OK ? hand_over(j) : e;
     if (e != ERR_OK) {
         queue_abandon(o->options.queue, job);
-        free(j);
+        job_destroy(j);
     }
     return e;
 }
@@ -396,6 +435,7 @@ void outbound_job_here(struct outbound *o, struct queue_job *job)
     struct queue_result results[QUEUE_JOB_RECIPIENTS_MAX];
     char replies[QUEUE_JOB_RECIPIENTS_MAX][256];
     struct here h = {o, &job->message};
+    queue_id id = job->message.id;
 
     for (size_t i = 0; i < job->count; i++) {
         struct delivery_answer a;
@@ -409,8 +449,6 @@ void outbound_job_here(struct outbound *o, struct queue_job *job)
     enum err e = queue_done(o->options.queue, job, results, clock_real_ms());
 
     if (e != ERR_OK) {
-        log_error("what became of a message cannot be stored (%s): nothing more is sent until it "
-                  "can be",
-                  err_name(e));
+        outbound_say_unstored(id, e);
     }
 }

@@ -49,12 +49,25 @@ static enum err check_domain_alias(void *arg, struct span key, struct span value
     return ERR_OK;
 }
 
+static enum err check_relay_route(void *arg, struct span key, struct span value)
+{
+    struct check *c = arg;
+
+    if (relay_route_decode(key, value) != ERR_OK) {
+        check_problem(c, false, "the route of mail for or from %.*s cannot be read",
+                      SPAN_ARG(span_skip(key, 1)));
+    }
+    return ERR_OK;
+}
+
 enum err check_routes(struct check *c)
 {
-    struct key aliases = key_plain(KEY_ALIAS), names = key_plain(KEY_DOMAIN_ALIAS);
+    struct key aliases = key_plain(KEY_ALIAS), names = key_plain(KEY_DOMAIN_ALIAS),
+               relay = key_plain(KEY_RELAY);
     enum err e = view_each(c->v, &aliases, check_alias, c);
 
-    return e == ERR_OK ? view_each(c->v, &names, check_domain_alias, c) : e;
+    e = e == ERR_OK ? view_each(c->v, &names, check_domain_alias, c) : e;
+    return e == ERR_OK ? view_each(c->v, &relay, check_relay_route, c) : e;
 }
 
 static enum err check_script(void *arg, struct span key, struct span value)

@@ -10,6 +10,7 @@
 #include "ipc/channel.h"
 #include "keep/outbound/outbound.h"
 #include "store/append.h"
+#include "store/directory/relay_route.h"
 
 static struct bench bench;
 static struct bench *const b = &bench;
@@ -69,6 +70,7 @@ static void open_outbound(void)
 {
     struct outbound_options o = {.loop = loop,
                                  .engine = b->engine,
+                                 .store = b->store,
                                  .queue = queue,
                                  .delivery = delivery,
                                  .server = SPAN("mail.example.org"),
@@ -149,7 +151,7 @@ static struct ipc_frame next_frame(int fd, size_t *taken)
 
 struct seen {
     uint32_t recipients;
-    char sender[64], destination[64];
+    char sender[64], destination[64], route[128];
     struct buf body;
 };
 
@@ -166,6 +168,8 @@ static void read_job(int fd, struct seen *s)
     snprintf(s->sender, sizeof(s->sender), "%.*s", SPAN_ARG(job.sender));
     snprintf(s->destination, sizeof(s->destination), "%.*s", SPAN_ARG(job.destination));
     assert_span(job.helo, "mail.example.org");
+    snprintf(s->route, sizeof(s->route), "%.*s:%u:%u:%.*s:%.*s", SPAN_ARG(job.route_host),
+             job.route_port, job.route_tls, SPAN_ARG(job.route_user), SPAN_ARG(job.route_password));
     uint64_t bytes = job.bytes;
 
     for (uint32_t i = 0; i < s->recipients; i++) {
@@ -363,6 +367,39 @@ static void test_unreachable(void **state)
     assert_span(only.reply, "4.4.1 no server of example.net answers");
 }
 
+// A changed route counts at once; by default it is as the DNS says.
+static void test_routes(void **state)
+{
+    struct relay_route r = {.pattern = SPAN("@example.org"),
+                            .kind = RELAY_BY_HOST,
+                            .tls = RELAY_ROUTE_IMPLICIT,
+                            .port = 465,
+                            .host = SPAN("smart.example.com"),
+                            .user = SPAN("us"),
+                            .password = SPAN("secret")};
+    struct seen s;
+
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        submit("u1@example.org", 1, SPAN("Subject: x\r\n\r\n"));
+        int fd = next_job();
+
+        read_job(fd, &s);
+        buf_finish(&s.body);
+        assert_string_equal(s.route, i ? "smart.example.com:465:2:us:secret" : ":0:0::");
+        answer(fd, 0, IPC_RELAY_DELIVERED, "250 ok");
+        end_job(fd, "");
+        assert_true(settled(0));
+        assert_ok(relay_route_set(b->store, &tester, &r));
+    }
+    r = (struct relay_route){
+        .pattern = SPAN("example.net"), .kind = RELAY_REFUSE, .words = SPAN("not from here")};
+    assert_ok(relay_route_set(b->store, &tester, &r));
+    submit("u1@example.org", 2, SPAN("Subject: x\r\n\r\n"));
+    assert_true(settled(0));
+    assert_int_equal(bench_mailbox_get(b, "INBOX").exists, 1); // the sender was told
+}
+
 static void test_nonsense_ends_the_job(void **state)
 {
     static const char rubbish[] = "\xff\xff\xff\xff nonsense";
@@ -443,6 +480,7 @@ int main(void)
         T(test_refused_before_the_body),
         T(test_courier_dies),
         T(test_unreachable),
+        T(test_routes),
         T(test_nonsense_ends_the_job),
         T(test_stop_in_the_middle),
         T(test_stop_waits_for_results),

@@ -535,6 +535,10 @@ static void domain_alias_of_nobody(struct edit *ed)
 {
     put(ed, key_text(KEY_DOMAIN_ALIAS, SPAN("a.example")), SPAN("\x01\x01z"));
 }
+static void relay_route_broken(struct edit *ed)
+{
+    put(ed, key_text(KEY_RELAY, SPAN("a.example")), SPAN("\x01\x01\x01"));
+}
 static void account_pending(struct edit *ed)
 {
     put(ed, key_u64(KEY_PENDING, 1), SPAN("\x01"));
@@ -629,6 +633,7 @@ static const struct damage damages[] = {
     OF_DIRECTORY(alias_broken, false),
     OF_DIRECTORY(alias_and_account, false),
     OF_DIRECTORY(domain_alias_of_nobody, false),
+    OF_DIRECTORY(relay_route_broken, false),
     OF_DIRECTORY(address_lost, true),
     OF_DIRECTORY(address_stale, true),
     OF_DIRECTORY(next_account_low, true),

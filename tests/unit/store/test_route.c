@@ -295,6 +295,13 @@ static void test_secrets(void **state)
     assert_ok(store_secret(b->store, "else", other));
     assert_memory_equal(one, again, SECRET_BYTES);
     assert_memory_not_equal(one, other, SECRET_BYTES);
+    struct signing_key k = {.domain = SPAN("example.org"),
+                            .selector = SPAN("s1"),
+                            .algorithm = 1,
+                            .pem = SPAN("pem"),
+                            .record = SPAN("record")};
+
+    assert_ok(signing_key_add(b->store, &tester, &k)); // and the check knows such keys
 }
 
 int main(void)
