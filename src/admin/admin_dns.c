@@ -69,12 +69,12 @@ static const char *text_of(struct admin_call *c, const char *fmt, ...)
 }
 
 // The one that is served (gate/http).
-static const char *policy_of(struct admin_call *c)
+static const char *policy_of(struct admin_call *c, struct span domain)
 {
     struct buf text;
 
     buf_init(&text, POLICY_BYTES_MAX);
-    publish_sts_policy(&text, c->admin->settings, c->admin->server);
+    publish_sts_policy(&text, c->admin->settings, c->admin->server, domain);
     const char *policy = arena_str(&c->arena, buf_span(&text));
 
     buf_finish(&text);
@@ -600,7 +600,7 @@ enum err admin_domain_dns(struct admin_call *c)
     d->call = c;
     d->server = c->admin->server;
     d->report_address = report_address(d);
-    d->policy = policy_of(c);
+    d->policy = policy_of(c, d->domain);
     d->policy_id = text_of(c, "%016llx", (unsigned long long)policy_hash(d->policy));
     e = add_rows(d);
     e = e == ERR_OK && admin_bool(c, "check") ? check_rows(d, &wrong) : e;

@@ -17,6 +17,10 @@ SETTING(HTTP_REQUESTS_MAX, http_requests_max, COUNT, "100", 1, 1000000, LIVE,
         "Requests over one connection.")
 SETTING(MTA_STS_MODE, mta_sts_mode, CHOICE, "enforce", 0, 0, START,
         "What the MTA-STS policy of our domains wants of other servers: {none testing enforce}.")
+SETTING(MTA_STS_TESTING, mta_sts_testing, LIST, "", 0, 64, START,
+        "Domains whose policy is only tested, whatever mta_sts_mode says.")
+SETTING(MTA_STS_NONE, mta_sts_none, LIST, "", 0, 64, START,
+        "Domains whose policy asks for nothing, whatever the others say.")
 SETTING(MTA_STS_MX, mta_sts_mx, LIST, "", 0, 16, START,
         "Hosts that the policy names, each the target of an MX record. Empty: server_name.")
 SETTING(MTA_STS_MAX_AGE, mta_sts_max_age, TIME, "7 d", 60000, 31557600000, START,

@@ -10,8 +10,9 @@
 #include "base/buf.h"
 #include "conf/settings.h"
 
-// The policy of every domain here (RFC 8461 section 3.2), lines with CR LF. `server` is our name.
-void publish_sts_policy(struct buf *out, const struct settings *s, struct span server);
+// The policy of a domain (RFC 8461 section 3.2), lines with CR LF. `server` is our name.
+void publish_sts_policy(struct buf *out, const struct settings *s, struct span server,
+                        struct span domain);
 
 // ---- for mail programs --------------------------------------------------------------------------
 

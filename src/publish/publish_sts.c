@@ -3,9 +3,28 @@
 
 #include "base/banned.h"
 
-void publish_sts_policy(struct buf *out, const struct settings *s, struct span server)
+static bool is_listed(const struct settings *s, enum setting_id id, struct span domain)
 {
-    struct span mode = conf_value_choice_text(s, SETTING_MTA_STS_MODE);
+    for (size_t i = 0; i < conf_value_list_size(s, id); i++) {
+        if (span_eq_nocase(conf_value_list_item(s, id, i), domain)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static struct span mode_of(const struct settings *s, struct span domain)
+{
+    return is_listed(s, SETTING_MTA_STS_NONE, domain) ? SPAN("none")
+           : is_listed(s, SETTING_MTA_STS_TESTING, domain)
+               ? SPAN("testing")
+               : conf_value_choice_text(s, SETTING_MTA_STS_MODE);
+}
+
+void publish_sts_policy(struct buf *out, const struct settings *s, struct span server,
+                        struct span domain)
+{
+    struct span mode = mode_of(s, domain);
     size_t n = conf_value_list_size(s, SETTING_MTA_STS_MX);
 
     buf_printf(out, "version: STSv1\r\nmode: %.*s\r\n", SPAN_ARG(mode));

@@ -131,12 +131,18 @@ def test_w07_policy_only_for_our_domains_whatever_host_says(web, host, status):
 def test_policy_of_the_settings(make_server):
     if make_server(start=False).peer != "mailkeep":
         pytest.skip("ours only")
-    web = Web(make_server, mta_sts_mode="testing", mta_sts_max_age="1 d",
-              mta_sts_mx="mx1.example.net, *.example.com")
+    web = Web(make_server, mta_sts_mode="testing", mta_sts_none="other.example",
+              mta_sts_max_age="1 d", mta_sts_mx="mx1.example.net, *.example.com")
     _, _, body = web.curl(f"https://mta-sts.{DOMAIN}/.well-known/mta-sts.txt")
     assert body == ("version: STSv1\r\nmode: testing\r\nmx: mx1.example.net\r\n"
                     "mx: *.example.com\r\nmax_age: 86400\r\n")
-    assert json.loads(web.server.command("--json", "domain", "dns", DOMAIN).stdout)["policy"] == body
+    shown = json.loads(web.server.command("--json", "domain", "dns", DOMAIN).stdout)
+    assert shown["policy"] == body
+    web.server.control("domain add", domain="other.example")
+    _, _, body = web.curl("https://mta-sts.other.example/.well-known/mta-sts.txt")
+    assert "mode: none\r\n" in body
+    shown = json.loads(web.server.command("--json", "domain", "dns", "other.example").stdout)
+    assert shown["policy"] == body
 
 
 @pytest.mark.parametrize("url", [

@@ -34,7 +34,7 @@ static unsigned sts_begin(struct http_call *call)
 
 static void sts_answer(const struct http_call *call, struct buf *body)
 {
-    publish_sts_policy(body, call->settings, call->server);
+    publish_sts_policy(body, call->settings, call->server, call->domain);
 }
 
 // ---- mail programs ------------------------------------------------------------------------------

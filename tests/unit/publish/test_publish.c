@@ -97,9 +97,36 @@ static void test_a_policy_with_mode_none_names_hosts_all_the_same(void **state)
 
     (void)state;
     buf_init(&out, 4096);
-    publish_sts_policy(&out, s, SPAN("mx.example.org"));
+    publish_sts_policy(&out, s, SPAN("mx.example.org"), SPAN("example.org"));
     assert_span(buf_span(&out),
                 "version: STSv1\r\nmode: none\r\nmx: mx.example.org\r\nmax_age: 86400\r\n");
+    buf_finish(&out);
+    settings_unref(s);
+}
+
+static void test_a_domain_may_have_a_mode_of_its_own(void **state)
+{
+    static const struct {
+        const char *domain, *want;
+    } rows[] = {
+        {"a.example", "version: STSv1\r\nmode: testing\r\n"},
+        {"A.Example", "version: STSv1\r\nmode: testing\r\n"},
+        {"b.example", "version: STSv1\r\nmode: none\r\n"},
+        {"c.example", "version: STSv1\r\nmode: none\r\n"},
+        {"x.a.example", "version: STSv1\r\nmode: enforce\r\n"},
+        {"example", "version: STSv1\r\nmode: enforce\r\n"},
+    };
+    struct settings *s = settings_of("mta_sts_testing = a.example, b.example\n"
+                                     "mta_sts_none = b.example, c.example\n");
+    struct buf out;
+
+    (void)state;
+    buf_init(&out, 4096);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        buf_clear(&out);
+        publish_sts_policy(&out, s, SPAN("mx.example.org"), span_from_str(rows[i].domain));
+        assert_true(span_starts(buf_span(&out), span_from_str(rows[i].want)));
+    }
     buf_finish(&out);
     settings_unref(s);
 }
@@ -121,6 +148,7 @@ int main(void)
         cmocka_unit_test(test_the_address_of_an_autodiscover_request),
         cmocka_unit_test(test_services_are_those_that_are_listened_for),
         cmocka_unit_test(test_a_policy_with_mode_none_names_hosts_all_the_same),
+        cmocka_unit_test(test_a_domain_may_have_a_mode_of_its_own),
         cmocka_unit_test(test_text_stays_text),
     };
 
