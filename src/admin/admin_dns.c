@@ -125,6 +125,11 @@ static void add_services(struct dns_call *d)
     }
 }
 
+static bool serves_http(const struct admin_call *c)
+{
+    return conf_value_list_size(c->admin->settings, SETTING_LISTEN_HTTPS) > 0;
+}
+
 // The names under which gate/http is asked (docs/protocol/http.md); other names of this server.
 static void add_web_names(struct dns_call *d)
 {
@@ -137,7 +142,7 @@ static void add_web_names(struct dns_call *d)
     };
     struct admin_call *c = d->call;
 
-    if (conf_value_list_size(c->admin->settings, SETTING_LISTEN_HTTPS) == 0) {
+    if (!serves_http(c)) {
         return;
     }
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
@@ -612,8 +617,8 @@ enum err admin_domain_dns(struct admin_call *c)
         return e;
     }
     c->outcome->result =
-        json_pack("{s:o, s:i, s:s, s:s, s:o}", "domain", admin_json_text(d->domain), "wrong",
-                  (int)wrong, "policy_url",
+        json_pack("{s:o, s:i, s:b, s:s, s:s, s:o}", "domain", admin_json_text(d->domain), "wrong",
+                  (int)wrong, "policy_served", serves_http(c), "policy_url",
                   text_of(c, "https://mta-sts.%.*s/.well-known/mta-sts.txt", SPAN_ARG(d->domain)),
                   "policy", d->policy, "notes", notes(d, spelled));
     return c->outcome->result ? ERR_OK : ERR_NOMEM;

@@ -49,7 +49,10 @@ static void print_end(const json_t *result)
     const json_t *list = json_object_get(result, "notes");
     const char *policy = cli_get_text(result, "policy");
 
-    printf("; The policy for _mta-sts above, to be served as %s:\n", // by a web server
+    bool is_served = json_is_true(json_object_get(result, "policy_served"));
+
+    printf("; The policy for _mta-sts above, %s %s:\n",
+           is_served ? "which this server serves as" : "to be served as", // by a web server
            cli_get_text(result, "policy_url"));
     for (const char *line = policy; *line;) {
         size_t n = strcspn(line, "\r\n");
@@ -58,10 +61,18 @@ static void print_end(const json_t *result)
         line += n;
         line += strspn(line, "\r\n");
     }
-    printf("; Without such a web server leave the _mta-sts record out.\n"
-           "; For mail programs that look for autoconfig.%s: the SRV records above serve the same "
-           "end.\n",
-           cli_get_text(result, "domain"));
+    if (is_served) {
+        printf(
+            "; The certificate (tls_cert) must have the names mta-sts, autoconfig and autodiscover "
+            "of the domain, too.\n");
+    } else {
+        printf(
+            "; Without such a web server leave the _mta-sts record out, or let this server do it "
+            "(listen_https).\n"
+            "; For mail programs that look for autoconfig.%s: the SRV records above serve the "
+            "same end.\n",
+            cli_get_text(result, "domain"));
+    }
     for (size_t i = 0; i < json_array_size(list); i++) {
         printf("; Note: %s.\n", json_string_value(json_array_get(list, i)));
     }

@@ -12,6 +12,7 @@ def test_records_ready_to_paste(keeper):
                  "_smtp._tls.example.org. IN TXT (", "_imaps._tcp.example.org. IN SRV 0 1 993 ",
                  "example.org. IN MX 10 ", "version: STSv1", "postmaster@example.org"):
         assert line in out, line
+    assert "to be served as https://mta-sts.example.org/" in out  # listen_https is off
     # A zone file: every line is a record or a comment, no string is longer than 255 bytes.
     for line in out.splitlines():
         assert not line or line.startswith(";") or " IN " in line, line

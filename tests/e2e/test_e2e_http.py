@@ -115,6 +115,9 @@ def test_mta_sts_policy_is_the_one_that_domain_dns_shows(web):
     assert [r["zone"] for r in shown["records"] if r["type"] == "CNAME"] == [
         f"{label}.{DOMAIN}. IN CNAME mail.example.org."
         for label in ("mta-sts", "autoconfig", "autodiscover")]
+    assert shown["policy_served"] is True
+    assert "which this server serves as https://mta-sts." in \
+        web.server.command("domain", "dns", DOMAIN).stdout
     assert shown["policy_url"] == f"https://mta-sts.{DOMAIN}/.well-known/mta-sts.txt"
 
 
