@@ -21,6 +21,7 @@
 #define DRAIN_STOP_MS   200          // when the server stops
 #define DRAIN_BYTES_MAX (256u << 10) // then the line was not listened to anyway
 #define HELD_TEXT_MAX   512
+#define LAST_WORDS_MAX  4096
 
 struct client *client_of_link(struct list *l)
 {
@@ -159,7 +160,7 @@ void client_turn_away(int fd, const struct service *service, enum dialogue_end w
 {
     struct buf line;
 
-    buf_init(&line, 512);
+    buf_init(&line, LAST_WORDS_MAX);
     if (!service->has_implicit_tls) { // no handshake only to say goodbye
         dialogue_last_words(service->protocol, why, &line);
         (void)!send(fd, line.p, line.n, MSG_DONTWAIT | MSG_NOSIGNAL);

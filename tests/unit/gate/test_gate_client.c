@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include "gate/client.h"
 #include "gate_world.h"
 
 static struct gate_world w;
@@ -387,6 +388,26 @@ static void test_w07_http_has_limits_of_its_own(void **state)
     gate_world_close(&w);
 }
 
+// A connection for which there is no room at all is told so in whole sentences.
+static void test_turning_away_says_all_of_it(void **state)
+{
+    static const struct {
+        const char *service, *end;
+    } rows[] = {{"imap", "\r\n"}, {"pop3", "\r\n"}, {"smtp", "\r\n"}, {"http", "</html>\n"}};
+
+    (void)state;
+    gate_world_open(&w, "");
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        int server, fd = gate_world_pair(&w, &server);
+
+        client_turn_away(server, service_find(span_from_str(rows[i].service)),
+                         DIALOGUE_TOO_MANY_CLIENTS);
+        assert_true(span_ends(span_from_str(hear_all(fd)), span_from_str(rows[i].end)));
+        close(fd);
+    }
+    gate_world_close(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -406,6 +427,7 @@ int main(void)
         cmocka_unit_test(test_http_without_keep),
         cmocka_unit_test(test_w07_http_time_ends),
         cmocka_unit_test(test_w07_http_has_limits_of_its_own),
+        cmocka_unit_test(test_turning_away_says_all_of_it),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
