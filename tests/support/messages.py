@@ -52,9 +52,11 @@ def generated(number, size=1500, token=""):
 
 
 def npm_folder(package):
-    """Where an npm package is unpacked, installing it once under .cache if npm is here; or None."""
+    """Where an npm package ("name" or "name@version") is unpacked, installing it once under .cache
+    if npm is here; or None."""
     base = os.path.join(ROOT, ".cache", "npm")
-    path = os.path.join(base, "node_modules", package)
+    name, at, _ = package[1:].partition("@")
+    path = os.path.join(base, "node_modules", package[0] + name if at else package)
     if os.path.isdir(path):
         return path
     tried = os.path.join(base, package.replace("/", "_") + ".tried")
