@@ -234,6 +234,13 @@ def test_a_seal_for_what_is_forwarded(signer):
     assert cv == dkim.CV_Pass, (cv, results, reason)
     cv, _, _ = dkim.arc_verify(sealed.replace(b"Hello", b"Hallo"), dnsfunc=dns(records))
     assert cv == dkim.CV_Fail
+    if mailauth.available():
+        zone = {name: {"TXT": [[text]]} for name, text in records.items()}
+        (signer.folder / "sealed").write_bytes(sealed)
+        (signer.folder / "spoiled").write_bytes(sealed.replace(b"Hello", b"Hallo"))
+        asked = [{"path": str(signer.folder / name), "ip": "192.0.2.1", "helo": "x.example",
+                  "sender": "carl@example.net"} for name in ("sealed", "spoiled")]
+        assert [v["arc"] for v in mailauth.verdicts(zone, asked)] == ["pass", "fail"]
     # A second server of ours finds the chain whole, and adds its own.
     again = signer.sign(sealed, "mail.example.org", prefix.replace(b"arc=none", b"arc=pass"))
     assert dkim.arc_verify(again, dnsfunc=dns(records))[0] == dkim.CV_Pass
