@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Letters to the address for reports are noted with their delivery, to be read later (report/).
+#include <stdlib.h>
+
 #include "delivery/delivery_internal.h"
 
 #include "base/banned.h"
@@ -49,6 +51,37 @@ enum err deliver_report_ride(const struct deliver_part *p, struct batch *b)
     letter.body = incoming_body(kept);
     letter.bytes = incoming_bytes(kept);
     return report_letter_add(r->d->reports, b, &letter);
+}
+
+bool delivery_tells(const struct delivery *d, const struct delivery_recipient *to, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (is_for_reports(d, to[i].address)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+enum err deliver_report_seen(struct run *r, struct batch *b)
+{
+    const struct delivery_envelope *env = r->env;
+    struct span key, value;
+    enum err e = ERR_OK;
+
+    if (!env->seen || !delivery_tells(r->d, env->recipients, env->count)) {
+        return ERR_OK;
+    }
+    char *room = malloc(REPORT_SEEN_BYTES_MAX);
+
+    if (!room) {
+        return ERR_NOMEM;
+    }
+    if (report_seen_row(env->seen, r->mail, room, &key, &value)) {
+        e = batch_put(b, key, value);
+    }
+    free(room);
+    return e;
 }
 
 void deliver_report_done(const struct deliver_part *p)

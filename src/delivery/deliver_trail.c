@@ -29,7 +29,7 @@ struct span deliver_message_id(const struct delivery_message *m)
 static enum err add_first(struct run *r, struct batch *b)
 {
     const struct delivery_envelope *env = r->env;
-    struct trail_event e = {.kind = env->about ? TRAIL_WRITTEN : TRAIL_TAKEN_IN,
+    struct trail_event e = {.kind = env->about || env->written.n ? TRAIL_WRITTEN : TRAIL_TAKEN_IN,
                             .account = env->submitter,
                             .other = env->about,
                             .number = r->message->bytes,
@@ -46,10 +46,12 @@ static enum err add_first(struct run *r, struct batch *b)
     e.texts[TRAIL_USER] = or_none(env->user);
     e.texts[TRAIL_VERDICT] = or_none(env->verdict);
     e.texts[TRAIL_HOW] = or_none(env->how);
-    if (env->about) {
-        e.texts[TRAIL_WORDS] = SPAN("a notice to the sender");
+    if (env->about || env->written.n) {
+        e.texts[TRAIL_WORDS] = env->written.n ? env->written : SPAN("a notice to the sender");
     }
-    return trail_add(r->d->trail, b, r->mail, &e);
+    enum err error = trail_add(r->d->trail, b, r->mail, &e);
+
+    return error == ERR_OK ? deliver_report_seen(r, b) : error;
 }
 
 // ---- into the queue -----------------------------------------------------------------------------

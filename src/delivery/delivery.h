@@ -8,7 +8,7 @@
 #define DELIVERY_DELIVERY_H
 
 #include "queue/queue.h"
-#include "report/report.h"
+#include "report/report_seen.h"
 #include "store/store.h"
 
 #define DELIVERY_HERE     "local:" // the queue's destination for what could not be delivered here
@@ -73,13 +73,19 @@ struct delivery_envelope {
     struct span verdict; // of the checks on the message, in words, for the change log; may be empty
     // For the trail; all may be empty.
     struct span helo, tls, user, how;
-    trail_id mail;       // its number; 0: a new one
-    bool is_traced;      // its first event is there already
-    trail_id about;      // the mail that a notice is about
-    struct arena *texts; // for the words of a refusal by rules; NULL: general words do
+    trail_id mail;                  // its number; 0: a new one
+    bool is_traced;                 // its first event is there already
+    trail_id about;                 // the mail that a notice is about
+    struct span written;            // by ourselves, and what it is; empty: a notice, or not by us
+    const struct report_seen *seen; // what the sender's domain is to be told of it; or NULL
+    struct arena *texts;            // for the words of a refusal by rules; NULL: general words do
     struct delivery_recipient *recipients;
     size_t count;
 };
+
+// Whether a message for these is told of in reports: not when it is for the address for reports
+// itself, or two servers would report on each other's reports for ever.
+bool delivery_tells(const struct delivery *d, const struct delivery_recipient *to, size_t count);
 
 struct delivery_message {
     struct span prefix; // header lines of ours that go in front

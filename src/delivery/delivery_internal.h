@@ -154,6 +154,8 @@ void deliver_rules_finish(struct deliver_part *p);
 
 // ---- reports (deliver_report.c) -----------------------------------------------------------------
 
+// Puts what the sender's domain is to be told, with the mail's first event.
+enum err deliver_report_seen(struct run *r, struct batch *b);
 // Notes a letter to the address for reports, in the rider of its delivery.
 enum err deliver_report_ride(const struct deliver_part *p, struct batch *b);
 // It is delivered: whoever reads it may begin.

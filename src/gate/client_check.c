@@ -20,6 +20,7 @@ static void on_done(void *arg, const struct verdict_result *r)
         .text = r->text,
         .lines = r->lines,
         .words = r->words,
+        .report = r->report,
     };
 
     dialogue_checked(&c->dialogue, &result);

@@ -106,6 +106,19 @@ MESSAGE(MAIL_RESET, 35, mail_reset,
     TEXT(enhanced, 16)            // the same: "5.7.1"
     TEXT(text, 512)               // what the client was told
     TEXT(verdict, 1024))          // what the checks found, in words
+// Gate to keep, right before the MAIL_END or MAIL_RESET of a message from a domain that wants DMARC
+// reports: what to report (RFC 7489 appendix C).
+MESSAGE(MAIL_DMARC, 37, mail_dmarc,
+    TEXT(domain, 253)             // where its record was found
+    TEXT(header_from, 253) TEXT(envelope_from, 253) // domains
+    U8(policy) U8(subdomain_policy) // 0 none, 1 quarantine, 2 reject
+    U8(percent)
+    U8(strict)                    // bit 0: alignment of DKIM, bit 1: of SPF
+    U8(disposition)               // what was done, as policies are numbered
+    U8(aligned)                   // bit 0: by DKIM, bit 1: by SPF
+    TEXT(reason, 64)              // why less was done: "mailing_list"; empty: it was not less
+    TEXT(checks, 1000))           // a line for each: method, result, domain, selector or scope,
+                                  // with a tab between them
 MESSAGE(MAIL_ANSWER, 36, mail_answer,
     U32(recipient)                // its place among the MAIL_RCPTs, from 0; IPC_MAIL_ALL: to
                                   // MAIL_FROM, or to all of them

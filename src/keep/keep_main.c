@@ -18,6 +18,7 @@
 #include "keep/keep_control.h"
 #include "keep/keep_keys.h"
 #include "keep/keep_mail.h"
+#include "keep/keep_report_sender.h"
 #include "keep/keep_store.h"
 #include "keep/keep_upkeep.h"
 #include "keep/login/keep_link.h"
@@ -49,6 +50,7 @@ struct keep {
     struct keep_link *link;
     struct keep_upkeep *upkeep;
     struct keep_keys *keys;
+    struct keep_report_sender *report_sender;
     struct keep_control *control;
     int64_t started_ms, stop_timeout_ms, stop_at_ms;
 };
@@ -293,6 +295,17 @@ static enum err open_mail(struct keep *k)
         *link = e == ERR_OK ? -1 : *link;
     }
     if (e == ERR_OK) {
+        const struct keep_report_sender_options o = {
+            .settings = k->start.settings,
+            .delivery = k->mail.delivery,
+            .reports = k->mail.reports,
+            .server = span_from_str(k->mail.server),
+            .ask = ask_for_key,
+            .arg = k,
+        };
+        e = keep_report_sender_start(&o, &k->report_sender);
+    }
+    if (e == ERR_OK) {
         e = keep_keys_start(k->store, conf_value_ms(k->settings, SETTING_DKIM_CHECK_INTERVAL),
                             ask_for_key, k, &k->keys);
     }
@@ -473,6 +486,7 @@ static void keep_close(struct keep *k)
     }
     keep_control_stop(k->control);
     keep_keys_stop(k->keys);
+    keep_report_sender_stop(k->report_sender);
     keep_link_destroy(k->link);
     if (k->pool) {
         conn_pool_stop(k->pool, left_ms(k));

@@ -137,7 +137,10 @@ static enum err check_owner(struct check *c, struct span key)
 static enum err check_key(struct check *c, struct span key, struct span value)
 {
     struct report_letter letter;
+    struct report_seen seen;
+    struct span domain;
     uint64_t number;
+    uint32_t row;
 
     switch (key.n ? key.p[0] : '\0') {
     case REPORT_KEY_LETTER:
@@ -148,6 +151,17 @@ static enum err check_key(struct check *c, struct span key, struct span value)
         return ERR_OK;
     case REPORT_KEY_REPORT:
         return check_report(c, key, value);
+    case REPORT_KEY_SEEN:
+        if (!report_seen_key_read(key, &row, &domain, &number) ||
+            report_seen_decode(value, &seen) != ERR_OK) {
+            problems_add(&c->problems, "what was seen of a message for a report cannot be read");
+        }
+        return ERR_OK;
+    case REPORT_KEY_SENT:
+        if (!report_sent_key_read(key) || report_sent_decode(value, &number) != ERR_OK) {
+            problems_add(&c->problems, "that a report was sent cannot be read");
+        }
+        return ERR_OK;
     case REPORT_KEY_ROW:
         return check_owner(c, key);
     case REPORT_KEY_KNOWN:

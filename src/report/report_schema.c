@@ -68,6 +68,156 @@ uint64_t report_hash(const struct report *r)
     return XXH3_64bits(room, n);
 }
 
+// 'O' or 'S', the kind of report, the day, the domain.
+struct report_day_key report_day_key_of(char kind, uint32_t day, struct span domain)
+{
+    struct report_day_key k = {.n = 6};
+
+    ASSERT(domain.n <= REPORT_DOMAIN_BYTES_MAX);
+    k.p[0] = kind;
+    k.p[1] = REPORT_DMARC;
+    put_be32(k.p + 2, day);
+    if (domain.n) {
+        memcpy(k.p + k.n, domain.p, domain.n);
+        k.n += domain.n;
+        k.p[k.n++] = '\0';
+    }
+    return k;
+}
+
+// The domain behind the first bytes, with its zero byte; what follows that.
+static bool read_domain(struct span key, char kind, struct span *out_domain, struct span *out_rest)
+{
+    if (key.n < 8 || key.p[0] != kind || key.p[1] != REPORT_DMARC) {
+        return false;
+    }
+    struct span rest = span_skip(key, 6);
+    size_t n = span_find_byte(rest, '\0');
+
+    *out_domain = span_first(rest, n);
+    *out_rest = span_skip(rest, n + 1);
+    return n > 0 && n < rest.n && n <= REPORT_DOMAIN_BYTES_MAX;
+}
+
+bool report_seen_key_read(struct span key, uint32_t *out_day, struct span *out_domain,
+                          uint64_t *out_mail)
+{
+    struct span rest;
+
+    if (!read_domain(key, REPORT_KEY_SEEN, out_domain, &rest) || rest.n != 8) {
+        return false;
+    }
+    *out_day = get_be32(key.p + 2);
+    *out_mail = get_be64(rest.p);
+    return *out_day == *out_mail / 86400000000ull;
+}
+
+bool report_sent_key_read(struct span key)
+{
+    struct span domain, rest;
+
+    return read_domain(key, REPORT_KEY_SENT, &domain, &rest) && rest.n == 0;
+}
+
+// ---- what others are owed -----------------------------------------------------------------------
+
+bool report_seen_row(const struct report_seen *s, uint64_t mail, char *room, struct span *out_key,
+                     struct span *out_value)
+{
+    const struct span *names[] = {&s->domain, &s->header_from, &s->envelope_from, &s->source,
+                                  &s->reason};
+    char *at = room + sizeof(struct report_day_key);
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (names[i]->n > REPORT_DOMAIN_BYTES_MAX) {
+            return false;
+        }
+    }
+    if (s->checks.n > REPORT_CHECKS_BYTES_MAX) {
+        return false;
+    }
+    struct report_day_key k =
+        report_day_key_of(REPORT_KEY_SEEN, (uint32_t)(mail / 86400000000ull), s->domain);
+    struct pack p = pack_record(at, REPORT_SEEN_BYTES_MAX - sizeof(k), REPORT_SCHEMA_VERSION);
+
+    memcpy(room, k.p, k.n);
+    put_be64(room + k.n, mail);
+    pack_u64(&p, s->policy);
+    pack_u64(&p, s->subdomain_policy);
+    pack_u64(&p, s->percent);
+    pack_u64(&p, s->strict);
+    pack_u64(&p, s->disposition);
+    pack_u64(&p, s->aligned);
+    pack_str(&p, s->source);
+    pack_str(&p, s->header_from);
+    pack_str(&p, s->envelope_from);
+    pack_str(&p, s->reason);
+    pack_str(&p, s->checks);
+    *out_key = span_of(room, k.n + 8);
+    *out_value = pack_span(&p);
+    return true;
+}
+
+static bool read_small(struct span *value, uint64_t max, unsigned *out)
+{
+    uint64_t n;
+    bool ok = unpack_u64(value, max, &n);
+
+    *out = ok ? (unsigned)n : 0;
+    return ok;
+}
+
+enum err report_seen_decode(struct span value, struct report_seen *out)
+{
+    struct report_seen s = {.policy = 0};
+    enum err e = unpack_version_of(&value, REPORT_SCHEMA_VERSION);
+
+    if (e != ERR_OK) {
+        return e;
+    }
+    bool ok = read_small(&value, REPORT_POLICY_REJECT, &s.policy) &&
+              read_small(&value, REPORT_POLICY_REJECT, &s.subdomain_policy) &&
+              read_small(&value, 100, &s.percent) && read_small(&value, 3, &s.strict) &&
+              read_small(&value, REPORT_POLICY_REJECT, &s.disposition) &&
+              read_small(&value, 3, &s.aligned) &&
+              unpack_str(&value, REPORT_DOMAIN_BYTES_MAX, &s.source) &&
+              unpack_str(&value, REPORT_DOMAIN_BYTES_MAX, &s.header_from) &&
+              unpack_str(&value, REPORT_DOMAIN_BYTES_MAX, &s.envelope_from) &&
+              unpack_str(&value, REPORT_DOMAIN_BYTES_MAX, &s.reason) &&
+              unpack_str(&value, REPORT_CHECKS_BYTES_MAX, &s.checks);
+
+    if (!ok || value.n) {
+        return ERR_CORRUPT;
+    }
+    *out = s;
+    return ERR_OK;
+}
+
+struct span report_sent_encode(int64_t when_ms, uint64_t messages, uint64_t mail, char *room)
+{
+    struct pack k = pack_record(room, REPORT_SEEN_BYTES_MAX, REPORT_SCHEMA_VERSION);
+
+    pack_i64(&k, when_ms);
+    pack_u64(&k, messages);
+    pack_u64(&k, mail);
+    return pack_span(&k);
+}
+
+enum err report_sent_decode(struct span value, uint64_t *out_messages)
+{
+    int64_t when_ms;
+    uint64_t mail;
+    enum err e = unpack_version_of(&value, REPORT_SCHEMA_VERSION);
+
+    if (e != ERR_OK) {
+        return e;
+    }
+    return unpack_i64(&value, &when_ms) && unpack_u64(&value, UINT64_MAX, out_messages) &&
+                   unpack_u64(&value, UINT64_MAX, &mail) && value.n == 0
+               ? ERR_OK
+               : ERR_CORRUPT;
+}
+
 // ---- texts --------------------------------------------------------------------------------------
 
 static void put_texts(struct pack *k, const struct span *texts)

@@ -6,13 +6,15 @@
 #define REPORT_REPORT_SCHEMA_INTERNAL_H
 
 #include "base/pack.h"
-#include "report/report.h"
+#include "report/report_seen.h"
 
 #define REPORT_SCHEMA_VERSION  1
 #define REPORT_KEY_LETTER      'P'
 #define REPORT_KEY_REPORT      'R'
 #define REPORT_KEY_ROW         'W'
 #define REPORT_KEY_KNOWN       'X'
+#define REPORT_KEY_SEEN        'O'
+#define REPORT_KEY_SENT        'S'
 #define REPORT_VALUE_BYTES_MAX (REPORT_TEXTS * (REPORT_TEXT_BYTES_MAX + 8) + 128)
 
 struct report_key {
@@ -42,5 +44,21 @@ enum err report_letter_decode(struct span value, struct report_letter *out);
 enum err report_decode(struct span value, struct report *out);
 enum err report_row_decode(struct span value, struct report_row *out);
 enum err report_known_decode(struct span value, uint64_t *out);
+
+// ---- what others are owed (report_seen.h has report_seen_row) -----------------------------------
+
+struct report_day_key {
+    size_t n;
+    char p[6 + REPORT_DOMAIN_BYTES_MAX + 1 + 8];
+};
+// SEEN or SENT. With a domain it ends in the zero byte behind it, without one in the day.
+struct report_day_key report_day_key_of(char kind, uint32_t day, struct span domain);
+bool report_seen_key_read(struct span key, uint32_t *out_day, struct span *out_domain,
+                          uint64_t *out_mail);
+bool report_sent_key_read(struct span key);
+// `domain` is not in it.
+enum err report_seen_decode(struct span value, struct report_seen *out);
+struct span report_sent_encode(int64_t when_ms, uint64_t messages, uint64_t mail, char *room);
+enum err report_sent_decode(struct span value, uint64_t *out_messages);
 
 #endif

@@ -156,7 +156,8 @@ enum err trail_add(struct trail *t, struct batch *b, trail_id mail, const struct
 // ---- refusals -----------------------------------------------------------------------------------
 
 // With the lock held.
-static void collect(struct trail *t, trail_id mail, const struct trail_event *e)
+static void collect(struct trail *t, trail_id mail, const struct trail_event *e, struct span key,
+                    struct span value)
 {
     struct trail_event counted = *e;
     char words[96];
@@ -170,7 +171,8 @@ static void collect(struct trail *t, trail_id mail, const struct trail_event *e)
 
         counted.texts[TRAIL_WORDS] = span_of(words, (size_t)n);
     }
-    if (trail_add(t, t->refused, mail, &counted) == ERR_OK) {
+    if (trail_add(t, t->refused, mail, &counted) == ERR_OK &&
+        (!key.n || batch_put(t->refused, key, value) == ERR_OK)) {
         t->refused_count++;
         t->left_out = 0;
     }
@@ -184,10 +186,16 @@ void trail_set_wake(struct trail *t, void (*fn)(void *arg), void *arg)
 
 void trail_refused(struct trail *t, trail_id mail, const struct trail_event *e)
 {
+    trail_refused_with(t, mail, e, SPAN(""), SPAN(""));
+}
+
+void trail_refused_with(struct trail *t, trail_id mail, const struct trail_event *e,
+                        struct span key, struct span value)
+{
     lock_take(&t->lock);
     if (t->refused_count < TRAIL_REFUSED_WAIT_MAX &&
         trail_limits_take(&t->limits, e->texts[TRAIL_CLIENT], clock_real_ms())) {
-        collect(t, mail, e);
+        collect(t, mail, e, key, value);
     } else {
         t->left_out++;
     }

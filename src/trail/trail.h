@@ -110,6 +110,10 @@ enum err trail_add(struct trail *t, struct batch *b, trail_id mail, const struct
 void trail_set_wake(struct trail *t, void (*fn)(void *arg), void *arg);
 // Collects a refusal; one that is above the limits is only counted.
 void trail_refused(struct trail *t, trail_id mail, const struct trail_event *e);
+// With a row of somebody else's (TRAIL_OTHERS_FIRST) that is written, or left out, with it; `key`
+// may be empty: there is none.
+void trail_refused_with(struct trail *t, trail_id mail, const struct trail_event *e,
+                        struct span key, struct span value);
 // Writes what was collected: one commit.
 enum err trail_flush(struct trail *t);
 

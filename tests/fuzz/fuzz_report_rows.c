@@ -37,6 +37,25 @@ static void report(struct span value, char *room)
     }
 }
 
+// The key's domain is cut off the front at the first zero byte.
+static void seen(struct span value, char *room)
+{
+    struct span domain = span_split(&value, '\0'), key, again, found;
+    struct report_seen a, b;
+    uint64_t mail;
+    uint32_t day;
+
+    if (domain.n && domain.n <= REPORT_DOMAIN_BYTES_MAX &&
+        report_seen_decode(value, &a) == ERR_OK) {
+        a.domain = domain;
+        CHECK(report_seen_row(&a, 86400000001ull, room, &key, &again));
+        CHECK(report_seen_decode(again, &b) == ERR_OK && a.aligned == b.aligned);
+        CHECK(span_eq(a.checks, b.checks) && span_eq(a.source, b.source));
+        CHECK(report_seen_key_read(key, &day, &found, &mail) && day == 1 && mail == 86400000001ull);
+        CHECK(span_eq(found, domain));
+    }
+}
+
 static void row(struct span value, char *room)
 {
     struct report_row a, b;
@@ -51,10 +70,13 @@ static void row(struct span value, char *room)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
     static char room[REPORT_VALUE_BYTES_MAX];
-    struct span value = span_skip(span_of(data, n), 1);
+    struct span value = span_skip(span_of(data, n), 1), domain;
     uint64_t number;
+    uint32_t day;
 
-    switch (n ? data[0] % 4 : 4) {
+    report_seen_key_read(span_of(data, n), &day, &domain, &number);
+
+    switch (n ? data[0] % 6 : 6) {
     case 0:
         letter(value, room);
         break;
@@ -66,6 +88,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
         break;
     case 3:
         report_known_decode(value, &number);
+        break;
+    case 4:
+        seen(value, room);
+        break;
+    case 5:
+        report_sent_decode(value, &number);
+        report_sent_key_read(value);
         break;
     default:
         break;

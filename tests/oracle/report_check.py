@@ -26,11 +26,16 @@ def check_reports(keys, wrong):
             elif kind == b"P":
                 struct.unpack(">Q", key[1:])
                 letter(f)
+            elif kind == b"O":
+                seen(key, f)
+            elif kind == b"S":
+                domain_of(key, 0)
+                f.version().z(), f.v(), f.v()
             else:
                 raise Bad("a key of unknown kind")
             if f.left:
                 raise Bad(f"{f.left} bytes too many")
-        except (Bad, struct.error) as e:
+        except (Bad, IndexError, struct.error) as e:
             wrong(f"reports {key!r}: {e}")
     for number, r in reports.items():
         if known.pop(r["hash"], None) != number:
@@ -98,3 +103,24 @@ def row(f):
     texts(f)
     r["proved"], r["good"] = flags & 3, flags & 4
     return r
+
+
+def domain_of(key, behind):
+    """What is behind the domain of a key for the reports that others are owed."""
+    domain, zero, rest = key[6:].partition(b"\0")
+    if key[1] != 1 or not 0 < len(domain) <= 253 or not zero or len(rest) != behind:
+        raise Bad("a key that is none")
+    return rest
+
+
+def seen(key, f):
+    mail, = struct.unpack(">Q", domain_of(key, 8))
+    if struct.unpack(">I", key[2:6])[0] != mail // 86_400_000_000:
+        raise Bad("a mail of another day")
+    f.version()
+    numbers = [f.v() for _ in range(6)]
+    if any(n > most for n, most in zip(numbers, (2, 2, 100, 3, 2, 3))):
+        raise Bad(f"numbers that mean nothing: {numbers}")
+    names = [f.str() for _ in range(5)]
+    if any(len(n) > 253 for n in names[:4]) or len(names[4]) > 1000:
+        raise Bad("a name or a list of checks that is too long")

@@ -227,6 +227,9 @@ PLANTS = {
     "report known by nothing": index(b"d", add(
         REPORTS + b"R" + bytes(8), b"\1\1" + bytes(8) + b"\2\1\1A\4\3b.c")),
     "a hash that leads nowhere": index(b"d", add(REPORTS + b"X" + bytes(8), b"\1\5")),
+    "what was seen, of another day": index(b"d", add(
+        REPORTS + b"O\1\0\0\0\1b.c\0" + bytes(8), b"\1" + bytes(11))),
+    "sent to nobody": index(b"d", add(REPORTS + b"S\1\0\0\0\1\0", b"\1\0\0\0")),
     "letter without a body": index(b"d", add(REPORTS + b"P" + bytes(8), b"\1\0\0\0\0\0\0")),
     **{f"{e} frame {k} {p}": frame_byte(e, k, p)
        for e, kinds in ((".seg", (1, 2, 3)), (".pack", (1, 2, 5))) for k in kinds

@@ -24,6 +24,7 @@ struct dialogue_check_result {
     struct span enhanced, text; // the same
     struct span lines;          // header fields to go in front of the message
     struct span words;          // what was found
+    struct span report;         // a frame for keep to go before the end; may be empty
 };
 
 // What feeding may add to what is fed: fields that were held back.

@@ -156,6 +156,14 @@ static void put_received(struct dialogue *d, struct buf *out)
     buf_finish(&id);
 }
 
+// What the sender's domain is to be told of the message.
+static void tell_report(struct dialogue *d, const struct dialogue_check_result *r)
+{
+    if (smtp_of(d)->t.is_told && r->report.n) {
+        buf_put(&d->pair.out, r->report);
+    }
+}
+
 static void tell_end(struct dialogue *d, const struct dialogue_check_result *r)
 {
     struct smtp_transaction *t = &smtp_of(d)->t;
@@ -167,6 +175,7 @@ static void tell_end(struct dialogue *d, const struct dialogue_check_result *r)
     struct ipc_mail_end m = {
         .is_suspect = r->is_suspect, .prefix = buf_span(&prefix), .verdict = r->words};
 
+    tell_report(d, r);
     SMTP_TELL(d, ipc_mail_end_encode(&m, 0, &d->pair.out));
     t->awaits_end = smtp_variant_of(d) == SMTP_LMTP ? t->accepted : 1;
     buf_finish(&prefix);
@@ -234,6 +243,7 @@ void smtp_checked(struct dialogue *d, const struct dialogue_check_result *r)
     const struct ipc_mail_reset m = {
         .code = (uint16_t)r->code, .enhanced = r->enhanced, .text = r->text, .verdict = r->words};
 
+    tell_report(d, r);
     smtp_tell_refused(d, &m);
     smtp_reply_put(&d->out, r->code, enhanced, r->text, false);
     smtp_transaction_reset(d, true);

@@ -9,6 +9,7 @@
 #include "gate/verdict/filter_link.h"
 #include "gate/verdict/header_filter.h"
 #include "gate/verdict/verdict_policy.h"
+#include "gate/verdict/verdict_report.h"
 #include "gate/verdict/verdict_words.h"
 #include "senderauth/auth_message.h"
 
@@ -56,7 +57,7 @@ struct verdict {
 
     enum verdict_action judged; // without filters
     struct buf fields;          // Authentication-Results ...
-    struct buf lines, words, text, enhanced;
+    struct buf lines, words, text, enhanced, report;
     struct verdict_result result;
 };
 
@@ -135,6 +136,7 @@ static void buffers_init(struct verdict *v)
     buf_init(&v->fields, FIELDS_BYTES_MAX);
     buf_init(&v->lines, VERDICT_LINES_BYTES_MAX);
     buf_init(&v->words, VERDICT_WORDS_BYTES_MAX);
+    buf_init(&v->report, REPORT_FRAME_BYTES_MAX);
     buf_init(&v->text, VERDICT_TEXT_BYTES_MAX);
     buf_init(&v->enhanced, 16);
     buf_init(&v->filter_result.enhanced, 16);
@@ -149,6 +151,7 @@ static void buffers_finish(struct verdict *v)
     buf_finish(&v->fields);
     buf_finish(&v->lines);
     buf_finish(&v->words);
+    buf_finish(&v->report);
     buf_finish(&v->text);
     buf_finish(&v->enhanced);
     buf_finish(&v->filter_result.enhanced);
@@ -393,6 +396,7 @@ static void done(struct verdict *v, enum verdict_action action)
     v->result.text = buf_span(&v->text);
     v->result.lines = buf_span(&v->lines);
     v->result.words = buf_span(&v->words);
+    v->result.report = buf_span(&v->report);
     v->o.done(v->o.arg, &v->result); // which may end v
 }
 
@@ -402,6 +406,7 @@ static void done_unchecked(struct verdict *v, const char *why)
     buf_clear(&v->lines);
     buf_clear(&v->words);
     buf_clear(&v->text);
+    buf_clear(&v->report);
     buf_put_str(&v->words, "put off: ");
     buf_put_str(&v->words, why);
     buf_put_str(&v->text, "The message cannot be checked now. Try again later");
@@ -542,6 +547,9 @@ static void judge(struct verdict *v, const struct sender_result *s)
     }
     words_put_log(&v->words, s, &d);
     set_answer(v, s, &d);
+    if (conf_value_bool(settings, SETTING_DMARC_REPORTS)) {
+        report_put(&v->report, &v->question, s, &d);
+    }
     judged(v, d.action);
 }
 

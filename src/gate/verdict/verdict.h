@@ -50,6 +50,7 @@ struct verdict_result {
     struct span text;     // one clean line of printable ASCII, without codes
     struct span lines;    // for MAIL_END's `prefix`, after Received: whole header fields with CRLF
     struct span words;    // for MAIL_END's `verdict` and the log: one clean line
+    struct span report;   // a whole frame MAIL_DMARC, or empty
 };
 
 struct verdict_options {

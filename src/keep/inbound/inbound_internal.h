@@ -13,6 +13,7 @@
 #include "keep/inbound/send_rate.h"
 #include "mailfile/spool.h"
 #include "net/task_conn.h"
+#include "report/report_seen.h"
 
 #define INBOUND_MEMORY_BYTES (256u << 10) // of one message; more goes to the disk
 
@@ -39,10 +40,11 @@ struct mail_transaction {
     struct delivery_recipient *accepted; // malloc
     uint32_t *places;                    // malloc; theirs among all that were named
     size_t count, cap;
-    uint32_t named;      // recipients, accepted or not
-    uint64_t announced;  // bytes; 0: not said
-    struct spool *spool; // NULL: nothing has come yet
-    enum err content;    // of spooling
+    uint32_t named;           // recipients, accepted or not
+    uint64_t announced;       // bytes; 0: not said
+    struct spool *spool;      // NULL: nothing has come yet
+    enum err content;         // of spooling
+    struct report_seen *seen; // what its sender's domain is to be told; or NULL
 };
 
 enum mail_state {

@@ -255,6 +255,52 @@ static enum err take_data(struct mail_session *s, struct span fields)
     return ERR_OK;
 }
 
+// ---- MAIL_DMARC ---------------------------------------------------------------------------------
+
+static enum err keep_seen(struct mail_session *s, const struct ipc_mail_dmarc *m)
+{
+    struct report_seen *seen = arena_zalloc(&s->t.arena, 1, sizeof(*seen));
+
+    if (!seen) {
+        return ERR_NOMEM;
+    }
+    *seen = (struct report_seen){.domain = arena_dup(&s->t.arena, m->domain),
+                                 .policy = m->policy,
+                                 .subdomain_policy = m->subdomain_policy,
+                                 .percent = m->percent,
+                                 .strict = m->strict,
+                                 .disposition = m->disposition,
+                                 .aligned = m->aligned,
+                                 .source = s->t.env.origin,
+                                 .header_from = arena_dup(&s->t.arena, m->header_from),
+                                 .envelope_from = arena_dup(&s->t.arena, m->envelope_from),
+                                 .reason = arena_dup(&s->t.arena, m->reason),
+                                 .checks = arena_dup(&s->t.arena, m->checks)};
+    if (!seen->domain.p || !seen->header_from.p || !seen->envelope_from.p || !seen->reason.p ||
+        !seen->checks.p) {
+        return ERR_NOMEM;
+    }
+    s->t.env.seen = s->t.seen = seen;
+    return ERR_OK;
+}
+
+// Without memory nobody is told; the message does not suffer.
+static enum err take_dmarc(struct mail_session *s, struct span fields)
+{
+    struct ipc_mail_dmarc m;
+    enum err e = ipc_mail_dmarc_decode(fields, &m);
+
+    if (e != ERR_OK || s->state == MAIL_STATE_IDLE || !m.domain.n || m.policy > 2 ||
+        m.subdomain_policy > 2 || m.disposition > 2 || m.percent > 100 || m.strict > 3 ||
+        m.aligned > 3) {
+        return ERR_INVALID;
+    }
+    if (s->state != MAIL_STATE_REFUSED && s->t.env.mail) {
+        keep_seen(s, &m);
+    }
+    return ERR_OK;
+}
+
 // ---- all of them --------------------------------------------------------------------------------
 
 static enum err take_end(struct mail_session *s, struct span fields)
@@ -307,6 +353,8 @@ enum err mail_take(struct mail_session *s, const struct ipc_frame *f)
         return take_end(s, f->fields);
     case IPC_MAIL_RESET:
         return take_reset(s, f->fields);
+    case IPC_MAIL_DMARC:
+        return take_dmarc(s, f->fields);
     default:
         return ERR_INVALID;
     }

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What the trail is told of mail that is not taken in.
+#include <stdlib.h>
+
 #include "keep/inbound/inbound_internal.h"
 #include "mime/mime_header.h"
+#include "report/report_seen.h"
 
 #include "base/banned.h"
 
@@ -25,6 +28,20 @@ static struct span known_message_id(const struct mail_session *s)
 
     front = span_first(front, span_find(front, SPAN("\r\n\r\n")));
     return mime_header_get(front, SPAN("Message-ID"));
+}
+
+// With what its sender's domain is told of a message that was refused for good.
+static void note(struct mail_session *s, const struct trail_event *e)
+{
+    struct span key = SPAN(""), value = SPAN("");
+    char *room = NULL;
+
+    if (s->t.env.seen && e->number >= 500 && (room = malloc(REPORT_SEEN_BYTES_MAX)) &&
+        delivery_tells(s->in->options.delivery, s->t.accepted, s->t.count)) {
+        report_seen_row(s->t.env.seen, s->t.env.mail, room, &key, &value);
+    }
+    trail_refused_with(s->in->options.trail, s->t.env.mail, e, key, value);
+    free(room);
 }
 
 void mail_refused(struct mail_session *s, const struct delivery_recipient *to, size_t count,
@@ -58,6 +75,6 @@ void mail_refused(struct mail_session *s, const struct delivery_recipient *to, s
     e.texts[TRAIL_HOW] = env->how;
     e.texts[TRAIL_VERDICT] = or_none(why->verdict);
     e.texts[TRAIL_REPLY] = reply;
-    trail_refused(s->in->options.trail, env->mail, &e);
+    note(s, &e);
     buf_finish(&words);
 }

@@ -125,6 +125,15 @@ static void got_end(struct smtp_keep *k, struct span fields)
     }
 }
 
+// "DMARC" and the domain that wants to be told.
+static void got_dmarc(struct smtp_keep *k, struct span fields)
+{
+    struct ipc_mail_dmarc m;
+
+    ASSERT(ipc_mail_dmarc_decode(fields, &m) == ERR_OK && k->in_mail);
+    buf_printf(&k->log, "DMARC %.*s\n", SPAN_ARG(m.domain));
+}
+
 static void got(struct smtp_keep *k, const struct ipc_frame *f)
 {
     switch (f->type) {
@@ -139,6 +148,9 @@ static void got(struct smtp_keep *k, const struct ipc_frame *f)
         break;
     case IPC_MAIL_END:
         got_end(k, f->fields);
+        break;
+    case IPC_MAIL_DMARC:
+        got_dmarc(k, f->fields);
         break;
     case IPC_MAIL_RESET:
         ASSERT(k->in_mail);

@@ -3,6 +3,7 @@
 // SMTP and LMTP as dialogues, with keep played by the test: offers, whole messages, checks, keep
 // lost, fronts.
 #include "base/clock.h"
+#include "ipc/message.h"
 #include "smtp_talk.h"
 
 // ---- greeting and offers ------------------------------------------------------------------------
@@ -284,6 +285,38 @@ static void test_a_message_is_checked(void **state)
     stop();
 }
 
+// What the sender's domain is told goes before what becomes of the message.
+static void test_a_check_with_a_report(void **state)
+{
+    const struct ipc_mail_dmarc m = {.domain = SPAN("x.example"),
+                                     .header_from = SPAN("x.example"),
+                                     .envelope_from = SPAN(""),
+                                     .reason = SPAN(""),
+                                     .checks = SPAN("")};
+    struct dialogue_check_result result = {.lines = SPAN("")};
+    struct buf frame;
+
+    (void)state;
+    buf_init(&frame, 4096);
+    assert_ok(ipc_mail_dmarc_encode(&m, 0, &frame));
+    result.report = buf_span(&frame);
+    start_checked();
+    say("hi\r\n.\r\n");
+    dialogue_checked(&client.d, &result);
+    smtp_keep_play(&keep, &client.d);
+    assert_has(buf_span(&keep.log), "DMARC x.example\nEND ");
+    driver_hear(&client);
+    result.is_refused = true;
+    result.code = 550;
+    result.enhanced = SPAN("5.7.1");
+    say(ENVELOPE "BDAT 2 LAST\r\nhi");
+    dialogue_checked(&client.d, &result);
+    smtp_keep_play(&keep, &client.d);
+    assert_has(buf_span(&keep.log), "DMARC x.example\nRESET 550 5.7.1");
+    buf_finish(&frame);
+    stop();
+}
+
 static void test_a_check_that_comes_to_nothing(void **state)
 {
     (void)state;
@@ -431,6 +464,7 @@ int main(void)
         cmocka_unit_test(test_who_is_among_several_is_not_said),
         cmocka_unit_test(test_a_message_is_said_to_be_kept_when_keep_says_so),
         cmocka_unit_test(test_a_message_is_checked),
+        cmocka_unit_test(test_a_check_with_a_report),
         cmocka_unit_test(test_a_check_that_comes_to_nothing),
         cmocka_unit_test(test_keep_is_lost),
         cmocka_unit_test(test_lmtp_answers_for_each),

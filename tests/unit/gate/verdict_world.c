@@ -97,6 +97,7 @@ int world_setup(void **state)
     zone_init(&w->zone);
     arena_init(&w->arena, 64 << 20);
     buf_init(&w->out, 4 << 20);
+    buf_init(&w->report, 65536);
     assert_ok(loop_create(&w->loop));
     struct dns_desk_options o = {.loop = w->loop,
                                  .id_step = 64,
@@ -125,6 +126,7 @@ int world_teardown(void **state)
     zone_finish(&w->zone);
     arena_finish(&w->arena);
     buf_finish(&w->out);
+    buf_finish(&w->report);
     free(w);
     return 0;
 }
@@ -147,6 +149,8 @@ static void on_done(void *arg, const struct verdict_result *r)
     copy(w->text, sizeof(w->text), r->text);
     copy(w->lines, sizeof(w->lines), r->lines);
     copy(w->words, sizeof(w->words), r->words);
+    buf_clear(&w->report);
+    buf_put(&w->report, r->report);
     verdict_destroy(w->verdict); // as the gate may
     w->verdict = NULL;
     loop_stop(w->loop);

@@ -38,6 +38,7 @@ struct world {
     enum verdict_action action;
     unsigned code;
     char enhanced[16], text[512], lines[4096], words[2048];
+    struct buf report; // the frame
 };
 
 extern struct world *w;

@@ -4,6 +4,8 @@
 static struct bench bench;
 struct bench *const b = &bench;
 struct queue *queue;
+struct trail *trail;
+struct reports *reports;
 static struct delivery *delivery;
 struct keep_sessions *sessions;
 struct inbound *inbound;
@@ -18,6 +20,7 @@ void open_inbound(void)
     struct inbound_options o = {.store = b->store,
                                 .delivery = delivery,
                                 .sessions = sessions,
+                                .trail = trail,
                                 .server = SPAN("mail.example.org"),
                                 .separators = SPAN("+"),
                                 .default_domain = SPAN("example.org"),
@@ -53,7 +56,12 @@ int setup(void **state)
     bench_use_local = false;
     bench_open(b);
     queue_options_default(&qo);
+    assert_ok(trail_open(b->engine, &trail));
+    assert_ok(reports_open(b->engine, trail, &reports));
     assert_ok(queue_open(b->engine, &qo, &queue));
+    o.trail = trail;
+    o.reports = reports;
+    o.report_address = SPAN("reports");
     assert_ok(delivery_create(b->store, queue, &o, &delivery));
     assert_ok(keep_sessions_create(&sessions));
     account("u2@example.org");
@@ -74,6 +82,8 @@ int teardown(void **state)
     keep_sessions_destroy(sessions);
     delivery_destroy(delivery);
     queue_close(queue);
+    reports_close(reports);
+    trail_close(trail);
     bench_close(b);
     buf_finish(&stream);
     buf_finish(&answers);

@@ -52,6 +52,8 @@ bool has(struct span text, const char *what);
 uint64_t queued(void);
 extern struct bench *const b;
 extern struct queue *queue;
+extern struct trail *trail;
+extern struct reports *reports;
 extern struct keep_sessions *sessions;
 extern struct inbound *inbound;
 extern char dir[];
