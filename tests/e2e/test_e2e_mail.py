@@ -126,6 +126,39 @@ def test_routes_of_domains_and_senders(server, sink):
     other.close()
 
 
+@pytest.mark.parametrize("end", [b"\n.\n", b"\n.\r\n", b"\r\n.\n", b"\r.\r", b"\r\n.\r", b"\r.\r\n",
+                                 b"\r\n.\r\r\n", b"\r\n.\r\n"], ids=repr)
+@pytest.mark.parametrize("way", ["submission", "lmtp"])
+def test_s03_one_message_stays_one(server, sink, way, end):
+    """By BDAT the end of a message is no line, so what looks like one reaches every hop behind: it is
+    refused, or it comes out as one message, here and at the other server."""
+    evil = b"MAIL FROM:<evil@x.example>\r\nRCPT TO:<evil@elsewhere.example>\r\nDATA\r\nSubject: evil\r\n\r\nx"
+    text = b"From: " + server.user(1).encode() + b"\r\nSubject: good\r\n\r\nfirst" + end + evil + b"\r\n.\r\nlast\r\n"
+    kind, port = {"submission": (smtplib.SMTP, server.submission_port),
+                  "lmtp": (smtplib.LMTP, server.lmtp_port)}[way]
+    to = [server.user(2)] + (["a@elsewhere.example"] if way == "submission" else [])
+    with kind("127.0.0.1", port, local_hostname="laptop.example.net") as c:
+        c.sock.settimeout(60)
+        c.ehlo()
+        if way == "submission":
+            c.login(server.user(1), PASSWORD)
+        c.mail(server.user(1) if way == "submission" else "me@example.net")
+        assert all(c.rcpt(a)[0] == 250 for a in to)
+        c.send(b"BDAT %d LAST\r\n" % len(text) + text)
+        taken = c.getreply()[0] == 250
+        if taken:
+            assert c.docmd("NOOP")[0] == 250  # nothing of it is taken for a command
+        else:
+            assert c.sock.recv(1000) == b""  # the connection has ended with the one refusal
+    assert taken == (end == b"\r\n.\r\n")
+    if taken:
+        until(lambda: inbox(server, 2) and (way == "lmtp" or sink.got))
+        assert inbox(server, 2)[0].endswith(text[text.index(b"Subject: good"):])
+    assert len(inbox(server, 2)) == taken
+    assert [(f, t) for f, t, _ in sink.got] == \
+        [(server.user(1), "a@elsewhere.example")] * (taken and way == "submission")
+
+
 def test_what_waits_outlives_all(server, sink):
     sink.close()
     submit(server, 1, ["a@elsewhere.example"], "Subject: out\r\n\r\nhello\r\n")

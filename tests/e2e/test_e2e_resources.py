@@ -233,7 +233,7 @@ def try_start(server):
 
 
 @pytest.mark.parametrize("how", ["missing", "garbage", "other key"])
-def test_certificate_that_cannot_be_used(make_server, how):
+def test_t08_certificate_that_cannot_be_used(make_server, how):
     """A clear line that names the file; no half-working server."""
     if os.environ.get("PEER") == "dovecot":
         pytest.skip("of Mailkeep")
@@ -252,7 +252,7 @@ def test_certificate_that_cannot_be_used(make_server, how):
     assert os.path.basename(named) in log or os.path.basename(server.cert) in log, log
 
 
-def test_reload_keeps_what_works(make_server):
+def test_t08_reload_keeps_what_works(make_server):
     """SIGHUP without a usable certificate: the old one stays, and nobody is cut off."""
     server = make_server()
     with server.login(1, "tls") as a, server.login(2) as b:

@@ -209,7 +209,7 @@ def subject(server):
         return ssl.DER_cert_to_PEM_cert(t.getpeercert(True))
 
 
-def test_new_certificate_by_reload_drops_nobody(make_server):
+def test_t08_new_certificate_by_reload_drops_nobody(make_server):
     server = make_server()
     first = subject(server)
     cert, key = self_signed(server.folder, tag="fresh")

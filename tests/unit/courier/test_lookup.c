@@ -318,6 +318,7 @@ static int teardown(void **state)
 
 // ---- answers ------------------------------------------------------------------------------------
 
+// N03: forged answers are bogus, what nobody signed is not secure, whatever anybody says.
 static void test_answers(void **state)
 {
     static const struct {
@@ -372,6 +373,7 @@ static void expect(struct test_courier *c, const char *domain, int outcome, cons
     }
 }
 
+// N10: null MX, ourselves, addresses that are not public, none at all.
 static void test_mx(void **state)
 {
     NEEDS_NSD;
@@ -385,6 +387,7 @@ static void test_mx(void **state)
     expect(&strict, "plain", IPC_RELAY_FAILED, "5.4.4", "");
 }
 
+// T11: no STARTTLS, a wrong TLSA, one that cannot be used.
 static void test_dane(void **state)
 {
     NEEDS_NSD;
@@ -399,6 +402,7 @@ static void test_dane(void **state)
     mx.kind = 0;
 }
 
+// T11: a redirect, a host the policy does not know, no STARTTLS.
 static void test_mta_sts(void **state)
 {
     NEEDS_NSD;

@@ -340,6 +340,7 @@ static void test_421_at_each_state(void **state)
     for_each_state(&courier, script_421, "421 4.3.2 going down");
 }
 
+// S14: from a server that stalls we are gone after a while.
 static void test_silence_at_each_state(void **state)
 {
     (void)state;
@@ -665,6 +666,7 @@ static void test_required_tls_is_never_in_the_clear(void **state)
     }
 }
 
+// T11
 static void test_certificates(void **state)
 {
     struct fake_mx mx;

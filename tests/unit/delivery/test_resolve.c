@@ -127,6 +127,7 @@ static void test_refusals(void **state)
                         "anna>team bob>team | 0 3");
 }
 
+// Q02
 static void test_loops_end(void **state)
 {
     (void)state;
@@ -136,6 +137,7 @@ static void test_loops_end(void **state)
     assert_string_equal(RESOLVE(false, "loop@example.org"), "loop | 0");
 }
 
+// Q02
 static void test_large_and_deep(void **state)
 {
     struct resolve_options o = {.separators = SPAN("+")};

@@ -45,6 +45,7 @@ static void test_the_protocol_has_its_name(void **state)
     assert_line(&r, FROM "UTF8LMTP\r\n\tid 0a\r\n\tfor <bob@example.org>" DATE);
 }
 
+// S18
 static void test_where_it_came_from(void **state)
 {
     struct smtp_received r = plain;

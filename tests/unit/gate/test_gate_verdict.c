@@ -96,6 +96,7 @@ static void filter(const char *in, size_t piece, struct buf *out)
     header_filter_finish(&f);
 }
 
+// S18: what is forged in our name goes.
 static void test_header_filter(void **state)
 {
     static const char *const cases[][2] = {
@@ -428,6 +429,7 @@ static void test_client_goes(void **state)
 }
 
 // Names as long as a header do not make a line of ours too long, nor a second one.
+// S18
 static void test_hostile_names(void **state)
 {
     struct buf b;

@@ -151,6 +151,41 @@ static void test_unreachable_destination_is_left_alone(void **state)
     finish(take(NOW + 72001), QUEUE_OUT_DELIVERED, NOW + 72001);
 }
 
+// Q04: however many wait for it, a dead domain is tried seldom, by one message, and others never
+// wait for it.
+static void test_a_dead_domain_with_very_many(void **state)
+{
+    enum { WAITING = 3000, SECONDS = 3600 };
+    struct queue_recipient dead = to("a@dead.example", "dead.example"),
+                           other = to("b@other.example", "other.example");
+    unsigned tries = 0, delivered = 0;
+
+    (void)state;
+    for (int i = 0; i < WAITING; i++) {
+        submit(b, "me@example.org", &dead, 1);
+    }
+    for (int64_t t = NOW; t < NOW + SECONDS * 1000LL; t += 1000) {
+        bool is_due = (t / 1000) % 60 == 0, came = false;
+        struct queue_job *j;
+
+        if (is_due) {
+            submit(b, "me@example.org", &other, 1);
+        }
+        while ((j = take(t)) != NULL) {
+            bool is_dead = span_eq(j->recipients[0].destination, SPAN("dead.example"));
+
+            tries += is_dead;
+            came |= !is_dead;
+            finish(j, is_dead ? QUEUE_OUT_UNTRIED : QUEUE_OUT_DELIVERED, t);
+        }
+        assert_true(came == is_due);
+        delivered += came;
+    }
+    assert_int_equal(delivered, SECONDS / 60);
+    assert_in_range(tries, 3, 40);
+    counts(WAITING, WAITING);
+}
+
 static void test_concurrency_grows_with_success(void **state)
 {
     struct queue_recipient r = to("a@example.net", "example.net");
@@ -235,7 +270,7 @@ static void test_who_is_told_of_what(void **state)
     }
 }
 
-// Only after its time and several tries: a clock that jumps fails nothing.
+// Q06: only after its time and several tries: a clock that jumps fails nothing.
 static void test_expiry(void **state)
 {
     struct queue_recipient r = to("a@example.net", "example.net");
@@ -489,6 +524,7 @@ int main(void)
         T(test_a_message_is_delivered_and_gone),
         T(test_a_deferred_one_waits_longer_each_time),
         T(test_unreachable_destination_is_left_alone),
+        T(test_a_dead_domain_with_very_many),
         T(test_concurrency_grows_with_success),
         T(test_who_is_told_of_what),
         T(test_expiry),

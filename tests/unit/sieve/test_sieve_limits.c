@@ -51,6 +51,7 @@ static void assert_starts(const char *want)
     }
 }
 
+// V01
 static void test_nested(void **state)
 {
     static const char *const deep[] = {
