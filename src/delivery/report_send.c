@@ -33,7 +33,7 @@ struct sender {
     size_t to_n;
     char id[80];
     struct resolver resolver; // asks as the options say
-    unsigned sent;
+    struct report_send_result result;
 };
 
 static struct span domain_of(const struct sender *s)
@@ -302,7 +302,7 @@ static enum err send_to(struct sender *s, const struct report_day *day, struct s
     e = e == ERR_OK ? report_set_sent(s->reports, &s->owed, day->messages, mail) : e;
     e = e == ERR_OK && s->to_n ? deliver(s, buf_span(&text), mail) : e;
     if (e == ERR_OK && s->to_n) {
-        s->sent++;
+        s->result.sent++;
         log_info("a DMARC report on %llu messages of %s goes to %s%s",
                  (unsigned long long)day->messages, log_text(domain_of(s)).s,
                  log_text(s->to[0].address).s, s->to_n > 1 ? " and others" : "");
@@ -346,7 +346,8 @@ static enum err send_one(struct sender *s)
     if (e == ERR_OK && !sent && s->owed.day + REPORT_SEND_DAYS >= s->o->today) {
         e = find_addresses(s);
         if (e == ERR_UNAVAILABLE || e == ERR_AGAIN) {
-            return ERR_OK; // the next time
+            s->result.waiting++;
+            return ERR_OK;
         }
         e = e == ERR_OK ? send_report(s) : e;
     }
@@ -354,7 +355,7 @@ static enum err send_one(struct sender *s)
 }
 
 enum err report_send_all(struct delivery *d, struct reports *r, const struct report_send_options *o,
-                         unsigned *out_sent)
+                         struct report_send_result *out)
 {
     struct sender *s = calloc(1, sizeof(*s));
     struct report_owed after;
@@ -380,7 +381,7 @@ enum err report_send_all(struct delivery *d, struct reports *r, const struct rep
     if (e == ERR_OK && o->today > REPORT_SENT_DAYS) {
         e = report_trim_sent(r, o->today - REPORT_SENT_DAYS);
     }
-    *out_sent = s->sent;
+    *out = s->result;
     free(s);
     return e;
 }

@@ -21,10 +21,13 @@ struct report_send_options {
     void *arg;
 };
 
-// Goes through all that is owed. What the DNS does not say now is tried again with the next call,
-// REPORT_SEND_DAYS long. Blocks as the DNS and the disk do. One thread at a time. The number of
-// reports that went into the queue. ERR_*: the store's; what is not done is done the next time.
+struct report_send_result {
+    unsigned sent;    // reports that went into the queue
+    unsigned waiting; // the DNS could not say to whom: to be tried again, REPORT_SEND_DAYS long
+};
+// Goes through all that is owed. Blocks as the DNS and the disk do. One thread at a time. ERR_*:
+// the store's; what is not done is done the next time.
 enum err report_send_all(struct delivery *d, struct reports *r, const struct report_send_options *o,
-                         unsigned *out_sent);
+                         struct report_send_result *out);
 
 #endif

@@ -12,6 +12,7 @@
 #include "base/banned.h"
 
 #define ROUND_MS      (30ll * 60 * 1000)
+#define RETRY_MS      5000 // when the DNS does not answer; twice as long each time, up to a round
 #define JITTER_MS_MAX (2ll * 60 * 60 * 1000)
 #define DAY_MS        86400000ll
 
@@ -19,7 +20,7 @@ struct keep_report_sender {
     struct keep_chore *chore;
     struct keep_report_sender_options o;
     char from[QUEUE_ADDRESS_BYTES_MAX + 260];
-    int64_t jitter_ms;
+    int64_t jitter_ms, retry_ms;
 };
 
 static enum err ask_unless_stopping(void *arg, struct span name, struct arena *a,
@@ -50,11 +51,17 @@ static void send(void *arg)
         .server = k->o.server,
         .today = (uint32_t)((clock_real_ms() - k->jitter_ms) / DAY_MS),
     };
-    unsigned sent;
-    enum err e = report_send_all(k->o.delivery, k->o.reports, &o, &sent);
+    struct report_send_result r = {.sent = 0};
+    enum err e = report_send_all(k->o.delivery, k->o.reports, &o, &r);
 
     if (e != ERR_OK && e != ERR_UNAVAILABLE) {
         log_warn("reports for other domains could not be sent: %s", err_name(e));
+    }
+    if (r.waiting && k->retry_ms < ROUND_MS) {
+        keep_chore_wake(k->chore, k->retry_ms);
+        k->retry_ms *= 2;
+    } else if (!r.waiting) {
+        k->retry_ms = RETRY_MS;
     }
 }
 
@@ -86,9 +93,10 @@ enum err keep_report_sender_start(const struct keep_report_sender_options *o,
     }
     k->o = *o;
     k->jitter_ms = (int64_t)(random_u64() % JITTER_MS_MAX);
+    k->retry_ms = RETRY_MS;
     choose_from(k);
     const struct keep_chore_options chore = {
-        .name = "keep-told", .run = send, .arg = k, .interval_ms = ROUND_MS};
+        .name = "keep-told", .run = send, .arg = k, .interval_ms = ROUND_MS, .at_once = true};
     enum err e = keep_chore_start(&chore, &k->chore);
 
     if (e != ERR_OK) {
