@@ -350,7 +350,7 @@ static json_t *message_json(const struct queue_message *m)
     } flags[] = {
         {QUEUE_SMTPUTF8, "smtputf8"},     {QUEUE_8BITMIME, "8bitmime"},
         {QUEUE_BINARYMIME, "binarymime"}, {QUEUE_REQUIRETLS, "requiretls"},
-        {QUEUE_INTERNAL, "our own"},
+        {QUEUE_INTERNAL, "our own"},      {QUEUE_SUSPECT, "thought to be junk"},
     };
     json_t *names = json_array();
     json_t *j =

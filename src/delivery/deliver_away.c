@@ -47,11 +47,12 @@ static void sign(struct run *r, const struct deliver_letter *l, struct buf *line
 enum err deliver_submit(struct run *r, const struct deliver_letter *l,
                         const struct queue_recipient *recipients, size_t count)
 {
+    bool is_suspect = r->env->is_suspect && !(l->flags & QUEUE_INTERNAL);
     struct queue_message m = {
         .expires_ms = clock_real_ms() + (int64_t)r->d->expire_s * 1000,
         .body = incoming_body(l->body),
         .body_bytes = incoming_bytes(l->body),
-        .flags = l->flags,
+        .flags = l->flags | (is_suspect ? QUEUE_SUSPECT : 0),
         .submitter = r->env->submitter,
         .sender = l->sender,
         .envid = r->env->envid,

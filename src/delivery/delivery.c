@@ -416,7 +416,8 @@ void delivery_again(struct delivery *d, const struct queue_message *m, struct sp
     struct delivery_recipient to = {.address = address};
     struct delivery_envelope env = {.sender = m->sender,
                                     .envid = m->envid,
-                                    .flags = m->flags & ~(unsigned)QUEUE_SENT_ON,
+                                    .flags = m->flags & ~(unsigned)(QUEUE_SENT_ON | QUEUE_SUSPECT),
+                                    .is_suspect = m->flags & QUEUE_SUSPECT,
                                     .submitter = m->submitter,
                                     .device = m->device,
                                     .origin = m->origin,

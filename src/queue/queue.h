@@ -40,6 +40,7 @@ enum queue_message_flag {
     QUEUE_RET_HDRS = 32,
     QUEUE_INTERNAL = 64, // a notice or report of our own
     QUEUE_SENT_ON = 128, // by somebody's rules: not looked up here yet (delivery.h)
+    QUEUE_SUSPECT = 256, // thought to be junk when it was taken in
 };
 
 enum queue_notify { // RFC 3461 4.1; 0: not given

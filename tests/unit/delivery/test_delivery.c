@@ -248,6 +248,33 @@ static void test_suspect_goes_to_junk(void **state)
     assert_int_equal(messages("anna@example.org", "INBOX"), 0);
 }
 
+// What could not be delivered at once goes to Junk later, too, and is known as the same message.
+static void test_suspect_goes_to_junk_later(void **state)
+{
+    struct delivery_envelope env = {.sender = SPAN("me@example.net"),
+                                    .is_suspect = true,
+                                    .hold_until_ms = clock_real_ms() + 1000,
+                                    .recipients = to,
+                                    .count = 1};
+    struct delivery_message m = {
+        .prefix = SPAN(""), .read = read_text, .bytes = strlen(text), .header = SPAN("")};
+    struct delivery_answer a;
+    struct queue_job *job;
+    int64_t next;
+
+    (void)state;
+    to[0] = (struct delivery_recipient){.address = SPAN("anna@example.org")};
+    assert_ok(delivery_run(delivery, &env, &m));
+    assert_int_equal(messages("anna@example.org", "Junk"), 0);
+    assert_ok(queue_take(queue, clock_real_ms() + 2000, &job, &next));
+    assert_true(job->message.flags & QUEUE_SUSPECT);
+    delivery_again(delivery, &job->message, SPAN("anna@example.org"), read_text, NULL, &a);
+    assert_int_equal(a.outcome, DELIVERY_ACCEPTED);
+    queue_abandon(queue, job);
+    assert_int_equal(messages("anna@example.org", "Junk"), 1);
+    assert_int_equal(messages("anna@example.org", "INBOX"), 0);
+}
+
 static void test_check_before_the_message(void **state)
 {
     struct delivery_envelope env = {.sender = SPAN("me@example.net")};
@@ -368,6 +395,7 @@ int main(void)
         T(test_forwarding_rewrites_the_sender),
         T(test_loops),
         T(test_suspect_goes_to_junk),
+        T(test_suspect_goes_to_junk_later),
         T(test_check_before_the_message),
         T(test_one_of_many_fails),
         T(test_each_has_its_answer),
