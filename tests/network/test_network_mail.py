@@ -241,6 +241,28 @@ def test_dkimpy_agrees_with_what_is_signed(keys):
             dkim.DKIM(changed).verify(idx=index, dnsfunc=txt(keys))
 
 
+def test_a_notice_to_a_stranger_is_signed(keys):
+    """Mail for an alias that leads to nobody at the next server: its sender is told, and whoever asks
+    the DNS finds that the notice is ours."""
+    dkim = pytest.importorskip("dkim")
+    keys.one.command("alias", "add", f"away@{keys.one.domain}", f"nobody@{keys.two.domain}")
+    subject, m = compose("anna@three.example", f"away@{keys.one.domain}")
+    from_postfix(keys, [f"away@{keys.one.domain}"], m)
+    end = time.monotonic() + 90
+    while not (notices := [n for n in keys.three.messages()
+                           if b"message/delivery-status" in n and subject.encode() in n]):
+        assert time.monotonic() < end, logs(keys)()
+        time.sleep(0.2)
+    raw = notices[0][notices[0].index(b"Received:"):].replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+    assert email.message_from_bytes(raw, policy=email.policy.default)["From"].addresses[0].domain \
+        .endswith(keys.one.domain)
+    assert raw.lower().count(b"dkim-signature:") == 2
+    assert dkim.DKIM(raw).verify(idx=0, dnsfunc=txt(keys)), raw
+    log = keys.one.log_tail(50)
+    assert "nobody@two.example: failed" in log
+    assert re.search(r"the sender SRS0=\S+ of message \w+ is told .*<notice\.", log), log
+
+
 def test_what_is_in_the_dns_is_said(keys):
     """The server asks by way of its courier: what is there, what is not, and what else it says."""
     done = keys.one.command("--json", "domain", "dns", keys.one.domain, "--check", check=False)

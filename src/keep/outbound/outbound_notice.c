@@ -28,7 +28,7 @@ static enum err read_text(void *arg, uint64_t offset, size_t n, struct buf *out)
     return buf_result(out);
 }
 
-static enum err deliver(struct outbound *o, struct queue_job *job, struct span text)
+static enum err deliver(struct outbound *o, struct queue_job *job, struct span id, struct span text)
 {
     struct delivery_recipient to = {.address = job->message.sender};
     struct delivery_envelope env = {.sender = SPAN(""),
@@ -53,6 +53,9 @@ static enum err deliver(struct outbound *o, struct queue_job *job, struct span t
     if (e == ERR_OK && to.answer.outcome != DELIVERY_ACCEPTED) {
         log_warn("the sender %s of message %s cannot be told what became of it: %s",
                  log_text(job->message.sender).s, queue_id_text(job->message.id).s, to.answer.text);
+    } else if (e == ERR_OK) {
+        log_info("the sender %s of message %s is told what became of it: %s",
+                 log_text(job->message.sender).s, queue_id_text(job->message.id).s, log_text(id).s);
     }
     return e;
 }
@@ -82,7 +85,7 @@ static enum err write_and_deliver(struct outbound *o, struct queue_job *job)
         e = notice_write(job, &f, &text);
     }
     if (e == ERR_OK) {
-        e = deliver(o, job, buf_span(&text));
+        e = deliver(o, job, f.message_id, buf_span(&text));
     }
     buf_finish(&start);
     buf_finish(&text);
