@@ -50,12 +50,27 @@ static enum err look_at(struct span header, struct seen *seen, struct submission
     return ERR_OK;
 }
 
+static bool has_ctl(struct span s)
+{
+    for (size_t i = 0; i < s.n; i++) {
+        if (byte_is_ctl(s.p[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// Control bytes are left out of an address that is written anew, so one with them would be taken
+// for another than the one that leaves.
 static enum err check_address(const struct submission_facts *f, const struct mime_address *a)
 {
     struct buf address;
     bool may = false;
     enum err e = ERR_OK;
 
+    if (has_ctl(a->local) || has_ctl(a->domain)) {
+        return ERR_DENIED;
+    }
     buf_init(&address, ADDRESS_BYTES_MAX);
     mime_address_put(&address, a->local, a->domain);
     if (!address.failed) { // no address of ours is that long
