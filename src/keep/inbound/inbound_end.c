@@ -19,6 +19,8 @@ static const struct mail_reply no_recipients = {554, "5.5.1", "No recipient was 
                                             "The message is larger than allowed here"},
                                header_too_large = {554, "5.6.0",
                                                    "The header of the message is too large"},
+                               begins_folded = {554, "5.6.0",
+                                                "The message begins with a continuation line"},
                                not_yours = {550, "5.7.1",
                                             "The From of the message is not an address of yours"};
 
@@ -138,6 +140,10 @@ static enum err deliver(struct mail_session *s, struct content *c, const struct 
 
     buf_init(&prefix, PREFIX_BYTES_MAX);
     buf_put(&prefix, m->prefix);
+    if (e == ERR_OK && c->fields.n && (c->fields.p[0] == ' ' || c->fields.p[0] == '\t')) {
+        *out = begins_folded; // it would go on with a field of ours: who sent it, what was checked
+        e = ERR_INVALID;
+    }
     if (e == ERR_OK && s->login.account) {
         e = prepare_submitted(s, c, &prefix, out);
     }

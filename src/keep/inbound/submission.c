@@ -127,7 +127,13 @@ enum err submission_prepare(const struct submission_facts *f, struct span header
                             struct submission *out, const char **out_why)
 {
     struct seen seen = {.from = 0};
-    enum err e = look_at(header, &seen, out, out_why);
+    enum err e = ERR_OK;
+
+    if (header.n && (header.p[0] == ' ' || header.p[0] == '\t')) { // it would go on with `lines`
+        *out_why = "The message begins with a continuation line";
+        e = ERR_INVALID;
+    }
+    e = e == ERR_OK ? look_at(header, &seen, out, out_why) : e;
 
     if (e == ERR_OK && (seen.from > 1 || seen.date > 1 || seen.message_id > 1)) {
         *out_why = "From, Date and Message-ID may be there once only";

@@ -100,6 +100,38 @@ static void test_lmtp_answers_each(void **state)
     close(fd);
 }
 
+// Its first line would go on with the last field that is put in front: Received, or the results of
+// the checks.
+static void test_s18_message_that_begins_folded(void **state)
+{
+    static const char *const texts[] = {" dkim=pass\r\nSubject: x\r\n\r\nx\r\n", "\tx\r\n\r\n",
+                                        "  \r\nSubject: x\r\n\r\n", " "};
+
+    (void)state;
+    int smtp = connect_smtp(), lmtp = connect_as(IPC_LMTP, false, &nobody);
+
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        for (int n = 0; n < 2; n++) {
+            int fd = n ? lmtp : smtp;
+
+            buf_clear(&answers);
+            put_message("a@x.example", "u1@example.org", texts[i]);
+            send_stream(fd);
+            EXPECT(fd, "all 250 2.1.0");
+            EXPECT(fd, "1 250 2.1.5");
+            EXPECT(fd, n ? "1 554 5.6.0" : "all 554 5.6.0");
+        }
+    }
+    assert_int_equal(messages("u1@example.org"), 0);
+    put_message("a@x.example", "u1@example.org", "\r\n begins with its text\r\n");
+    send_stream(smtp);
+    EXPECT(smtp, "all 250 2.1.0");
+    EXPECT(smtp, "1 250 2.1.5");
+    EXPECT(smtp, "all 250 2.0.0");
+    close(smtp);
+    close(lmtp);
+}
+
 static void test_trusted_hosts_may_send_on(void **state)
 {
     (void)state;
@@ -507,6 +539,7 @@ int main(void)
         T(test_one_message),
         T(test_recipients),
         T(test_lmtp_answers_each),
+        T(test_s18_message_that_begins_folded),
         T(test_trusted_hosts_may_send_on),
         T(test_a_reset_forgets),
         T(test_sizes),

@@ -77,6 +77,8 @@ static void test_senders_are_ones_own(void **state)
         {"u1@example.org", "From: u1@example.org <ceo@bank.example>", "all 550 5.7.1"},
         {"u1@example.org", "From: u1@example.\001org", "all 550 5.7.1"},
         {"u1@example.org", "From: u\0331@example.org", "all 550 5.7.1"},
+        {"u1@example.org", " , ceo@bank.example\r\nMessage-ID: <1@x>", "all 554 5.6.0"},
+        {"u1@example.org", "\t<ceo@bank.example>", "all 554 5.6.0"},
         {"u1@example.org", "From: nobody:;", "all 554 5.6.0"},
         {"u1@example.org", "From: u1@example.org\r\nFrom: ceo@bank.example", "all 554 5.6.0"},
         {"u1@example.org", "Date: x\r\nDate: y", "all 554 5.6.0"},
