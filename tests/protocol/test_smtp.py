@@ -4,6 +4,7 @@ import re
 import smtplib
 import socket
 import subprocess
+import time
 
 import pytest
 
@@ -201,6 +202,18 @@ def test_swaks(mail, account):
 
 
 # ---- submission ---------------------------------------------------------------------------------
+
+def test_a_login_holds_while_the_client_pauses(mail, account):
+    """keep's ticket for a login is good for 30 s; the login itself is not over then."""
+    with hello(mail.submissions_port, tls=True) as c:
+        assert c.login(mail.user(account), PASSWORD).startswith(b"235 ")
+        time.sleep(33)
+        assert all(r.startswith(b"250 ")
+                   for r in c.envelope(mail.user(account), mail.user(account)))
+        sent = f"From: {mail.user(account)}\r\n\r\nlate\r\n.\r\n".encode()
+        assert c.data(sent).startswith(b"250 ")
+    assert len(inbox(mail, account, 1)) == 1
+
 
 def test_submission_by_smtplib(mail, account):
     me, context = mail.user(account), client_context()
