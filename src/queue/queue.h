@@ -26,6 +26,7 @@
 #define QUEUE_REPLY_BYTES_MAX    512
 #define QUEUE_RECIPIENTS_MAX     10000 // of one message
 #define QUEUE_JOB_RECIPIENTS_MAX 100
+#define QUEUE_CRASHES_MAX        3 // then a message is set aside
 
 typedef uint64_t queue_id; // 0 is none
 
@@ -133,12 +134,18 @@ enum queue_outcome {
     QUEUE_OUT_DEFERRED, // tried, and worth trying again
     QUEUE_OUT_FAILED,   // for good
     QUEUE_OUT_UNTRIED,  // not this recipient's fault: the destination could not be reached
+    QUEUE_OUT_LOST,     // whoever was to send it ended meanwhile: put off; held when that
+                        // happens to the message QUEUE_CRASHES_MAX times in a row
 };
 struct queue_result {
     enum queue_outcome outcome;
     struct span host, reply; // cut to QUEUE_REPLY_BYTES_MAX
     struct span protection;  // of the connection, in words; may be empty
 };
+// Before work on a job in this process that might end the process: that it has begun is noted,
+// until queue_done. ERR_DENIED: it has begun QUEUE_CRASHES_MAX times and never ended; its
+// recipients are held. With any error the job is gone, as by queue_abandon.
+enum err queue_try(struct queue *q, struct queue_job *job);
 // Ends a job with a result for each of its recipients, in their order, and frees it. UNTRIED holds
 // the whole destination back for a growing time. ERR_*: the results are not stored yet. They are
 // kept, queue_take tries to store them once a second, and until that is done hands out nothing.
@@ -152,6 +159,8 @@ void queue_abandon(struct queue *q, struct queue_job *job);
 // The next message whose sender is owed a notice: its recipients that failed, were delivered and
 // NOTIFY=SUCCESS, or are late. Up to QUEUE_JOB_RECIPIENTS_MAX at a time. ERR_NOT_FOUND.
 enum err queue_notice_take(struct queue *q, struct queue_job **out);
+// As queue_try, before it is written. ERR_DENIED: it is left alone until the next start.
+enum err queue_notice_try(struct queue *q, struct queue_job *job);
 // The notice was sent, or nobody wants it: forgets what it was about. With `sent` false it is left
 // for the next time. Frees the job.
 enum err queue_notice_done(struct queue *q, struct queue_job *job, bool sent);

@@ -170,6 +170,25 @@ static enum err check_notice(struct check *c, struct span key, struct span value
     return e == ERR_NOT_FOUND ? ERR_OK : e;
 }
 
+static enum err check_crashes(struct check *c, struct span key, struct span value)
+{
+    struct queue_message m;
+    queue_id id;
+    uint32_t n;
+
+    if (!queue_key_read_id(key, &id) || queue_crashes_decode(value, &n) != ERR_OK) {
+        problems_add(&c->problems, "a count of crashes in the queue cannot be read");
+        return ERR_OK;
+    }
+    enum err e = queue_get_message(c->snapshot, c->shard, id, &m);
+
+    if (e == ERR_NOT_FOUND) {
+        problems_add(&c->problems, "crashes are counted for message %s, which is not there",
+                     queue_id_text(id).s);
+    }
+    return e == ERR_NOT_FOUND || e == ERR_CORRUPT || e == ERR_UNSUPPORTED ? ERR_OK : e;
+}
+
 static enum err check_key(struct check *c, struct span key, struct span value)
 {
     struct span reason;
@@ -184,6 +203,8 @@ static enum err check_key(struct check *c, struct span key, struct span value)
         return check_due(c, key, value);
     case QUEUE_KEY_NOTICE:
         return check_notice(c, key, value);
+    case QUEUE_KEY_CRASHES:
+        return check_crashes(c, key, value);
     case QUEUE_KEY_COUNTS:
         return ERR_OK; // when all is counted
     case QUEUE_KEY_PAUSE:

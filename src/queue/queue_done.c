@@ -23,6 +23,7 @@ struct done {
         int64_t due_ms;
     } after[QUEUE_JOB_RECIPIENTS_MAX];
     struct queue_tried tried[QUEUE_JOB_RECIPIENTS_MAX];
+    bool is_suspect; // lost too often: what would wait is held
 };
 
 // The destination itself could not be reached: all of its mail waits.
@@ -74,6 +75,10 @@ static enum err done_one(struct queue_edit *ed, struct done *d, struct queue_mes
 
     enum queue_next next = queue_apply(o, m, &r, &d->results[i], d->now_ms, due);
 
+    if (d->is_suspect && d->results[i].outcome == QUEUE_OUT_LOST && r.state == QUEUE_WAITING) {
+        r.state = QUEUE_HELD;
+        r.reply = span_from_str(queue_suspect_reply);
+    }
     d->tried[i] = tried(&before, &r, next, d->results[i].outcome);
     if (next == QUEUE_NEXT_DROP) {
         return queue_drop_recipient(ed, m, &before);
@@ -82,6 +87,30 @@ static enum err done_one(struct queue_edit *ed, struct done *d, struct queue_mes
     d->after[i].due_ms = r.due_ms;
     *out_notice |= r.state == QUEUE_FAILED || r.state == QUEUE_DELIVERED || r.is_delay_due;
     return queue_put_recipient(ed, m->id, &before, &r);
+}
+
+static bool is_lost(const struct done *d)
+{
+    for (size_t i = 0; i < d->job->count; i++) {
+        if (d->results[i].outcome == QUEUE_OUT_LOST) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// Counts how often in a row the message was lost.
+static enum err count_lost(struct queue_edit *ed, struct done *d)
+{
+    queue_id id = d->job->message.id;
+    uint32_t n;
+    enum err e = queue_crashes_get(ed, id, &n);
+
+    if (e != ERR_OK || !is_lost(d)) {
+        return e == ERR_OK && n ? queue_crashes_put(ed, id, 0) : e;
+    }
+    d->is_suspect = n + 1 >= QUEUE_CRASHES_MAX;
+    return queue_crashes_put(ed, id, d->is_suspect ? 0 : n + 1);
 }
 
 static enum err done_edit(struct queue_edit *ed, void *arg)
@@ -94,6 +123,7 @@ static enum err done_edit(struct queue_edit *ed, void *arg)
     if (e == ERR_NOT_FOUND) {
         return ERR_OK;
     }
+    e = e == ERR_OK ? count_lost(ed, d) : e;
     for (size_t i = 0; i < d->job->count && e == ERR_OK; i++) {
         e = done_one(ed, d, &m, i, &notice);
     }
@@ -240,6 +270,9 @@ static enum err store(struct queue *q, struct queue_job *j, const struct queue_r
     enum err e = queue_edit(q, queue_shard_of(j->message.id), done_edit, &d);
 
     if (e == ERR_OK) {
+        if (d.is_suspect) {
+            queue_say_suspect(j->message.id);
+        }
         schedule_done(q, &d, e);
         queue_job_destroy(j);
     } else if (e == ERR_CORRUPT) {

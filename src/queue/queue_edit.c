@@ -120,10 +120,14 @@ static enum err drop_message(struct queue_edit *ed, const struct queue_message *
 {
     struct queue_key k = queue_key_id(QUEUE_KEY_MESSAGE, m->id);
     struct queue_key notice = queue_key_id(QUEUE_KEY_NOTICE, m->id);
+    struct queue_key crashes = queue_key_id(QUEUE_KEY_CRASHES, m->id);
     enum err e = batch_delete(ed->batch, queue_key_span(&k));
 
     if (e == ERR_OK) {
         e = batch_delete(ed->batch, queue_key_span(&notice));
+    }
+    if (e == ERR_OK) {
+        e = batch_delete(ed->batch, queue_key_span(&crashes));
     }
     ed->counts.messages--;
     return e == ERR_OK ? batch_drop_body(ed->batch, m->body) : e;

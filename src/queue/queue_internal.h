@@ -139,6 +139,15 @@ void queue_wake(struct queue *q); // without locks
 bool queue_store_owed(struct queue *q, int64_t now_ms);
 void queue_owed_finish(struct queue *q);
 
+// ---- what stops a process (queue_suspect.c)
+// ------------------------------------------------------
+
+extern const char queue_suspect_reply[];
+// How often the process that worked on the message ended meanwhile; 0: never.
+enum err queue_crashes_get(struct queue_edit *ed, queue_id id, uint32_t *out);
+enum err queue_crashes_put(struct queue_edit *ed, queue_id id, uint32_t n);
+void queue_say_suspect(queue_id id);
+
 // ---- jobs ---------------------------------------------------------------------------------------
 
 // A job with copies of the message's texts. ERR_NOMEM.

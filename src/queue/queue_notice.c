@@ -140,7 +140,8 @@ static enum err done_edit(struct queue_edit *ed, void *arg)
     if (e != ERR_OK) {
         return e == ERR_NOT_FOUND ? ERR_OK : e;
     }
-    e = queue_each_recipient(ed->snapshot, m.id, count_owed, &owed);
+    e = queue_crashes_put(ed, m.id, 0);
+    e = e == ERR_OK ? queue_each_recipient(ed->snapshot, m.id, count_owed, &owed) : e;
     for (size_t i = 0; i < j->count && e == ERR_OK; i++) {
         e = done_one(ed, &m, &j->recipients[i], &settled);
     }
@@ -152,13 +153,20 @@ static enum err done_edit(struct queue_edit *ed, void *arg)
     return e == ERR_OK && ed->is_changed ? queue_settle_message(ed, &m, false) : e;
 }
 
+// It was not sent, and whoever worked on it is well.
+static enum err left_edit(struct queue_edit *ed, void *arg)
+{
+    const struct queue_job *j = arg;
+    struct queue_message m;
+    enum err e = queue_get_message(ed->snapshot, ed->shard, j->message.id, &m);
+
+    return e == ERR_OK ? queue_crashes_put(ed, m.id, 0) : e == ERR_NOT_FOUND ? ERR_OK : e;
+}
+
 enum err queue_notice_done(struct queue *q, struct queue_job *job, bool sent)
 {
-    enum err e = ERR_OK;
+    enum err e = queue_edit(q, queue_shard_of(job->message.id), sent ? done_edit : left_edit, job);
 
-    if (sent) {
-        e = queue_edit(q, queue_shard_of(job->message.id), done_edit, job);
-    }
     lock_take(&q->lock);
     map_remove(&q->notices, span_of(&job->message.id, sizeof(job->message.id)));
     lock_release(&q->lock);

@@ -272,3 +272,21 @@ enum err queue_pause_decode(struct span value, int64_t *out_since_ms, struct spa
                ? ERR_OK
                : ERR_CORRUPT;
 }
+
+struct span queue_crashes_encode(uint32_t n, char *room)
+{
+    struct pack k = pack_record(room, QUEUE_CRASHES_BYTES_MAX, QUEUE_SCHEMA_VERSION);
+
+    pack_u64(&k, n);
+    return pack_span(&k);
+}
+
+enum err queue_crashes_decode(struct span value, uint32_t *out)
+{
+    enum err e = unpack_version_of(&value, QUEUE_SCHEMA_VERSION);
+
+    if (e != ERR_OK) {
+        return e;
+    }
+    return unpack_u32(&value, out) && *out ? ERR_OK : ERR_CORRUPT;
+}

@@ -19,6 +19,7 @@ enum queue_key_kind {
     QUEUE_KEY_DUE = 'd',
     QUEUE_KEY_NOTICE = 'n',
     QUEUE_KEY_PAUSE = 'p',
+    QUEUE_KEY_CRASHES = 'x',
 };
 
 struct queue_key {
@@ -30,7 +31,7 @@ static inline struct span queue_key_span(const struct queue_key *k)
     return span_of(k->p, k->n);
 }
 struct queue_key queue_key_plain(enum queue_key_kind kind);
-struct queue_key queue_key_id(enum queue_key_kind kind, queue_id id); // q, n, the start of r
+struct queue_key queue_key_id(enum queue_key_kind kind, queue_id id); // q, n, x, start of r
 struct queue_key queue_key_recipient(queue_id id, uint32_t number);
 // A due key, or where they start for a destination (due 0, id 0).
 struct queue_key queue_key_due(struct span destination, int64_t due_ms, queue_id id,
@@ -67,5 +68,9 @@ enum err queue_counts_decode(struct span value, struct queue_shard_counts *out);
 #define QUEUE_PAUSE_BYTES_MAX (QUEUE_TEXT_BYTES_MAX + 32)
 struct span queue_pause_encode(int64_t since_ms, struct span reason, char *room);
 enum err queue_pause_decode(struct span value, int64_t *out_since_ms, struct span *out_reason);
+
+#define QUEUE_CRASHES_BYTES_MAX 16
+struct span queue_crashes_encode(uint32_t n, char *room);
+enum err queue_crashes_decode(struct span value, uint32_t *out);
 
 #endif

@@ -10,7 +10,7 @@ WAITING = 1
 
 
 def check_queue(shard, keys, wrong, body_uses):
-    messages, recipients, due, said = {}, {}, set(), (0, 0)
+    messages, recipients, due, crashes, said = {}, {}, set(), set(), (0, 0)
     for key, value in keys.items():
         kind, rest, f = key[:1], key[1:], Fields(value)
         try:
@@ -26,6 +26,10 @@ def check_queue(shard, keys, wrong, body_uses):
                 due.add((destination[:-1], *struct.unpack(">QQI", numbers)))
             elif kind == b"h":
                 said = f.v(), f.v()
+            elif kind == b"x":
+                crashes.add(fixed(rest, 8))
+                if not 1 <= f.v() <= 3:
+                    raise Bad("a count of crashes")
             elif kind not in b"np":
                 raise Bad("a key of unknown kind")
         except (Bad, struct.error) as e:
@@ -42,6 +46,8 @@ def check_queue(shard, keys, wrong, body_uses):
             if state == WAITING}
     for row in want ^ due:
         wrong(f"queue: {row} is {'waiting and not listed' if row in want else 'listed only'}")
+    for number in crashes - messages.keys():
+        wrong(f"queue: crashes of message {number}, which is not there")
     for number, _ in recipients:
         if number not in messages:
             wrong(f"queue: a recipient of message {number}, which is not there")

@@ -29,7 +29,7 @@ struct out_job {
     struct outbound_route route;
     struct span tls; // what protected the connection, in words
     uint64_t offset; // of the message, sent so far
-    bool body_sent, ended, stopped;
+    bool body_sent, ended, stopped, timed_out;
 };
 
 enum err outbound_read(struct outbound *o, const struct queue_message *m, uint64_t offset, size_t n,
@@ -223,6 +223,7 @@ static void job_run(struct task_conn *conn, void *arg, unsigned reasons)
     enum err e = ERR_OK;
 
     j->stopped |= (reasons & CONN_STOPPING) != 0;
+    j->timed_out |= (reasons & CONN_TIMEOUT) != 0;
     if ((reasons & CONN_CLOSED) && !j->ended) {
         hear_last_words(j, conn);
     }
@@ -251,13 +252,16 @@ static void job_run(struct task_conn *conn, void *arg, unsigned reasons)
     }
 }
 
-// Recipients without a result: nobody knows whether the other server has them.
+// Recipients without a result: nobody knows whether the other server has them. A courier that went
+// without a word may have been stopped by this very message.
 static void fill_results(struct out_job *j)
 {
+    bool is_lost = !j->ended && !j->stopped && !j->timed_out;
+
     for (size_t i = 0; i < j->job->count; i++) {
         if (!j->has_result[i]) {
             j->results[i] = (struct queue_result){
-                .outcome = QUEUE_OUT_DEFERRED,
+                .outcome = is_lost ? QUEUE_OUT_LOST : QUEUE_OUT_DEFERRED,
                 .host = SPAN(""),
                 .reply = SPAN("4.3.0 sending was interrupted here"),
             };
@@ -277,7 +281,8 @@ static void fill_protection(struct out_job *j)
 
 static void log_results(const struct out_job *j)
 {
-    static const char *const words[] = {"delivered", "put off", "failed", "not tried"};
+    static const char *const words[] = {"delivered", "put off", "failed", "not tried",
+                                        "lost on its way to the courier"};
 
     for (size_t i = 0; i < j->job->count; i++) {
         log_info("message %s to %s: %s (%s%s%s)", queue_id_text(j->job->message.id).s,
@@ -436,7 +441,15 @@ void outbound_job_here(struct outbound *o, struct queue_job *job)
     char replies[QUEUE_JOB_RECIPIENTS_MAX][256];
     struct here h = {o, &job->message};
     queue_id id = job->message.id;
+    enum err e = queue_try(o->options.queue, job);
 
+    if (e != ERR_OK) {
+        if (e != ERR_DENIED) {
+            log_error("message %s waits: that it is tried cannot be noted (%s)",
+                      queue_id_text(id).s, err_name(e));
+        }
+        return;
+    }
     for (size_t i = 0; i < job->count; i++) {
         struct delivery_answer a;
 
@@ -446,7 +459,7 @@ void outbound_job_here(struct outbound *o, struct queue_job *job)
         results[i] = (struct queue_result){
             .outcome = outcomes[a.outcome], .host = SPAN(""), .reply = span_from_str(replies[i])};
     }
-    enum err e = queue_done(o->options.queue, job, results, clock_real_ms());
+    e = queue_done(o->options.queue, job, results, clock_real_ms());
 
     if (e != ERR_OK) {
         outbound_say_unstored(id, e);

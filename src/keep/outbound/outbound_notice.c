@@ -100,6 +100,10 @@ enum err outbound_notice(struct outbound *o)
     if (e != ERR_OK) {
         return e;
     }
+    e = queue_notice_try(o->options.queue, job);
+    if (e != ERR_OK) {
+        return e == ERR_DENIED ? ERR_OK : e; // the next one, then
+    }
     e = job->count ? write_and_deliver(o, job) : ERR_OK;
     enum err done = queue_notice_done(o->options.queue, job, e == ERR_OK);
 

@@ -248,11 +248,12 @@ static bool settled(uint64_t recipients)
 }
 
 static struct queue_recipient only;
+static queue_id only_id;
 
 static bool look(void *arg, const struct queue_message *m, const struct queue_recipient *r)
 {
     (void)arg;
-    (void)m;
+    only_id = m->id;
     only = *r;
     return true;
 }
@@ -349,6 +350,37 @@ static void test_courier_dies(void **state)
     }
     assert_span(only.reply, "4.3.0 sending was interrupted here");
     attach();
+}
+
+// Three couriers end over the same message: it is held, and others leave.
+static void test_q05_couriers_die_of_a_message(void **state)
+{
+    (void)state;
+    submit("u1@example.org", 1, SPAN("Subject: x\r\n\r\n"));
+    for (unsigned i = 1; i <= 3; i++) {
+        uint32_t changed;
+
+        close(next_job());
+        close(courier);
+        for (int n = 0; n < 10000; n++) {
+            assert_ok(queue_list(queue, 0, look, NULL));
+            if (only.attempts == i) {
+                break;
+            }
+            usleep(1000);
+        }
+        assert_int_equal(only.state, i < 3 ? QUEUE_WAITING : QUEUE_HELD);
+        assert_true(i < 3 || span_starts(only.reply, SPAN("4.3.0 set aside")));
+        attach();
+        assert_ok(queue_act(queue, only_id, UINT32_MAX, QUEUE_RETRY, &changed));
+        assert_int_equal(changed, i < 3);
+    }
+    submit("u1@example.org", 1, SPAN("Subject: y\r\n\r\n"));
+    int fd = next_job();
+
+    answer(fd, 0, IPC_RELAY_DELIVERED, "250 2.0.0 Ok");
+    end_job(fd, "");
+    assert_true(settled(1));
 }
 
 static void test_unreachable(void **state)
@@ -479,6 +511,7 @@ int main(void)
         T(test_large_body),
         T(test_refused_before_the_body),
         T(test_courier_dies),
+        T(test_q05_couriers_die_of_a_message),
         T(test_unreachable),
         T(test_routes),
         T(test_nonsense_ends_the_job),

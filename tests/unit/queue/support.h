@@ -50,7 +50,8 @@ static inline queue_id submit(struct bench *b, const char *sender, const struct 
                               size_t count)
 {
     struct body_writer *w;
-    struct queue_message m = {.expires_ms = NOW + 5 * DAYS, .sender = span_from_str(sender)};
+    struct queue_message m = {
+        .expires_ms = NOW + 5 * DAYS, .body_bytes = 25, .sender = span_from_str(sender)};
     queue_id id;
 
     assert_ok(body_begin(b->engine, &w));

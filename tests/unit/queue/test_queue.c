@@ -517,6 +517,136 @@ static void test_many_recipients(void **state)
     free(addresses);
 }
 
+// ---- q05: a message that stops whoever works on it ----------------------------------------------
+
+static void print_problem(void *arg, const char *problem)
+{
+    (void)arg;
+    print_message("%s\n", problem);
+}
+
+static void assert_sound(void)
+{
+    uint64_t problems = 1;
+
+    assert_ok(queue_check(b->engine, true, print_problem, NULL, &problems));
+    assert_int_equal(problems, 0);
+}
+
+static void test_q05_lost_three_times_is_held(void **state)
+{
+    struct queue_recipient bad = to("a@example.net", "example.net"),
+                           good = to("b@example.net", "example.net");
+    uint32_t changed;
+    int64_t now = NOW;
+
+    (void)state;
+    queue_id id = submit(b, "me@example.org", &bad, 1);
+
+    for (int i = 0; i < 3; i++) {
+        struct queue_job *j = take(now);
+
+        assert_non_null(j);
+        finish(j, QUEUE_OUT_LOST, now);
+        assert_sound();
+        bench_reopen(b); // it is counted on the disk
+        assert_int_equal(only(id).state, i < 2 ? QUEUE_WAITING : QUEUE_HELD);
+        now += DAYS;
+    }
+    assert_null(take(now));
+    assert_true(span_starts(only(id).reply, SPAN("4.3.0 set aside")));
+    submit(b, "me@example.org", &good, 1); // the queue goes on
+    finish(take(now), QUEUE_OUT_DELIVERED, now);
+    counts(1, 1);
+    // A person lets it go; it has three more.
+    assert_ok(queue_act(b->queue, id, UINT32_MAX, QUEUE_RELEASE, &changed));
+    assert_int_equal(changed, 1);
+    finish(take(now), QUEUE_OUT_LOST, now);
+    assert_int_equal(only(id).state, QUEUE_WAITING);
+    now += DAYS;
+    finish(take(now), QUEUE_OUT_DELIVERED, now);
+    counts(0, 0);
+    assert_sound();
+}
+
+static void test_q05_only_in_a_row(void **state)
+{
+    struct queue_recipient r = to("a@example.net", "example.net");
+    int64_t now = NOW;
+
+    (void)state;
+    queue_id id = submit(b, "me@example.org", &r, 1);
+
+    for (int i = 0; i < 8; i++, now += DAYS / 4) {
+        finish(take(now), i % 3 == 2 ? QUEUE_OUT_DEFERRED : QUEUE_OUT_LOST, now);
+        assert_int_equal(only(id).state, QUEUE_WAITING);
+    }
+}
+
+// The process ends while it works: what the job was is known from the disk alone.
+static void test_q05_begun_three_times_and_never_done(void **state)
+{
+    struct queue_recipient bad = to("a@example.org", "here"), good = to("b@example.org", "here");
+    struct queue_job *j;
+
+    (void)state;
+    queue_id id = submit(b, "me@example.org", &bad, 1);
+
+    for (int i = 0; i < 3; i++) {
+        j = take(NOW);
+        assert_int_equal(j->message.id, id);
+        assert_ok(queue_try(b->queue, j));
+        assert_sound();
+        bench_reopen(b);
+        arena_finish(&j->arena); // its process is gone
+        free(j);
+    }
+    j = take(NOW);
+    assert_err(queue_try(b->queue, j), ERR_DENIED);
+    assert_int_equal(only(id).state, QUEUE_HELD);
+    assert_sound();
+    submit(b, "me@example.org", &good, 1);
+    j = take(NOW + 2000);
+    assert_ok(queue_try(b->queue, j));
+    finish(j, QUEUE_OUT_DELIVERED, NOW + 2000);
+    counts(1, 1);
+    assert_sound();
+}
+
+static void test_q05_notice_that_cannot_be_written(void **state)
+{
+    struct queue_recipient r = to("a@example.net", "example.net");
+    struct queue_job *j;
+    uint32_t changed;
+
+    (void)state;
+    queue_id bad = submit(b, "me@example.org", &r, 1), other = submit(b, "me@example.org", &r, 1);
+
+    assert_ok(queue_act(b->queue, bad, UINT32_MAX, QUEUE_FAIL, &changed));
+    for (int i = 0; i < 3; i++) {
+        assert_ok(queue_notice_take(b->queue, &j));
+        assert_ok(queue_notice_try(b->queue, j));
+        bench_reopen(b);
+        arena_finish(&j->arena);
+        free(j);
+    }
+    assert_ok(queue_act(b->queue, other, UINT32_MAX, QUEUE_FAIL, &changed));
+    for (int i = 0; i < 2; i++) {
+        assert_ok(queue_notice_take(b->queue, &j));
+        bool is_bad = j->message.id == bad;
+
+        assert_err(queue_notice_try(b->queue, j), is_bad ? ERR_DENIED : ERR_OK);
+        if (!is_bad) {
+            assert_ok(queue_notice_done(b->queue, j, true));
+        }
+    }
+    assert_err(queue_notice_take(b->queue, &j), ERR_NOT_FOUND);
+    assert_sound();
+    assert_ok(queue_act(b->queue, bad, UINT32_MAX, QUEUE_REMOVE, &changed));
+    assert_sound();
+    counts(0, 0);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -536,6 +666,10 @@ int main(void)
         T(test_a_failing_disk),
         T(test_a_broken_disk),
         T(test_the_end_with_a_failing_disk),
+        T(test_q05_lost_three_times_is_held),
+        T(test_q05_only_in_a_row),
+        T(test_q05_begun_three_times_and_never_done),
+        T(test_q05_notice_that_cannot_be_written),
         T(test_ids),
         T(test_many_recipients),
     };
