@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Thunderbird: its ordinary day with an account, seen from its side (what it shows, what it keeps
 in its profile) and from another session on the server."""
+import email
+import email.policy
 import time
 
 import pytest
@@ -12,8 +14,13 @@ UPDATE = "await listen(l => folderOf(args[0]).updateFolderWithListener(null, l))
 FOLDERS = {"INBOX", "Archive", "Drafts", "Junk", "Sent", "Trash", "Work", "Work/Sub", "Très chic"}
 
 
+def made(number, size, token):
+    """A message whose subject none of the corpus has, which may be made up, too."""
+    return generated(100 + number, size, token)
+
+
 def subject(number, token):
-    head = generated(number, 600, token).partition(b"\r\n\r\n")[0].decode()
+    head = made(number, 600, token).partition(b"\r\n\r\n")[0].decode()
     return next(x[9:] for x in head.split("\r\n") if x.startswith("Subject: "))
 
 
@@ -55,8 +62,8 @@ def thunderbird(request, shared_server, account, tmp_path):
         for m in real:
             c.append("INBOX", m, "\\Seen")
         for i in range(5):
-            c.append("INBOX", generated(i, 600, "tb"))
-        c.append("Work/Sub", generated(9, 600, "sub"))
+            c.append("INBOX", made(i, 600, "tb"))
+        c.append("Work/Sub", made(9, 600, "sub"))
     with Thunderbird(shared_server, account, tmp_path, request.param) as tb:
         tb.until("folderOf('INBOX').updateFolder(null); return folderOf('INBOX')"
                  ".getTotalMessages(false)", what=lambda n: n == len(real) + 5)
@@ -75,6 +82,7 @@ def test_ordinary_day(thunderbird):
     deletes(tb, c)
     searches(tb)
     saves_a_draft(tb, c)
+    sends(tb, c)
     manages_folders(tb, c)
 
 
@@ -109,15 +117,15 @@ def downloads(tb, real):
         download(tb, box)
     tb.until("return heads(folderOf('INBOX')).every(h => h.flags & Ci.nsMsgMessageFlags.Offline)")
     inbox = stored_lines(kept(tb.profile, "INBOX"))
-    for i, m in enumerate(real + [generated(i, 600, "tb") for i in range(5)]):
+    for i, m in enumerate(real + [made(i, 600, "tb") for i in range(5)]):
         assert stored_lines(m).strip(b"\n") in inbox, f"message {i} is not kept as it is"
-    assert stored_lines(generated(9, 600, "sub")).strip(b"\n") in kept(tb.profile, "Work/Sub")
+    assert stored_lines(made(9, 600, "sub")).strip(b"\n") in kept(tb.profile, "Work/Sub")
 
 
 def hears_of_new_mail(tb, c):
     """Nothing is asked of Thunderbird: it waits in IDLE."""
     before = tb.run("return folderOf('INBOX').getTotalMessages(false)")
-    c.append("INBOX", generated(20, 600, "new"))
+    c.append("INBOX", made(20, 600, "new"))
     tb.until("return !!bySubject(folderOf('INBOX'), args[0])", subject(20, "new"))
     assert tb.run("return folderOf('INBOX').getTotalMessages(false)") == before + 1
 
@@ -195,7 +203,7 @@ def searches(tb):
 def saves_a_draft(tb, c):
     """A file copied into a folder goes up by APPEND."""
     path = tb.home / "draft.eml"
-    message = generated(30, 600, "draft")
+    message = made(30, 600, "draft")
     path.write_bytes(message)
     tb.run("""
         const file = Cc["@mozilla.org/file/local;1"].createInstance(Ci.nsIFile);
@@ -206,6 +214,37 @@ def saves_a_draft(tb, c):
     c.ok('EXAMINE "Drafts"')
     a = c.ok("FETCH 1 (BODY.PEEK[])").all(b"FETCH")[0].attributes()
     assert a[b"BODY[]"].strip() == message.strip()
+
+
+def sends(tb, c):
+    """By submission; its own copy goes to Sent by APPEND, and what was sent comes back to INBOX."""
+    told = tb.run("""
+        const identity = MailServices.accounts.allIdentities.find(i => i.email == args[0]);
+        const fields = Cc["@mozilla.org/messengercompose/composefields;1"]
+            .createInstance(Ci.nsIMsgCompFields);
+        fields.from = "Zo\u00eb <" + args[0] + ">";
+        fields.to = args[0];
+        fields.bcc = args[0];
+        fields.subject = "Gr\u00fc\u00dfe from Thunderbird";
+        fields.fcc = folderOf("Sent").URI;
+        const send = Cc["@mozilla.org/messengercompose/send;1"].createInstance(Ci.nsIMsgSend);
+        return await new Promise((resolve, reject) => send.createAndSendMessage(
+            null, identity, "account1", fields, false, false, Ci.nsIMsgSend.nsMsgDeliverNow, null,
+            "text/plain", "Zo\u00eb says:\\r\\n.a dot\\r\\nbye\\r\\n", null, null, {
+              onStartSending() {}, onSendProgress() {}, onProgress() {}, onStatus() {},
+              onGetDraftFolderURI() {}, onSendNotPerformed() {}, onTransportSecurityError() {},
+              onStopSending(id, status) { resolve(status); },
+              QueryInterface: ChromeUtils.generateQI(["nsIMsgSendListener"]) },
+            "", null, Ci.nsIMsgCompType.New).catch(reject));""", tb.user)
+    assert told == 0, hex(told)
+    c.select("INBOX")
+    wait(lambda: c.ok('UID SEARCH SUBJECT "from Thunderbird"').search())
+    (uid,) = c.ok('UID SEARCH SUBJECT "from Thunderbird"').search()
+    raw = c.ok(f"UID FETCH {uid} (BODY.PEEK[])").fetches()[uid][b"BODY[]"]
+    got = email.message_from_bytes(raw, policy=email.policy.default)
+    assert got["Bcc"] is None and got["Subject"] == "Gr\u00fc\u00dfe from Thunderbird"
+    assert got.get_content().replace("\r\n", "\n") == "Zo\u00eb says:\n.a dot\nbye\n"
+    wait(lambda: any("from_Thunderbird" in s or "from Thunderbird" in s for s in names(c, "Sent")))
 
 
 def listed(c):

@@ -30,6 +30,13 @@ PREFS = {
     "mail.server.server1.login_at_startup": False,
     "mail.server.server1.use_idle": True,
     "mail.server.server1.offline_download": True,
+    "mail.smtpservers": "smtp1",
+    "mail.smtp.defaultserver": "smtp1",
+    "mail.smtpserver.smtp1.type": "smtp",
+    "mail.smtpserver.smtp1.hostname": "localhost",
+    "mail.smtpserver.smtp1.authMethod": 3,
+    "mail.identity.id1.smtpServer": "smtp1",
+    "mail.identity.id1.compose_html": False,
     "mail.server.server2.type": "none",
     "mail.server.server2.hostname": "Local Folders",
     "mail.server.server2.userName": "nobody",
@@ -131,12 +138,16 @@ class Thunderbird:
         self.profile.mkdir(parents=True)
         self.user = server.user(number)
         self.imap_port = server.tls_port if tls == "imaps" else server.port
+        self.smtp_port = server.submissions_port if tls == "imaps" else server.submission_port
         self.port = free_port()
         prefs = {**PREFS, "marionette.port": self.port,
                  "mail.identity.id1.useremail": self.user,
                  "mail.server.server1.userName": self.user,
                  "mail.server.server1.port": self.imap_port,
                  "mail.server.server1.socketType": SOCKET_TYPE[tls],
+                 "mail.smtpserver.smtp1.username": self.user,
+                 "mail.smtpserver.smtp1.port": self.smtp_port,
+                 "mail.smtpserver.smtp1.try_ssl": SOCKET_TYPE[tls],
                  # Off unless asked for: so one of the two runs asks.
                  "mail.server.server1.use_condstore": tls == "starttls",
                  "mail.server.server1.directory": str(self.profile / "ImapMail" / "localhost"),
@@ -155,8 +166,9 @@ class Thunderbird:
         mark = hashlib.sha256(der).hexdigest().upper()
         mark = ":".join(mark[i:i + 2] for i in range(0, 64, 2))
         (self.profile / "cert_override.txt").write_text(
-            "# PSM Certificate Override Settings file\n"
-            f"localhost:{self.imap_port}:\tOID.2.16.840.1.101.3.4.2.1\t{mark}\t\n")
+            "# PSM Certificate Override Settings file\n" + "".join(
+                f"localhost:{port}:\tOID.2.16.840.1.101.3.4.2.1\t{mark}\t\n"
+                for port in (self.imap_port, self.smtp_port)))
 
     def __enter__(self):
         window = [] if os.environ.get("TB_WINDOW") else ["--headless"]
@@ -215,10 +227,12 @@ class Thunderbird:
 
     def remember_password(self):
         self.run("""
-            const info = Cc["@mozilla.org/login-manager/loginInfo;1"]
-                .createInstance(Ci.nsILoginInfo);
-            info.init("imap://localhost", null, "imap://localhost", args[0], args[1], "", "");
-            await Services.logins.addLoginAsync(info);""", self.user, self.server.password)
+            for (const origin of ["imap://localhost", "smtp://localhost"]) {
+              const info = Cc["@mozilla.org/login-manager/loginInfo;1"]
+                  .createInstance(Ci.nsILoginInfo);
+              info.init(origin, null, origin, args[0], args[1], "", "");
+              await Services.logins.addLoginAsync(info);
+            }""", self.user, self.server.password)
 
     def screenshot(self, path):
         value = self.control("WebDriver:TakeScreenshot", full=False, hash=False)["value"]
