@@ -17,14 +17,14 @@ enum {
 static void check_said(const struct talk_login *l, struct span said)
 {
     CHECK(said.n == 0 || (said.n >= 2 && said.p[said.n - 2] == '\r' && said.p[said.n - 1] == '\n'));
-    for (size_t i = 0; i < said.n; i++) {
+    for (size_t i = 0; i < said.n && !l->has_literals; i++) {
         unsigned char c = (unsigned char)said.p[i];
 
         if (c == '\n') {
             CHECK(i > 0 && said.p[i - 1] == '\r');
         } else if (c == '\r') {
             CHECK(i + 1 < said.n && said.p[i + 1] == '\n');
-        } else if (!l->may_be_utf8) {
+        } else {
             CHECK(c >= 0x20 && c < 0x7f);
         }
     }

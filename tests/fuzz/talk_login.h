@@ -13,7 +13,7 @@ struct talk_login {
     const struct dialogue_protocol *protocol;
     // More of what was said at once; the lines are whole. NULL: nothing.
     void (*check)(struct span said);
-    bool may_be_utf8; // a client's own words come back (NOOP's tag)
+    bool has_literals; // which hold any bytes; `check` looks at the lines then
 };
 
 void talk_login_fuzz(const struct talk_login *l, const uint8_t *data, size_t n);
