@@ -173,6 +173,9 @@ SETTING(REPORT_ADDRESS, report_address, TEXT, "postmaster", 0, 320, START,
 SETTING(DMARC_REPORTS, dmarc_reports, BOOL, "yes", 0, 0, LIVE,
         "Tell the domains that ask for it (DMARC, rua=) once a day from where mail in their name "
         "came here, and how it fared. Nothing is told of what is in a message, or to whom it went.")
+SETTING(TLS_REPORTS, tls_reports, BOOL, "yes", 0, 0, START,
+        "Tell the domains that ask for it (TLS reports, _smtp._tls) once a day how TLS with their "
+        "mail servers went.")
 SETTING(REPORTS_KEEP, reports_keep, TIME, "400 d", 0, 315360000000, LIVE,
         "How long `mailkeep reports` can tell what others reported. 0: it is forgotten within the "
         "hour.")

@@ -9,37 +9,16 @@
 #include "base/encode.h"
 #include "base/log.h"
 #include "base/random.h"
-#include "delivery/delivery_internal.h"
+#include "delivery/report_send_internal.h"
 #include "mime/mime_date.h"
 #include "report/report_write.h"
-#include "senderauth/dmarc.h"
 
 #include "base/banned.h"
 
-#define XML_BYTES_MAX     (32u << 20)
-#define PACKED_BYTES_MAX  (8u << 20) // more is taken by nobody
-#define MESSAGE_BYTES_MAX (16u << 20)
-#define LINE_BYTES        57  // of base64: 76 characters
-#define RECORDS_MAX       50  // of a name
-#define ADDRESSES_SEEN    100 // of a record that are looked at
-
-struct sender {
-    struct delivery *delivery;
-    struct reports *reports;
-    const struct report_send_options *o;
-    struct report_owed owed;
-    struct arena arena; // of one report
-    struct dmarc_address to[REPORT_ADDRESSES_MAX];
-    size_t to_n;
-    char id[80];
-    struct resolver resolver; // asks as the options say
-    struct report_send_result result;
-};
-
-static struct span domain_of(const struct sender *s)
-{
-    return span_of(s->owed.domain, s->owed.domain_n);
-}
+#define XML_BYTES_MAX  (32u << 20)
+#define LINE_BYTES     57  // of base64: 76 characters
+#define RECORDS_MAX    50  // of a name
+#define ADDRESSES_SEEN 100 // of a record that are looked at
 
 // ---- the DNS ------------------------------------------------------------------------------------
 
@@ -88,7 +67,7 @@ static enum err find_record(struct sender *s, struct dmarc_record *out)
 
     buf_init(&name, 1024);
     buf_put_str(&name, "_dmarc.");
-    buf_put(&name, domain_of(s));
+    buf_put(&name, sender_domain(s));
     enum err e = resolver_ask(&s->resolver, buf_span(&name), DNS_TXT, &a);
 
     buf_finish(&name);
@@ -116,24 +95,30 @@ static bool has_address(const struct sender *s, struct span address)
     return false;
 }
 
+bool sender_takes(const struct sender *s, struct span address, struct domain_name *out_domain)
+{
+    size_t at = address.n;
+
+    while (at && address.p[at - 1] != '@') {
+        at--;
+    }
+    for (size_t i = 0; i < address.n; i++) {
+        if (byte_is_ctl(address.p[i]) || byte_is_space(address.p[i]) ||
+            strchr("<>,;\"", address.p[i])) {
+            return false;
+        }
+    }
+    return at >= 2 && address.n <= QUEUE_ADDRESS_BYTES_MAX && !has_address(s, address) &&
+           domain_name_parse(span_skip(address, at), out_domain) == ERR_OK;
+}
+
 // An address that can be written to and wants it. ERR_UNAVAILABLE: ask later.
 static enum err add_address(struct sender *s, const struct domain_name *domain,
                             const struct dmarc_address *a)
 {
     struct domain_name theirs;
-    size_t at = a->address.n;
 
-    while (at && a->address.p[at - 1] != '@') {
-        at--;
-    }
-    for (size_t i = 0; i < a->address.n; i++) {
-        if (byte_is_ctl(a->address.p[i]) || byte_is_space(a->address.p[i]) ||
-            strchr("<>,;\"", a->address.p[i])) {
-            return ERR_OK;
-        }
-    }
-    if (at < 2 || a->address.n > QUEUE_ADDRESS_BYTES_MAX || has_address(s, a->address) ||
-        domain_name_parse(span_skip(a->address, at), &theirs) != ERR_OK) {
+    if (!sender_takes(s, a->address, &theirs)) {
         return ERR_OK;
     }
     enum err e = dmarc_report_is_wanted(domain, &theirs, &s->resolver);
@@ -152,7 +137,7 @@ static enum err find_addresses(struct sender *s)
     enum err e = find_record(s, &record);
 
     s->to_n = 0;
-    if (e != ERR_OK || domain_name_parse(domain_of(s), &domain) != ERR_OK) {
+    if (e != ERR_OK || domain_name_parse(sender_domain(s), &domain) != ERR_OK) {
         return e == ERR_NOT_FOUND ? ERR_OK : e;
     }
     struct span list = arena_dup(&s->arena, record.aggregate);
@@ -167,35 +152,39 @@ static enum err find_addresses(struct sender *s)
 
 // ---- the letter ---------------------------------------------------------------------------------
 
-// RFC 7489 section 7.2.1.1.
-static void put_file_name(struct sender *s, struct buf *out)
+void sender_put_file_name(struct sender *s, struct buf *out)
 {
     struct span us = span_skip(s->o->from, span_find_byte(s->o->from, '@') + 1);
     long long begin = (long long)s->owed.day * 86400;
 
-    buf_printf(out, "%.*s!%.*s!%lld!%lld!%s.xml.gz", SPAN_ARG(us), SPAN_ARG(domain_of(s)), begin,
+    buf_printf(out, "%.*s!%.*s!%lld!%lld!%s", SPAN_ARG(us), SPAN_ARG(sender_domain(s)), begin,
                begin + 86399, s->id);
 }
 
-static void put_addresses(struct sender *s, struct buf *out)
+void sender_put_header(struct sender *s, struct buf *out)
 {
+    bool tls = s->owed.kind == REPORT_TLS;
+
+    buf_put_str(out, "Date: ");
+    mime_date_put(out, clock_real_s(), 0);
+    buf_printf(out, "\r\nFrom: %s reports <%.*s>\r\nTo: ", tls ? "TLS" : "DMARC",
+               SPAN_ARG(s->o->from));
     for (size_t i = 0; i < s->to_n; i++) {
         buf_printf(out, "%s<%.*s>", i ? ",\r\n " : "", SPAN_ARG(s->to[i].address));
     }
+    buf_printf(out,
+               "\r\nMessage-ID: <%s.%s@%.*s>\r\nAuto-Submitted: auto-generated\r\n"
+               "MIME-Version: 1.0\r\n",
+               tls ? "tls" : "dmarc", s->id, SPAN_ARG(s->o->server));
 }
 
-static void put_header(struct sender *s, struct buf *out)
+void sender_put_base64(struct span bytes, struct buf *out)
 {
-    buf_put_str(out, "Date: ");
-    mime_date_put(out, clock_real_s(), 0);
-    buf_printf(out, "\r\nFrom: DMARC reports <%.*s>\r\nTo: ", SPAN_ARG(s->o->from));
-    put_addresses(s, out);
-    buf_printf(out,
-               "\r\nSubject: Report Domain: %.*s\r\n Submitter: %.*s\r\n Report-ID: <%s@%.*s>\r\n"
-               "Message-ID: <dmarc.%s@%.*s>\r\nAuto-Submitted: auto-generated\r\n"
-               "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=\"report-%s\"\r\n\r\n",
-               SPAN_ARG(domain_of(s)), SPAN_ARG(s->o->server), s->id, SPAN_ARG(s->o->server), s->id,
-               SPAN_ARG(s->o->server), s->id);
+    while (bytes.n) {
+        base64_encode(out, span_first(bytes, LINE_BYTES));
+        buf_put_str(out, "\r\n");
+        bytes = span_skip(bytes, LINE_BYTES);
+    }
 }
 
 static void put_attachment(struct sender *s, struct span packed, struct buf *out)
@@ -205,27 +194,28 @@ static void put_attachment(struct sender *s, struct span packed, struct buf *out
                "Content-Transfer-Encoding: base64\r\n"
                "Content-Disposition: attachment;\r\n filename=\"",
                s->id);
-    put_file_name(s, out);
-    buf_put_str(out, "\"\r\n\r\n");
-    while (packed.n) {
-        base64_encode(out, span_first(packed, LINE_BYTES));
-        buf_put_str(out, "\r\n");
-        packed = span_skip(packed, LINE_BYTES);
-    }
+    sender_put_file_name(s, out);
+    buf_put_str(out, ".xml.gz\"\r\n\r\n");
+    sender_put_base64(packed, out);
     buf_printf(out, "--report-%s--\r\n", s->id);
 }
 
 static enum err put_message(struct sender *s, const struct report_day *day, struct span packed,
                             struct buf *out)
 {
-    put_header(s, out);
+    sender_put_header(s, out);
+    buf_printf(out,
+               "Subject: Report Domain: %.*s\r\n Submitter: %.*s\r\n Report-ID: <%s@%.*s>\r\n"
+               "Content-Type: multipart/mixed; boundary=\"report-%s\"\r\n\r\n",
+               SPAN_ARG(sender_domain(s)), SPAN_ARG(s->o->server), s->id, SPAN_ARG(s->o->server),
+               s->id);
     buf_printf(
         out,
         "--report-%s\r\nContent-Type: text/plain; charset=us-ascii\r\n\r\n"
         "This is a DMARC aggregate report by %.*s about mail that came here\r\nin the name of "
         "%.*s: %llu %s. It is made for programs to read.\r\n\r\n",
-        s->id, SPAN_ARG(s->o->server), SPAN_ARG(domain_of(s)), (unsigned long long)day->messages,
-        day->messages == 1 ? "message" : "messages");
+        s->id, SPAN_ARG(s->o->server), SPAN_ARG(sender_domain(s)),
+        (unsigned long long)day->messages, day->messages == 1 ? "message" : "messages");
     put_attachment(s, packed, out);
     return buf_result(out);
 }
@@ -239,7 +229,7 @@ static enum err read_text(void *arg, uint64_t offset, size_t n, struct buf *out)
 }
 
 // With the null path: nobody is told of what becomes of it, and nobody answers.
-static enum err deliver(struct sender *s, struct span text, trail_id mail)
+static enum err deliver(struct sender *s, struct span text, trail_id mail, struct span what)
 {
     struct delivery_recipient to[REPORT_ADDRESSES_MAX];
     struct delivery_envelope env = {.sender = SPAN(""),
@@ -249,7 +239,7 @@ static enum err deliver(struct sender *s, struct span text, trail_id mail)
                                     .allow_remote = true,
                                     .is_ours = true,
                                     .mail = mail,
-                                    .written = SPAN("a DMARC report"),
+                                    .written = what,
                                     .recipients = to,
                                     .count = s->to_n};
     struct delivery_message m = {.prefix = SPAN(""),
@@ -291,22 +281,28 @@ static enum err write_report(struct sender *s, const struct report_day *day, str
 }
 
 // Written down before it is sent: never twice.
-static enum err send_to(struct sender *s, const struct report_day *day, struct span packed)
+enum err sender_send(struct sender *s, uint64_t count, struct span text, struct span what)
 {
     trail_id mail = s->to_n ? trail_number(s->delivery->trail) : 0;
-    struct buf text;
+    enum err e = report_set_sent(s->reports, &s->owed, count, mail);
 
-    buf_init(&text, MESSAGE_BYTES_MAX);
-    enum err e = s->to_n ? put_message(s, day, packed, &text) : ERR_OK;
-
-    e = e == ERR_OK ? report_set_sent(s->reports, &s->owed, day->messages, mail) : e;
-    e = e == ERR_OK && s->to_n ? deliver(s, buf_span(&text), mail) : e;
+    e = e == ERR_OK && s->to_n ? deliver(s, text, mail, what) : e;
     if (e == ERR_OK && s->to_n) {
         s->result.sent++;
-        log_info("a DMARC report on %llu messages of %s goes to %s%s",
-                 (unsigned long long)day->messages, log_text(domain_of(s)).s,
+        log_info("%.*s on %.*s goes to %s%s", SPAN_ARG(what), SPAN_ARG(sender_domain(s)),
                  log_text(s->to[0].address).s, s->to_n > 1 ? " and others" : "");
     }
+    return e;
+}
+
+static enum err send_to(struct sender *s, const struct report_day *day, struct span packed)
+{
+    struct buf text;
+
+    buf_init(&text, REPORT_MESSAGE_BYTES_MAX);
+    enum err e = s->to_n ? put_message(s, day, packed, &text) : ERR_OK;
+
+    e = e == ERR_OK ? sender_send(s, day->messages, buf_span(&text), SPAN("a DMARC report")) : e;
     buf_finish(&text);
     return e;
 }
@@ -318,8 +314,7 @@ static enum err send_report(struct sender *s)
     enum err e = report_day_read(s->reports, &s->owed, &day);
 
     buf_init(&xml, XML_BYTES_MAX);
-    buf_init(&packed, PACKED_BYTES_MAX);
-    snprintf(s->id, sizeof(s->id), "%u.%016llx", s->owed.day, (unsigned long long)random_u64());
+    buf_init(&packed, REPORT_PACKED_BYTES_MAX);
     if (e == ERR_OK && s->to_n && day.messages) {
         e = write_report(s, &day, &xml, &packed);
     }
@@ -344,31 +339,27 @@ static enum err send_one(struct sender *s)
     enum err e = report_is_sent(s->reports, &s->owed, &sent);
 
     if (e == ERR_OK && !sent && s->owed.day + REPORT_SEND_DAYS >= s->o->today) {
-        e = find_addresses(s);
+        bool tls = s->owed.kind == REPORT_TLS;
+
+        snprintf(s->id, sizeof(s->id), "%u.%016llx", s->owed.day, (unsigned long long)random_u64());
+        e = tls ? sender_find_tls_addresses(s) : find_addresses(s);
         if (e == ERR_UNAVAILABLE || e == ERR_AGAIN) {
             s->result.waiting++;
             return ERR_OK;
         }
-        e = e == ERR_OK ? send_report(s) : e;
+        e = e != ERR_OK ? e : tls ? sender_send_tls(s) : send_report(s);
     }
     return e == ERR_OK ? report_forget_seen(s->reports, &s->owed) : e;
 }
 
-enum err report_send_all(struct delivery *d, struct reports *r, const struct report_send_options *o,
-                         struct report_send_result *out)
+static enum err send_kind(struct sender *s, enum report_kind kind)
 {
-    struct sender *s = calloc(1, sizeof(*s));
     struct report_owed after;
     bool is_first = true;
-
-    if (!s) {
-        return ERR_NOMEM;
-    }
-    *s = (struct sender){.delivery = d, .reports = r, .o = o, .resolver = {ask, s}};
     enum err e = ERR_OK;
 
-    while (e == ERR_OK && !o->is_stopping(o->arg)) {
-        e = report_owed_next(r, is_first ? NULL : &after, o->today, &s->owed);
+    while (e == ERR_OK && !s->o->is_stopping(s->o->arg)) {
+        e = report_owed_next(s->reports, kind, is_first ? NULL : &after, s->o->today, &s->owed);
         if (e == ERR_OK) {
             after = s->owed;
             is_first = false;
@@ -378,9 +369,23 @@ enum err report_send_all(struct delivery *d, struct reports *r, const struct rep
         }
     }
     e = e == ERR_NOT_FOUND ? ERR_OK : e;
-    if (e == ERR_OK && o->today > REPORT_SENT_DAYS) {
-        e = report_trim_sent(r, o->today - REPORT_SENT_DAYS);
+    return e == ERR_OK && s->o->today > REPORT_SENT_DAYS
+               ? report_trim_sent(s->reports, kind, s->o->today - REPORT_SENT_DAYS)
+               : e;
+}
+
+enum err report_send_all(struct delivery *d, struct reports *r, const struct report_send_options *o,
+                         struct report_send_result *out)
+{
+    struct sender *s = calloc(1, sizeof(*s));
+
+    if (!s) {
+        return ERR_NOMEM;
     }
+    *s = (struct sender){.delivery = d, .reports = r, .o = o, .resolver = {ask, s}};
+    enum err e = send_kind(s, REPORT_DMARC);
+
+    e = e == ERR_OK ? send_kind(s, REPORT_TLS) : e;
     *out = s->result;
     free(s);
     return e;

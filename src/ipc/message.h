@@ -60,6 +60,27 @@ enum ipc_relay_outcome {
     IPC_RELAY_UNTRIED,  // nobody could be asked: the destination's fault, not the recipient's
 };
 
+// The policy under which TLS was spoken with another server (RFC 8460 section 4.4).
+enum ipc_tls_policy { IPC_TLS_NO_POLICY, IPC_TLS_TLSA, IPC_TLS_STS };
+
+// What became of it (RFC 8460 section 4.3, in its order).
+enum ipc_tls_result {
+    IPC_TLS_NONE, // nothing: the server was not reached. Never sent
+    IPC_TLS_GOOD,
+    IPC_TLS_STARTTLS_NOT_SUPPORTED,
+    IPC_TLS_CERTIFICATE_HOST_MISMATCH,
+    IPC_TLS_CERTIFICATE_EXPIRED,
+    IPC_TLS_CERTIFICATE_NOT_TRUSTED,
+    IPC_TLS_VALIDATION_FAILURE,
+    IPC_TLS_TLSA_INVALID,
+    IPC_TLS_DNSSEC_INVALID,
+    IPC_TLS_DANE_REQUIRED,
+    IPC_TLS_STS_POLICY_FETCH_ERROR,
+    IPC_TLS_STS_POLICY_INVALID,
+    IPC_TLS_STS_WEBPKI_INVALID,
+    IPC_TLS_RESULTS,
+};
+
 enum ipc_relay_tls {
     IPC_RELAY_TLS_OPPORTUNISTIC = 0, // to an MX: DANE and MTA-STS decide before that
     IPC_RELAY_TLS_REQUIRED = 1,      // STARTTLS and a certificate that is checked

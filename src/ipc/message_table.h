@@ -159,6 +159,17 @@ MESSAGE(RELAY_RESULT, 64, relay_result,
     U8(outcome)                   // enum ipc_relay_outcome
     TEXT(host, 320)               // who said so: "mx.example.org [192.0.2.1]"; may be empty
     TEXT(reply, 512))             // one clean line: "550 5.1.1 No such user", or our words
+// Before RELAY_END, one for each conversation that was begun with an MX, or came to nothing because
+// of TLS: for reports (RFC 8460).
+MESSAGE(RELAY_SESSION, 66, relay_session,
+    TEXT(domain, 255)             // the destination, in A-labels
+    U8(policy)                    // enum ipc_tls_policy
+    TEXT(policy_text, 2000)       // its lines, with a LF between them; may be empty
+    U8(result)                    // enum ipc_tls_result
+    TEXT(host, 255)               // the MX; empty: it is about the domain
+    TEXT(address, 64)             // its address, and ours; empty: none was connected to
+    TEXT(source, 64)
+    TEXT(reason, 255))            // words about a failure; may be empty
 MESSAGE(RELAY_END, 65, relay_end,
     TEXT(tls, 255)                // what protected it: "TLSv1.3, certificate checked by DANE"
     TEXT(problem, 512))           // why the destination could not be reached; empty: it was

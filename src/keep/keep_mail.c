@@ -96,6 +96,7 @@ static enum err open_outbound(const struct settings *s, struct store *store, str
         .delivery = m->delivery,
         .trail = m->trail,
         .server = span_from_str(m->server),
+        .tells_tls = conf_value_bool(s, SETTING_TLS_REPORTS),
         .threads = OUTBOUND_THREADS,
         .jobs_max = (unsigned)conf_value_count(s, SETTING_RELAY_CONNECTIONS_MAX),
         .route = {.host = conf_value_text(s, SETTING_RELAY_HOST)},

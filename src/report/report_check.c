@@ -137,7 +137,9 @@ static enum err check_owner(struct check *c, struct span key)
 static enum err check_key(struct check *c, struct span key, struct span value)
 {
     struct report_letter letter;
+    struct report_session session;
     struct report_seen seen;
+    enum report_kind kind;
     struct span domain;
     uint64_t number;
     uint32_t row;
@@ -152,9 +154,10 @@ static enum err check_key(struct check *c, struct span key, struct span value)
     case REPORT_KEY_REPORT:
         return check_report(c, key, value);
     case REPORT_KEY_SEEN:
-        if (!report_seen_key_read(key, &row, &domain, &number) ||
-            report_seen_decode(value, &seen) != ERR_OK) {
-            problems_add(&c->problems, "what was seen of a message for a report cannot be read");
+        if (!report_seen_key_read(key, &kind, &row, &domain, &number) ||
+            (kind == REPORT_DMARC ? report_seen_decode(value, &seen)
+                                  : report_session_decode(value, &session)) != ERR_OK) {
+            problems_add(&c->problems, "what was seen for a report to others cannot be read");
         }
         return ERR_OK;
     case REPORT_KEY_SENT:

@@ -69,13 +69,14 @@ uint64_t report_hash(const struct report *r)
 }
 
 // 'O' or 'S', the kind of report, the day, the domain.
-struct report_day_key report_day_key_of(char kind, uint32_t day, struct span domain)
+struct report_day_key report_day_key_of(char letter, enum report_kind kind, uint32_t day,
+                                        struct span domain)
 {
     struct report_day_key k = {.n = 6};
 
     ASSERT(domain.n <= REPORT_DOMAIN_BYTES_MAX);
-    k.p[0] = kind;
-    k.p[1] = REPORT_DMARC;
+    k.p[0] = letter;
+    k.p[1] = (char)kind;
     put_be32(k.p + 2, day);
     if (domain.n) {
         memcpy(k.p + k.n, domain.p, domain.n);
@@ -88,7 +89,7 @@ struct report_day_key report_day_key_of(char kind, uint32_t day, struct span dom
 // The domain behind the first bytes, with its zero byte; what follows that.
 static bool read_domain(struct span key, char kind, struct span *out_domain, struct span *out_rest)
 {
-    if (key.n < 8 || key.p[0] != kind || key.p[1] != REPORT_DMARC) {
+    if (key.n < 8 || key.p[0] != kind || (key.p[1] != REPORT_DMARC && key.p[1] != REPORT_TLS)) {
         return false;
     }
     struct span rest = span_skip(key, 6);
@@ -99,17 +100,18 @@ static bool read_domain(struct span key, char kind, struct span *out_domain, str
     return n > 0 && n < rest.n && n <= REPORT_DOMAIN_BYTES_MAX;
 }
 
-bool report_seen_key_read(struct span key, uint32_t *out_day, struct span *out_domain,
-                          uint64_t *out_mail)
+bool report_seen_key_read(struct span key, enum report_kind *out_kind, uint32_t *out_day,
+                          struct span *out_domain, uint64_t *out_number)
 {
     struct span rest;
 
     if (!read_domain(key, REPORT_KEY_SEEN, out_domain, &rest) || rest.n != 8) {
         return false;
     }
+    *out_kind = (enum report_kind)key.p[1];
     *out_day = get_be32(key.p + 2);
-    *out_mail = get_be64(rest.p);
-    return *out_day == *out_mail / 86400000000ull;
+    *out_number = get_be64(rest.p);
+    return *out_day == *out_number / 86400000000ull;
 }
 
 bool report_sent_key_read(struct span key)
@@ -136,8 +138,8 @@ bool report_seen_row(const struct report_seen *s, uint64_t mail, char *room, str
     if (s->checks.n > REPORT_CHECKS_BYTES_MAX) {
         return false;
     }
-    struct report_day_key k =
-        report_day_key_of(REPORT_KEY_SEEN, (uint32_t)(mail / 86400000000ull), s->domain);
+    struct report_day_key k = report_day_key_of(REPORT_KEY_SEEN, REPORT_DMARC,
+                                                (uint32_t)(mail / 86400000000ull), s->domain);
     struct pack p = pack_record(at, REPORT_SEEN_BYTES_MAX - sizeof(k), REPORT_SCHEMA_VERSION);
 
     memcpy(room, k.p, k.n);
@@ -185,6 +187,64 @@ enum err report_seen_decode(struct span value, struct report_seen *out)
               unpack_str(&value, REPORT_DOMAIN_BYTES_MAX, &s.envelope_from) &&
               unpack_str(&value, REPORT_DOMAIN_BYTES_MAX, &s.reason) &&
               unpack_str(&value, REPORT_CHECKS_BYTES_MAX, &s.checks);
+
+    if (!ok || value.n) {
+        return ERR_CORRUPT;
+    }
+    *out = s;
+    return ERR_OK;
+}
+
+// ---- sessions with TLS --------------------------------------------------------------------------
+
+bool report_session_row(const struct report_session *s, uint64_t number, char *room,
+                        struct span *out_key, struct span *out_value)
+{
+    const struct span *names[] = {&s->domain, &s->host, &s->address, &s->source, &s->reason};
+    char *at = room + sizeof(struct report_day_key);
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (names[i]->n > REPORT_NAME_BYTES_MAX) {
+            return false;
+        }
+    }
+    if (s->policy_text.n > REPORT_POLICY_BYTES_MAX || !s->domain.n ||
+        s->domain.n > REPORT_DOMAIN_BYTES_MAX) {
+        return false;
+    }
+    struct report_day_key k = report_day_key_of(REPORT_KEY_SEEN, REPORT_TLS,
+                                                (uint32_t)(number / 86400000000ull), s->domain);
+    struct pack p = pack_record(at, REPORT_SEEN_BYTES_MAX - sizeof(k), REPORT_SCHEMA_VERSION);
+
+    memcpy(room, k.p, k.n);
+    put_be64(room + k.n, number);
+    pack_u64(&p, s->policy);
+    pack_u64(&p, s->result);
+    pack_str(&p, s->policy_text);
+    pack_str(&p, s->host);
+    pack_str(&p, s->address);
+    pack_str(&p, s->source);
+    pack_str(&p, s->reason);
+    *out_key = span_of(room, k.n + 8);
+    *out_value = pack_span(&p);
+    return true;
+}
+
+enum err report_session_decode(struct span value, struct report_session *out)
+{
+    struct report_session s = {.policy = 0};
+    enum err e = unpack_version_of(&value, REPORT_SCHEMA_VERSION);
+
+    if (e != ERR_OK) {
+        return e;
+    }
+    bool ok = read_small(&value, REPORT_SESSION_POLICIES - 1, &s.policy) &&
+              read_small(&value, REPORT_SESSION_RESULTS - 1, &s.result) && s.result > 0 &&
+              unpack_str(&value, REPORT_POLICY_BYTES_MAX, &s.policy_text) &&
+              unpack_str(&value, REPORT_NAME_BYTES_MAX, &s.host) &&
+              unpack_str(&value, REPORT_NAME_BYTES_MAX, &s.address) &&
+              unpack_str(&value, REPORT_NAME_BYTES_MAX, &s.source) &&
+              unpack_str(&value, REPORT_NAME_BYTES_MAX, &s.reason);
 
     if (!ok || value.n) {
         return ERR_CORRUPT;

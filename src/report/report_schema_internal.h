@@ -6,7 +6,7 @@
 #define REPORT_REPORT_SCHEMA_INTERNAL_H
 
 #include "base/pack.h"
-#include "report/report_seen.h"
+#include "report/report_session.h"
 
 #define REPORT_SCHEMA_VERSION  1
 #define REPORT_KEY_LETTER      'P'
@@ -52,13 +52,17 @@ struct report_day_key {
     char p[6 + REPORT_DOMAIN_BYTES_MAX + 1 + 8];
 };
 // SEEN or SENT. With a domain it ends in the zero byte behind it, without one in the day.
-struct report_day_key report_day_key_of(char kind, uint32_t day, struct span domain);
-bool report_seen_key_read(struct span key, uint32_t *out_day, struct span *out_domain,
-                          uint64_t *out_mail);
+struct report_day_key report_day_key_of(char letter, enum report_kind kind, uint32_t day,
+                                        struct span domain);
+bool report_seen_key_read(struct span key, enum report_kind *out_kind, uint32_t *out_day,
+                          struct span *out_domain, uint64_t *out_number);
 bool report_sent_key_read(struct span key);
 // `domain` is not in it.
 enum err report_seen_decode(struct span value, struct report_seen *out);
 struct span report_sent_encode(int64_t when_ms, uint64_t messages, uint64_t mail, char *room);
 enum err report_sent_decode(struct span value, uint64_t *out_messages);
+enum err report_session_decode(struct span value, struct report_session *out);
+// The observations of a day's domain (report_seen.c).
+enum err report_day_scan(struct snapshot *s, const struct report_owed *o, struct scan **out);
 
 #endif

@@ -14,7 +14,7 @@
 
 static struct report_day_key key_of(char kind, const struct report_owed *o)
 {
-    return report_day_key_of(kind, o->day, span_of(o->domain, o->domain_n));
+    return report_day_key_of(kind, o->kind, o->day, span_of(o->domain, o->domain_n));
 }
 
 // What comes behind all keys of a day's domain: their zero byte is a one there.
@@ -24,18 +24,18 @@ static struct report_day_key end_of(struct report_day_key k)
     return k;
 }
 
-static enum err scan_day(struct snapshot *s, const struct report_owed *o, struct scan **out)
+enum err report_day_scan(struct snapshot *s, const struct report_owed *o, struct scan **out)
 {
     struct report_day_key from = key_of(REPORT_KEY_SEEN, o), to = end_of(from);
 
     return scan_open(s, TRAIL_ACCOUNT, span_of(from.p, from.n), span_of(to.p, to.n), false, out);
 }
 
-enum err report_owed_next(struct reports *r, const struct report_owed *after, uint32_t before_day,
-                          struct report_owed *out)
+enum err report_owed_next(struct reports *r, enum report_kind kind, const struct report_owed *after,
+                          uint32_t before_day, struct report_owed *out)
 {
-    struct report_day_key from = report_day_key_of(REPORT_KEY_SEEN, 0, SPAN("")),
-                          to = report_day_key_of(REPORT_KEY_SEEN, before_day, SPAN(""));
+    struct report_day_key from = report_day_key_of(REPORT_KEY_SEEN, kind, 0, SPAN("")),
+                          to = report_day_key_of(REPORT_KEY_SEEN, kind, before_day, SPAN(""));
     struct span key, value, domain;
     struct snapshot *s;
     struct scan *scan;
@@ -51,7 +51,7 @@ enum err report_owed_next(struct reports *r, const struct report_owed *after, ui
     e = scan_open(s, TRAIL_ACCOUNT, span_of(from.p, from.n), span_of(to.p, to.n), false, &scan);
     if (e == ERR_OK) {
         e = scan_next(scan, &key, &value);
-        if (e == ERR_OK && !report_seen_key_read(key, &out->day, &domain, &mail)) {
+        if (e == ERR_OK && !report_seen_key_read(key, &out->kind, &out->day, &domain, &mail)) {
             e = ERR_CORRUPT;
         } else if (e == ERR_OK) {
             out->domain_n = domain.n;
@@ -125,7 +125,7 @@ static enum err add_day(struct adding *g, struct snapshot *s, const struct repor
     struct span key, value;
     struct report_seen seen;
     struct scan *scan;
-    enum err e = scan_day(s, o, &scan);
+    enum err e = report_day_scan(s, o, &scan);
 
     if (e != ERR_OK) {
         return e;
@@ -254,8 +254,8 @@ enum err report_forget_seen(struct reports *r, const struct report_owed *o)
     return forget_all(r, from, end_of(from));
 }
 
-enum err report_trim_sent(struct reports *r, uint32_t before_day)
+enum err report_trim_sent(struct reports *r, enum report_kind kind, uint32_t before_day)
 {
-    return forget_all(r, report_day_key_of(REPORT_KEY_SENT, 0, SPAN("")),
-                      report_day_key_of(REPORT_KEY_SENT, before_day, SPAN("")));
+    return forget_all(r, report_day_key_of(REPORT_KEY_SENT, kind, 0, SPAN("")),
+                      report_day_key_of(REPORT_KEY_SENT, kind, before_day, SPAN("")));
 }

@@ -34,14 +34,15 @@ bool report_seen_row(const struct report_seen *s, uint64_t mail, char *room, str
 // ---- a day of a domain --------------------------------------------------------------------------
 
 struct report_owed {
+    enum report_kind kind;
     uint32_t day; // since 1970, UTC
     size_t domain_n;
     char domain[REPORT_DOMAIN_BYTES_MAX];
 };
-// The first day and domain behind `after` (NULL: of all) with observations of before that day.
-// ERR_NOT_FOUND: nothing is owed. Blocks on the disk, as all that follow.
-enum err report_owed_next(struct reports *r, const struct report_owed *after, uint32_t before_day,
-                          struct report_owed *out);
+// The first day and domain behind `after` (NULL: of all) with observations of a kind of before that
+// day. ERR_NOT_FOUND: nothing is owed. Blocks on the disk, as all that follow.
+enum err report_owed_next(struct reports *r, enum report_kind kind, const struct report_owed *after,
+                          uint32_t before_day, struct report_owed *out);
 
 struct report_count {
     struct report_seen seen;
@@ -66,6 +67,6 @@ enum err report_set_sent(struct reports *r, const struct report_owed *o, uint64_
 // Forgets the observations, in commits of bounded size.
 enum err report_forget_seen(struct reports *r, const struct report_owed *o);
 // Forgets what was sent before that day.
-enum err report_trim_sent(struct reports *r, uint32_t before_day);
+enum err report_trim_sent(struct reports *r, enum report_kind kind, uint32_t before_day);
 
 #endif

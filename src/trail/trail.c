@@ -207,6 +207,22 @@ void trail_refused_with(struct trail *t, trail_id mail, const struct trail_event
     }
 }
 
+void trail_collect(struct trail *t, struct span key, struct span value)
+{
+    bool is_first = false;
+
+    lock_take(&t->lock);
+    if (t->refused_count < TRAIL_REFUSED_WAIT_MAX &&
+        (t->refused || trail_batch(&t->refused) == ERR_OK) &&
+        batch_put(t->refused, key, value) == ERR_OK) {
+        is_first = ++t->refused_count == 1;
+    }
+    lock_release(&t->lock);
+    if (is_first && t->wake) {
+        t->wake(t->wake_arg);
+    }
+}
+
 enum err trail_flush(struct trail *t)
 {
     enum err e = ERR_OK;

@@ -114,6 +114,9 @@ void trail_refused(struct trail *t, trail_id mail, const struct trail_event *e);
 // may be empty: there is none.
 void trail_refused_with(struct trail *t, trail_id mail, const struct trail_event *e,
                         struct span key, struct span value);
+// Collects a row of somebody else's (TRAIL_OTHERS_FIRST) that has nothing to ride with; above
+// TRAIL_REFUSED_WAIT_MAX it is left out.
+void trail_collect(struct trail *t, struct span key, struct span value);
 // Writes what was collected: one commit.
 enum err trail_flush(struct trail *t);
 

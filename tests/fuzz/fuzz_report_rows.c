@@ -42,6 +42,7 @@ static void seen(struct span value, char *room)
 {
     struct span domain = span_split(&value, '\0'), key, again, found;
     struct report_seen a, b;
+    enum report_kind kind;
     uint64_t mail;
     uint32_t day;
 
@@ -51,8 +52,23 @@ static void seen(struct span value, char *room)
         CHECK(report_seen_row(&a, 86400000001ull, room, &key, &again));
         CHECK(report_seen_decode(again, &b) == ERR_OK && a.aligned == b.aligned);
         CHECK(span_eq(a.checks, b.checks) && span_eq(a.source, b.source));
-        CHECK(report_seen_key_read(key, &day, &found, &mail) && day == 1 && mail == 86400000001ull);
+        CHECK(report_seen_key_read(key, &kind, &day, &found, &mail) && day == 1 &&
+              mail == 86400000001ull);
         CHECK(span_eq(found, domain));
+    }
+}
+
+static void session(struct span value, char *room)
+{
+    struct report_session a, b;
+    struct span key, again;
+
+    if (report_session_decode(value, &a) == ERR_OK) {
+        a.domain = SPAN("example.org");
+        CHECK(report_session_row(&a, 5, room, &key, &again));
+        CHECK(report_session_decode(again, &b) == ERR_OK && a.result == b.result);
+        CHECK(span_eq(a.policy_text, b.policy_text) && span_eq(a.reason, b.reason));
+        CHECK(a.result > 0 && report_session_result(a.result));
     }
 }
 
@@ -71,12 +87,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
     static char room[REPORT_VALUE_BYTES_MAX];
     struct span value = span_skip(span_of(data, n), 1), domain;
+    enum report_kind kind;
     uint64_t number;
     uint32_t day;
 
-    report_seen_key_read(span_of(data, n), &day, &domain, &number);
+    report_seen_key_read(span_of(data, n), &kind, &day, &domain, &number);
 
-    switch (n ? data[0] % 6 : 6) {
+    switch (n ? data[0] % 7 : 7) {
     case 0:
         letter(value, room);
         break;
@@ -95,6 +112,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     case 5:
         report_sent_decode(value, &number);
         report_sent_key_read(value);
+        break;
+    case 6:
+        session(value, room);
         break;
     default:
         break;

@@ -108,7 +108,7 @@ def row(f):
 def domain_of(key, behind):
     """What is behind the domain of a key for the reports that others are owed."""
     domain, zero, rest = key[6:].partition(b"\0")
-    if key[1] != 1 or not 0 < len(domain) <= 253 or not zero or len(rest) != behind:
+    if key[1] not in (1, 2) or not 0 < len(domain) <= 253 or not zero or len(rest) != behind:
         raise Bad("a key that is none")
     return rest
 
@@ -118,9 +118,21 @@ def seen(key, f):
     if struct.unpack(">I", key[2:6])[0] != mail // 86_400_000_000:
         raise Bad("a mail of another day")
     f.version()
+    if key[1] == 2:
+        session(f)
+        return
     numbers = [f.v() for _ in range(6)]
     if any(n > most for n, most in zip(numbers, (2, 2, 100, 3, 2, 3))):
         raise Bad(f"numbers that mean nothing: {numbers}")
     names = [f.str() for _ in range(5)]
     if any(len(n) > 253 for n in names[:4]) or len(names[4]) > 1000:
         raise Bad("a name or a list of checks that is too long")
+
+
+def session(f):
+    policy, result = f.v(), f.v()
+    if policy > 2 or not 0 < result <= 12:
+        raise Bad(f"policy {policy}, result {result}")
+    text, *names = (f.str() for _ in range(5))
+    if len(text) > 2000 or any(len(n) > 255 for n in names):
+        raise Bad("a policy or a name that is too long")

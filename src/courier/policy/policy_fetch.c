@@ -105,6 +105,9 @@ static enum err judge(CURL *c, CURLcode r, const struct buf *out, char *problem)
         snprintf(problem, POLICY_PROBLEM_BYTES, "larger than %zu bytes", out->max);
         return ERR_UNAVAILABLE;
     }
+    if (r == CURLE_PEER_FAILED_VERIFICATION) {
+        return ERR_DENIED; // the words are there
+    }
     if (r != CURLE_OK) {
         if (!problem[0]) {
             snprintf(problem, POLICY_PROBLEM_BYTES, "%s", curl_easy_strerror(r));

@@ -24,7 +24,8 @@ struct policy_fetch_options {
 // Once, before the first thread. ERR_UNAVAILABLE.
 enum err policy_fetch_init(void);
 
-// Appends the body. ERR_UNAVAILABLE with words in `problem`.
+// Appends the body. ERR_UNAVAILABLE with words in `problem`; ERR_DENIED: the same, because of the
+// server's certificate.
 enum err policy_fetch(const struct policy_fetch_options *o, struct span host, struct span path,
                       struct buf *out, char problem[POLICY_PROBLEM_BYTES]);
 

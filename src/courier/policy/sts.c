@@ -21,7 +21,8 @@ struct entry {
     struct sts_policy policy;
     int64_t fetched_ms, ends_ms, not_before_ms; // monotonic; the last: of the next fetch
     bool is_fetching;
-    unsigned users; // threads that look at it without the lock
+    unsigned users;           // threads that look at it without the lock
+    enum sts_problem problem; // of the last fetch
 };
 
 struct sts {
@@ -166,7 +167,8 @@ static enum err announced_id(struct sts *s, struct span domain, char out[STS_ID_
     return e;
 }
 
-static enum err fetch(struct sts *s, struct span domain, struct sts_policy *out)
+static enum err fetch(struct sts *s, struct span domain, struct sts_policy *out,
+                      enum sts_problem *out_problem)
 {
     char host[300], problem[POLICY_PROBLEM_BYTES];
     struct buf body;
@@ -176,9 +178,13 @@ static enum err fetch(struct sts *s, struct span domain, struct sts_policy *out)
     enum err e =
         policy_fetch(&s->fetch, span_from_str(host), SPAN(WELL_KNOWN_PATH), &body, problem);
 
+    *out_problem = e == ERR_OK       ? STS_NO_PROBLEM
+                   : e == ERR_DENIED ? STS_NOT_TRUSTED
+                                     : STS_NOT_FETCHED;
     if (e == ERR_OK) {
         e = sts_policy_read(buf_span(&body), out);
         if (e != ERR_OK) {
+            *out_problem = STS_NOT_VALID;
             snprintf(problem, sizeof(problem), "it breaks the grammar of RFC 8461");
         }
     }
@@ -198,9 +204,11 @@ static void refresh(struct sts *s, struct entry *e, struct span domain, const ch
 
     e->is_fetching = true;
     lock_release(&s->lock);
-    enum err r = fetch(s, domain, &next);
+    enum sts_problem problem;
+    enum err r = fetch(s, domain, &next, &problem);
 
     lock_take(&s->lock);
+    e->problem = problem;
     now = clock_monotonic_ms();
     e->is_fetching = false;
     e->not_before_ms = now + AGAIN_AFTER_MS;
@@ -215,12 +223,14 @@ static void refresh(struct sts *s, struct entry *e, struct span domain, const ch
     pthread_cond_broadcast(&s->fetched);
 }
 
-void sts_find(struct sts *s, struct span domain, struct sts_policy *out)
+void sts_find(struct sts *s, struct span domain, struct sts_policy *out,
+              enum sts_problem *out_problem)
 {
     char id[STS_ID_BYTES_MAX + 1] = "";
     bool announced = announced_id(s, domain, id) == ERR_OK;
 
     *out = (struct sts_policy){.mode = STS_NONE};
+    *out_problem = STS_NO_PROBLEM;
     buf_init(&out->mx, STS_POLICY_BYTES_MAX);
     lock_take(&s->lock);
     struct entry *e = announced ? entry_get(s, domain) : map_get(&s->domains, domain);
@@ -238,6 +248,7 @@ void sts_find(struct sts *s, struct span domain, struct sts_policy *out)
         if (is_good(e)) {
             copy_policy(e, out);
         }
+        *out_problem = announced ? e->problem : STS_NO_PROBLEM;
         e->users--;
     }
     lock_release(&s->lock);

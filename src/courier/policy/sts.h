@@ -17,6 +17,9 @@ void sts_destroy(struct sts *s); // NULL is allowed
 
 // The policy for `domain` (A-labels, lower case), a copy to be given to sts_policy_finish. Mode
 // STS_NONE when it has none.
-void sts_find(struct sts *s, struct span domain, struct sts_policy *out);
+// `*out_problem`: with what was tried last, when the domain announces a policy; a policy that was
+// known before may be good all the same.
+void sts_find(struct sts *s, struct span domain, struct sts_policy *out,
+              enum sts_problem *out_problem);
 
 #endif

@@ -17,6 +17,9 @@
 
 enum sts_mode { STS_NONE, STS_TESTING, STS_ENFORCE };
 
+// Why a policy that is announced could not be had.
+enum sts_problem { STS_NO_PROBLEM, STS_NOT_FETCHED, STS_NOT_VALID, STS_NOT_TRUSTED };
+
 struct sts_policy {
     enum sts_mode mode;
     uint32_t max_age_s;

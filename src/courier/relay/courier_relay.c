@@ -17,6 +17,7 @@
 #include "courier/relay/hop_pool.h"
 #include "courier/relay/hop_session.h"
 #include "courier/relay/relay_job.h"
+#include "courier/relay/tls_note.h"
 #include "net/worker_pool.h"
 
 #include "base/banned.h"
@@ -56,6 +57,7 @@ struct attempt {
     char host[HOP_HOST_BYTES_MAX];   // of the last failure
     char words[HOP_WORDS_BYTES_MAX]; // the same
     bool has_temporary;              // a failure that may pass
+    struct tls_notes notes;
 };
 
 // ---- failures -----------------------------------------------------------------------------------
@@ -142,13 +144,16 @@ static bool may_connect(const struct attempt *a, const struct address *to)
 // Over a conversation that waited or a new one. One that waited may turn out to have ended when it
 // is used, which says nothing of the server: then there is the next.
 static enum err converse(struct attempt *a, const struct hop_target *t, const struct address *to,
-                         const struct hop_policy *p, const struct hop_key *key, struct hop *h)
+                         const struct hop_target_facts *f, const struct hop_key *key, struct hop *h)
 {
     bool reused = true;
     enum err e = ERR_UNAVAILABLE;
 
     while (reused) {
-        e = open_or_reuse(a, t, to, p, key, h, &reused);
+        e = open_or_reuse(a, t, to, &f->policy, key, h, &reused);
+        if (!reused) {
+            tls_note_session(&a->notes, &a->route, t, f, h);
+        }
         if (e != ERR_OK) {
             return e;
         }
@@ -167,12 +172,12 @@ static enum err converse(struct attempt *a, const struct hop_target *t, const st
 
 // ERR_OK: everybody has a result.
 static enum err try_address(struct attempt *a, const struct hop_target *t, const struct address *to,
-                            const struct hop_policy *p)
+                            const struct hop_target_facts *f)
 {
     struct hop h;
     struct hop_key key;
 
-    if (!key_of(a, to, p, &key)) {
+    if (!key_of(a, to, &f->policy, &key)) {
         note(a, t->name, "4.3.0 No memory");
         return ERR_NOMEM;
     }
@@ -182,7 +187,7 @@ static enum err try_address(struct attempt *a, const struct hop_target *t, const
              "Internet (private or loopback), which is refused");
         return ERR_DENIED;
     }
-    enum err e = converse(a, t, to, p, &key, &h);
+    enum err e = converse(a, t, to, f, &key, &h);
 
     if (e != ERR_OK) {
         note(a, h.host, h.words);
@@ -204,9 +209,10 @@ static enum err try_target(struct attempt *a, const struct hop_target *t)
 
     if (e != ERR_OK) {
         note(a, t->name, words);
+        tls_note_host(&a->notes, &a->route, t, &facts, facts.failure, words);
     }
     for (size_t i = 0; e == ERR_OK && i < facts.addresses.n && i < ADDRESSES_TRIED; i++) {
-        if (try_address(a, t, &facts.addresses.items[i], &facts.policy) == ERR_OK) {
+        if (try_address(a, t, &facts.addresses.items[i], &facts) == ERR_OK) {
             hop_target_facts_finish(&facts);
             return ERR_OK;
         }
@@ -223,6 +229,7 @@ static void deliver(struct attempt *a)
     struct courier_relay *r = a->relay;
 
     hop_route_find(r->o.lookup, r->sts, &a->job->destination, &a->route);
+    tls_note_policy(&a->notes, &a->route);
     for (size_t i = 0; i < a->route.n; i++) {
         if (atomic_load(&r->is_stopping)) { // and a policy may not have been found for that reason
             note(a, "", "4.3.2 The server is stopping");
@@ -297,7 +304,7 @@ static void run(struct courier_relay *r, int fd)
         a->job = job;
         deliver(a);
         log_transaction(a);
-        e = relay_job_answer(job, a->tls, a->words);
+        e = relay_job_answer(job, &a->notes, a->route.domain, a->tls, a->words);
         hop_route_finish(&a->route);
     } else if (e == ERR_INVALID) {
         log_error("keep gave a transaction that makes no sense");

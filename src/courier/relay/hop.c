@@ -111,6 +111,15 @@ static enum err wait_connected(struct hop *h)
     return e;
 }
 
+static void set_source(struct hop *h)
+{
+    struct address us = {.n = sizeof(us.u)};
+
+    if (getsockname(h->fd, &us.u.sa, &us.n) == 0) {
+        snprintf(h->source, sizeof(h->source), "%s", address_host_text(&us).s);
+    }
+}
+
 enum err hop_connect(struct hop *h, const struct address *a, struct span host,
                      const struct hop_limits *limits)
 {
@@ -132,6 +141,9 @@ enum err hop_connect(struct hop *h, const struct address *a, struct span host,
     }
     if (connect(h->fd, &a->u.sa, a->n) < 0) {
         e = errno == EINPROGRESS ? wait_connected(h) : ERR_IO;
+    }
+    if (e == ERR_OK) {
+        set_source(h);
     }
     if (e == ERR_OK && is_to_ourselves(h)) {
         hop_say(h, "%s is this server itself", h->host);

@@ -44,6 +44,9 @@ struct hop {
     struct address address;
     char host[HOP_HOST_BYTES_MAX];   // "mx.example.org [192.0.2.1]"
     char tls[HOP_TLS_BYTES_MAX];     // what protects it, in words; empty: nothing
+    uint8_t tls_result;              // enum ipc_tls_result
+    char tls_reason[256];            // of a failure
+    char source[64];                 // our address
     char words[HOP_WORDS_BYTES_MAX]; // the last reply or problem, one clean line
     unsigned code;                   // of the last reply; 0: a problem of ours
     bool is_broken;                  // no use for another message

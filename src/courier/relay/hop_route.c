@@ -173,7 +173,15 @@ void hop_route_find(struct lookup *k, struct sts *sts, const struct hop_destinat
     }
     find_mx(k, d, out);
     if (out->n) {
-        sts_find(sts, span_from_str(out->domain), &out->sts);
+        static const enum ipc_tls_result results[] = {
+            [STS_NO_PROBLEM] = IPC_TLS_NONE,
+            [STS_NOT_FETCHED] = IPC_TLS_STS_POLICY_FETCH_ERROR,
+            [STS_NOT_VALID] = IPC_TLS_STS_POLICY_INVALID,
+            [STS_NOT_TRUSTED] = IPC_TLS_STS_WEBPKI_INVALID};
+        enum sts_problem problem;
+
+        sts_find(sts, span_from_str(out->domain), &out->sts, &problem);
+        out->sts_problem = results[problem];
     }
 }
 
@@ -331,12 +339,14 @@ enum err hop_target_look(struct lookup *k, const struct hop_destination *d,
     set_route_policy(d, &out->policy);
     e = find_dane(k, r, t, port, out);
     if (e != ERR_OK) {
+        out->failure = IPC_TLS_DNSSEC_INVALID;
         snprintf(words, HOP_WORDS_BYTES_MAX,
                  "4.4.3 The DNS gives no answer about the host's TLSA records, or a forged one");
         return e;
     }
     e = set_sts_policy(r, t, &out->policy);
     if (e != ERR_OK) {
+        out->failure = IPC_TLS_VALIDATION_FAILURE;
         snprintf(words, HOP_WORDS_BYTES_MAX,
                  "4.7.0 The MTA-STS policy of the domain does not know this host");
         return e;

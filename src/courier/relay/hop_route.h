@@ -31,9 +31,10 @@ struct hop_route {
     struct hop_target targets[HOP_TARGETS_MAX];
     size_t n;
     bool is_by_mx;
-    bool mx_secure;        // who the hosts are was validated with DNSSEC
-    char domain[256];      // in A-labels
-    struct sts_policy sts; // of the domain
+    bool mx_secure;                  // who the hosts are was validated with DNSSEC
+    char domain[256];                // in A-labels
+    struct sts_policy sts;           // of the domain
+    enum ipc_tls_result sts_problem; // why it could not be had; IPC_TLS_NONE
     // When n is 0: what that means for the recipients, and why.
     enum ipc_relay_outcome outcome;
     char words[HOP_WORDS_BYTES_MAX];
@@ -50,6 +51,7 @@ struct hop_target_facts {
     struct lookup_answer tlsa;
     struct hop_policy policy;
     char tlsa_base[256];
+    enum ipc_tls_result failure; // why the host cannot be used, when that has to do with TLS
 };
 
 // ERR_UNAVAILABLE (with words): the host cannot be used now; ERR_DENIED: a policy forbids it.

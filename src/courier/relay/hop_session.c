@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "courier/relay/hop_session.h"
 
+#include <stdio.h>
+
 #include "base/encode.h"
 #include "base/log.h"
+#include "ipc/message.h"
 #include "wire/smtp/smtp_write.h"
 
 #include "base/banned.h"
@@ -75,6 +78,8 @@ static enum err start_tls(struct hop_tls *tls, struct hop *h, const struct hop_p
     enum err e = hop_ask(h, &reply);
 
     if (e == ERR_OK && reply.code != 220) {
+        h->tls_result = IPC_TLS_STARTTLS_NOT_SUPPORTED;
+        snprintf(h->tls_reason, sizeof(h->tls_reason), "%u", h->code);
         e = ERR_UNSUPPORTED;
     }
     e = e == ERR_OK ? check_nothing_injected(h) : e;
@@ -87,6 +92,9 @@ static enum err secure(struct hop_tls *tls, struct hop *h, const struct hop_poli
 {
     enum err e;
 
+    if (!h->ssl && !(h->can.extensions & SMTP_EXT_STARTTLS)) {
+        h->tls_result = IPC_TLS_STARTTLS_NOT_SUPPORTED;
+    }
     if (h->ssl || (p->level == HOP_TRY && !(h->can.extensions & SMTP_EXT_STARTTLS))) {
         return ERR_OK;
     }
@@ -173,6 +181,23 @@ static enum err converse(struct hop_tls *tls, const struct hop_policy *p, struct
     return e == ERR_OK ? log_in(h, login) : e;
 }
 
+// What became of TLS is remembered.
+static enum err again_in_the_clear(struct hop *h, const struct address *a, struct span host,
+                                   const struct hop_limits *limits, struct span helo)
+{
+    uint8_t result = h->tls_result;
+    char reason[sizeof(h->tls_reason)];
+
+    memcpy(reason, h->tls_reason, sizeof(reason));
+    hop_close(h);
+    enum err e = hop_connect(h, a, host, limits);
+
+    h->tls_result = result;
+    memcpy(h->tls_reason, reason, sizeof(reason));
+    e = e == ERR_OK ? greeting(h) : e;
+    return e == ERR_OK ? hello(h, helo) : e;
+}
+
 enum err hop_open(struct hop_tls *tls, const struct address *a, struct span host,
                   const struct hop_limits *limits, const struct hop_policy *policy,
                   struct span helo, const struct hop_login *login, struct hop *h)
@@ -186,12 +211,7 @@ enum err hop_open(struct hop_tls *tls, const struct address *a, struct span host
     if (retry && login->user.n == 0) {
         log_info("%s; it is tried without TLS, which nobody forbids",
                  log_text(span_from_str(h->words)).s);
-        hop_close(h);
-        e = hop_connect(h, a, host, limits);
-        if (e == ERR_OK) {
-            e = greeting(h);
-        }
-        e = e == ERR_OK ? hello(h, helo) : e;
+        e = again_in_the_clear(h, a, host, limits, helo);
     }
     if (e != ERR_OK) {
         hop_quit(h);

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "courier/policy/tlsa.h"
+#include "ipc/message.h"
 
 #include "base/banned.h"
 
@@ -118,6 +119,19 @@ static enum err handshake(struct hop *h, int64_t deadline)
     }
 }
 
+// RFC 8460 section 4.3.1. What is no certificate's fault has no better name than the general one.
+static void note_failure(struct hop *h, const struct hop_policy *p, long verdict, const char *words)
+{
+    bool checked = p->level >= HOP_PKIX && verdict != X509_V_OK;
+
+    h->tls_result = !checked                                  ? IPC_TLS_VALIDATION_FAILURE
+                    : verdict == X509_V_ERR_HOSTNAME_MISMATCH ? IPC_TLS_CERTIFICATE_HOST_MISMATCH
+                    : verdict == X509_V_ERR_CERT_HAS_EXPIRED  ? IPC_TLS_CERTIFICATE_EXPIRED
+                    : verdict == X509_V_ERR_DANE_NO_MATCH     ? IPC_TLS_TLSA_INVALID
+                                                              : IPC_TLS_CERTIFICATE_NOT_TRUSTED;
+    snprintf(h->tls_reason, sizeof(h->tls_reason), "%s", words);
+}
+
 static enum err say_failure(struct hop *h, const struct hop_policy *p, enum err e)
 {
     long verdict = SSL_get_verify_result(h->ssl);
@@ -125,14 +139,17 @@ static enum err say_failure(struct hop *h, const struct hop_policy *p, enum err 
 
     h->is_broken = true;
     if (e == ERR_IO && p->level >= HOP_PKIX && verdict != X509_V_OK) {
+        note_failure(h, p, verdict, X509_verify_cert_error_string(verdict));
         hop_say(h, "the certificate of %s is not what %s demands: %s", h->host, p->demand,
                 X509_verify_cert_error_string(verdict));
         return ERR_DENIED;
     }
-    hop_say(h, "TLS with %s failed: %s", h->host,
-            e == ERR_TIMEOUT ? "no answer in time"
-            : reason         ? reason
-                             : "the connection was closed");
+    const char *words = e == ERR_TIMEOUT ? "no answer in time"
+                        : reason         ? reason
+                                         : "the connection was closed";
+
+    note_failure(h, p, X509_V_OK, words);
+    hop_say(h, "TLS with %s failed: %s", h->host, words);
     return e;
 }
 
@@ -154,6 +171,7 @@ enum err hop_tls_start(struct hop_tls *t, struct hop *h, const struct hop_policy
     h->ssl = SSL_new(t->ctx);
     if (!h->ssl || SSL_set_fd(h->ssl, h->fd) != 1 || !prepare(h->ssl, p)) {
         h->is_broken = true;
+        note_failure(h, p, X509_V_OK, "it cannot be begun");
         hop_say(h, "TLS with %s cannot be begun as %s demands", h->host,
                 p->demand[0] ? p->demand : "it");
         return ERR_DENIED;
@@ -163,6 +181,7 @@ enum err hop_tls_start(struct hop_tls *t, struct hop *h, const struct hop_policy
     if (e != ERR_OK) {
         return say_failure(h, p, e);
     }
+    h->tls_result = IPC_TLS_GOOD;
     say_success(h, p);
     return ERR_OK;
 }

@@ -233,7 +233,27 @@ enum err relay_job_read(struct relay_job *j, int fd, const _Atomic(int64_t) *sto
 
 // ---- answering ----------------------------------------------------------------------------------
 
-enum err relay_job_answer(struct relay_job *j, const char *tls, const char *problem)
+static struct span text_of(const char *p, size_t size)
+{
+    return span_of(p, strnlen(p, size));
+}
+
+static enum err put_note(const struct tls_note *n, const char *domain, struct buf *frames)
+{
+    const struct ipc_relay_session m = {.domain = span_from_str(domain),
+                                        .policy = (uint8_t)n->policy,
+                                        .policy_text = text_of(n->text, sizeof(n->text)),
+                                        .result = (uint8_t)n->result,
+                                        .host = text_of(n->host, sizeof(n->host)),
+                                        .address = text_of(n->address, sizeof(n->address)),
+                                        .source = text_of(n->source, sizeof(n->source)),
+                                        .reason = text_of(n->reason, sizeof(n->reason))};
+
+    return ipc_relay_session_encode(&m, 0, frames);
+}
+
+enum err relay_job_answer(struct relay_job *j, const struct tls_notes *notes, const char *domain,
+                          const char *tls, const char *problem)
 {
     struct buf frames;
     enum err e = ERR_OK;
@@ -251,6 +271,9 @@ enum err relay_job_answer(struct relay_job *j, const char *tls, const char *prob
     }
     struct ipc_relay_end end = {.tls = span_from_str(tls), .problem = span_from_str(problem)};
 
+    for (size_t i = 0; i < notes->n && i < TLS_NOTES_MAX && e == ERR_OK; i++) {
+        e = put_note(&notes->all[i], domain, &frames);
+    }
     e = e == ERR_OK ? ipc_relay_end_encode(&end, 0, &frames) : e;
     e = e == ERR_OK ? write_all(j, buf_span(&frames)) : e;
     buf_finish(&frames);

@@ -8,6 +8,7 @@
 #include "base/arena.h"
 #include "courier/relay/hop_route.h"
 #include "courier/relay/hop_send.h"
+#include "courier/relay/tls_note.h"
 
 #define RELAY_JOB_RCPTS_MAX 1000
 
@@ -24,8 +25,9 @@ struct relay_job {
 
 // Reads RELAY_JOB and the recipients. ERR_INVALID, ERR_EOF, ERR_TIMEOUT, ERR_NOMEM.
 enum err relay_job_read(struct relay_job *j, int fd, const _Atomic(int64_t) *stop_at_ms);
-// Tells the results (everybody has one) and the end.
-enum err relay_job_answer(struct relay_job *j, const char *tls, const char *problem);
+// Tells the results (everybody has one), what became of TLS on the way to `domain`, and the end.
+enum err relay_job_answer(struct relay_job *j, const struct tls_notes *notes, const char *domain,
+                          const char *tls, const char *problem);
 // Closes the pair and wipes the password.
 void relay_job_finish(struct relay_job *j);
 

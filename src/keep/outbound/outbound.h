@@ -28,6 +28,7 @@ struct outbound_options {
     struct trail *trail;         // NULL: what notices are about is not noted
     struct span server;          // our name; copied
     struct outbound_route route; // of mail that no route of the store fits; copied
+    bool tells_tls; // what became of TLS is observed for reports (RFC 8460); wants a trail
     unsigned threads, jobs_max;
 };
 

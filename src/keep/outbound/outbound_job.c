@@ -11,6 +11,10 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "keep/outbound/outbound_internal.h"
+#include "report/report_session.h"
+
+_Static_assert(IPC_TLS_RESULTS == REPORT_SESSION_RESULTS && IPC_TLS_GOOD == REPORT_SESSION_GOOD,
+               "one numbering");
 
 #include "base/banned.h"
 
@@ -156,11 +160,50 @@ static enum err take_end(struct out_job *j, struct span fields)
     return ERR_OK;
 }
 
+// What became of TLS with a server, for the report to the recipients' domain.
+static enum err take_session(struct out_job *j, struct span fields)
+{
+    struct trail *trail = j->o->options.trail;
+    struct ipc_relay_session m;
+    enum err e = ipc_relay_session_decode(fields, &m);
+    struct span key, value;
+    char *room;
+
+    if (e != ERR_OK || m.policy > IPC_TLS_STS || m.result == IPC_TLS_NONE ||
+        m.result >= IPC_TLS_RESULTS) {
+        return ERR_INVALID;
+    }
+    if (!trail || !j->o->options.tells_tls || !(room = malloc(REPORT_SEEN_BYTES_MAX))) {
+        return ERR_OK;
+    }
+    const struct report_session s = {.domain = m.domain,
+                                     .policy = m.policy,
+                                     .result = m.result,
+                                     .policy_text = m.policy_text,
+                                     .host = m.host,
+                                     .address = m.address,
+                                     .source = m.source,
+                                     .reason = m.reason};
+
+    if (report_session_row(&s, trail_number(trail), room, &key, &value)) {
+        trail_collect(trail, key, value);
+    }
+    free(room);
+    return ERR_OK;
+}
+
 static enum err take_frame(struct out_job *j, const struct ipc_frame *frame)
 {
-    return frame->type == IPC_RELAY_RESULT ? take_result(j, frame->fields)
-           : frame->type == IPC_RELAY_END  ? take_end(j, frame->fields)
-                                           : ERR_INVALID;
+    switch (frame->type) {
+    case IPC_RELAY_RESULT:
+        return take_result(j, frame->fields);
+    case IPC_RELAY_SESSION:
+        return take_session(j, frame->fields);
+    case IPC_RELAY_END:
+        return take_end(j, frame->fields);
+    default:
+        return ERR_INVALID;
+    }
 }
 
 static enum err take_frames(struct out_job *j, struct task_conn *conn)

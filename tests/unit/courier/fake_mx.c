@@ -365,6 +365,15 @@ static void take_frame(struct test_mail *m, const struct ipc_frame *frame)
         m->ended = true;
         return;
     }
+    if (frame->type == IPC_RELAY_SESSION) {
+        struct ipc_relay_session s;
+        size_t n = strlen(m->sessions);
+
+        assert_ok(ipc_relay_session_decode(frame->fields, &s));
+        snprintf(m->sessions + n, sizeof(m->sessions) - n, "%u %u %.*s %.*s;", s.policy, s.result,
+                 SPAN_ARG(s.host), SPAN_ARG(s.reason));
+        return;
+    }
     assert_int_equal(frame->type, IPC_RELAY_RESULT);
     assert_ok(ipc_relay_result_decode(frame->fields, &r));
     assert_true(r.recipient < TEST_RCPTS_MAX && m->outcome[r.recipient] == -1);

@@ -99,7 +99,8 @@ struct test_mail {
     int outcome[TEST_RCPTS_MAX]; // -1: none came
     char host[TEST_RCPTS_MAX][321], reply[TEST_RCPTS_MAX][513];
     char tls[256], problem[513];
-    bool ended; // RELAY_END came
+    char sessions[2000]; // "policy result host reason;" of each RELAY_SESSION
+    bool ended;          // RELAY_END came
 };
 void test_send(struct test_courier *c, struct test_mail *m);
 

@@ -10,6 +10,7 @@
 #include "delivery/report_send.h"
 #include "mime/mime_header.h"
 #include "report/report_message.h"
+#include "report/report_session.h"
 #include "senderauth/dkim.h"
 #include "store/secret.h"
 
@@ -158,7 +159,8 @@ static unsigned owed(void)
     unsigned n = 0;
     enum err e;
 
-    while ((e = report_owed_next(reports, n ? &after : NULL, UINT32_MAX, &o)) == ERR_OK) {
+    while ((e = report_owed_next(reports, REPORT_DMARC, n ? &after : NULL, UINT32_MAX, &o)) ==
+           ERR_OK) {
         after = o;
         n++;
     }
@@ -285,7 +287,7 @@ static void test_n07_one_report_a_day(void **state)
     assert_queued("<>d@owner.example ");
     assert_ok(reports_check(b->engine, NULL, NULL, &problems));
     assert_int_equal(problems, 0);
-    assert_ok(report_trim_sent(reports, DAY)); // it is not known any more
+    assert_ok(report_trim_sent(reports, REPORT_DMARC, DAY)); // it is not known any more
     see_some("owner.example", DAY - 1, 1);
     assert_int_equal(send_all(DAY), 1);
 }
@@ -435,7 +437,7 @@ static void test_many_rows(void **state)
         s.source.n = (size_t)snprintf(source, sizeof(source), "192.0.%u.%u", i / 256, i % 256);
         see(&s, DAY - 1, i);
     }
-    assert_ok(report_owed_next(reports, NULL, DAY, &o));
+    assert_ok(report_owed_next(reports, REPORT_DMARC, NULL, DAY, &o));
     assert_ok(report_day_read(reports, &o, &day));
     assert_int_equal(day.n, REPORT_ROWS_MAX);
     assert_int_equal(day.left_out, 5);
@@ -444,6 +446,94 @@ static void test_many_rows(void **state)
     publish("_dmarc.owner.example", "v=DMARC1; p=none; rua=mailto:d@owner.example");
     assert_int_equal(send_all(DAY), 1);
     assert_int_equal(owed(), 0);
+}
+
+// ---- TLS ----------------------------------------------------------------------------------------
+
+static void see_session(unsigned policy, unsigned fared, const char *host, unsigned number)
+{
+    const struct report_session s = {.domain = SPAN("owner.example"),
+                                     .policy = policy,
+                                     .result = fared,
+                                     .policy_text =
+                                         policy == 2 ? SPAN("version: STSv1\nmx: a.b") : SPAN(""),
+                                     .host = span_from_str(host),
+                                     .address = SPAN("192.0.2.1"),
+                                     .source = SPAN("192.0.2.2"),
+                                     .reason = fared == 1 ? SPAN("") : SPAN("why")};
+    char room[REPORT_SEEN_BYTES_MAX];
+    struct span key, value;
+
+    assert_true(report_session_row(&s, (DAY - 1) * 86400000000ull + number, room, &key, &value));
+    trail_collect(trail, key, value);
+    assert_ok(trail_flush(trail));
+}
+
+static enum err put_session(void *arg, const struct report_row *w)
+{
+    buf_printf(arg, "%llu %d %.*s %.*s %.*s %.*s\n", (unsigned long long)w->count, w->is_good,
+               SPAN_ARG(w->texts[REPORT_POLICY_TYPE]), SPAN_ARG(w->texts[REPORT_RESULT]),
+               SPAN_ARG(w->texts[REPORT_HOST]), SPAN_ARG(w->texts[REPORT_DETAILS]));
+    return ERR_OK;
+}
+
+static void test_tls_is_told_and_read_again(void **state)
+{
+    uint64_t problems = 0;
+    struct snapshot *s;
+    struct report r;
+    struct buf rows;
+
+    (void)state;
+    publish("_smtp._tls.owner.example", "v=TLSRPTv1; rua=https://x.example/,mailto:t@else.example");
+    for (unsigned i = 0; i < 3; i++) {
+        see_session(2, 1, "mx.owner.example", i);
+    }
+    see_session(2, 4, "mx.owner.example", 5);
+    see_session(0, 2, "mx.owner.example", 6);
+    assert_ok(reports_check(b->engine, NULL, NULL, &problems));
+    assert_int_equal(problems, 0);
+    assert_int_equal(send_all(DAY), 1);
+    assert_queued("<>t@else.example "); // RFC 8460 asks for nobody's permission
+    buf_init(&rows, 65536);
+    const struct report_sink sink = {put_session, &rows};
+
+    assert_ok(snapshot_open(b->engine, &s));
+    const struct report_bytes bytes = {read_body, s};
+
+    assert_ok(report_message_read(&bytes, &sink, &b->arena, &r));
+    snapshot_close(s);
+    assert_span(buf_span(&rows), "0 1 no-policy-found   \n"
+                                 "1 0 no-policy-found starttls-not-supported mx.owner.example why\n"
+                                 "3 1 sts   \n"
+                                 "1 0 sts certificate-expired mx.owner.example why\n");
+    assert_span(r.texts[REPORT_DOMAIN], "owner.example");
+    assert_int_equal(r.good, 3);
+    assert_int_equal(r.bad, 2);
+    assert_int_equal(r.begin_s, (DAY - 1) * 86400);
+    assert_header("TLS-Report-Domain", "owner.example");
+    assert_header("TLS-Report-Submitter", "mail.example.net");
+    assert_header("Content-Type", "report-type=\"tlsrpt\"");
+    buf_finish(&rows);
+    see_session(2, 1, "mx.owner.example", 9);
+    assert_int_equal(send_all(DAY), 0); // one a day
+    assert_queued("<>t@else.example ");
+}
+
+static void test_nobody_wants_to_hear_of_tls(void **state)
+{
+    static const char *const records[] = {"v=TLSRPTv1", "v=TLSRPTv2; rua=mailto:a@owner.example",
+                                          "v=TLSRPTv1; rua=https://x.example/", "v=spf1"};
+
+    (void)state;
+    for (unsigned i = 0; i < 4; i++) {
+        dns_n = 0;
+        publish("_smtp._tls.owner.example", records[i]);
+        see_session(0, 1, "mx.owner.example", i);
+        assert_int_equal(send_all(DAY), 0);
+        assert_ok(report_trim_sent(reports, REPORT_TLS, DAY));
+    }
+    assert_queued("");
 }
 
 // ---- with a delivery ----------------------------------------------------------------------------
@@ -498,6 +588,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_the_dns_is_asked_again, setup, teardown),
         cmocka_unit_test_setup_teardown(test_reports_are_signed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_many_rows, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_tls_is_told_and_read_again, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_nobody_wants_to_hear_of_tls, setup, teardown),
         cmocka_unit_test_setup_teardown(test_n07_reports_on_reports_never_loop, setup, teardown),
     };
 

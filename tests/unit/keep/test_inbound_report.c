@@ -36,7 +36,8 @@ static const char *owed(void)
 
     assert_ok(trail_flush(trail));
     buf_init(&out, 4096);
-    while (report_owed_next(reports, is_first ? NULL : &after, UINT32_MAX, &o) == ERR_OK) {
+    while (report_owed_next(reports, REPORT_DMARC, is_first ? NULL : &after, UINT32_MAX, &o) ==
+           ERR_OK) {
         after = o;
         is_first = false;
         assert_ok(report_day_read(reports, &o, &d));
