@@ -15,6 +15,10 @@ ROWS = b"d" + struct.pack(">Q", 0xFFFFFFFFFFFFFE00)
 DAY_US = 86_400_000_000
 
 
+def of_dmarc(rows):
+    return [r for r in rows if r[0][10] == 1]
+
+
 def seen(server):
     """Keys and values of what a server that is stopped has observed."""
     with lmdb.open(os.path.join(server.data, "mail", "index"), readonly=True, lock=False) as env:
@@ -66,7 +70,7 @@ def test_n07_a_report_goes_its_whole_way(internet):
             s.sendmail(two.user(1), [one.user(1)], m)
     one.command("trace", one.user(1))  # refusals are written now
     one.stop()
-    assert len(two_days_earlier(one)) == 2
+    assert len(of_dmarc(two_days_earlier(one))) == 2
     one.command("check")
     one.start()
     listed = until(lambda: two.command("--json", "reports", "list").stdout,
@@ -82,4 +86,4 @@ def test_n07_a_report_goes_its_whole_way(internet):
     # The report itself is nothing to report on.
     two.stop()
     one.stop()
-    assert not seen(two) and not seen(one)
+    assert not of_dmarc(seen(two)) and not of_dmarc(seen(one))
