@@ -33,7 +33,7 @@ struct admin {
     struct queue *queue;                    // on the store's engine
     struct trail *trail;                    // the same; NULL: there is none
     struct password_params password_params; // for new passwords
-    const struct settings *settings;        // the caller's
+    struct settings *settings;              // the caller's; must stay while an operation runs
     struct span server;                     // our name among mail servers: "mail.example.org"
     struct span default_domain; // of addresses given without one; empty: the only domain there is
     uint64_t quota_bytes, quota_messages; // of new accounts when nothing else is said

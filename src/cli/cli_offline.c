@@ -167,7 +167,7 @@ static bool lock(int fd, const char *data_dir)
 }
 
 // Nothing is sent without a server: the queue's limits do not matter.
-static enum err serve_opened(int fd, const struct settings *s, const struct keep_store *k)
+static enum err serve_opened(int fd, struct settings *s, const struct keep_store *k)
 {
     char server[HOST_NAME_BYTES];
     struct queue_options o;
@@ -189,7 +189,7 @@ static enum err serve_opened(int fd, const struct settings *s, const struct keep
     return e;
 }
 
-static void child_run(int fd, const struct settings *s, const char *data_dir)
+static void child_run(int fd, struct settings *s, const char *data_dir)
 {
     struct keep_store k = {.engine = NULL};
     struct buf why;

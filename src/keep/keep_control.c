@@ -9,7 +9,7 @@
 
 struct keep_control {
     struct lock lock;
-    struct admin admin; // under the lock; each command takes a copy
+    struct admin admin; // under the lock; its settings are referred to. Each command takes a copy
     struct control_server *server;
     struct control_command *commands; // a row for each operation, ended by an empty one
 };
@@ -47,8 +47,10 @@ static void command_run(struct control_call *call, void *arg)
     lock_take(&k->lock);
     struct admin admin = k->admin;
 
+    settings_ref(admin.settings); // a reload may come while it runs
     lock_release(&k->lock);
     admin_run(&admin, control_command_name(call), control_args(call), &io, &outcome);
+    settings_unref(admin.settings);
     if (outcome.code == ERR_OK) {
         control_reply(call, outcome.result);
     } else {
@@ -58,15 +60,21 @@ static void command_run(struct control_call *call, void *arg)
 
 void keep_control_set(struct keep_control *k, const struct admin *admin)
 {
+    struct settings *before;
+
+    settings_ref(admin->settings);
     lock_take(&k->lock);
+    before = k->admin.settings;
     k->admin = *admin;
     lock_release(&k->lock);
+    settings_unref(before);
 }
 
 void keep_control_stop(struct keep_control *k)
 {
     if (k) {
         control_server_destroy(k->server);
+        settings_unref(k->admin.settings);
         lock_finish(&k->lock);
         free(k->commands);
         free(k);
@@ -88,6 +96,7 @@ enum err keep_control_start(struct loop *l, int fd, const struct admin *admin,
     }
     lock_init(&k->lock, LOCK_LEAF);
     k->admin = *admin;
+    settings_ref(k->admin.settings);
     k->commands = calloc(n + 1, sizeof(*k->commands));
     for (size_t i = 0; k->commands && i < n; i++) {
         k->commands[i] = (struct control_command){.name = names[i], .run = command_run};

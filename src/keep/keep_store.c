@@ -73,7 +73,7 @@ struct password_params keep_password_params(const struct settings *s)
     };
 }
 
-void keep_store_admin(const struct settings *s, const struct keep_store *k, struct admin *out)
+void keep_store_admin(struct settings *s, const struct keep_store *k, struct admin *out)
 {
     *out = (struct admin){
         .store = k->store,

@@ -22,6 +22,6 @@ enum err keep_store_open(const struct settings *s, struct keep_store *out, struc
 void keep_store_close(struct keep_store *k);
 struct password_params keep_password_params(const struct settings *s);
 // What admin operations need, but for the queue and what only a server has. The settings must stay.
-void keep_store_admin(const struct settings *s, const struct keep_store *k, struct admin *out);
+void keep_store_admin(struct settings *s, const struct keep_store *k, struct admin *out);
 
 #endif
