@@ -266,6 +266,8 @@ ROWS = {
     "submission_recipients_per_hour": ("500", "499", None),
     "dkim_check_interval": ("5 min", "0", None),
     "undo_send": ("0 s", "1 s", None),
+    "dmarc_reports": ("yes", "no", None),
+    "reports_keep": ("400 d", "1 d", None),
     "check_mail": ("enforce", "off", None),
     "check_timeout": ("20 s", "19 s", None),
     "check_spf_fail": ("accept", "junk", None),
