@@ -89,7 +89,7 @@ enum err conn_open(struct conn_pool *p, int fd, struct span input, const struct 
 
 struct span conn_input(const struct task_conn *c)
 {
-    return span_of(c->in.p + c->in_at, c->in.n - c->in_at);
+    return span_skip(buf_span(&c->in), c->in_at); // before the first read there is no room yet
 }
 
 void conn_consume(struct task_conn *c, size_t n)
