@@ -178,6 +178,7 @@ static void local_free(struct local_engine *e)
     cleanup_fd(&e->journal_fd);
     cleanup_fd(&e->index_fd);
     cleanup_fd(&e->lock_fd);
+    cleanup_fd(&e->top_fd);
     pthread_cond_destroy(&e->queue_changed);
     pthread_cond_destroy(&e->state_changed);
     lock_finish(&e->queue_lock);
@@ -235,7 +236,7 @@ static struct local_engine *local_create(int dir_fd, const struct engine_local_o
     }
     e->base.ops = &local_ops;
     e->options = *o;
-    e->top_fd = dir_fd;
+    e->top_fd = fcntl(dir_fd, F_DUPFD_CLOEXEC, 0); // the caller's may be closed once we are open
     e->lock_fd = e->journal_fd = e->index_fd = -1;
     lock_init(&e->queue_lock, LOCK_ENGINE_QUEUE);
     lock_init(&e->state_lock, LOCK_ENGINE_STATE);

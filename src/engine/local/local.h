@@ -38,11 +38,11 @@ struct engine_local_options {
                                    .readers_max = 4096,                                            \
                                    .files_max = 512})
 
-// Opens the store in the folder `dir_fd` (kept by the caller; created empty if it has no store),
-// and replays what the journal has and the index has not. May take a second. `why` gets a line for
-// the operator: on success what recovery did, on failure what is wrong and where.
-// ERR_UNAVAILABLE: another process has the store open. ERR_CORRUPT: damage; nothing was changed.
-// ERR_UNSUPPORTED: written by a newer release.
+// Opens the store in the folder `dir_fd` (the caller's, who may close it afterwards; created empty
+// if it has no store), and replays what the journal has and the index has not. May take a second.
+// `why` gets a line for the operator: on success what recovery did, on failure what is wrong and
+// where. ERR_UNAVAILABLE: another process has the store open. ERR_CORRUPT: damage; nothing was
+// changed. ERR_UNSUPPORTED: written by a newer release.
 enum err engine_local_open(int dir_fd, const struct engine_local_options *options,
                            struct engine **out, struct buf *why);
 

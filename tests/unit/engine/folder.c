@@ -53,8 +53,13 @@ struct engine_local_options folder_options(void)
 enum err folder_open(struct folder *f, const struct engine_local_options *o, struct engine **out,
                      struct buf *why)
 {
+    int fd = openat(f->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
     buf_init(why, 4096);
-    return engine_local_open(f->fd, o, out, why);
+    enum err e = engine_local_open(fd, o, out, why);
+
+    close(fd); // as the server does
+    return e;
 }
 
 struct engine *folder_open_ok(struct folder *f)
