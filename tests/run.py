@@ -132,7 +132,7 @@ def fuzz_one(program):
     name = program.name.removeprefix("fuzz-")
     corpus = ROOT / "build-check-fuzz" / "corpus" / name
     corpus.mkdir(parents=True, exist_ok=True)
-    command = [program, f"-max_total_time={FUZZ_SECONDS}", "-timeout=10", "-rss_limit_mb=2048",
+    command = [program, f"-max_total_time={FUZZ_SECONDS}", "-timeout=20", "-rss_limit_mb=2048",
                "-print_final_stats=1", f"-artifact_prefix={corpus.parent}/{name}-", corpus]
     seeds = ROOT / "tests" / "fuzz" / "seeds" / name
     if seeds.is_dir():
@@ -153,8 +153,8 @@ def fuzz():
                       if p.is_file() and os.access(p, os.X_OK))
     if not programs:
         yield "fuzz targets are built", "failed", ""
-    # Each has its minute by the clock; four at a time keep the whole within a coffee break.
-    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+    # Each has its minute by the clock; six at a time keep the whole within a coffee break.
+    with concurrent.futures.ThreadPoolExecutor(6) as pool:
         yield from pool.map(fuzz_one, programs)
 
 
