@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
-#include "cli/cli_process.h"
+#include "cli/server/cli_process.h"
 
 #include "base/banned.h"
 

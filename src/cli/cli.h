@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The command line: `mailkeep <command> [words and options]`. Commands are a table (cli_table.c),
-// one file per command or per noun. A command writes its result to standard output, complaints and
-// progress to standard error, and returns one of the exit codes below.
+// one file per command or per noun, in a folder each for accounts, domains and so on. A command
+// writes its result to standard output, complaints and progress to standard error, and returns one
+// of the exit codes below.
 #ifndef CLI_CLI_H
 #define CLI_CLI_H
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Reports as JSON, and what they mean in a sentence.
-#include "admin/admin_reports_internal.h"
+#include "admin/history/admin_reports_internal.h"
 
 #include "base/banned.h"
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A record of the change log in plain words and as JSON. Private to admin/.
-#ifndef ADMIN_ADMIN_LOG_INTERNAL_H
-#define ADMIN_ADMIN_LOG_INTERNAL_H
+#ifndef ADMIN_HISTORY_ADMIN_LOG_INTERNAL_H
+#define ADMIN_HISTORY_ADMIN_LOG_INTERNAL_H
 
 #include <jansson.h>
 

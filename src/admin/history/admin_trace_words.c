@@ -3,7 +3,7 @@
 // An event of the trail, told to somebody who is no mail expert.
 #include <stdio.h>
 
-#include "admin/admin_trace_internal.h"
+#include "admin/history/admin_trace.h"
 #include "delivery/notice.h"
 
 #include "base/banned.h"

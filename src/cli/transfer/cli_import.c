@@ -2,7 +2,7 @@
 //
 // mailkeep import: reads mail from files and hands it to the server (or to the store), message by
 // message. What the account has already is asked for by hash before its bytes are sent; see
-// admin/admin_import.c for the other side of the conversation.
+// admin/transfer/admin_import.c for the other side of the conversation.
 #include <stdio.h>
 #include <stdlib.h>
 

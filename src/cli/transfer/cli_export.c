@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // mailkeep export: writes what the server (or the store) hands over as a Maildir++ or as mbox.
-// See admin/admin_export.c for the other side of the conversation.
+// See admin/transfer/admin_export.c for the other side of the conversation.
 #include <stdio.h>
 #include <stdlib.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "cli/cli_process.h"
+#include "cli/server/cli_process.h"
 
 #include <string.h>
 #include <sys/prctl.h>

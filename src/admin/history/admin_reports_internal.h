@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What admin_reports.c (finding and adding up) and admin_reports_words.c (sentences) share.
-#ifndef ADMIN_ADMIN_REPORTS_INTERNAL_H
-#define ADMIN_ADMIN_REPORTS_INTERNAL_H
+#ifndef ADMIN_HISTORY_ADMIN_REPORTS_INTERNAL_H
+#define ADMIN_HISTORY_ADMIN_REPORTS_INTERNAL_H
 
 #include "admin/admin_internal.h"
 

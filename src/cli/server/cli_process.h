@@ -2,8 +2,8 @@
 //
 // The hidden entry for the processes of `mailkeep serve`: `--process=NAME --channel=FD` as the
 // supervisor starts them.
-#ifndef CLI_CLI_PROCESS_H
-#define CLI_CLI_PROCESS_H
+#ifndef CLI_SERVER_CLI_PROCESS_H
+#define CLI_SERVER_CLI_PROCESS_H
 
 #include <stdbool.h>
 

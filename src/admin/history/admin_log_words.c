@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "admin/admin_internal.h"
-#include "admin/admin_log_internal.h"
+#include "admin/history/admin_log_internal.h"
 #include "base/bytes.h"
 
 #include "base/banned.h"

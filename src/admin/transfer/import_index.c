@@ -2,7 +2,7 @@
 #include <openssl/evp.h>
 #include <stdlib.h>
 
-#include "admin/import_index_internal.h"
+#include "admin/transfer/import_index_internal.h"
 
 #include "base/banned.h"
 

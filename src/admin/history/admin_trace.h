@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // An event of the trail in plain words and as JSON. Private to admin/.
-#ifndef ADMIN_ADMIN_TRACE_INTERNAL_H
-#define ADMIN_ADMIN_TRACE_INTERNAL_H
+#ifndef ADMIN_HISTORY_ADMIN_TRACE_H
+#define ADMIN_HISTORY_ADMIN_TRACE_H
 
 #include "admin/admin_internal.h"
 

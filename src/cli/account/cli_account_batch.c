@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "cli/cli_account_batch.h"
+#include "cli/account/cli_account_batch.h"
 
 #include <errno.h>
 #include <stdio.h>

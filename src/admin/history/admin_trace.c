@@ -2,9 +2,9 @@
 //
 // trace: the whole way of a message by its Message-ID or its id in the queue, or the latest mail of
 // an address.
-#include <stdlib.h>
+#include "admin/history/admin_trace.h"
 
-#include "admin/admin_trace_internal.h"
+#include <stdlib.h>
 
 #include "base/banned.h"
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Many accounts from a file: `mailkeep account add --batch FILE`.
-#ifndef CLI_CLI_ACCOUNT_BATCH_H
-#define CLI_CLI_ACCOUNT_BATCH_H
+#ifndef CLI_ACCOUNT_CLI_ACCOUNT_BATCH_H
+#define CLI_ACCOUNT_CLI_ACCOUNT_BATCH_H
 
 #include "cli/cli.h"
 

@@ -3,7 +3,7 @@
 // reports: what others say about mail in our name (DMARC) and about TLS with our servers.
 #include <stdlib.h>
 
-#include "admin/admin_reports_internal.h"
+#include "admin/history/admin_reports_internal.h"
 #include "base/clock.h"
 #include "base/map.h"
 

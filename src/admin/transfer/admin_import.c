@@ -15,7 +15,7 @@
 #include <stdlib.h>
 
 #include "admin/admin_internal.h"
-#include "admin/import_index_internal.h"
+#include "admin/transfer/import_index_internal.h"
 #include "base/encode.h"
 #include "mailfile/mailfile.h"
 #include "store/append.h"

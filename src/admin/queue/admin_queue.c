@@ -4,7 +4,7 @@
 // leave.
 #include <stdlib.h>
 
-#include "admin/admin_trace_internal.h"
+#include "admin/history/admin_trace.h"
 #include "base/clock.h"
 #include "base/map.h"
 #include "delivery/delivery.h"

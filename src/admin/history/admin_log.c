@@ -7,7 +7,7 @@
 #include <time.h>
 
 #include "admin/admin_internal.h"
-#include "admin/admin_log_internal.h"
+#include "admin/history/admin_log_internal.h"
 
 #include "base/banned.h"
 

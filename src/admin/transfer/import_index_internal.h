@@ -6,8 +6,8 @@
 // same message three times and the mailbox twice, one is added. Nothing is kept between imports:
 // the mailbox itself is the record, so nothing can be out of step with it. Bodies are only read
 // when a message of the very same size comes along, each at most once.
-#ifndef ADMIN_IMPORT_INDEX_INTERNAL_H
-#define ADMIN_IMPORT_INDEX_INTERNAL_H
+#ifndef ADMIN_TRANSFER_IMPORT_INDEX_INTERNAL_H
+#define ADMIN_TRANSFER_IMPORT_INDEX_INTERNAL_H
 
 #include "store/placement.h"
 
