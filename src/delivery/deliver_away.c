@@ -61,12 +61,13 @@ enum err deliver_submit(struct run *r, const struct deliver_letter *l,
         .origin = r->env->origin,
         .prefix = SPAN(""),
     };
+    unsigned char once[QUEUE_ONCE_BYTES];
     struct buf lines;
-    queue_id id;
-    enum err e = ERR_OK;
+    queue_id id = 0;
+    enum err e = deliver_once_letter(r, l, recipients, count, once, &m);
 
     buf_init(&lines, LINES_BYTES_MAX + SIGN_LINES_BYTES_MAX);
-    if (l->forwarder.n) {
+    if (e == ERR_OK && l->forwarder.n) {
         e = sender_for(r, l->sender, l->forwarder, &m.sender);
         buf_printf(&lines, "Delivered-To: %.*s\r\n", SPAN_ARG(l->forwarder));
     }
@@ -79,6 +80,10 @@ enum err deliver_submit(struct run *r, const struct deliver_letter *l,
     }
     e = e == ERR_OK ? deliver_trail_letter(r, l, recipients, count, &m) : e;
     e = e == ERR_OK ? queue_submit(r->d->queue, &m, recipients, count, &id) : e;
+    if (e == ERR_OK && !id) {
+        log_info("a message from %s for %s came a second time and was left out",
+                 log_text(l->sender).s, log_text(recipients->address).s);
+    }
     r->is_traced |= e == ERR_OK && m.mail == r->mail;
     batch_destroy(m.rider);
     buf_finish(&lines);
@@ -157,7 +162,8 @@ static enum err submit_group(struct run *r, struct span forwarder,
     struct deliver_letter l = {.sender = r->env->sender,
                                .forwarder = forwarder,
                                .flags = r->env->flags,
-                               .content = r->message};
+                               .content = r->message,
+                               .why = "away"};
     enum err e = deliver_need_leaving(r);
 
     l.body = r->leaving;
@@ -223,8 +229,10 @@ enum err deliver_tell(struct run *r, uint32_t recipient, enum queue_state state,
                                 .reply = reply};
     bool wanted = state == QUEUE_DELIVERED ? to->notify & QUEUE_NOTIFY_SUCCESS
                                            : !to->notify || to->notify & QUEUE_NOTIFY_FAILURE;
-    struct deliver_letter l = {
-        .sender = r->env->sender, .flags = r->env->flags, .words = "only to tell its sender"};
+    struct deliver_letter l = {.sender = r->env->sender,
+                               .flags = r->env->flags,
+                               .why = "tell",
+                               .words = "only to tell its sender"};
 
     if (r->env->sender.n == 0 || !wanted) {
         return ERR_OK;

@@ -1,43 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Targets here: some accounts at a time, so that what their rules want is in memory for few.
-#include "base/clock.h"
 #include "base/log.h"
 #include "delivery/delivery_internal.h"
-#include "mime/mime_header.h"
 
 #include "base/banned.h"
 
-#define PARTS_AT_ONCE  32 // as many as share a sync (store/append.h)
-#define ONCE_BYTES_MAX 4096
-
-// ---- the same once more -------------------------------------------------------------------------
-
-// What tells a delivery that was done before: when the reply to the client was lost, it comes
-// again. The digest is of every byte the client sent, so nothing else is ever taken for it.
-static enum err set_once(struct run *r, struct deliver_part *p)
-{
-    struct span id = mime_header_get(r->message->header, SPAN("Message-ID"));
-    struct buf key;
-
-    if (!r->has_digest || id.n == 0 || r->is_retry || r->env->is_ours) {
-        return ERR_OK;
-    }
-    buf_init(&key, ONCE_BYTES_MAX);
-    buf_printf(&key, "delivered %d ", r->env->is_suspect);
-    buf_put(&key, span_of(r->digest, sizeof(r->digest)));
-    buf_put(&key, p->target->wanted);
-    buf_put_byte(&key, ' ');
-    buf_put(&key, r->env->sender);
-    buf_put_byte(&key, ' ');
-    buf_put(&key, span_first(id, 1000));
-    if (!key.failed) {
-        p->to->once = arena_dup(&p->arena, buf_span(&key));
-        p->to->once_until_s = clock_real_s() + r->d->duplicates_s;
-    }
-    buf_finish(&key);
-    return !key.failed && !p->to->once.p ? ERR_NOMEM : ERR_OK;
-}
+#define PARTS_AT_ONCE 32 // as many as share a sync (store/append.h)
 
 // ---- what can't be done now ---------------------------------------------------------------------
 
@@ -69,6 +38,8 @@ static enum err queue_here(struct run *r, const struct resolve_target **targets,
     struct queue_recipient *q = arena_zalloc(&r->arena, n, sizeof(*q));
     struct deliver_letter l = {.sender = r->env->sender,
                                .flags = r->env->flags,
+                               .why = "here",
+                               .is_itself = true,
                                .words = r->is_held ? "it is to wait first"
                                                    : "it could not be stored at once"};
     enum err e = q ? ERR_OK : ERR_NOMEM;
@@ -199,7 +170,7 @@ static void deliver_group(struct run *r, struct deliver_part *parts,
         p->to = &targets[i];
         *p->to = (struct delivery_target){.account = p->target->account};
         arena_init(&p->arena, SIEVE_RESULT_BYTES_MAX);
-        p->failed = set_once(r, p);
+        p->failed = deliver_once_here(r, p);
         if (p->failed == ERR_OK) {
             p->failed = deliver_rules_before(r, p);
         }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Carries out what an account's rules decided. What leaves goes into the queue before the store's
-// commit, so that it is done again rather than lost; answers go after it, so that they are left out
-// rather than sent for nothing.
+// commit, so that it is not lost; when it is done again the queue knows it (deliver_once.c).
+// Answers go after it, so that they are left out rather than sent for nothing.
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -190,7 +190,9 @@ static enum err send_on(struct run *r, struct deliver_part *p, const struct siev
                                .forwarder = p->target->address,
                                .flags = redirect_flags(r, a),
                                .content = a->message ? NULL : r->message,
-                               .words = "by the account's rules"};
+                               .words = "by the account's rules",
+                               .why = "rules",
+                               .nth = (unsigned)(a - p->decision.result.actions)};
     struct incoming *own = NULL;
     enum err e = a->message ? deliver_take_in(r, false, a->message, &own) : deliver_need_leaving(r);
 

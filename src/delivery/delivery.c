@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "delivery/delivery.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -279,6 +280,8 @@ static enum err settle_rest(struct run *r)
     struct queue_recipient *q = arena_zalloc(&r->arena, r->env->count, sizeof(*q));
     struct deliver_letter l = {.sender = r->env->sender,
                                .flags = r->env->flags,
+                               .why = "rest",
+                               .is_itself = true,
                                .words = "not delivered at once; others of the message were"};
     size_t n = 0;
     enum err e = q ? ERR_OK : ERR_NOMEM;
@@ -413,6 +416,8 @@ void delivery_again(struct delivery *d, const struct queue_message *m, struct sp
     // What somebody's rules sent on is looked up here for the first time; the rest was, its hops
     // counted and forwardings done, when it was taken in.
     bool is_new = m->flags & QUEUE_SENT_ON;
+    char once[40];
+    int n = snprintf(once, sizeof(once), "queue %s", queue_id_text(m->id).s);
     struct delivery_recipient to = {.address = address};
     struct delivery_envelope env = {.sender = m->sender,
                                     .envid = m->envid,
@@ -425,6 +430,8 @@ void delivery_again(struct delivery *d, const struct queue_message *m, struct sp
                                     .is_traced = true,
                                     .allow_remote = is_new,
                                     .is_ours = is_new,
+                                    .once = span_of(once, (size_t)n),
+                                    .same = m->same,
                                     .recipients = &to,
                                     .count = 1};
     struct delivery_message message = queued(m, read, arg);

@@ -78,7 +78,10 @@ struct delivery_envelope {
     trail_id about;                 // the mail that a notice is about
     struct span written;            // by ourselves, and what it is; empty: a notice, or not by us
     const struct report_seen *seen; // what the sender's domain is to be told of it; or NULL
-    struct arena *texts;            // for the words of a refusal by rules; NULL: general words do
+    // For what may be begun anew without a client: what tells it, after a crash too. Words, or what
+    // the queue kept of when it was taken in. Empty: it comes from a client.
+    struct span once, same;
+    struct arena *texts; // for the words of a refusal by rules; NULL: general words do
     struct delivery_recipient *recipients;
     size_t count;
 };

@@ -2,7 +2,8 @@
 //
 // What the files of delivery/ share: one message on its way (struct run). delivery.c has the entry
 // points and the order of things, deliver_bytes.c the message's bytes, deliver_away.c what goes
-// into the queue, deliver_here.c mailboxes, deliver_rules.c what accounts' rules want.
+// into the queue, deliver_here.c mailboxes, deliver_rules.c what accounts' rules want,
+// deliver_once.c that nothing of it is done twice.
 #ifndef DELIVERY_DELIVERY_INTERNAL_H
 #define DELIVERY_DELIVERY_INTERNAL_H
 
@@ -60,6 +61,8 @@ struct run {
 
     bool has_digest; // of the message's bytes, without our lines
     unsigned char digest[16];
+    unsigned char same_room[QUEUE_ONCE_BYTES];
+    struct span same; // what tells it from every other message; empty: nothing, or not needed yet
 };
 
 // ---- answers (delivery.c) -----------------------------------------------------------------------
@@ -78,6 +81,8 @@ void delivery_settle(struct run *r, const struct resolve_target *t, enum err e);
 // delivered for good). `version` NULL: as it came.
 enum err deliver_take_in(struct run *r, bool return_path, const struct sieve_version *version,
                          struct incoming **out);
+// Nobody outside knows it, so nobody can make two messages with one digest.
+uint64_t deliver_digest_seed(const struct run *r);
 enum err deliver_need_incoming(struct run *r);
 enum err deliver_need_leaving(struct run *r);
 // For rules_case.show; `arg` is the run.
@@ -89,6 +94,8 @@ bool deliver_has_passed(struct span header, struct span address);
 
 // ---- the queue (deliver_away.c) -----------------------------------------------------------------
 
+struct deliver_part;
+
 struct deliver_letter { // what goes into the queue
     struct incoming *body;
     struct span sender;
@@ -98,6 +105,11 @@ struct deliver_letter { // what goes into the queue
     // by ARC when it is sent on. NULL: it stays as it is.
     const struct delivery_message *content;
     const char *words; // why it leaves, for the trail; or NULL
+    // What tells it from the other letters that the message brings forth, so that it is not put in
+    // twice: why, and which of them. NULL: whoever makes it sees to that.
+    const char *why;
+    unsigned nth;
+    bool is_itself; // the message, for which all begins anew later
 };
 enum err deliver_submit(struct run *r, const struct deliver_letter *l,
                         const struct queue_recipient *recipients, size_t count);
@@ -109,6 +121,16 @@ enum err deliver_away(struct run *r);
 // hear of that. `destination` says how (notice.h).
 enum err deliver_tell(struct run *r, uint32_t recipient, enum queue_state state,
                       struct span destination, struct span reply);
+
+// ---- the same once more (deliver_once.c)
+// ---------------------------------------------------------
+
+// What the mailbox remembers of this delivery: sets p->to->once, or not. ERR_NOMEM.
+enum err deliver_once_here(struct run *r, struct deliver_part *p);
+// What the queue remembers of a letter: sets m->once, in `room`, and its time. ERR_NOMEM.
+enum err deliver_once_letter(struct run *r, const struct deliver_letter *l,
+                             const struct queue_recipient *to, size_t count,
+                             unsigned char room[QUEUE_ONCE_BYTES], struct queue_message *m);
 
 // ---- mailboxes (deliver_here.c) -----------------------------------------------------------------
 

@@ -240,6 +240,7 @@ struct submit {
     struct queue_message message;
     const struct queue_recipient *recipients;
     size_t count;
+    bool was_there;
 };
 
 // As it is stored: the caller's fields, and ours.
@@ -263,9 +264,8 @@ static struct queue_recipient submitted(const struct submit *s, size_t i)
     return r;
 }
 
-static enum err submit_edit(struct queue_edit *ed, void *arg)
+static enum err put_all(struct queue_edit *ed, struct submit *s)
 {
-    struct submit *s = arg;
     struct queue_shard *shard = &ed->queue->shards[ed->shard];
     struct queue_message *m = &s->message;
 
@@ -289,12 +289,24 @@ static enum err submit_edit(struct queue_edit *ed, void *arg)
     return e == ERR_OK ? queue_trail_submitted(ed, m, s->recipients, s->count) : e;
 }
 
+static enum err submit_edit(struct queue_edit *ed, void *arg)
+{
+    struct submit *s = arg;
+    enum err e = queue_once_take(ed, &s->message, &s->was_there);
+
+    if (e == ERR_OK && s->was_there) {
+        return queue_trail_left_out(ed, &s->message, s->recipients, s->count);
+    }
+    return e == ERR_OK ? put_all(ed, s) : e;
+}
+
 enum err queue_submit(struct queue *q, const struct queue_message *m,
                       const struct queue_recipient *recipients, size_t count, queue_id *out)
 {
     struct submit s = {.message = *m, .recipients = recipients, .count = count};
 
-    if (count == 0 || count > QUEUE_RECIPIENTS_MAX || m->body == 0) {
+    if (count == 0 || count > QUEUE_RECIPIENTS_MAX || m->body == 0 ||
+        (m->once.n && m->once.n != QUEUE_ONCE_BYTES)) {
         return ERR_INVALID;
     }
     s.message.accepted_ms = clock_real_ms();
@@ -302,10 +314,12 @@ enum err queue_submit(struct queue *q, const struct queue_message *m,
     if (q->options.trail && !s.message.mail) {
         s.message.mail = trail_number(q->options.trail);
     }
-    unsigned shard = atomic_fetch_add(&q->turn, 1) % QUEUE_SHARDS;
+    unsigned shard =
+        m->once.n ? queue_once_shard(m->once) : atomic_fetch_add(&q->turn, 1) % QUEUE_SHARDS;
     enum err e = queue_edit(q, shard, submit_edit, &s);
 
-    if (e != ERR_OK) {
+    if (e != ERR_OK || s.was_there) {
+        *out = 0;
         return e;
     }
     lock_take(&q->lock);

@@ -27,6 +27,7 @@
 #define QUEUE_RECIPIENTS_MAX     10000 // of one message
 #define QUEUE_JOB_RECIPIENTS_MAX 100
 #define QUEUE_CRASHES_MAX        3 // then a message is set aside
+#define QUEUE_ONCE_BYTES         16
 
 typedef uint64_t queue_id; // 0 is none
 
@@ -42,6 +43,7 @@ enum queue_message_flag {
     QUEUE_INTERNAL = 64, // a notice or report of our own
     QUEUE_SENT_ON = 128, // by somebody's rules: not looked up here yet (delivery.h)
     QUEUE_SUSPECT = 256, // thought to be junk when it was taken in
+    QUEUE_ARRIVED = 512, // one of its recipients has it; given by the queue
 };
 
 enum queue_notify { // RFC 3461 4.1; 0: not given
@@ -73,6 +75,12 @@ struct queue_message {
     // and why.
     struct batch *rider;
     struct span by_way, words;
+    // What tells this message from every other, QUEUE_ONCE_BYTES; or empty. Until then, another
+    // that has the same is left out: its client did not hear that the first was taken in. Not so
+    // when the first has gone without reaching anybody.
+    struct span once;
+    int64_t once_until_ms; // since 1970; only for queue_submit
+    struct span same;      // the submitter's, as `once`: what it knows the message by itself
 };
 
 struct queue_recipient {
@@ -108,8 +116,8 @@ void queue_set_wake(struct queue *q, void (*fn)(void *arg), void *arg);
 
 // Accepts a message for `count` recipients (1 to QUEUE_RECIPIENTS_MAX): one commit. The body must
 // be finished, its writer alive. A recipient that comes FAILED or DELIVERED, with host and reply,
-// is not tried: its sender is told. ERR_INVALID, ERR_LIMIT (a text too long), and the engine's
-// errors.
+// is not tried: its sender is told. *out is 0 when the same was taken in before (`once`): then only
+// the trail hears of it. ERR_INVALID, ERR_LIMIT (a text too long), and the engine's errors.
 enum err queue_submit(struct queue *q, const struct queue_message *m,
                       const struct queue_recipient *recipients, size_t count, queue_id *out);
 

@@ -189,6 +189,58 @@ static enum err check_crashes(struct check *c, struct span key, struct span valu
     return e == ERR_NOT_FOUND || e == ERR_CORRUPT || e == ERR_UNSUPPORTED ? ERR_OK : e;
 }
 
+// What was taken in once: `o` and `u` name each other.
+static enum err check_pair(struct check *c, const struct queue_key *other, bool *out_is_there)
+{
+    struct span found;
+    enum err e =
+        snapshot_get(c->snapshot, queue_shard_account(c->shard), queue_key_span(other), &found);
+
+    *out_is_there = e == ERR_OK;
+    return e == ERR_NOT_FOUND ? ERR_OK : e;
+}
+
+static enum err check_once(struct check *c, struct span key, struct span value)
+{
+    struct span once = span_skip(key, 1);
+    int64_t until;
+    bool is_there = false;
+
+    if (once.n != QUEUE_ONCE_BYTES || queue_until_decode(value, &until) != ERR_OK) {
+        problems_add(&c->problems, "a message that the queue knows cannot be read");
+        return ERR_OK;
+    }
+    struct queue_key u = queue_key_until(until, once);
+    enum err e = check_pair(c, &u, &is_there);
+
+    if (e == ERR_OK && (!is_there || queue_once_shard(once) != c->shard)) {
+        problems_add(&c->problems, "a message that the queue knows is never forgotten, or is "
+                                   "filed in another shard");
+    }
+    return e;
+}
+
+static enum err check_until(struct check *c, struct span key, struct span value)
+{
+    struct queue_key o;
+    struct span once;
+    int64_t until;
+    bool is_there = false;
+
+    if (value.n != 1 || value.p[0] != QUEUE_SCHEMA_VERSION ||
+        !queue_until_read(key, &until, &once)) {
+        problems_add(&c->problems, "when the queue forgets a message cannot be read");
+        return ERR_OK;
+    }
+    o = queue_key_once(once);
+    enum err e = check_pair(c, &o, &is_there);
+
+    if (e == ERR_OK && !is_there) {
+        problems_add(&c->problems, "the queue is to forget a message that it does not know");
+    }
+    return e;
+}
+
 static enum err check_key(struct check *c, struct span key, struct span value)
 {
     struct span reason;
@@ -205,6 +257,10 @@ static enum err check_key(struct check *c, struct span key, struct span value)
         return check_notice(c, key, value);
     case QUEUE_KEY_CRASHES:
         return check_crashes(c, key, value);
+    case QUEUE_KEY_ONCE:
+        return check_once(c, key, value);
+    case QUEUE_KEY_UNTIL:
+        return check_until(c, key, value);
     case QUEUE_KEY_COUNTS:
         return ERR_OK; // when all is counted
     case QUEUE_KEY_PAUSE:

@@ -80,6 +80,9 @@ static enum err done_one(struct queue_edit *ed, struct done *d, struct queue_mes
         r.reply = span_from_str(queue_suspect_reply);
     }
     d->tried[i] = tried(&before, &r, next, d->results[i].outcome);
+    if (d->results[i].outcome == QUEUE_OUT_DELIVERED) {
+        m->flags |= QUEUE_ARRIVED;
+    }
     if (next == QUEUE_NEXT_DROP) {
         return queue_drop_recipient(ed, m, &before);
     }

@@ -53,7 +53,7 @@ enum err queue_each_recipient(struct snapshot *s, queue_id id, queue_each_fn *fn
     return e == ERR_NOT_FOUND ? ERR_OK : e;
 }
 
-static enum err put_mark(struct queue_edit *ed, const struct queue_key *k)
+enum err queue_put_mark(struct queue_edit *ed, const struct queue_key *k)
 {
     static const char mark[1] = {QUEUE_SCHEMA_VERSION};
 
@@ -83,7 +83,7 @@ static enum err move_due(struct queue_edit *ed, queue_id id, const struct queue_
     if (e == ERR_OK && now && now->state == QUEUE_WAITING) {
         struct queue_key k = queue_key_due(now->destination, now->due_ms, id, now->number);
 
-        e = put_mark(ed, &k);
+        e = queue_put_mark(ed, &k);
     }
     return e;
 }
@@ -129,6 +129,9 @@ static enum err drop_message(struct queue_edit *ed, const struct queue_message *
     if (e == ERR_OK) {
         e = batch_delete(ed->batch, queue_key_span(&crashes));
     }
+    if (e == ERR_OK && !(m->flags & QUEUE_ARRIVED)) {
+        e = queue_once_forget(ed, m);
+    }
     ed->counts.messages--;
     return e == ERR_OK ? batch_drop_body(ed->batch, m->body) : e;
 }
@@ -139,7 +142,7 @@ enum err queue_settle_message(struct queue_edit *ed, const struct queue_message 
         return drop_message(ed, m);
     }
     struct queue_key k = queue_key_id(QUEUE_KEY_NOTICE, m->id);
-    enum err e = owes ? put_mark(ed, &k) : ERR_OK;
+    enum err e = owes ? queue_put_mark(ed, &k) : ERR_OK;
 
     return e == ERR_OK ? queue_put_message(ed, m) : e;
 }

@@ -89,6 +89,7 @@ enum err queue_get_recipient(struct snapshot *s, unsigned shard, queue_id id, ui
 // Calls `fn` for each recipient in order; ends with its first error, which ERR_EOF may be.
 typedef enum err queue_each_fn(void *arg, const struct queue_recipient *r);
 enum err queue_each_recipient(struct snapshot *s, queue_id id, queue_each_fn *fn, void *arg);
+enum err queue_put_mark(struct queue_edit *ed, const struct queue_key *k); // a key without more
 enum err queue_put_message(struct queue_edit *ed, const struct queue_message *m);
 // Writes `now` in place of `before` (NULL: there was none), with its due key.
 enum err queue_put_recipient(struct queue_edit *ed, queue_id id,
@@ -106,6 +107,9 @@ enum err queue_settle_message(struct queue_edit *ed, const struct queue_message 
 // Events ride with the edit's commit; without a trail these do nothing. ERR_NOMEM.
 enum err queue_trail_submitted(struct queue_edit *ed, const struct queue_message *m,
                                const struct queue_recipient *recipients, size_t count);
+// It came a second time.
+enum err queue_trail_left_out(struct queue_edit *ed, const struct queue_message *m,
+                              const struct queue_recipient *recipients, size_t count);
 struct queue_tried {      // what became of one recipient of a job
     enum trail_kind kind; // 0: it was gone
     uint32_t attempts;
@@ -147,6 +151,14 @@ extern const char queue_suspect_reply[];
 enum err queue_crashes_get(struct queue_edit *ed, queue_id id, uint32_t *out);
 enum err queue_crashes_put(struct queue_edit *ed, queue_id id, uint32_t n);
 void queue_say_suspect(queue_id id);
+
+// ---- what was taken in once (queue_once.c) ------------------------------------------------------
+
+unsigned queue_once_shard(struct span once);
+// Has the same been taken in, and is that still to be known? If not, it is from now on.
+enum err queue_once_take(struct queue_edit *ed, const struct queue_message *m, bool *out_was_there);
+// It has gone and nobody got it: who sends it anew means it.
+enum err queue_once_forget(struct queue_edit *ed, const struct queue_message *m);
 
 // ---- jobs ---------------------------------------------------------------------------------------
 

@@ -29,7 +29,8 @@ enum err queue_job_create(const struct queue_message *m, struct queue_job **out)
 
     if (!dup(&j->arena, &c->sender) || !dup(&j->arena, &c->envid) ||
         !dup(&j->arena, &c->message_id) || !dup(&j->arena, &c->device) ||
-        !dup(&j->arena, &c->origin) || !dup(&j->arena, &c->prefix)) {
+        !dup(&j->arena, &c->origin) || !dup(&j->arena, &c->prefix) || !dup(&j->arena, &c->once) ||
+        !dup(&j->arena, &c->same)) {
         queue_job_destroy(j);
         return ERR_NOMEM;
     }

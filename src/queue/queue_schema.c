@@ -64,6 +64,37 @@ struct queue_key queue_key_pause(struct span destination)
     return k;
 }
 
+struct queue_key queue_key_once(struct span once)
+{
+    struct queue_key k = queue_key_plain(QUEUE_KEY_ONCE);
+
+    ASSERT(once.n == QUEUE_ONCE_BYTES);
+    memcpy(k.p + 1, once.p, once.n);
+    k.n = 1 + QUEUE_ONCE_BYTES;
+    return k;
+}
+
+struct queue_key queue_key_until(int64_t until_ms, struct span once)
+{
+    struct queue_key k = queue_key_plain(QUEUE_KEY_UNTIL);
+
+    ASSERT(once.n == QUEUE_ONCE_BYTES);
+    put_be64(k.p + 1, until_ms < 0 ? 0 : (uint64_t)until_ms);
+    memcpy(k.p + 9, once.p, once.n);
+    k.n = 9 + QUEUE_ONCE_BYTES;
+    return k;
+}
+
+bool queue_until_read(struct span key, int64_t *out_until_ms, struct span *out_once)
+{
+    if (key.n != 9 + QUEUE_ONCE_BYTES || key.p[0] != QUEUE_KEY_UNTIL) {
+        return false;
+    }
+    *out_until_ms = (int64_t)(get_be64(key.p + 1) & INT64_MAX);
+    *out_once = span_skip(key, 9);
+    return true;
+}
+
 struct queue_key queue_key_after(struct queue_key k)
 {
     while (k.n && (unsigned char)k.p[k.n - 1] == 0xff) {
@@ -114,7 +145,8 @@ enum err queue_message_encode(const struct queue_message *m, char *room, struct 
 
     if (m->sender.n > QUEUE_ADDRESS_BYTES_MAX || m->envid.n > QUEUE_ENVID_BYTES_MAX ||
         m->message_id.n > QUEUE_TEXT_BYTES_MAX || m->device.n > QUEUE_TEXT_BYTES_MAX ||
-        m->origin.n > QUEUE_TEXT_BYTES_MAX || m->prefix.n > QUEUE_PREFIX_BYTES_MAX) {
+        m->origin.n > QUEUE_TEXT_BYTES_MAX || m->prefix.n > QUEUE_PREFIX_BYTES_MAX ||
+        (m->once.n && m->once.n != QUEUE_ONCE_BYTES) || m->same.n > QUEUE_ONCE_BYTES) {
         return ERR_LIMIT;
     }
     pack_i64(&k, m->accepted_ms);
@@ -131,6 +163,8 @@ enum err queue_message_encode(const struct queue_message *m, char *room, struct 
     pack_str(&k, m->origin);
     pack_str(&k, m->prefix);
     pack_u64(&k, m->mail);
+    pack_str(&k, m->once);
+    pack_str(&k, m->same);
     *out = pack_span(&k);
     return ERR_OK;
 }
@@ -155,9 +189,12 @@ enum err queue_message_decode(queue_id id, struct span value, struct queue_messa
               unpack_str(&value, QUEUE_TEXT_BYTES_MAX, &m.device) &&
               unpack_str(&value, QUEUE_TEXT_BYTES_MAX, &m.origin) &&
               unpack_str(&value, QUEUE_PREFIX_BYTES_MAX, &m.prefix) &&
-              (value.n == 0 || unpack_u64(&value, UINT64_MAX, &m.mail)); // there was none before
+              // Records of before end sooner.
+              (value.n == 0 || unpack_u64(&value, UINT64_MAX, &m.mail)) &&
+              (value.n == 0 || unpack_str(&value, QUEUE_ONCE_BYTES, &m.once)) &&
+              (value.n == 0 || unpack_str(&value, QUEUE_ONCE_BYTES, &m.same));
 
-    if (!ok) {
+    if (!ok || (m.once.n && m.once.n != QUEUE_ONCE_BYTES)) {
         return ERR_CORRUPT;
     }
     m.flags = (unsigned)flags;
@@ -279,6 +316,21 @@ struct span queue_crashes_encode(uint32_t n, char *room)
 
     pack_u64(&k, n);
     return pack_span(&k);
+}
+
+struct span queue_until_encode(int64_t until_ms, char *room)
+{
+    struct pack k = pack_record(room, QUEUE_UNTIL_BYTES_MAX, QUEUE_SCHEMA_VERSION);
+
+    pack_i64(&k, until_ms);
+    return pack_span(&k);
+}
+
+enum err queue_until_decode(struct span value, int64_t *out_ms)
+{
+    enum err e = unpack_version_of(&value, QUEUE_SCHEMA_VERSION);
+
+    return e != ERR_OK ? e : unpack_i64(&value, out_ms) ? ERR_OK : ERR_CORRUPT;
 }
 
 enum err queue_crashes_decode(struct span value, uint32_t *out)

@@ -20,6 +20,8 @@ enum queue_key_kind {
     QUEUE_KEY_NOTICE = 'n',
     QUEUE_KEY_PAUSE = 'p',
     QUEUE_KEY_CRASHES = 'x',
+    QUEUE_KEY_ONCE = 'o',
+    QUEUE_KEY_UNTIL = 'u',
 };
 
 struct queue_key {
@@ -37,6 +39,10 @@ struct queue_key queue_key_recipient(queue_id id, uint32_t number);
 struct queue_key queue_key_due(struct span destination, int64_t due_ms, queue_id id,
                                uint32_t number);
 struct queue_key queue_key_pause(struct span destination);
+// `once` has QUEUE_ONCE_BYTES.
+struct queue_key queue_key_once(struct span once);
+struct queue_key queue_key_until(int64_t until_ms, struct span once);
+bool queue_until_read(struct span key, int64_t *out_until_ms, struct span *out_once);
 // The first key after all those that start with this one.
 struct queue_key queue_key_after(struct queue_key k);
 
@@ -72,5 +78,9 @@ enum err queue_pause_decode(struct span value, int64_t *out_since_ms, struct spa
 #define QUEUE_CRASHES_BYTES_MAX 16
 struct span queue_crashes_encode(uint32_t n, char *room);
 enum err queue_crashes_decode(struct span value, uint32_t *out);
+
+#define QUEUE_UNTIL_BYTES_MAX 16
+struct span queue_until_encode(int64_t until_ms, char *room);
+enum err queue_until_decode(struct span value, int64_t *out_ms);
 
 #endif

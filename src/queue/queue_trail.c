@@ -55,6 +55,28 @@ enum err queue_trail_submitted(struct queue_edit *ed, const struct queue_message
     return e;
 }
 
+enum err queue_trail_left_out(struct queue_edit *ed, const struct queue_message *m,
+                              const struct queue_recipient *recipients, size_t count)
+{
+    struct span addresses[TRAIL_RECIPIENTS_MAX];
+    enum err e = ERR_OK;
+
+    ed->rider = m->rider;
+    ed->is_lent = m->rider;
+    ed->is_changed = ed->queue->options.trail;
+    for (size_t i = 0; ed->queue->options.trail && i < count && e == ERR_OK;) {
+        struct trail_event event = {
+            .kind = TRAIL_LEFT_OUT, .account = m->submitter, .recipients = addresses};
+
+        event.texts[TRAIL_BY_WAY] = or_none(m->by_way);
+        while (i < count && event.recipient_count < TRAIL_RECIPIENTS_MAX) {
+            addresses[event.recipient_count++] = recipients[i++].address;
+        }
+        e = add(ed, m->mail, &event);
+    }
+    return e;
+}
+
 // ---- tried --------------------------------------------------------------------------------------
 
 static bool is_same(const struct queue_tried *a, const struct queue_result *x,

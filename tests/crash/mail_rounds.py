@@ -8,7 +8,11 @@ them (INV12, INV13).
 
 "power" cuts the power of the disk that everything lies on (powercut_disk.py). The other server may get
 a message twice only when a fault fell between its 250 and our record of it: for each double there
-must be a fault soon after its first 250, and before the second. Exit 1 at the first violation, with the
+must be a fault soon after its first 250, and before the second.
+
+Two users have their mail go on as well, one by a rule, the other by forwarding; and two clients of three
+send what was not acknowledged again, the same bytes under the same Message-ID, until it is: then too
+everyone has it once. Exit 1 at the first violation, with the
 data kept.
 """
 import argparse
@@ -32,6 +36,7 @@ from servers import PASSWORD, log, server_class  # noqa: E402
 USERS = 6
 AWAY = ["a@elsewhere.example", "b@elsewhere.example", "later@elsewhere.example",
         "bad@elsewhere.example", "bad2@other.example", "c@other.example"]
+ON = {5: "rule@elsewhere.example", 6: "forward@other.example"}  # user: where mail goes on to
 TOKEN = re.compile(rb"X-Token: (\w+)")
 RECORD_SECONDS = 5.0  # a delivery is on record at most so long after the 250, however busy all are
 
@@ -44,14 +49,23 @@ def settings(sink):
             "restarts_per_minute": 1000}
 
 
+def send_on(server):
+    """What ON says."""
+    server.command("sieve", "put", server.user(5), "on", "-",
+                   data=f'require "copy"; redirect :copy "{ON[5]}";')
+    server.command("sieve", "activate", server.user(5), "on")
+    server.command("account", "forward", server.user(6), ON[6], "--keep")
+
+
 class Sender(threading.Thread):
-    """Sends one message after the other and notes those that were acknowledged. What was not is
-    never sent again: its token may be anywhere, or nowhere."""
+    """Sends one message after the other and notes those that were acknowledged. Every third client
+    never sends again what was not: its token may be anywhere, or nowhere."""
 
     def __init__(self, rounds, number, seed):
         super().__init__(daemon=True)
         self.rounds, self.number, self.rng = rounds, number, random.Random(seed)
         self.stop, self.conn, self.user = threading.Event(), None, 1 + number % USERS
+        self.tries_again = number // 3 % 3 > 0
 
     def run(self):
         while not self.stop.is_set():
@@ -79,21 +93,36 @@ class Sender(threading.Thread):
         if not self.conn:
             self.connect()
         kind, server = self.number % 3, self.rounds.server
-        here = [server.user(i) for i in self.rng.sample(range(1, USERS + 1), self.rng.randint(1, 3))]
-        to = here if kind != 1 else self.rng.sample(here + AWAY, self.rng.randint(1, 5))
-        sender = server.user(self.user) if kind == 1 else "me@example.net"
-        token = f"t{self.rng.getrandbits(64):016x}"
-        size = self.rng.choice([100, 1000, 5000, 400_000 if self.rng.random() < 0.1 else 2000])
-        text = f"X-Token: {token}\r\nSubject: mail\r\n\r\n" + "a line of text\r\n" * (size // 16)
-        self.rounds.said[token] = sender
+        token, sender, to, text = self.rounds.unheard.get(self.number) or self.new(kind, server)
         self.conn.mail(sender)
         good = [a for a in to if self.conn.rcpt(a)[0] == 250]
+        if self.tries_again and good == to:
+            self.rounds.unheard[self.number] = token, sender, to, text
+        elif self.number in self.rounds.unheard:
+            self.conn.rset()  # the same for others would be another message
+            return
         taken = self.data(good, text, kind == 2)
         with self.rounds.lock:
             if self.rounds.cut.is_set():
                 return  # nobody hears what is said after the power went
             for address in taken:
                 self.rounds.acked.append((token, sender, address))
+            left = [a for a in to if a not in taken]
+            if not left:
+                self.rounds.unheard.pop(self.number, None)
+            elif self.number in self.rounds.unheard:
+                self.rounds.unheard[self.number] = token, sender, left, text
+
+    def new(self, kind, server):
+        here = [server.user(i) for i in self.rng.sample(range(1, USERS + 1), self.rng.randint(1, 3))]
+        to = here if kind != 1 else self.rng.sample(here + AWAY, self.rng.randint(1, 5))
+        sender = server.user(self.user) if kind == 1 else "me@example.net"
+        token = f"t{self.rng.getrandbits(64):016x}"
+        size = self.rng.choice([100, 1000, 5000, 400_000 if self.rng.random() < 0.1 else 2000])
+        text = f"X-Token: {token}\r\nMessage-ID: <{token}@example.net>\r\nSubject: mail\r\n\r\n" + \
+            "a line of text\r\n" * (size // 16)
+        self.rounds.said[token] = sender
+        return token, sender, to, text
 
     def data(self, good, text, each):
         """The recipients that are acknowledged."""
@@ -115,6 +144,7 @@ class Rounds:
         self.rng, self.lock, self.cut = random.Random(seed), threading.Lock(), threading.Event()
         self.acked, self.said, self.number, self.doubles = [], {}, 0, 0
         self.faults, self.gap = [], 0.0
+        self.unheard = {}  # client: what it sends again
 
     def round(self, what):
         self.number += 1
@@ -215,6 +245,18 @@ class Rounds:
                 self.gap = max(self.gap, between[0] - first)
         return wrong
 
+    def not_once_on(self, sunk):
+        """Of what was acknowledged and goes on."""
+        wrong = []
+        for token, sender, to in self.acked:
+            for i, on in ON.items():
+                if to == self.server.user(i):
+                    times = sunk[on, token]
+                    if not times:
+                        wrong.append(f"{token} {sender} > {to}: did not go on to {on}")
+                    wrong += self.unexplained(token, on, times)
+        return wrong
+
     def verify(self):
         wrong = self.wait_empty()
         copies, told = self.boxes()
@@ -222,7 +264,8 @@ class Rounds:
         sunk = collections.defaultdict(list)
         with self.sink.lock:
             for (_, to, message), at in zip(self.sink.got, self.sink.times):
-                sunk[to, TOKEN.search(message)[1].decode()].append(at)
+                if b"message/delivery-status" not in message:  # notices go on as well
+                    sunk[to, TOKEN.search(message)[1].decode()].append(at)
         for token, sender, to in self.acked:
             here, there = copies[to, token], len(sunk[to, token])
             notices = told[token].count(to)
@@ -231,6 +274,7 @@ class Rounds:
             wrong += self.unexplained(token, to, sunk[to, token])
             if (here, min(there, 1), min(notices, 1)) != want or here > 1:
                 wrong.append(f"{token} {sender} > {to}: {here} here, {there} there, {notices} notices")
+        wrong += self.not_once_on(sunk)
         for (to, token), n in copies.items():
             if n > 1:
                 wrong.append(f"{token} > {to}: {n} copies")
@@ -241,6 +285,7 @@ class Rounds:
 
 def run(server, sink, rounds, clients, kinds, seed, disk=None):
     r = Rounds(server, sink, clients, seed, disk)
+    send_on(server)
     for n in range(rounds):
         wrong = r.round(kinds[n % len(kinds)])
         wrong += r.verify() if not wrong and n % 4 == 3 else []

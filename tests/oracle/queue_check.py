@@ -11,6 +11,7 @@ WAITING = 1
 
 def check_queue(shard, keys, wrong, body_uses):
     messages, recipients, due, crashes, said = {}, {}, set(), set(), (0, 0)
+    known, until = set(), set()
     for key, value in keys.items():
         kind, rest, f = key[:1], key[1:], Fields(value)
         try:
@@ -30,6 +31,12 @@ def check_queue(shard, keys, wrong, body_uses):
                 crashes.add(fixed(rest, 8))
                 if not 1 <= f.v() <= 3:
                     raise Bad("a count of crashes")
+            elif kind == b"o":
+                if len(rest) != 16 or rest[0] % 8 != shard:
+                    raise Bad("what tells a message")
+                known.add((f.z(), rest))
+            elif kind == b"u":
+                until.add((fixed(rest[:8], 8), rest[8:]))
             elif kind not in b"np":
                 raise Bad("a key of unknown kind")
         except (Bad, struct.error) as e:
@@ -46,6 +53,8 @@ def check_queue(shard, keys, wrong, body_uses):
             if state == WAITING}
     for row in want ^ due:
         wrong(f"queue: {row} is {'waiting and not listed' if row in want else 'listed only'}")
+    for at, once in known ^ until:
+        wrong(f"queue: {once.hex()} is known until {at}, by one key of two")
     for number in crashes - messages.keys():
         wrong(f"queue: crashes of message {number}, which is not there")
     for number, _ in recipients:

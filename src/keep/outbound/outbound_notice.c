@@ -28,7 +28,17 @@ static enum err read_text(void *arg, uint64_t offset, size_t n, struct buf *out)
     return buf_result(out);
 }
 
-static enum err deliver(struct outbound *o, struct queue_job *job, struct span id, struct span text)
+// What tells this notice: of which message, and what it says of whom.
+static void put_once(struct buf *out, const struct queue_job *job)
+{
+    buf_printf(out, "notice %s", queue_id_text(job->message.id).s);
+    for (size_t i = 0; i < job->count; i++) {
+        buf_printf(out, " %u %d", job->recipients[i].number, (int)job->recipients[i].state);
+    }
+}
+
+static enum err deliver(struct outbound *o, struct queue_job *job, struct span id, struct span text,
+                        struct span once)
 {
     struct delivery_recipient to = {.address = job->message.sender};
     struct delivery_envelope env = {.sender = SPAN(""),
@@ -38,6 +48,7 @@ static enum err deliver(struct outbound *o, struct queue_job *job, struct span i
                                     .allow_remote = true,
                                     .is_ours = true,
                                     .about = job->message.mail,
+                                    .once = once,
                                     .recipients = &to,
                                     .count = 1};
     if (o->options.trail) {
@@ -70,8 +81,9 @@ static enum err write_and_deliver(struct outbound *o, struct queue_job *job)
                              .now_ms = clock_real_ms(),
                              .whole = SPAN("")};
     uint64_t bytes = job->message.prefix.n + job->message.body_bytes;
-    struct buf start, text;
+    struct buf start, text, once;
 
+    buf_init(&once, QUEUE_JOB_RECIPIENTS_MAX * 24);
     buf_init(&start, QUEUE_PREFIX_BYTES_MAX + NOTICE_RETURNED_BYTES_MAX);
     buf_init(&text, NOTICE_BYTES_MAX);
     enum err e = outbound_read(o, &job->message, 0, NOTICE_RETURNED_BYTES_MAX, &start);
@@ -84,9 +96,12 @@ static enum err write_and_deliver(struct outbound *o, struct queue_job *job)
         f.whole = start.n == bytes ? buf_span(&start) : SPAN("");
         e = notice_write(job, &f, &text);
     }
+    put_once(&once, job);
     if (e == ERR_OK) {
-        e = deliver(o, job, f.message_id, buf_span(&text));
+        e = deliver(o, job, f.message_id, buf_span(&text),
+                    once.failed ? SPAN("") : buf_span(&once));
     }
+    buf_finish(&once);
     buf_finish(&start);
     buf_finish(&text);
     return e;

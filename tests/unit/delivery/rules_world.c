@@ -192,7 +192,7 @@ static bool list_one(void *arg, const struct queue_message *m, const struct queu
     last_recipient.address = arena_dup(&b->arena, r->address);
     last_recipient.reply = arena_dup(&b->arena, r->reply);
     list_count++;
-    buf_printf(&listed, "%.*s>%.*s(%.*s)%s;", SPAN_ARG(span_first(m->sender, 5)),
+    buf_printf(&listed, "%.*s>%.*s(%.*s)%s;\n", SPAN_ARG(span_first(m->sender, 5)),
                SPAN_ARG(r->address), SPAN_ARG(r->destination),
                r->state == QUEUE_FAILED      ? "failed"
                : r->state == QUEUE_DELIVERED ? "delivered"
@@ -200,13 +200,35 @@ static bool list_one(void *arg, const struct queue_message *m, const struct queu
     return true;
 }
 
+static int by_text(const void *one, const void *other)
+{
+    const struct span *x = one, *y = other;
+
+    return span_cmp(*x, *y);
+}
+
+// In the order of their texts: in which shard something lies is chance.
 const char *queued(void)
 {
+    struct span rest, lines[64];
+    struct buf sorted;
+
     list_count = 0;
     buf_init(&listed, 8192);
+    buf_init(&sorted, 8192);
     assert_ok(queue_list(queue, 0, list_one, NULL));
-    const char *out = arena_str(&b->arena, buf_span(&listed));
+    assert_true(list_count < 64);
+    rest = buf_span(&listed);
+    for (unsigned i = 0; i < list_count; i++) {
+        lines[i] = span_split(&rest, '\n');
+    }
+    qsort(lines, list_count, sizeof(*lines), by_text);
+    for (unsigned i = 0; i < list_count; i++) {
+        buf_put(&sorted, lines[i]);
+    }
+    const char *out = arena_str(&b->arena, buf_span(&sorted));
 
+    buf_finish(&sorted);
     buf_finish(&listed);
     return out;
 }

@@ -155,8 +155,8 @@ static void test_redirect(void **state)
                 "redirect :copy \"bob@example.org\";");
     RUN("anna@example.org");
     assert_string_equal(kept(anna), "");
-    assert_string_equal(queued(), "SRS0=>x@elsewhere.example(elsewhere.example);"
-                                  "SRS0=>bob@example.org(local:);");
+    assert_string_equal(queued(), "SRS0=>bob@example.org(local:);"
+                                  "SRS0=>x@elsewhere.example(elsewhere.example);");
     assert_true(span_starts(leaving(), SPAN("Delivered-To: anna@example.org\r\nX-Trace: yes\r\n")));
     assert_string_equal(said(anna), "a message from me@example.net was sent on to "
                                     "x@elsewhere.example; a message from me@example.net was sent "

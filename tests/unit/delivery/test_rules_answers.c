@@ -354,6 +354,63 @@ static void test_D12_with_a_failing_commit(void **state)
     assert_string_equal(kept(anna), "INBOX 1:");
 }
 
+// What leaves is in the queue before the mailbox has its copy: when that fails, or we end in
+// between, all is done again, and nothing leaves twice.
+static void test_D12_what_left_does_not_leave_again(void **state)
+{
+    struct engine_memory_faults faults = {.commit_error = ERR_UNAVAILABLE, .commit_forever = true};
+    struct span other = SPAN("y@elsewhere.example");
+    struct forwarding away = {.targets = &other, .count = 1};
+
+    (void)state;
+    if (b->is_local) {
+        return;
+    }
+    rules(anna,
+          "require \"copy\"; redirect :copy \"x@y.example\"; redirect :copy \"z@y.example\";");
+    assert_ok(forwarding_set(b->store, bob, &tester, &away));
+    for (unsigned i = 1; i <= 4; i++) { // each time gets one commit farther: what left is known
+        faults.commit_after = i < 3 ? i : 2;
+        engine_memory_set_faults(b->engine, &faults);
+        RUN("anna@example.org", "bob@example.org");
+        assert_int_equal(to[0].answer.code, 451);
+    }
+    faults = (struct engine_memory_faults){0};
+    engine_memory_set_faults(b->engine, &faults);
+    RUN("anna@example.org", "bob@example.org");
+    assert_int_equal(to[0].answer.code, 250);
+    assert_int_equal(to[1].answer.code, 250);
+    assert_string_equal(kept(anna), "INBOX 1:");
+    queued();
+    assert_int_equal(list_count, 3);
+}
+
+// Nor when the mailbox gets its copy from the queue later.
+static void test_D12_what_waits_here_does_not_leave_again(void **state)
+{
+    struct engine_memory_faults faults = {.commit_after = 2, .commit_error = ERR_UNAVAILABLE};
+
+    (void)state;
+    if (b->is_local) {
+        return;
+    }
+    rules(anna, "require \"copy\"; redirect :copy \"x@y.example\";");
+    env.one_answer = true;
+    engine_memory_set_faults(b->engine, &faults);
+    RUN("anna@example.org", "bob@example.org");
+    faults = (struct engine_memory_faults){0};
+    engine_memory_set_faults(b->engine, &faults);
+    assert_int_equal(to[0].answer.code, 250);
+    assert_string_equal(kept(anna), "");
+    assert_string_equal(kept(bob), "INBOX 1:");
+    assert_string_equal(queued(), "SRS0=>x@y.example(y.example);me@ex>anna@example.org(local:);");
+    RUN("anna@example.org", "bob@example.org"); // whose client did not hear
+    assert_string_equal(kept(bob), "INBOX 1:");
+    assert_int_equal(work_here(), 1);
+    assert_string_equal(kept(anna), "INBOX 1:");
+    assert_string_equal(queued(), "SRS0=>x@y.example(y.example);");
+}
+
 // ---- notices ------------------------------------------------------------------------------------
 
 static void test_notice_of_success(void **state)
@@ -424,6 +481,8 @@ int main(void)
         T(test_D12_second_try_is_left_out),
         T(test_D12_only_for_a_time),
         T(test_D12_with_a_failing_commit),
+        T(test_D12_what_left_does_not_leave_again),
+        T(test_D12_what_waits_here_does_not_leave_again),
         T(test_notice_of_success),
         T(test_notice_to_a_full_mailbox_waits),
         T(test_rules_run_on_what_waited),
