@@ -157,9 +157,9 @@ SETTING(ADDRESS_SEPARATORS, address_separators, TEXT, "+", 0, 8, START,
         "Characters that may start a detail in an address: with + mail for anna+bills@example.org "
         "is anna's. Empty: none.")
 SETTING(DUPLICATES_KNOWN, duplicates_known, TIME, "1 h", 0, 604800000, START,
-        "How long a message is remembered that was delivered here or put into the queue, so that it "
-        "is left out when the same bytes come again for the same addresses: its client did not hear "
-        "that it was taken. 0 means not at all.")
+        "How long a message is remembered that was delivered here or put into the queue, so that "
+        "it is left out when the same bytes come again for the same addresses: its client did not "
+        "hear that it was taken. 0 means not at all.")
 SETTING(QUEUE_EXPIRE, queue_expire, TIME, "5 d", 60000, 2592000000, START,
         "How long mail for another server is tried before its sender is told that it failed.")
 SETTING(TRACE_KEEP, trace_keep, TIME, "30 d", 0, 315360000000, LIVE,
