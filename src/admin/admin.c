@@ -73,6 +73,7 @@ static const struct {
     {"export", admin_export},
     {"check", admin_check},
     {"status", admin_status},
+    {"reload", admin_reload},
     {"log", admin_log},
 };
 #define OPERATIONS (sizeof(operations) / sizeof(operations[0]))

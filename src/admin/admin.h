@@ -27,6 +27,8 @@
 // Why sessions are ended.
 enum admin_session_end { ADMIN_SUSPENDED, ADMIN_REMOVED, ADMIN_PASSWORD };
 
+struct admin_io;
+
 // What operations work with; must outlive them.
 struct admin {
     struct store *store;
@@ -47,6 +49,11 @@ struct admin {
     // server.
     enum err (*dns_ask)(void *arg, struct span name, uint16_t type, struct arena *a,
                         struct span *out_records);
+    // Lets the supervisor read settings and certificate again and waits for its report, a new
+    // reference (docs/protocol/control.md). `timeout_ms` is what the processes have for it.
+    // ERR_TIMEOUT, ERR_UNAVAILABLE: the server is stopping. NULL: no server.
+    enum err (*reload)(void *arg, const struct admin_io *io, int64_t timeout_ms,
+                       json_t **out_report);
     void *arg;
 };
 

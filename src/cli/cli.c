@@ -201,6 +201,16 @@ static json_t *problems_json(const struct cli *c, const struct conf_report *r)
     return json_pack("{s:s, s:o}", "error", "the settings file has problems", "problems", list);
 }
 
+int cli_config_problems(struct cli *c, const struct conf_report *r)
+{
+    if (c->json) {
+        cli_print_json(problems_json(c, r));
+    } else {
+        print_problems(c, r);
+    }
+    return CLI_CONFIG;
+}
+
 int cli_settings(struct cli *c)
 {
     struct conf_report report;
@@ -212,15 +222,7 @@ int cli_settings(struct cli *c)
     enum err e = absent ? conf_parse(SPAN(""), &report, &c->settings)
                         : conf_load(c->config_path, &report, &c->settings);
 
-    if (e == ERR_OK) {
-        return CLI_OK;
-    }
-    if (c->json) {
-        cli_print_json(problems_json(c, &report));
-    } else {
-        print_problems(c, &report);
-    }
-    return CLI_CONFIG;
+    return e == ERR_OK ? CLI_OK : cli_config_problems(c, &report);
 }
 
 const char *cli_data_dir(struct cli *c)
@@ -235,7 +237,7 @@ static void on_progress(void *arg, uint64_t done, uint64_t total, const char *te
     cli_progress(arg, done, total, text);
 }
 
-static enum cli_exit exit_of(const char *code)
+enum cli_exit cli_exit_of(const char *code)
 {
     if (code && strcmp(code, err_name(ERR_NOT_FOUND)) == 0) {
         return CLI_NOT_FOUND;
@@ -264,7 +266,7 @@ int cli_call(struct cli *c, const char *command, json_t *args, json_t **out_json
         const char *text = json_string_value(json_object_get(answer, "text"));
         const char *name = json_string_value(json_object_get(answer, "code"));
 
-        code = cli_fail(c, exit_of(name), "%s", text ? text : "the server refused");
+        code = cli_fail(c, cli_exit_of(name), "%s", text ? text : "the server refused");
     } else if (e == ERR_DENIED) {
         code = cli_fail(c, CLI_UNAVAILABLE,
                         "%s: not allowed; run this as root or as the user of "

@@ -47,6 +47,9 @@ int cli_main(int argc, char **argv);
 
 // Loads the settings; on an error prints every problem and returns CLI_CONFIG. 0 otherwise.
 int cli_settings(struct cli *c);
+// Prints the problems of the settings file; returns CLI_CONFIG.
+struct conf_report;
+int cli_config_problems(struct cli *c, const struct conf_report *r);
 // The data directory as a C string; after cli_settings.
 const char *cli_data_dir(struct cli *c);
 
@@ -65,6 +68,8 @@ bool cli_flag(int *argc, char **argv, const char *name);
 // Runs a command on the server through the control socket. On CLI_OK *out_json is the result (a new
 // reference); otherwise the error was printed and the exit code is returned.
 int cli_call(struct cli *c, const char *command, json_t *args, json_t **out_json);
+// The exit code for an error of that short name (control.md's "code"; NULL is allowed).
+enum cli_exit cli_exit_of(const char *code);
 
 // A progress bar on standard error when that is a terminal; nothing with --json or --quiet.
 void cli_progress(struct cli *c, unsigned long long done, unsigned long long total,

@@ -35,6 +35,7 @@ cli_fn cli_import;                        // cli_import.c
 cli_fn cli_export;                        // cli_export.c
 cli_fn cli_check;                         // cli_check.c
 cli_fn cli_status;                        // cli_status.c
+cli_fn cli_reload;                        // cli_reload.c
 cli_fn cli_log;                           // cli_log.c
 
 #endif

@@ -138,21 +138,13 @@ void cli_link_send_end(struct cli_link *l)
 
 // ---- receiving ----------------------------------------------------------------------------------
 
-static int exit_of(const char *code)
-{
-    if (code && strcmp(code, err_name(ERR_NOT_FOUND)) == 0) {
-        return CLI_NOT_FOUND;
-    }
-    return code && strcmp(code, err_name(ERR_UNAVAILABLE)) == 0 ? CLI_UNAVAILABLE : CLI_FAILED;
-}
-
 static void event_failed(struct cli_link *l, const struct control_event *e,
                          struct cli_link_event *out)
 {
     const char *text = json_string_value(json_object_get(e->json, "text"));
     const char *code = json_string_value(json_object_get(e->json, "code"));
 
-    *out = (struct cli_link_event){.kind = CLI_LINK_FAILED, .code = exit_of(code)};
+    *out = (struct cli_link_event){.kind = CLI_LINK_FAILED, .code = cli_exit_of(code)};
     cli_fail(l->cli, (enum cli_exit)out->code, "%s", text ? text : "the server refused");
 }
 

@@ -7,6 +7,9 @@
 
 const struct cli_command cli_commands[] = {
     {"serve", "[--self-signed] [--background]", "Run the server", cli_serve},
+    {"reload", "",
+     "Let the server read its settings and certificate again, and say what became of it",
+     cli_reload},
     {"status", "", "Say what is running and how the store is", cli_status},
     {"check", "[ACCOUNT] [--read-bodies] [--repair]",
      "Recount everything and name every difference", cli_check},

@@ -33,6 +33,10 @@ enum err conf_parse(struct span text, struct conf_report *report, struct setting
 // Reads and parses a file; ERR_NOT_FOUND and other file errors are also put into the report.
 enum err conf_load(const char *path, struct conf_report *report, struct settings **out);
 
+// The same, but settings come also from a file with problems, or from none: what can be read, and
+// defaults for the rest. Only to find out where a server is, never to run one. ERR_NOMEM.
+enum err conf_load_partly(const char *path, struct conf_report *report, struct settings **out);
+
 // Appends the settings that are not at their default as text that conf_parse reads back.
 void conf_write(const struct settings *s, struct buf *out);
 // Appends a commented file with every setting at its default.

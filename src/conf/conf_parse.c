@@ -465,16 +465,11 @@ enum err conf_settings_create(struct settings **out)
     return ERR_OK;
 }
 
-enum err conf_parse(struct span text, struct conf_report *report, struct settings **out)
+// Problems are in the report; *out is set in spite of them.
+static enum err parse(struct span text, struct conf_report *report, struct settings **out)
 {
     struct settings *s;
     struct arena scratch;
-
-    *report = (struct conf_report){.count = 0};
-    if (text.n > CONF_FILE_BYTES_MAX) {
-        conf_problem(report, 0, 0, "the file is larger than %u KB", CONF_FILE_BYTES_MAX >> 10);
-        return ERR_INVALID;
-    }
     enum err e = conf_settings_create(&s);
 
     if (e != ERR_OK) {
@@ -489,29 +484,72 @@ enum err conf_parse(struct span text, struct conf_report *report, struct setting
     if (r.failed == ERR_OK && report->count == 0) {
         conf_check_conflicts(s, report);
     }
-    if (r.failed != ERR_OK || report->count) {
+    if (r.failed != ERR_OK) {
         settings_unref(s);
-        return r.failed != ERR_OK ? r.failed : ERR_INVALID;
+        return r.failed;
     }
     *out = s;
     return ERR_OK;
+}
+
+enum err conf_parse(struct span text, struct conf_report *report, struct settings **out)
+{
+    struct settings *s;
+
+    *report = (struct conf_report){.count = 0};
+    if (text.n > CONF_FILE_BYTES_MAX) {
+        conf_problem(report, 0, 0, "the file is larger than %u KB", CONF_FILE_BYTES_MAX >> 10);
+        return ERR_INVALID;
+    }
+    enum err e = parse(text, report, &s);
+
+    if (e != ERR_OK) {
+        return e;
+    }
+    if (report->count) {
+        settings_unref(s);
+        return ERR_INVALID;
+    }
+    *out = s;
+    return ERR_OK;
+}
+
+// Appends the file to `text`; what keeps it from being read goes into the report.
+static enum err read_file(const char *path, struct conf_report *report, struct buf *text)
+{
+    *report = (struct conf_report){.count = 0};
+    enum err e = file_read_whole(AT_FDCWD, path, text);
+
+    if (e == ERR_LIMIT) {
+        conf_problem(report, 0, 0, "the file is larger than %u KB", CONF_FILE_BYTES_MAX >> 10);
+    } else if (e != ERR_OK) {
+        conf_problem(report, 0, 0, "cannot be read: %s", err_name(e));
+    }
+    return e;
 }
 
 enum err conf_load(const char *path, struct conf_report *report, struct settings **out)
 {
     struct buf text;
 
-    *report = (struct conf_report){.count = 0};
     buf_init(&text, CONF_FILE_BYTES_MAX);
-    enum err e = file_read_whole(AT_FDCWD, path, &text);
+    enum err e = read_file(path, report, &text);
 
-    if (e == ERR_LIMIT) {
-        conf_problem(report, 0, 0, "the file is larger than %u KB", CONF_FILE_BYTES_MAX >> 10);
-    } else if (e != ERR_OK) {
-        conf_problem(report, 0, 0, "cannot be read: %s", err_name(e));
-    } else {
+    if (e == ERR_OK) {
         e = conf_parse(buf_span(&text), report, out);
     }
+    buf_finish(&text);
+    return e;
+}
+
+enum err conf_load_partly(const char *path, struct conf_report *report, struct settings **out)
+{
+    struct buf text;
+
+    buf_init(&text, CONF_FILE_BYTES_MAX);
+    enum err e = read_file(path, report, &text);
+
+    e = parse(e == ERR_OK ? buf_span(&text) : SPAN(""), report, out);
     buf_finish(&text);
     return e;
 }

@@ -139,7 +139,7 @@ void conf_write_default(struct buf *out)
     }
     buf_put_str(out,
                 "# Settings of Mailkeep. Every line below is the default; see mailkeep.conf(5).\n"
-                "# After a change: mailkeep config check, then systemctl reload mailkeep.\n");
+                "# After a change: mailkeep reload, which also says what is wrong.\n");
     for (unsigned i = 0; i < SETTING__COUNT; i++) {
         const struct setting_row *row = setting_row((enum setting_id)i);
 

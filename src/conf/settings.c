@@ -113,3 +113,9 @@ unsigned conf_value_line(const struct settings *s, enum setting_id id)
     ASSERT((unsigned)id < SETTING__COUNT);
     return s->values[id].line;
 }
+
+unsigned conf_value_column(const struct settings *s, enum setting_id id)
+{
+    ASSERT((unsigned)id < SETTING__COUNT);
+    return s->values[id].column;
+}

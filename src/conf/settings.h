@@ -68,6 +68,7 @@ struct span conf_value_list_item(const struct settings *s, enum setting_id id, s
 
 // Where a value comes from: 0 is the default, otherwise the line of the file.
 unsigned conf_value_line(const struct settings *s, enum setting_id id);
+unsigned conf_value_column(const struct settings *s, enum setting_id id); // from 1; the same
 // Appends a value as it would be written in the file ("50 MB", "30 min", quoted text).
 void conf_value_print(const struct settings *s, enum setting_id id, struct buf *out);
 

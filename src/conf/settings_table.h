@@ -292,6 +292,9 @@ SETTING(OUTPUT_BUFFER, output_buffer, BYTES, "64 KB", 8192, 16777216, START,
         "Output collected for a connection before it is sent.")
 SETTING(STOP_TIMEOUT, stop_timeout, TIME, "8 s", 1000, 300000, LIVE,
         "Time the processes have for an orderly stop.")
+SETTING(RELOAD_TIMEOUT, reload_timeout, TIME, "10 s", 100, 600000, LIVE,
+        "Time the processes have to take new settings at a reload. One that does not is named; it "
+        "takes them when it goes on.")
 SETTING(RESTARTS_PER_MINUTE, restarts_per_minute, COUNT, "5", 1, 1000, LIVE,
         "How often in a minute a process that died is started again.")
 SETTING(CHILD_TIMEOUT, child_timeout, TIME, "60 s", 5000, 3600000, LIVE,

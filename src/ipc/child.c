@@ -46,13 +46,14 @@ static void ignore_signals(void)
     }
 }
 
-static enum err parse_settings(struct span text, struct settings **out)
+// With ERR_INVALID `problem` says why.
+static enum err parse_settings(struct span text, struct settings **out, char problem[256])
 {
     struct conf_report report;
     enum err e = conf_parse(text, &report, out);
 
     if (e == ERR_INVALID) {
-        log_error("settings from the supervisor: %s", report.problems[0].text);
+        span_copy_text(span_from_str(report.problems[0].text), problem, 256);
     }
     return e;
 }
@@ -60,6 +61,7 @@ static enum err parse_settings(struct span text, struct settings **out)
 static enum err take_start(const struct ipc_frame *frame, const int *fds, struct child_start *out)
 {
     struct ipc_start m;
+    char problem[256] = "";
     unsigned at = 0;
     enum err e = frame->type == IPC_START ? ipc_start_decode(frame->fields, &m) : ERR_INVALID;
 
@@ -68,7 +70,10 @@ static enum err take_start(const struct ipc_frame *frame, const int *fds, struct
         e = ERR_INVALID;
     }
     if (e == ERR_OK) {
-        e = parse_settings(m.settings, &out->settings);
+        e = parse_settings(m.settings, &out->settings, problem);
+    }
+    if (problem[0]) {
+        log_error("settings from the supervisor: %s", problem);
     }
     if (e != ERR_OK) {
         return e;
@@ -171,7 +176,7 @@ static enum err on_reload(struct child *c, struct span fields)
     if (e != ERR_OK) {
         return e;
     }
-    e = parse_settings(m.settings, &settings);
+    e = parse_settings(m.settings, &settings, problem);
     if (e == ERR_OK) {
         e = c->handler->reload(c->arg, settings_ref(settings), m.cert_pem, m.key_pem, problem);
         if (e == ERR_OK) {
@@ -180,7 +185,11 @@ static enum err on_reload(struct child *c, struct span fields)
             settings_unref(settings);
         }
     }
-    struct ipc_reloaded answer = {.ok = e == ERR_OK, .text = span_from_str(problem)};
+    struct ipc_reloaded answer = {
+        .number = m.number,
+        .ok = e == ERR_OK,
+        .text = span_from_str(e == ERR_OK || problem[0] ? problem : err_name(e)),
+    };
 
     buf_init(&frame, IPC_FRAME_BYTES_MAX);
     e = ipc_reloaded_encode(&answer, 0, &frame);
@@ -224,6 +233,28 @@ static enum err on_link(struct child *c, struct span fields, int fd)
     return ERR_OK;
 }
 
+static enum err on_reload_item(struct child *c, struct span fields)
+{
+    struct ipc_reload_item m;
+
+    if (!c->handler->reload_item || ipc_reload_item_decode(fields, &m) != ERR_OK) {
+        return ERR_INVALID;
+    }
+    c->handler->reload_item(c->arg, &m);
+    return ERR_OK;
+}
+
+static enum err on_reload_end(struct child *c, struct span fields)
+{
+    struct ipc_reload_end m;
+
+    if (!c->handler->reload_end || ipc_reload_end_decode(fields, &m) != ERR_OK) {
+        return ERR_INVALID;
+    }
+    c->handler->reload_end(c->arg, &m);
+    return ERR_OK;
+}
+
 static enum err on_message(struct channel *channel, void *arg, const struct ipc_frame *frame,
                            int *fds)
 {
@@ -242,6 +273,10 @@ static enum err on_message(struct channel *channel, void *arg, const struct ipc_
         return on_reload(c, frame->fields);
     case IPC_PING:
         return on_ping(c, frame->fields);
+    case IPC_RELOAD_ITEM:
+        return on_reload_item(c, frame->fields);
+    case IPC_RELOAD_END:
+        return on_reload_end(c, frame->fields);
     case IPC_STOP:
         if (ipc_stop_decode(frame->fields, &stop) != ERR_OK) {
             return ERR_INVALID;
@@ -293,6 +328,21 @@ enum err child_ready(struct child *c)
 
     buf_init(&frame, 256);
     enum err e = ipc_ready_encode(&m, 0, &frame);
+
+    if (e == ERR_OK) {
+        e = channel_send(c->channel, buf_span(&frame), NULL, 0);
+    }
+    buf_finish(&frame);
+    return e;
+}
+
+enum err child_ask_reload(struct child *c, uint64_t number)
+{
+    struct ipc_reload_ask m = {.number = number};
+    struct buf frame;
+
+    buf_init(&frame, 256);
+    enum err e = ipc_reload_ask_encode(&m, 0, &frame);
 
     if (e == ERR_OK) {
         e = channel_send(c->channel, buf_span(&frame), NULL, 0);

@@ -36,6 +36,9 @@ struct child_handler {
     void (*stop)(void *arg, int64_t timeout_ms);
     // Fills the counters of the answer to a PING.
     void (*status)(void *arg, struct ipc_status *out);
+    // What became of a reload that was asked for; NULL in processes that never ask.
+    void (*reload_item)(void *arg, const struct ipc_reload_item *m);
+    void (*reload_end)(void *arg, const struct ipc_reload_end *m);
 };
 
 // Blocks. On an error the process has nothing to do and ends with the returned code after a log
@@ -49,6 +52,9 @@ void child_start_finish(struct child_start *s);
 enum err child_attach(struct child_start *s, struct loop *l, const struct child_handler *h,
                       void *arg, struct child **out);
 enum err child_ready(struct child *c);
+// Asks for a reload; the answer comes to the handler. Any thread; does not block. ERR_EOF,
+// ERR_LIMIT.
+enum err child_ask_reload(struct child *c, uint64_t number);
 void child_detach(struct child *c); // NULL is allowed
 
 #endif

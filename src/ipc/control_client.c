@@ -20,6 +20,7 @@
 
 struct control_client {
     int fd;
+    int64_t patience_ms;
     struct buf in;
     json_t *json;       // of the last event
     bool over, hung_up; // the server sends no more; the server reads no more
@@ -60,6 +61,7 @@ enum err control_client_adopt(int fd, struct control_client **out)
         return ERR_NOMEM;
     }
     c->fd = fd;
+    c->patience_ms = RECEIVE_WAIT_MS;
     buf_init(&c->in, CONTROL_FRAME_BYTES_MAX);
     *out = c;
     return ERR_OK;
@@ -73,6 +75,11 @@ void control_disconnect(struct control_client *c)
         buf_finish(&c->in);
         free(c);
     }
+}
+
+void control_patience(struct control_client *c, int64_t ms)
+{
+    c->patience_ms = ms;
 }
 
 // A server that hung up may have said why before: that is for control_next to find.
@@ -128,7 +135,7 @@ enum err control_next(struct control_client *c, struct control_event *out)
     }
     json_decref(c->json);
     c->json = NULL;
-    enum err e = control_frame_read(c->fd, RECEIVE_WAIT_MS, &c->in, &kind);
+    enum err e = control_frame_read(c->fd, c->patience_ms, &c->in, &kind);
 
     if (e != ERR_OK) {
         return e == ERR_EOF ? ERR_IO : e; // an end without a result is no orderly end

@@ -27,6 +27,8 @@ enum err control_connect(const char *data_dir, struct control_client **out);
 // descriptor is taken over, also on failure.
 enum err control_client_adopt(int fd, struct control_client **out);
 void control_disconnect(struct control_client *c); // NULL is allowed
+// control_next waits no longer than this for the next word, then ERR_TIMEOUT; a day at first.
+void control_patience(struct control_client *c, int64_t ms);
 
 // Sending to a server that has hung up is no error: control_next tells what it said last, or
 // ERR_IO. `args` may be NULL; stays the caller's.

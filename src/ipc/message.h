@@ -15,7 +15,7 @@
 #include "base/err.h"
 #include "base/span.h"
 
-#define IPC_VERSION         5
+#define IPC_VERSION         6
 #define IPC_HEADER_BYTES    8
 #define IPC_FRAME_BYTES_MAX (1u << 20) // header included
 #define IPC_FDS_MAX         128        // descriptors with one message
@@ -102,6 +102,34 @@ enum ipc_dns_status {
     IPC_DNS_NO_DATA = 2, // it exists, without records of this type
     IPC_DNS_TEMPORARY = 3,
     IPC_DNS_BOGUS = 4, // signed, and the signature does not hold: never to be used
+};
+
+// What RELOAD_ITEM tells.
+enum ipc_reload_kind {
+    IPC_RELOAD_CHANGE,      // this setting has another value from now on
+    IPC_RELOAD_RESTART,     // this one would, after a restart; `was` stays in use
+    IPC_RELOAD_PROBLEM,     // why nothing has changed
+    IPC_RELOAD_CERTIFICATE, // what is served
+    IPC_RELOAD_PROCESS,     // how a process took it
+    IPC_RELOAD_WARNING,
+};
+
+enum ipc_reload_state {
+    IPC_RELOAD_USES_NEW,
+    IPC_RELOAD_USES_OLD, // text: why, or empty: because another could not use the new ones
+    IPC_RELOAD_SILENT,   // has not answered in time: nobody knows
+    IPC_RELOAD_STARTING, // did not run, or died: gets what is in force with its next start
+};
+
+enum ipc_reload_result {
+    IPC_RELOAD_DONE,
+    // Nothing has changed:
+    IPC_RELOAD_BAD_SETTINGS,
+    IPC_RELOAD_BAD_CERTIFICATE,
+    IPC_RELOAD_REFUSED, // a process could not use them; the others went back
+    // The new ones are in force, but not every process has said that it uses them.
+    IPC_RELOAD_LATE,
+    IPC_RELOAD_FAILED, // the supervisor could not do it, for want of memory; nothing has changed
 };
 
 enum ipc_type {

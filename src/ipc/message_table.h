@@ -23,8 +23,9 @@ MESSAGE(START, 1, start,
 MESSAGE(READY, 2, ready, U32(pid))
 // To a child: new settings and certificate; the old ones stay when they cannot be used.
 MESSAGE(RELOAD, 3, reload,
+    U64(number)                   // of the reload, or of its undoing; comes back in RELOADED
     TEXT(settings, 262144) TEXT(cert_pem, 262144) TEXT(key_pem, 65536))
-MESSAGE(RELOADED, 4, reloaded, U8(ok) TEXT(text, 1024))
+MESSAGE(RELOADED, 4, reloaded, U64(number) U8(ok) TEXT(text, 1024))
 // To a child: finish what was acknowledged, say goodbye, end.
 MESSAGE(STOP, 5, stop, U32(timeout_ms))
 // To a child: are you alive? And the answer.
@@ -32,6 +33,22 @@ MESSAGE(PING, 6, ping, U64(number))
 MESSAGE(STATUS, 7, status, U64(number) U64(connections) U64(logins) U64(failures))
 // To a child: a peer has been started anew; the descriptor is the new link to it.
 MESSAGE(LINK, 8, link, U8(peer)) // enum ipc_process
+// From keep: somebody wants settings and certificate read again and to hear how it went. A reload
+// that begins after this came answers it, and all questions with lower numbers.
+MESSAGE(RELOAD_ASK, 9, reload_ask, U64(number))
+// To keep when such a reload is over: what there is to say, one thing a message, then the end.
+MESSAGE(RELOAD_ITEM, 10, reload_item,
+    U64(number)                   // the highest that is answered
+    U8(kind)                      // enum ipc_reload_kind
+    U8(state)                     // PROCESS: enum ipc_reload_state; CERTIFICATE: 1 when it is new
+    U32(line) U32(column)         // PROBLEM: from 1; 0 when it is about the whole file
+    TEXT(name, 4096)              // of the setting, the process, the file
+    TEXT(was, 1024) TEXT(now, 1024) // values as in the file; CERTIFICATE: now is its last day
+    TEXT(text, 1024))             // a sentence
+MESSAGE(RELOAD_END, 11, reload_end,
+    U64(number)                   // as in the items
+    U8(result)                    // enum ipc_reload_result
+    TEXT(file, 4096))             // that was read; empty: there is none, which is allowed
 
 // ---- gate and keep ------------------------------------------------------------------------------
 

@@ -18,6 +18,7 @@
 #include "keep/keep_control.h"
 #include "keep/keep_keys.h"
 #include "keep/keep_mail.h"
+#include "keep/keep_reload.h"
 #include "keep/keep_report_sender.h"
 #include "keep/keep_store.h"
 #include "keep/keep_upkeep.h"
@@ -31,6 +32,7 @@
 
 #define END_PATIENCE_MS 500   // until a session that is told to end is dropped
 #define DNS_ASK_MS      10000 // an administrator waits no longer for one answer
+#define RELOAD_ASK_MS   3000  // to wait longer for a reload than it may take
 
 struct keep {
     struct child_start start;
@@ -52,6 +54,7 @@ struct keep {
     struct keep_keys *keys;
     struct keep_report_sender *report_sender;
     struct keep_control *control;
+    struct keep_reload *reload;
     int64_t started_ms, stop_timeout_ms, stop_at_ms;
 };
 
@@ -153,6 +156,23 @@ static enum err ask_for_key(void *arg, struct span name, struct arena *a, struct
     return dns_ask(arg, name, DNS_TXT, a, out_records);
 }
 
+static enum err ask_supervisor(void *arg, uint64_t number)
+{
+    struct keep *k = arg;
+
+    return child_ask_reload(k->child, number);
+}
+
+// One reload may run before ours, and each may have to be undone: four times the time for one.
+static enum err admin_reload(void *arg, const struct admin_io *io, int64_t timeout_ms,
+                             json_t **out_report)
+{
+    struct keep *k = arg;
+
+    return keep_reload_run(k->reload, timeout_ms * 4 + RELOAD_ASK_MS, io->cancelled, io->arg,
+                           out_report);
+}
+
 // What a control command works with.
 static struct admin admin_of(struct keep *k)
 {
@@ -167,6 +187,7 @@ static struct admin admin_of(struct keep *k)
     a.dns_ask = dns_ask;
     a.add_status = add_status;
     a.end_sessions = end_sessions;
+    a.reload = admin_reload;
     a.arg = k;
     return a;
 }
@@ -249,6 +270,20 @@ static void on_stop(void *arg, int64_t timeout_ms)
 
     k->stop_timeout_ms = timeout_ms;
     loop_stop(k->loop);
+}
+
+static void on_reload_item(void *arg, const struct ipc_reload_item *m)
+{
+    struct keep *k = arg;
+
+    keep_reload_item(k->reload, m);
+}
+
+static void on_reload_end(void *arg, const struct ipc_reload_end *m)
+{
+    struct keep *k = arg;
+
+    keep_reload_end(k->reload, m);
 }
 
 static void on_status(void *arg, struct ipc_status *out)
@@ -422,8 +457,9 @@ static enum err open_link(struct keep *k)
 static enum err open_control(struct keep *k, int fd)
 {
     struct admin admin = admin_of(k);
+    enum err e = keep_reload_create(ask_supervisor, k, &k->reload);
 
-    return keep_control_start(k->loop, fd, &admin, &k->control);
+    return e == ERR_OK ? keep_control_start(k->loop, fd, &admin, &k->control) : e;
 }
 
 // glibc keeps an arena for each thread otherwise; idle memory matters more than the last percent.
@@ -484,7 +520,9 @@ static void keep_close(struct keep *k)
     if (k->mail.outbound) {
         outbound_end_questions(k->mail.outbound);
     }
+    keep_reload_stop(k->reload);
     keep_control_stop(k->control);
+    keep_reload_destroy(k->reload);
     keep_keys_stop(k->keys);
     keep_report_sender_stop(k->report_sender);
     keep_link_destroy(k->link);
@@ -513,7 +551,13 @@ static void keep_close(struct keep *k)
 int keep_main(int supervisor_fd)
 {
     static const struct child_handler handler = {
-        .reload = on_reload, .link = on_link, .stop = on_stop, .status = on_status};
+        .reload = on_reload,
+        .link = on_link,
+        .stop = on_stop,
+        .status = on_status,
+        .reload_item = on_reload_item,
+        .reload_end = on_reload_end,
+    };
     struct keep k = {0};
     enum err e = keep_open(&k, supervisor_fd);
 

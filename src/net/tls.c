@@ -36,7 +36,7 @@ struct tls_context {
     _Atomic int refs;
     SSL_CTX *ctx;
     char service[SERVICE_BYTES_MAX + 1];
-    int64_t expires;
+    int64_t begins, expires;
     struct lock lock;          // guards the keys
     struct ticket_key keys[2]; // the newest first
 };
@@ -170,17 +170,25 @@ static void explain(char problem[TLS_PROBLEM_BYTES], const char *what)
     ERR_clear_error();
 }
 
+// 0: no time that is one.
+static int64_t moment_of(const ASN1_TIME *time)
+{
+    struct tm tm;
+
+    return ASN1_TIME_to_tm(time, &tm) == 1 ? timegm(&tm) : 0;
+}
+
 static bool load_certificates(struct tls_context *t, struct span pem, char *problem)
 {
     BIO *bio = BIO_new_mem_buf(pem.p, (int)pem.n);
     X509 *cert = bio ? PEM_read_bio_X509_AUX(bio, NULL, NULL, NULL) : NULL;
-    struct tm tm;
     bool ok = cert && SSL_CTX_use_certificate(t->ctx, cert) == 1;
 
     if (!ok) {
         explain(problem, "the certificate file holds no usable PEM certificate");
-    } else if (ASN1_TIME_to_tm(X509_get0_notAfter(cert), &tm) == 1) {
-        t->expires = timegm(&tm);
+    } else {
+        t->begins = moment_of(X509_get0_notBefore(cert));
+        t->expires = moment_of(X509_get0_notAfter(cert));
     }
     X509_free(cert);
     while (ok && (cert = PEM_read_bio_X509(bio, NULL, NULL, NULL))) {
@@ -286,6 +294,11 @@ void tls_context_unref(struct tls_context *t)
         lock_finish(&t->lock);
         free(t);
     }
+}
+
+int64_t tls_context_begins(const struct tls_context *t)
+{
+    return t->begins;
 }
 
 int64_t tls_context_expires(const struct tls_context *t)

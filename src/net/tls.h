@@ -21,7 +21,8 @@ enum err tls_context_create(struct span cert_pem, struct span key_pem, const cha
                             char problem[TLS_PROBLEM_BYTES], struct tls_context **out);
 struct tls_context *tls_context_ref(struct tls_context *t);
 void tls_context_unref(struct tls_context *t); // NULL is allowed
-// Seconds since 1970 at which the certificate ends.
+// Seconds since 1970 from which the certificate is valid, and at which it ends.
+int64_t tls_context_begins(const struct tls_context *t);
 int64_t tls_context_expires(const struct tls_context *t);
 
 // Makes a key and a self-signed certificate for the names (comma separated) that lasts ten years.

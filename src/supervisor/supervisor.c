@@ -20,159 +20,6 @@
 #define PING_EVERY_MS   5000
 #define STOP_RESERVE_MS 2000 // after the children's own limit
 
-// ---- reload -------------------------------------------------------------------------------------
-
-static void log_report(const char *path, const struct conf_report *r)
-{
-    for (size_t i = 0; i < r->count; i++) {
-        log_error("%s:%u:%u: %s", log_text(span_from_str(path)).s, r->problems[i].line,
-                  r->problems[i].column, r->problems[i].text);
-    }
-    if (r->dropped) {
-        log_error("%s: and %zu more problems", log_text(span_from_str(path)).s, r->dropped);
-    }
-}
-
-static void log_change(void *arg, const struct setting_row *row, struct span now, struct span next)
-{
-    (void)arg;
-    if (row->when == SETTING_WHEN_START) {
-        log_warn("a restart is needed for the change of %s (%s, in use: %.*s)", row->name,
-                 log_text(next).s, SPAN_ARG(span_first(now, LOG_TEXT_MAX)));
-    } else {
-        log_info("%s is %s now (it was %.*s)", row->name, log_text(next).s,
-                 SPAN_ARG(span_first(now, LOG_TEXT_MAX)));
-    }
-}
-
-// The new settings, or the old ones again when there is no file or it is wrong (*out_ok false).
-// What takes a restart keeps its value: a child that is started anew works with what the others do.
-static struct settings *read_settings(struct supervisor *s, bool *out_ok)
-{
-    struct conf_report report;
-    struct settings *next;
-
-    *out_ok = true;
-    if (s->options.config_optional && access(s->options.config_path, F_OK) != 0) {
-        return settings_ref(s->settings);
-    }
-    if (conf_load(s->options.config_path, &report, &next) != ERR_OK) {
-        log_report(s->options.config_path, &report);
-        *out_ok = false;
-        return settings_ref(s->settings);
-    }
-    conf_changes(s->settings, next, log_change, NULL);
-    if (conf_keep_start_values(s->settings, next) != ERR_OK) {
-        log_error("no memory for new settings");
-        settings_unref(next);
-        *out_ok = false;
-        return settings_ref(s->settings);
-    }
-    return next;
-}
-
-static void send_reload(struct supervisor *s, struct process *p)
-{
-    struct buf settings, frame;
-    bool gate = p->id == IPC_GATE;
-
-    if (!p->channel) {
-        return; // it gets them with its start
-    }
-    buf_init(&settings, CONF_FILE_BYTES_MAX);
-    buf_init(&frame, IPC_FRAME_BYTES_MAX);
-    conf_write(s->settings, &settings);
-    struct ipc_reload m = {.settings = buf_span(&settings),
-                           .cert_pem = gate ? buf_span(&s->cert_pem) : SPAN(""),
-                           .key_pem = gate ? buf_span(&s->key_pem) : SPAN("")};
-
-    if (ipc_reload_encode(&m, 0, &frame) == ERR_OK) {
-        process_send(p, &frame);
-        p->reloads++;
-    }
-    if (frame.p) {
-        explicit_bzero(frame.p, frame.n);
-    }
-    buf_finish(&settings);
-    buf_finish(&frame);
-}
-
-static void reload_certificate(struct supervisor *s)
-{
-    struct buf cert, key;
-
-    buf_init(&cert, s->cert_pem.max);
-    buf_init(&key, s->key_pem.max);
-    enum err e = setup_read_certificate(s->settings, &cert, &key);
-
-    if (e == ERR_OK) {
-        struct buf old = s->key_pem;
-
-        buf_finish(&s->cert_pem);
-        s->cert_pem = cert;
-        s->key_pem = key;
-        key = old;
-        buf_init(&cert, cert.max);
-    } else if (e != ERR_NOT_FOUND) {
-        log_error("the certificate in use stays");
-    }
-    if (key.p) {
-        explicit_bzero(key.p, key.n);
-    }
-    buf_finish(&cert);
-    buf_finish(&key);
-}
-
-static void reload(struct supervisor *s)
-{
-    char text[80];
-    bool ok;
-
-    snprintf(text, sizeof(text), "RELOADING=1\nMONOTONIC_USEC=%lld",
-             (long long)clock_monotonic_us());
-    notify_systemd(text);
-    s->reloading = true;
-    struct settings *next = read_settings(s, &ok);
-
-    if (!ok) {
-        log_error("the settings file has problems: the old settings stay in use");
-    } else {
-        settings_unref(s->settings);
-        s->settings = settings_ref(next);
-        log_set_level((enum log_level)conf_value_choice(s->settings, SETTING_LOG_LEVEL));
-        reload_certificate(s);
-        for (unsigned i = 0; i < IPC_PROCESSES; i++) {
-            send_reload(s, &s->processes[i]);
-        }
-    }
-    settings_unref(next);
-    supervisor_check_reloaded(s);
-}
-
-void supervisor_reload_answered(struct supervisor *s, struct process *p, bool ok, struct span text)
-{
-    if (ok) {
-        log_info("%s uses the new settings", p->name);
-    } else {
-        log_error("%s keeps its old settings: %s", p->name, log_text(text).s);
-    }
-    p->reloads -= p->reloads > 0;
-    supervisor_check_reloaded(s);
-}
-
-void supervisor_check_reloaded(struct supervisor *s)
-{
-    for (unsigned i = 0; i < IPC_PROCESSES; i++) {
-        if (s->processes[i].reloads) {
-            return;
-        }
-    }
-    if (s->announced && s->reloading) {
-        s->reloading = false;
-        notify_systemd("READY=1");
-    }
-}
-
 // ---- ready --------------------------------------------------------------------------------------
 
 void supervisor_process_ready(struct supervisor *s)
@@ -341,7 +188,7 @@ static void on_signal(struct loop_source *source, uint32_t events)
         }
     }
     if (want_reload && !s->stopping) {
-        reload(s);
+        reload_by_signal(s);
     }
 }
 
@@ -404,6 +251,7 @@ static void init(struct supervisor *s, const struct supervisor_options *o)
     s->watchdog.fire = on_watchdog;
     s->stop_limit.fire = on_stop_limit;
     s->watchdog_ms = notify_watchdog_ms();
+    reload_init(s);
 }
 
 static void run(struct supervisor *s)
@@ -450,6 +298,7 @@ int supervisor_main(const struct supervisor_options *o)
     }
     loop_remove(&s.signals);
     loop_destroy(s.loop);
+    reload_finish(&s);
     setup_finish(&s);
     settings_unref(s.settings);
     return s.exit_status;

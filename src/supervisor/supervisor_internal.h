@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 #include "base/buf.h"
+#include "base/log.h"
 #include "ipc/channel.h"
 #include "net/loop.h"
 #include "supervisor/supervisor.h"
@@ -22,11 +23,35 @@ struct process {
     struct channel *channel; // NULL: not running, or it has hung up
     bool ready, was_ready;   // now; ever
     unsigned unanswered;     // pings
-    unsigned reloads;        // not answered yet
+    bool reload_awaited;     // its answer to the reload that runs
+    enum ipc_reload_state reload_state;
+    char reload_text[256]; // what it said
     struct timer restart;
     int64_t starts_ms[STARTS_KEPT]; // a ring of start times
     unsigned start_n;
     uint32_t uid, gid; // to become, or IPC_STAY
+};
+
+enum reload_phase {
+    RELOAD_NONE,
+    RELOAD_APPLY, // new settings were sent
+    RELOAD_UNDO,  // a process could not use them: the old ones were sent
+};
+
+// One reload runs at a time; those asked for meanwhile become one more after it.
+struct reload {
+    enum reload_phase phase;
+    bool by_signal;     // SIGHUP wants one
+    uint64_t asked;     // the highest number keep asked with
+    uint64_t answers;   // the same, when the running one began: it answers these
+    uint64_t answered;  // up to here keep has been told
+    uint64_t number;    // in RELOAD and RELOADED; an answer with another one came too late
+    struct buf items;   // frames for keep, sent at the end
+    struct timer limit; // of waiting for answers
+    enum ipc_reload_result result;
+    struct settings *before; // to go back to; NULL: nothing was applied
+    bool has_certificate;    // that was replaced, too: by what was in these
+    struct buf cert_before, key_before;
 };
 
 struct supervisor {
@@ -43,7 +68,8 @@ struct supervisor {
     struct timer ping, watchdog, stop_limit;
     int64_t watchdog_ms; // 0: systemd wants none
     uint64_t ping_number;
-    bool announced, reloading, stopping;
+    bool announced, stopping;
+    struct reload reload;
     int ready_pipe; // background: the waiting parent; else -1
     int exit_status;
 };
@@ -54,9 +80,24 @@ struct supervisor {
 // Logs what is wrong and how to mend it.
 enum err setup_all(struct supervisor *s);
 void setup_finish(struct supervisor *s);
-// Reads and checks certificate and key into the buffers; for the start and for reloads.
-// ERR_NOT_FOUND when no TLS is configured to be served and the files are not there.
-enum err setup_read_certificate(const struct settings *settings, struct buf *cert, struct buf *key);
+
+struct setup_certificate {
+    enum setting_id about;                           // the setting that the problem is about
+    char problem[2 * sizeof(struct log_text) + 400]; // "tls_cert = /etc/cert.pem: not found"
+    int64_t begins, expires;                         // seconds since 1970
+};
+// Reads and checks certificate and key into the buffers; for the start and for reloads. Logs
+// nothing. ERR_NOT_FOUND when no TLS is configured to be served and the files are not there; other
+// errors with a problem. One that is not valid now is no error: see below.
+enum err setup_read_certificate(const struct settings *settings, struct buf *cert, struct buf *key,
+                                struct setup_certificate *out);
+// False, with words in `problem`, when it has expired or is not valid yet.
+bool setup_certificate_is_current(const struct settings *settings, struct setup_certificate *c);
+// "2026-11-26 10:12 UTC"
+struct setup_time {
+    char s[32];
+};
+struct setup_time setup_time_text(int64_t seconds);
 
 // ---- supervisor_process.c: the children ---------------------------------------------------------
 
@@ -72,12 +113,21 @@ void process_kill(struct process *p);
 
 // READY of a child has come.
 void supervisor_process_ready(struct supervisor *s);
-void supervisor_reload_answered(struct supervisor *s, struct process *p, bool ok, struct span text);
-// Tells systemd that a reload is over once nobody's answer is awaited.
-void supervisor_check_reloaded(struct supervisor *s);
 // A child ended before it ever served, or all have ended.
 void supervisor_give_up(struct supervisor *s);
 void supervisor_check_stopped(struct supervisor *s);
+
+// ---- supervisor_reload.c ------------------------------------------------------------------------
+
+void reload_init(struct supervisor *s);
+void reload_finish(struct supervisor *s);
+// SIGHUP has come; keep asks.
+void reload_by_signal(struct supervisor *s);
+void reload_asked(struct supervisor *s, uint64_t number);
+// RELOADED of a child has come.
+void reload_answered(struct process *p, const struct ipc_reloaded *m);
+// It has died: it starts with what is in force.
+void reload_process_died(struct process *p);
 
 // ---- notify.c: systemd's protocol ---------------------------------------------------------------
 

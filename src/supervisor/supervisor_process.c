@@ -30,6 +30,7 @@ static enum err on_message(struct channel *c, void *arg, const struct ipc_frame 
 {
     struct process *p = arg;
     struct ipc_reloaded reloaded;
+    struct ipc_reload_ask ask;
     struct ipc_status status;
     struct ipc_ready ready;
 
@@ -55,7 +56,13 @@ static enum err on_message(struct channel *c, void *arg, const struct ipc_frame 
         if (ipc_reloaded_decode(frame->fields, &reloaded) != ERR_OK) {
             return ERR_INVALID;
         }
-        supervisor_reload_answered(p->supervisor, p, reloaded.ok, reloaded.text);
+        reload_answered(p, &reloaded);
+        return ERR_OK;
+    case IPC_RELOAD_ASK:
+        if (p->id != IPC_KEEP || ipc_reload_ask_decode(frame->fields, &ask) != ERR_OK) {
+            return ERR_INVALID;
+        }
+        reload_asked(p->supervisor, ask.number);
         return ERR_OK;
     default:
         return ERR_INVALID;
@@ -356,8 +363,7 @@ void process_died(struct process *p, int wait_status)
     p->ready = false;
     channel_close(p->channel);
     p->channel = NULL;
-    p->reloads = 0; // its next start has the new settings
-    supervisor_check_reloaded(s);
+    reload_process_died(p);
     if (s->stopping) {
         supervisor_check_stopped(s);
     } else if (!p->was_ready) {

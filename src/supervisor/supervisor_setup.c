@@ -151,7 +151,17 @@ static enum err lock_data_dir(struct supervisor *s, const char *dir)
 
 // ---- certificates -------------------------------------------------------------------------------
 
-static enum err read_pem(const char *path, const char *setting, struct buf *out)
+static enum err certificate_wrong(struct setup_certificate *c, const struct settings *settings,
+                                  enum setting_id about, const char *why)
+{
+    c->about = about;
+    snprintf(c->problem, sizeof(c->problem), "%s = %s: %s", setting_row(about)->name,
+             log_text(conf_value_text(settings, about)).s, why);
+    return ERR_INVALID;
+}
+
+// ERR_LIMIT: larger than any certificate.
+static enum err read_pem(const char *path, struct buf *out)
 {
     int fd CLEANUP_FD = open(path, O_RDONLY | O_CLOEXEC); // follows links, as ACME clients make
     enum err e = fd < 0 ? err_from_errno(errno) : ERR_OK;
@@ -167,7 +177,6 @@ static enum err read_pem(const char *path, const char *setting, struct buf *out)
         e = !at ? ERR_LIMIT : n > 0 ? ERR_OK : err_from_errno(errno);
         out->n += n > 0 ? (size_t)n : 0;
     }
-    log_error("%s = %s: %s", setting, log_text(span_from_str(path)).s, err_name(e));
     return e;
 }
 
@@ -176,13 +185,32 @@ static bool both_exist(const char *cert, const char *key)
     return access(cert, F_OK) == 0 && access(key, F_OK) == 0;
 }
 
-enum err setup_read_certificate(const struct settings *settings, struct buf *cert, struct buf *key)
+static enum err check_pair(const struct settings *settings, struct span cert, struct span key,
+                           struct setup_certificate *out)
+{
+    char problem[TLS_PROBLEM_BYTES], why[TLS_PROBLEM_BYTES + sizeof(struct log_text) + 16];
+    struct tls_context *t;
+    enum err e = tls_context_create(cert, key, "imap", problem, &t);
+
+    if (e != ERR_OK) {
+        snprintf(why, sizeof(why), "%s (tls_key = %s)", problem,
+                 log_text(conf_value_text(settings, SETTING_TLS_KEY)).s);
+        certificate_wrong(out, settings, SETTING_TLS_CERT, why);
+        return e;
+    }
+    out->begins = tls_context_begins(t);
+    out->expires = tls_context_expires(t);
+    tls_context_unref(t);
+    return ERR_OK;
+}
+
+enum err setup_read_certificate(const struct settings *settings, struct buf *cert, struct buf *key,
+                                struct setup_certificate *out)
 {
     const char *cert_path = conf_value_text(settings, SETTING_TLS_CERT).p;
     const char *key_path = conf_value_text(settings, SETTING_TLS_KEY).p;
-    char problem[TLS_PROBLEM_BYTES];
-    struct tls_context *t;
 
+    out->problem[0] = '\0';
     if (!both_exist(cert_path, key_path) &&
         conf_value_list_size(settings, SETTING_LISTEN_IMAPS) == 0 &&
         conf_value_list_size(settings, SETTING_LISTEN_POP3S) == 0 &&
@@ -191,22 +219,67 @@ enum err setup_read_certificate(const struct settings *settings, struct buf *cer
         conf_value_line(settings, SETTING_TLS_CERT) == 0) {
         return ERR_NOT_FOUND;
     }
-    enum err e = read_pem(cert_path, "tls_cert", cert);
+    enum err e = read_pem(cert_path, cert);
 
-    if (e == ERR_OK) {
-        e = read_pem(key_path, "tls_key", key);
+    if (e != ERR_OK) {
+        return certificate_wrong(out, settings, SETTING_TLS_CERT, err_name(e));
+    }
+    e = read_pem(key_path, key);
+    if (e != ERR_OK) {
+        return certificate_wrong(out, settings, SETTING_TLS_KEY, err_name(e));
+    }
+    return check_pair(settings, buf_span(cert), buf_span(key), out);
+}
+
+struct setup_time setup_time_text(int64_t seconds)
+{
+    struct setup_time out = {""};
+    time_t t = (time_t)seconds;
+    struct tm tm;
+
+    if (gmtime_r(&t, &tm)) {
+        strftime(out.s, sizeof(out.s), "%Y-%m-%d %H:%M UTC", &tm);
+    }
+    return out;
+}
+
+bool setup_certificate_is_current(const struct settings *settings, struct setup_certificate *c)
+{
+    int64_t now = clock_real_s();
+    char why[100];
+
+    if (now >= c->begins && now < c->expires) {
+        return true;
+    }
+    if (now < c->begins) {
+        snprintf(why, sizeof(why), "the certificate is not valid before %s",
+                 setup_time_text(c->begins).s);
+    } else {
+        snprintf(why, sizeof(why), "the certificate expired on %s", setup_time_text(c->expires).s);
+    }
+    certificate_wrong(c, settings, SETTING_TLS_CERT, why);
+    return false;
+}
+
+// For the start. One that is not valid now is served all the same: most clients ask their user.
+static enum err take_certificate(struct supervisor *s)
+{
+    struct setup_certificate c;
+    enum err e = setup_read_certificate(s->settings, &s->cert_pem, &s->key_pem, &c);
+
+    if (e == ERR_NOT_FOUND) {
+        log_warn("no certificate: STARTTLS is not offered");
+        return ERR_OK;
     }
     if (e != ERR_OK) {
+        log_error("%s", c.problem);
         log_error("without certificate and key there is no TLS: put the files there, set tls_cert "
                   "and tls_key, or start once with `mailkeep serve --self-signed`");
-        return ERR_INVALID;
-    }
-    e = tls_context_create(buf_span(cert), buf_span(key), "imap", problem, &t);
-    if (e != ERR_OK) {
-        log_error("tls_cert = %s: %s", log_text(span_from_str(cert_path)).s, problem);
         return e;
     }
-    tls_context_unref(t);
+    if (!setup_certificate_is_current(s->settings, &c)) {
+        log_warn("%s", c.problem);
+    }
     return ERR_OK;
 }
 
@@ -368,11 +441,7 @@ enum err setup_all(struct supervisor *s)
         e = make_self_signed(s->settings);
     }
     if (e == ERR_OK) {
-        e = setup_read_certificate(s->settings, &s->cert_pem, &s->key_pem);
-        if (e == ERR_NOT_FOUND) {
-            log_warn("no certificate: STARTTLS is not offered");
-            e = ERR_OK;
-        }
+        e = take_certificate(s);
     }
     return e == ERR_OK ? open_listeners(s) : e;
 }

@@ -235,6 +235,7 @@ ROWS = {
     "auth_cache_time": ("60 s", "0", None),
     "stop_timeout": ("8 s", "9 s", None),
     "restarts_per_minute": ("5", "6", None),
+    "reload_timeout": ("10 s", "11 s", None),
     "http_connections_max": ("2000", "1999", None),
     "http_connections_per_address": ("50", "49", None),
     "http_timeout": ("20 s", "19 s", None),

@@ -232,6 +232,33 @@ static void test_default_file_is_the_default(void **state)
     buf_finish(&empty);
 }
 
+// To find a server whose file is being mended.
+static void test_a_file_with_problems_gives_what_it_can(void **state)
+{
+    char path[] = "/tmp/mk-conf-XXXXXX";
+    struct settings *s;
+    int fd = mkstemp(path);
+    static const char text[] = "message_max = soon\ndata_dir = \"/srv/mail\"\nno_such = 1\n";
+
+    (void)state;
+    assert_true(fd >= 0 && write(fd, text, sizeof(text) - 1) == sizeof(text) - 1);
+    close(fd);
+    assert_err(conf_load(path, &report, &s), ERR_INVALID);
+    assert_ok(conf_load_partly(path, &report, &s));
+    assert_int_equal(report.count, 2);
+    assert_int_equal(report.problems[1].line, 3);
+    assert_span(conf_value_text(s, SETTING_DATA_DIR), "/srv/mail");
+    assert_int_equal(conf_value_line(s, SETTING_DATA_DIR), 2);
+    assert_int_equal(conf_value_column(s, SETTING_DATA_DIR), 12);
+    assert_int_equal(conf_value_bytes(s, SETTING_MESSAGE_MAX), 50 << 20);
+    settings_unref(s);
+    unlink(path);
+    assert_ok(conf_load_partly(path, &report, &s));
+    assert_int_equal(report.count, 1);
+    assert_int_equal(conf_value_column(s, SETTING_DATA_DIR), 0);
+    settings_unref(s);
+}
+
 static void test_missing_file_is_said(void **state)
 {
     struct settings *s;
@@ -251,6 +278,7 @@ int main(void)
         cmocka_unit_test(test_written_settings_read_back),
         cmocka_unit_test(test_a_reload_keeps_what_takes_a_restart),
         cmocka_unit_test(test_default_file_is_the_default),
+        cmocka_unit_test(test_a_file_with_problems_gives_what_it_can),
         cmocka_unit_test(test_missing_file_is_said),
     };
 
