@@ -22,6 +22,7 @@ enum err store_secret(struct store *s, const char *name, char out[SECRET_BYTES])
 
 // A new key is prepared: its record is to be published. Only active ones sign. A retired one signs
 // nothing new; its record has to stay until what it signed has arrived.
+#define SIGNING_RETIRED_S (7 * 86400) // as long as mail may be on its way, and some more
 enum signing_state { SIGNING_PREPARED = 1, SIGNING_ACTIVE, SIGNING_RETIRED };
 
 struct signing_key {

@@ -15,7 +15,6 @@
 
 #define RSA_BITS        2048 // what every verifier takes (RFC 8301) and one TXT record holds
 #define ZONE_STRING_MAX 255
-#define RETIRED_DAYS    7 // as long as mail may be on its way, and some more
 
 // ---- names --------------------------------------------------------------------------------------
 
@@ -56,9 +55,9 @@ static const char *state_words(const struct signing_key *k)
     case SIGNING_ACTIVE:
         return "It signs. Its record must be in the DNS";
     case SIGNING_RETIRED:
-        return clock_real_s() - k->changed < RETIRED_DAYS * 86400
+        return clock_real_s() - k->changed < SIGNING_RETIRED_S
                    ? "It signs no more. Leave its record for a week after it was retired"
-                   : "It signs no more. Its record can go; then: mailkeep dkim remove";
+                   : "It signs no more. Take its record out of the DNS: then it is forgotten";
     }
     return "";
 }

@@ -3,6 +3,7 @@
 // Which prepared keys the DNS lets sign.
 #include "../store/support.h"
 #include "base/bytes.h"
+#include "base/clock.h"
 #include "delivery/sign_keys.h"
 #include "store/secret.h"
 
@@ -151,6 +152,35 @@ static void test_the_one_before_is_retired(void **state)
     assert_string_equal(all_states(), "new=a old=r ");
 }
 
+// A retired key is forgotten a week later, when its record is gone, and when somebody can say so.
+static void test_a_retired_one_is_forgotten(void **state)
+{
+    (void)state;
+    clock_test_fix_real(1800000000);
+    add("old", 1);
+    add("on", 2);
+    assert_ok(
+        signing_key_set_state(b->store, &tester, SPAN("example.org"), SPAN("on"), SIGNING_ACTIVE));
+    assert_ok(signing_key_set_state(b->store, &tester, SPAN("example.org"), SPAN("old"),
+                                    SIGNING_RETIRED));
+    clock_test_fix_real(1800000000 + 7 * 86400 - 1);
+    assert_activates(0);
+    assert_int_equal(asked, 0);
+    clock_test_fix_real(1800000000 + 7 * 86400);
+    zone[0][0] = "old._domainkey.example.org";
+    zone[0][1] = RECORD;
+    assert_activates(0);
+    zone[0][0] = NULL;
+    answer = ERR_AGAIN;
+    assert_activates(0);
+    assert_int_equal(asked, 2);
+    assert_string_equal(all_states(), "old=r on=a ");
+    answer = ERR_OK;
+    assert_activates(0);
+    assert_string_equal(all_states(), "on=a ");
+    clock_test_fix_real(-1);
+}
+
 // Those whom nobody publishes keep no one else from signing.
 static void test_many_that_wait(void **state)
 {
@@ -176,6 +206,7 @@ int main(void)
         TEST(test_only_what_is_shown_signs),
         TEST(test_what_is_not_the_key),
         TEST(test_the_one_before_is_retired),
+        TEST(test_a_retired_one_is_forgotten),
         TEST(test_many_that_wait),
     };
 
