@@ -24,6 +24,23 @@ static int read_owner(int fd)
                                                                                       : 0;
 }
 
+bool data_lock_is_taken(const char *data_dir, int *out_pid)
+{
+    int dir CLEANUP_FD = -1;
+    int fd CLEANUP_FD = -1;
+
+    if (file_open_dir(AT_FDCWD, data_dir, false, &dir) != ERR_OK ||
+        file_open(dir, LOCK_NAME, O_RDONLY, &fd) != ERR_OK) {
+        return false;
+    }
+    // Shared, and only for this moment: who takes it for long tries more than once.
+    if (flock(fd, LOCK_SH | LOCK_NB) == 0 || errno != EWOULDBLOCK) {
+        return false;
+    }
+    *out_pid = read_owner(fd);
+    return true;
+}
+
 enum err data_lock_take(const char *data_dir, int *out_fd, int *out_pid)
 {
     int dir CLEANUP_FD = -1;

@@ -315,6 +315,15 @@ def test_keep_that_does_not_answer_is_named(make_server):
     assert report(server)["result"] == "done"
 
 
+def test_a_server_whose_keep_is_away_is_not_called_none(make_server):
+    server = make_server(users=1, settings={"restarts_per_minute": "1"})
+    server.kill("keep")
+    until(lambda: "died too often" in server.log_tail())
+    said = reload(server, code=4).stderr
+    assert f"keep, which passes this on to the supervisor, is not there, but process " \
+           f"{server.pid()} uses" in said
+
+
 def test_keep_that_dies_meanwhile(make_server):
     server = make_server(users=1, settings={"restarts_per_minute": "100"})
     gate, = server.role("gate")

@@ -12,6 +12,7 @@
 #include "cli/cli_text.h"
 #include "conf/conf.h"
 #include "ipc/control_client.h"
+#include "ipc/data_lock.h"
 
 #include "base/banned.h"
 
@@ -206,6 +207,15 @@ static int tell(struct cli *c, json_t *report)
 
 static int failed(struct cli *c, enum err e, const struct conf_report *file)
 {
+    int pid = 0;
+
+    if (e == ERR_UNAVAILABLE && data_lock_is_taken(cli_data_dir(c), &pid)) {
+        return cli_fail(c, CLI_UNAVAILABLE,
+                        "keep, which passes this on to the supervisor, is not there, but process "
+                        "%d uses %s: a server that is starting keep, or starts it anew. Try again, "
+                        "or see its log",
+                        pid, cli_data_dir(c));
+    }
     if (e == ERR_UNAVAILABLE && file->count) {
         return cli_config_problems(c, file); // which say best why no server was found
     }

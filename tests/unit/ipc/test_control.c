@@ -280,6 +280,21 @@ static void test_many_at_once_are_refused_politely(void **state)
     test_a_command_and_its_answer(state);
 }
 
+static void test_a_client_need_not_wait_for_ever(void **state)
+{
+    struct control_client *c;
+    struct control_event e;
+
+    (void)state;
+    assert_ok(control_connect(dir, &c));
+    assert_ok(control_request(c, "wait", NULL));
+    until_waiting(1);
+    control_patience(c, 1);
+    assert_err(control_next(c, &e), ERR_TIMEOUT);
+    control_disconnect(c);
+    until_waiting(0);
+}
+
 static void test_stopping_ends_running_calls(void **state)
 {
     int fd = start_waiting();
@@ -317,6 +332,7 @@ int main(void)
         CONTROL_TEST(test_bad_frames_end_one_conversation),
         CONTROL_TEST(test_a_refusal_is_heard_after_the_hang_up),
         CONTROL_TEST(test_many_at_once_are_refused_politely),
+        CONTROL_TEST(test_a_client_need_not_wait_for_ever),
         CONTROL_TEST(test_stopping_ends_running_calls),
         CONTROL_TEST(test_the_socket_is_private_and_absence_is_said),
     };

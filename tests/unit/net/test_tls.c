@@ -251,6 +251,10 @@ static void test_bad_certificates_are_explained(void **state)
     assert_err(tls_context_create(buf_span(&cert), buf_span(&other_key), "imap", problem, &t),
                ERR_INVALID);
     assert_non_null(strstr(problem, "does not belong"));
+    assert_ok(tls_context_create(buf_span(&other_cert), buf_span(&other_key), "imap", problem, &t));
+    assert_true(tls_context_begins(t) > 1700000000);
+    assert_int_equal((tls_context_expires(t) - tls_context_begins(t)) / 86400, 3650);
+    tls_context_unref(t);
     buf_finish(&other_cert);
     buf_finish(&other_key);
 }
