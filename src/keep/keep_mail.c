@@ -144,6 +144,7 @@ static struct inbound_limits inbound_limits_of(const struct settings *s)
             (uint32_t)conf_value_count(s, SETTING_SUBMISSION_RECIPIENTS_PER_HOUR),
         .undo_ms = conf_value_ms(s, SETTING_UNDO_SEND),
         .check_from = conf_value_bool(s, SETTING_SUBMISSION_CHECK_FROM),
+        .copy_in_sent = conf_value_bool(s, SETTING_SUBMISSION_COPY_IN_SENT),
     };
 }
 

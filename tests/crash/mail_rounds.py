@@ -12,7 +12,7 @@ must be a fault soon after its first 250, and before the second.
 
 Two users have their mail go on as well, one by a rule, the other by forwarding; and two clients of three
 send what was not acknowledged again, the same bytes under the same Message-ID, until it is: then too
-everyone has it once. Exit 1 at the first violation, with the
+everyone has it once. What was submitted lies in its sender's Sent, once. Exit 1 at the first violation, with the
 data kept.
 """
 import argparse
@@ -46,7 +46,7 @@ def settings(sink):
             "relay_host_port": sink.port, "relay_host_tls": "opportunistic",
             "retry_first": "1 s", "retry_max": "2 s", "smtp_greet_delay": "0 s",
             "submission_recipients_per_hour": 1_000_000, "connections_per_user_address": 1000,
-            "restarts_per_minute": 1000}
+            "restarts_per_minute": 1000, "submission_copy_in_sent": "yes"}
 
 
 def send_on(server):
@@ -145,6 +145,7 @@ class Rounds:
         self.acked, self.said, self.number, self.doubles = [], {}, 0, 0
         self.faults, self.gap = [], 0.0
         self.unheard = {}  # client: what it sends again
+        self.users = [server.user(i) for i in range(1, USERS + 1)]
 
     def round(self, what):
         self.number += 1
@@ -213,8 +214,9 @@ class Rounds:
             time.sleep(0.2)
 
     def boxes(self):
-        """(user, token) -> copies, and (sender, token) -> addresses that notices speak of."""
+        """(user, token) -> copies, the same of sent ones, and token -> addresses that notices speak of."""
         copies, told = collections.Counter(), collections.defaultdict(list)
+        sent = collections.Counter()
         for i in range(1, USERS + 1):
             with self.server.login(i) as c:
                 c.select("INBOX")
@@ -227,7 +229,13 @@ class Rounds:
                         told[token[1].decode() if token else "?"].append(a.decode())
                 elif token:
                     copies[self.server.user(i), token[1].decode()] += 1
-        return copies, told
+            with self.server.login(i) as c:
+                c.select("Sent")
+                found = c.ok("UID FETCH 1:* (BODY.PEEK[]<0.20000>)").fetches()
+            for attributes in found.values():
+                body = next(v for k, v in attributes.items() if k.startswith(b"BODY["))
+                sent[self.server.user(i), TOKEN.search(body)[1].decode()] += 1
+        return copies, sent, told
 
     def unexplained(self, token, to, times):
         """What the other server has twice without a fault between its 250 and our record. It may get
@@ -259,7 +267,7 @@ class Rounds:
 
     def verify(self):
         wrong = self.wait_empty()
-        copies, told = self.boxes()
+        copies, sent, told = self.boxes()
         self.doubles = 0
         sunk = collections.defaultdict(list)
         with self.sink.lock:
@@ -274,6 +282,9 @@ class Rounds:
             wrong += self.unexplained(token, to, sunk[to, token])
             if (here, min(there, 1), min(notices, 1)) != want or here > 1:
                 wrong.append(f"{token} {sender} > {to}: {here} here, {there} there, {notices} notices")
+            if sent[sender, token] != (sender in self.users):
+                wrong.append(f"{token} {sender} > {to}: {sent[sender, token]} copies in Sent")
+        wrong += [f"{key}: {n} copies in Sent" for key, n in sent.items() if n > 1]
         wrong += self.not_once_on(sunk)
         for (to, token), n in copies.items():
             if n > 1:

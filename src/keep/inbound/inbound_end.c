@@ -157,6 +157,7 @@ static enum err deliver(struct mail_session *s, struct content *c, const struct 
         env->recipients = s->t.accepted;
         env->count = s->t.count;
         delivery_run(s->in->options.delivery, env, &message); // the answers say how it went
+        mail_file_sent(s, message.prefix, c->fields);
     }
     buf_finish(&prefix);
     return e;
