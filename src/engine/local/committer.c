@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The one thread that writes the journal. It takes everybody who waits, checks each batch against
-// the state including those before it in the group, appends, syncs once, makes the group visible,
-// and answers.
+// Commits, in groups: whoever runs one takes everybody who waits, checks each batch against the
+// state including those before it in the group, appends, syncs once, makes the group visible, and
+// answers. One thread at a time does, and owns the journal meanwhile: the committer's own, or a
+// thread that commits while nobody else does, which is spared being put to sleep and woken.
 //
 // Entries go into the active memory table before the sync, with sequence numbers nobody can see
 // yet. When the write or sync fails the engine stops writing for good, so they never come out.
@@ -15,6 +16,9 @@
 
 // A deletion that may use the ballast is at most this large.
 #define SHRINKING_BYTES_MAX (1u << 20)
+// Groups of one in a row until the next is believed to be alone, too. Where many commit, the
+// committer's own thread is better: until it has woken up, more have come.
+#define ALONE_GROUPS 8
 
 struct group {
     struct list requests;
@@ -457,14 +461,47 @@ static void freeze_if_worth(struct local_engine *e)
     lock_release(&e->state_lock);
 }
 
-static void take_queue(struct local_engine *e, struct list *out)
+static size_t take_queue(struct local_engine *e, struct list *out)
 {
+    size_t n = 0;
+
+    list_init(out);
     while (!list_is_empty(&e->queue)) {
         struct list *l = e->queue.next;
 
         list_remove(l);
         list_append(out, l);
+        n++;
     }
+    return n;
+}
+
+// One group, of all who wait. With the queue's lock held, which is released meanwhile; nobody else
+// leads.
+static void lead(struct local_engine *e)
+{
+    struct group g = {.commits = 0};
+    size_t n = take_queue(e, &g.requests);
+    bool freeze = e->freeze_asked;
+
+    e->freeze_asked = false;
+    e->is_led = true;
+    lock_release(&e->queue_lock);
+    if (freeze) {
+        freeze_if_worth(e);
+    }
+    if (n) {
+        wait_for_checkpoint(e);
+        run_group(e, &g);
+    }
+    lock_take(&e->queue_lock);
+    e->is_led = false;
+    e->groups_alone = n > 1 ? 0 : e->groups_alone + (n && e->groups_alone < ALONE_GROUPS);
+}
+
+static bool has_work(const struct local_engine *e)
+{
+    return !list_is_empty(&e->queue) || e->freeze_asked || e->committer_stop;
 }
 
 void *committer_run(void *engine)
@@ -473,28 +510,13 @@ void *committer_run(void *engine)
 
     lock_take(&e->queue_lock);
     for (;;) {
-        struct group g = {.commits = 0};
-
-        while (list_is_empty(&e->queue) && !e->freeze_asked && !e->committer_stop) {
+        while (e->is_led || !has_work(e)) {
             lock_cond_wait(&e->queue_changed, &e->queue_lock, -1);
         }
         if (e->committer_stop) {
             break;
         }
-        list_init(&g.requests);
-        take_queue(e, &g.requests);
-        bool freeze = e->freeze_asked;
-
-        e->freeze_asked = false;
-        lock_release(&e->queue_lock);
-        if (freeze) {
-            freeze_if_worth(e);
-        }
-        if (!list_is_empty(&g.requests)) {
-            wait_for_checkpoint(e);
-            run_group(e, &g);
-        }
-        lock_take(&e->queue_lock);
+        lead(e);
     }
     lock_release(&e->queue_lock);
     return NULL;
@@ -506,10 +528,14 @@ void committer_submit(struct local_engine *e, struct request *r)
 {
     sem_init(&r->done, 0, 0);
     lock_take(&e->queue_lock);
-    bool wake = list_is_empty(&e->queue);
+    bool is_idle = !e->is_led && !has_work(e);
 
     list_append(&e->queue, &r->link);
-    if (wake) {
+    if (is_idle && e->groups_alone == ALONE_GROUPS) {
+        lead(e);
+        is_idle = has_work(e); // of others by now: the committer's
+    }
+    if (is_idle) {
         pthread_cond_signal(&e->queue_changed);
     }
     lock_release(&e->queue_lock);

@@ -2,7 +2,8 @@
 //
 // The parts of the local engine and who owns what:
 //
-//   committer   appends to the journal, adds to the active memory table, makes commits visible
+//   committer   appends to the journal, adds to the active memory table, makes commits visible;
+//               a thread that commits alone does it itself
 //   checkpoint  writes frozen memory tables into the index
 //   prepare     makes segments ahead of need
 //   compact     rewrites segments that are mostly dead, or old and not compressed
@@ -91,6 +92,8 @@ struct local_engine {
     pthread_cond_t queue_changed;
     struct list queue; // struct request.link
     bool freeze_asked, committer_stop;
+    bool is_led;           // a group is being committed, by the committer or who commits alone
+    unsigned groups_alone; // in a row, up to now
     pthread_t committer;
 
     struct lock state_lock;
