@@ -237,13 +237,13 @@ class Rounds:
                 sent[self.server.user(i), TOKEN.search(body)[1].decode()] += 1
         return copies, sent, told
 
-    def unexplained(self, token, to, times):
+    def unexplained(self, token, to, taken):
         """What the other server has twice without a fault between its 250 and our record. It may get
         to read what was sent before the fault when we are back already, and a courier whose keep
-        died finishes what it has begun within a second."""
+        died finishes what it has begun within a second: so its DATA counts."""
         wrong = []
-        for first, second in zip(times, times[1:]):
-            between = [begun for begun, end in self.faults if first <= end + 1.0 and second > begun]
+        for (data, first), (_, second) in zip(taken, taken[1:]):
+            between = [begun for begun, end in self.faults if data <= end + 1.0 and second > begun]
             self.doubles += 1
             if not between or between[0] - first > RECORD_SECONDS:
                 spans = ", ".join(f"{a - first:.3f} to {b - first:.3f}" for a, b in self.faults[-9:])
@@ -271,7 +271,7 @@ class Rounds:
         self.doubles = 0
         sunk = collections.defaultdict(list)
         with self.sink.lock:
-            for (_, to, message), at in zip(self.sink.got, self.sink.times):
+            for (_, to, message), *at in zip(self.sink.got, self.sink.begun, self.sink.times):
                 if b"message/delivery-status" not in message:  # notices go on as well
                     sunk[to, TOKEN.search(message)[1].decode()].append(at)
         for token, sender, to in self.acked:

@@ -8,11 +8,12 @@ import time
 
 class MailSink:
     """`got` lists (sender, recipient, message bytes) in the order of arrival, `times` when each was
-    answered with 250 (time.monotonic). A recipient whose name
+    answered with 250 (time.monotonic), `begun` when its DATA came. A recipient whose name
     starts with "bad" is refused, one with "later" is put off at the first try of each message."""
 
     def __init__(self):
         self.lock, self.got, self.times, self.tried = threading.Lock(), [], [], set()
+        self.begun = []
         self.listener = socket.socket()
         self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.listener.bind(("127.0.0.1", 0))
@@ -86,7 +87,7 @@ class MailSink:
             conn.sendall(reply)
 
     def take(self, lines, sender, to):
-        message = b""
+        message, begun = b"", time.monotonic()
         while True:
             line = lines.readline()
             if not line:
@@ -97,3 +98,4 @@ class MailSink:
         with self.lock:
             self.got += [(sender, address, message) for address in to]
             self.times += [time.monotonic()] * len(to)
+            self.begun += [begun] * len(to)
