@@ -160,8 +160,10 @@ SETTING(DUPLICATES_KNOWN, duplicates_known, TIME, "1 h", 0, 604800000, START,
         "How long a message is remembered that was delivered here or put into the queue, so that "
         "it is left out when the same bytes come again for the same addresses: its client did not "
         "hear that it was taken. 0 means not at all.")
-SETTING(QUEUE_EXPIRE, queue_expire, TIME, "5 d", 60000, 2592000000, START,
-        "How long mail for another server is tried before its sender is told that it failed.")
+SETTING(QUEUE_EXPIRE, queue_expire, TIME, "5 d", 1000, 2592000000, START,
+        "How long mail for another server is tried before its sender is told that it failed. When "
+        "very much has waited too long at once, after a long outage or with a wrong clock, 1000 "
+        "recipients an hour are given up; the rest is tried on meanwhile.")
 SETTING(TRACE_KEEP, trace_keep, TIME, "30 d", 0, 315360000000, LIVE,
         "How long `mailkeep trace` can tell what happened to a message. 0: it is forgotten within "
         "the hour.")

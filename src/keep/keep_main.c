@@ -60,6 +60,15 @@ struct keep {
 
 // ---- what control commands ask of a running server ----------------------------------------------
 
+static json_t *queue_json(struct queue *q)
+{
+    struct queue_counts n;
+
+    queue_count(q, &n);
+    return json_pack("{s:I, s:I, s:b}", "messages", (json_int_t)n.messages, "recipients",
+                     (json_int_t)n.recipients, "expiry_paused", n.is_expiry_paused);
+}
+
 static void add_status(void *arg, json_t *into)
 {
     struct keep *k = arg;
@@ -76,6 +85,7 @@ static void add_status(void *arg, json_t *into)
                         json_integer((json_int_t)sessions.since_start));
     json_object_set_new(into, "logins", json_integer((json_int_t)logins.logins));
     json_object_set_new(into, "failed_logins", json_integer((json_int_t)logins.failures));
+    json_object_set_new(into, "queue", queue_json(k->mail.queue));
 }
 
 static unsigned end_sessions(void *arg, account_id account, enum admin_session_end why)

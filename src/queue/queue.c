@@ -174,6 +174,7 @@ enum err queue_open(struct engine *engine, const struct queue_options *o, struct
     map_init(&q->active);
     map_init(&q->notices);
     list_init(&q->owed);
+    list_init(&q->unreached);
     timer_heap_init(&q->by_time);
     lock_take(&q->lock);
     enum err e = load(q);
@@ -198,6 +199,7 @@ void queue_close(struct queue *q)
     }
     queue_owed_finish(q);
     while (map_next(&q->destinations, &cursor, &name, &d)) {
+        queue_reached(d);
         free(d);
     }
     map_finish(&q->destinations);
@@ -230,7 +232,8 @@ void queue_count(struct queue *q, struct queue_counts *out)
     *out = (struct queue_counts){.messages = q->counts.messages,
                                  .recipients = q->counts.recipients,
                                  .running = q->running,
-                                 .destinations = (unsigned)q->destinations.n};
+                                 .destinations = (unsigned)q->destinations.n,
+                                 .is_expiry_paused = queue_expiry_is_paused(q, clock_real_ms())};
     lock_release(&q->lock);
 }
 

@@ -26,7 +26,8 @@
 #define QUEUE_REPLY_BYTES_MAX    512
 #define QUEUE_RECIPIENTS_MAX     10000 // of one message
 #define QUEUE_JOB_RECIPIENTS_MAX 100
-#define QUEUE_CRASHES_MAX        3 // then a message is set aside
+#define QUEUE_CRASHES_MAX        3    // then a message is set aside
+#define QUEUE_EXPIRIES_MAX       1000 // recipients an hour
 #define QUEUE_ONCE_BYTES         16
 
 typedef uint64_t queue_id; // 0 is none
@@ -150,6 +151,14 @@ struct queue_result {
     struct span host, reply; // cut to QUEUE_REPLY_BYTES_MAX
     struct span protection;  // of the connection, in words; may be empty
 };
+// Deals with mail for destinations that cannot be reached and whose other mail nobody tries
+// meanwhile: what has waited too long fails, and a sender who is to hear of a delay does. A bounded
+// piece of it, one job at most; ERR_NOT_FOUND: there is no more to do now. Of those that have
+// waited too long QUEUE_EXPIRIES_MAX recipients fail within an hour, here and by queue_done; for
+// the rest it goes on an hour later: a clock that jumped, or the end of a long outage, is no flood
+// of notices.
+enum err queue_overdue(struct queue *q, int64_t now_ms);
+
 // Before work on a job in this process that might end the process: that it has begun is noted,
 // until queue_done. ERR_DENIED: it has begun QUEUE_CRASHES_MAX times and never ended; its
 // recipients are held. With any error the job is gone, as by queue_abandon.
@@ -230,6 +239,7 @@ void queue_destinations(struct queue *q, queue_destination_fn *fn, void *arg);
 struct queue_counts {
     uint64_t messages, recipients; // in the queue, done or not
     unsigned running, destinations;
+    bool is_expiry_paused; // QUEUE_EXPIRIES_MAX have failed within an hour
 };
 void queue_count(struct queue *q, struct queue_counts *out);
 

@@ -24,6 +24,8 @@ struct done {
     } after[QUEUE_JOB_RECIPIENTS_MAX];
     struct queue_tried tried[QUEUE_JOB_RECIPIENTS_MAX];
     bool is_suspect; // lost too often: what would wait is held
+    bool is_overdue; // it was not tried at all (queue_overdue)
+    uint32_t tries;  // so often in a row its destination could not be reached
 };
 
 // The destination itself could not be reached: all of its mail waits.
@@ -56,6 +58,14 @@ static struct queue_tried tried(const struct queue_recipient *before,
     return t;
 }
 
+// It has waited too long, and not too many others have expired just now.
+static bool gives_up(struct queue *q, const struct done *d, const struct queue_message *m,
+                     const struct queue_recipient *r, enum queue_outcome outcome)
+{
+    return outcome != QUEUE_OUT_DELIVERED && outcome != QUEUE_OUT_FAILED &&
+           queue_is_late(m, r, d->tries, d->now_ms) && queue_may_expire(q, d->now_ms);
+}
+
 static enum err done_one(struct queue_edit *ed, struct done *d, struct queue_message *m, size_t i,
                          bool *out_notice)
 {
@@ -73,7 +83,9 @@ static enum err done_one(struct queue_edit *ed, struct done *d, struct queue_mes
     r = before;
     int64_t due = d->now_ms + queue_retry_delay_ms(o, r.attempts + 1, random_u64());
 
-    enum queue_next next = queue_apply(o, m, &r, &d->results[i], d->now_ms, due);
+    enum queue_next next =
+        queue_apply(o, m, &r, &d->results[i], gives_up(ed->queue, d, m, &r, d->results[i].outcome),
+                    d->now_ms, due);
 
     if (d->is_suspect && d->results[i].outcome == QUEUE_OUT_LOST && r.state == QUEUE_WAITING) {
         r.state = QUEUE_HELD;
@@ -136,7 +148,8 @@ static enum err done_edit(struct queue_edit *ed, void *arg)
 
 // RFC 5321 4.5.4.1: a host that cannot be reached is left alone for a growing time. One that
 // answers may be given more at a time.
-static void learn(struct queue *q, struct queue_destination *d, bool untried, int64_t now_ms)
+static void learn(struct queue *q, struct queue_destination *d, bool untried, struct span reply,
+                  int64_t now_ms)
 {
     if (untried) {
         d->failures++;
@@ -144,8 +157,10 @@ static void learn(struct queue *q, struct queue_destination *d, bool untried, in
         d->window = d->window > 1 ? d->window / 2 : 1;
         d->back_off_until_ms =
             now_ms + queue_retry_delay_ms(&q->options, d->failures, random_u64());
+        queue_unreached(q, d, reply);
         return;
     }
+    queue_reached(d);
     d->failures = 0;
     d->back_off_until_ms = 0;
     if (++d->successes >= d->window) {
@@ -167,9 +182,9 @@ static void schedule_done(struct queue *q, const struct done *d, enum err e)
     dest = queue_destination_get(q, j->recipients[0].destination);
     if (dest) {
         dest->running--;
-        if (e == ERR_OK) {
-            learn(q, dest, is_untried(d), d->now_ms);
-        } else {
+        if (e == ERR_OK && !d->is_overdue) {
+            learn(q, dest, is_untried(d), d->results[0].reply, d->now_ms);
+        } else if (e != ERR_OK) {
             dest->back_off_until_ms = d->now_ms + 1000; // for the disk's sake
         }
         queue_destination_arm(q, dest, d->now_ms);
@@ -196,6 +211,7 @@ struct owed {
     struct list link;
     struct queue_job *job;
     int64_t now_ms; // when it was done
+    uint32_t tries; // as for queue_done_overdue; 0: they were tried
     struct queue_result results[QUEUE_JOB_RECIPIENTS_MAX];
 };
 
@@ -227,7 +243,7 @@ static struct span copy(struct queue_job *j, struct span s)
 }
 
 static struct owed *owed_create(struct queue_job *j, const struct queue_result *results,
-                                int64_t now_ms)
+                                uint32_t tries, int64_t now_ms)
 {
     struct owed *o = malloc(sizeof(*o));
 
@@ -237,6 +253,7 @@ static struct owed *owed_create(struct queue_job *j, const struct queue_result *
     list_init(&o->link);
     o->job = j;
     o->now_ms = now_ms;
+    o->tries = tries;
     for (size_t i = 0; i < j->count; i++) {
         o->results[i] = (struct queue_result){.outcome = results[i].outcome,
                                               .host = copy(j, results[i].host),
@@ -265,11 +282,28 @@ static void set_aside(struct queue *q, struct queue_job *j, enum err e)
     queue_job_destroy(j);
 }
 
+// So often in a row its destination could not be reached, with this time.
+static uint32_t count_unreached(struct queue *q, const struct done *d)
+{
+    struct queue_destination *dest;
+    uint32_t n = 0;
+
+    if (is_untried(d)) {
+        lock_take(&q->lock);
+        dest = queue_destination_get(q, d->job->recipients[0].destination);
+        n = dest ? dest->failures + 1 : 1;
+        lock_release(&q->lock);
+    }
+    return n;
+}
+
 // Stores the results. ERR_OK: the job is gone. Another: it is not, and may be tried again.
 static enum err store(struct queue *q, struct queue_job *j, const struct queue_result *results,
-                      int64_t now_ms)
+                      uint32_t tries, int64_t now_ms)
 {
-    struct done d = {.job = j, .results = results, .now_ms = now_ms};
+    struct done d = {.job = j, .results = results, .now_ms = now_ms, .is_overdue = tries > 0};
+
+    d.tries = tries ? tries : count_unreached(q, &d);
     enum err e = queue_edit(q, queue_shard_of(j->message.id), done_edit, &d);
 
     if (e == ERR_OK) {
@@ -302,7 +336,7 @@ bool queue_store_owed(struct queue *q, int64_t now_ms)
     while (e == ERR_OK && !list_is_empty(&some)) {
         struct owed *o = owed_of(some.next);
 
-        e = store(q, o->job, o->results, o->now_ms);
+        e = store(q, o->job, o->results, o->tries, o->now_ms);
         if (e == ERR_OK) {
             list_remove(&o->link);
             free(o);
@@ -322,11 +356,11 @@ bool queue_store_owed(struct queue *q, int64_t now_ms)
     return none;
 }
 
-enum err queue_done(struct queue *q, struct queue_job *job, const struct queue_result *results,
-                    int64_t now_ms)
+enum err queue_done_overdue(struct queue *q, struct queue_job *job,
+                            const struct queue_result *results, uint32_t tries, int64_t now_ms)
 {
-    enum err e = store(q, job, results, now_ms);
-    struct owed *o = e == ERR_OK ? NULL : owed_create(job, results, now_ms);
+    enum err e = store(q, job, results, tries, now_ms);
+    struct owed *o = e == ERR_OK ? NULL : owed_create(job, results, tries, now_ms);
 
     if (e == ERR_OK) {
         return ERR_OK;
@@ -341,6 +375,12 @@ enum err queue_done(struct queue *q, struct queue_job *job, const struct queue_r
     lock_release(&q->lock);
     queue_wake(q);
     return e;
+}
+
+enum err queue_done(struct queue *q, struct queue_job *job, const struct queue_result *results,
+                    int64_t now_ms)
+{
+    return queue_done_overdue(q, job, results, 0, now_ms);
 }
 
 void queue_abandon(struct queue *q, struct queue_job *job)

@@ -36,6 +36,12 @@ struct queue_destination {
     int64_t back_off_until_ms;
     unsigned shard; // to look at first
     struct queue_cursor cursors[QUEUE_SHARDS];
+    // While it cannot be reached:
+    struct list unreached; // in queue.unreached: not all that waits was looked at
+    unsigned look_shard;   // where that goes on
+    struct queue_cursor look;
+    char *reply; // why, cut; NULL: not known
+    size_t reply_bytes;
 };
 
 struct queue {
@@ -48,10 +54,15 @@ struct queue {
     struct lock lock;        // LOCK_QUEUE: what follows
     struct map destinations; // name: struct queue_destination
     struct timer_heap by_time;
-    struct map active;  // id and number: the recipient is in a job
-    struct map notices; // id: a notice is being made
-    struct list owed;   // jobs that were tried and whose results are not stored yet
-    int64_t owed_at_ms; // when that is tried again
+    struct map active;     // id and number: the recipient is in a job
+    struct map notices;    // id: a notice is being made
+    struct list owed;      // jobs that were tried and whose results are not stored yet
+    int64_t owed_at_ms;    // when that is tried again
+    struct list unreached; // destinations whose mail nobody tries
+    struct {
+        int64_t since_ms; // the hour that is counted
+        unsigned n;
+    } expired;
     unsigned running;
     struct queue_shard_counts counts;
 };
@@ -167,10 +178,36 @@ enum err queue_job_create(const struct queue_message *m, struct queue_job **out)
 enum err queue_job_add(struct queue_job *j, const struct queue_recipient *r); // ERR_LIMIT: full
 void queue_job_destroy(struct queue_job *j);
 
-// What a result makes of a recipient (queue_rules.c). Pure.
+// ---- rules (queue_rules.c); pure ----------------------------------------------------------------
+
+// Before these many tries nothing expires: a clock that jumped ahead fails nobody's mail.
+#define QUEUE_TRIES_BEFORE_EXPIRY 3
+
+// It waits, has waited too long, and was tried often enough: itself, or by way of its destination,
+// which could not be reached `tries` times in a row.
+bool queue_is_late(const struct queue_message *m, const struct queue_recipient *r, uint32_t tries,
+                   int64_t now_ms);
+// Late, or its sender is to hear that it is delayed and has not yet.
+bool queue_is_overdue(const struct queue_options *o, const struct queue_message *m,
+                      const struct queue_recipient *r, uint32_t tries, int64_t now_ms);
+// What a result makes of a recipient; `gives_up`: it is late, and may expire now.
 enum queue_next { QUEUE_NEXT_DROP, QUEUE_NEXT_KEEP };
 enum queue_next queue_apply(const struct queue_options *o, const struct queue_message *m,
                             struct queue_recipient *r, const struct queue_result *result,
-                            int64_t now_ms, int64_t due_ms);
+                            bool gives_up, int64_t now_ms, int64_t due_ms);
+
+// ---- what waits too long (queue_overdue.c) ------------------------------------------------------
+
+// Whether one more may expire now; takes q->lock. Says so when it is the last one for now.
+bool queue_may_expire(struct queue *q, int64_t now_ms);
+bool queue_expiry_is_paused(const struct queue *q, int64_t now_ms); // with q->lock held
+// Its destination could not be reached, once more: what waits for it is looked at by queue_overdue.
+// With q->lock held, as the next.
+void queue_unreached(struct queue *q, struct queue_destination *d, struct span reply);
+void queue_reached(struct queue_destination *d);
+// A job that was not tried since its destination could not be reached `tries` times in a row
+// (queue_done.c). As queue_done, but nothing is learned of the destination.
+enum err queue_done_overdue(struct queue *q, struct queue_job *job,
+                            const struct queue_result *results, uint32_t tries, int64_t now_ms);
 
 #endif

@@ -5,9 +5,6 @@
 
 #include "base/banned.h"
 
-// Before these many tries nothing expires: a clock that jumped ahead fails nobody's mail.
-#define TRIES_BEFORE_EXPIRY 3
-
 int64_t queue_retry_delay_ms(const struct queue_options *o, uint32_t attempts, uint64_t dice)
 {
     int64_t delay = o->retry_first_s, most = o->retry_max_s;
@@ -36,25 +33,46 @@ static enum queue_next fail(const struct queue_message *m, struct queue_recipien
     return QUEUE_NEXT_KEEP;
 }
 
+bool queue_is_late(const struct queue_message *m, const struct queue_recipient *r, uint32_t tries,
+                   int64_t now_ms)
+{
+    uint32_t attempts = r->attempts + 1;
+
+    return r->state == QUEUE_WAITING && now_ms >= m->expires_ms &&
+           (attempts > tries ? attempts : tries) >= QUEUE_TRIES_BEFORE_EXPIRY;
+}
+
+static bool is_delay_due(const struct queue_options *o, const struct queue_message *m,
+                         const struct queue_recipient *r, int64_t now_ms)
+{
+    return o->delay_notice_s && !r->is_delay_told && !(m->flags & QUEUE_INTERNAL) &&
+           now_ms - m->accepted_ms >= (int64_t)o->delay_notice_s * 1000 &&
+           wants(m, r, QUEUE_NOTIFY_DELAY, true);
+}
+
+bool queue_is_overdue(const struct queue_options *o, const struct queue_message *m,
+                      const struct queue_recipient *r, uint32_t tries, int64_t now_ms)
+{
+    return queue_is_late(m, r, tries, now_ms) ||
+           (r->state == QUEUE_WAITING && !r->is_delay_due && is_delay_due(o, m, r, now_ms));
+}
+
 static enum queue_next defer(const struct queue_options *o, const struct queue_message *m,
-                             struct queue_recipient *r, int64_t now_ms, int64_t due_ms)
+                             struct queue_recipient *r, bool gives_up, int64_t now_ms,
+                             int64_t due_ms)
 {
     r->attempts++;
-    if (now_ms >= m->expires_ms && r->attempts >= TRIES_BEFORE_EXPIRY) {
+    if (gives_up) {
         return fail(m, r);
     }
     r->due_ms = due_ms;
-    if (o->delay_notice_s && !r->is_delay_told && !(m->flags & QUEUE_INTERNAL) &&
-        now_ms - m->accepted_ms >= (int64_t)o->delay_notice_s * 1000 &&
-        wants(m, r, QUEUE_NOTIFY_DELAY, true)) {
-        r->is_delay_due = true;
-    }
+    r->is_delay_due |= is_delay_due(o, m, r, now_ms);
     return QUEUE_NEXT_KEEP;
 }
 
 enum queue_next queue_apply(const struct queue_options *o, const struct queue_message *m,
                             struct queue_recipient *r, const struct queue_result *result,
-                            int64_t now_ms, int64_t due_ms)
+                            bool gives_up, int64_t now_ms, int64_t due_ms)
 {
     r->tried_ms = now_ms;
     r->host = result->host;
@@ -75,5 +93,5 @@ enum queue_next queue_apply(const struct queue_options *o, const struct queue_me
         r->attempts++;
         return fail(m, r);
     }
-    return defer(o, m, r, now_ms, due_ms);
+    return defer(o, m, r, gives_up, now_ms, due_ms);
 }

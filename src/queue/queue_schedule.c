@@ -70,6 +70,7 @@ struct queue_destination *queue_destination_need(struct queue *q, struct span na
     d->name_bytes = name.n;
     memcpy(d->name, name.p, name.n);
     d->window = WINDOW_FIRST;
+    list_init(&d->unreached);
     if (timer_heap_reserve(&q->by_time, q->destinations.n + 1) != ERR_OK ||
         map_put(&q->destinations, name, d, NULL) != ERR_OK) {
         free(d);
@@ -82,6 +83,7 @@ void queue_destination_free(struct queue *q, struct queue_destination *d)
 {
     timer_cancel(&q->by_time, &d->next);
     map_remove(&q->destinations, span_of(d->name, d->name_bytes));
+    queue_reached(d);
     free(d);
 }
 

@@ -44,6 +44,17 @@ static void print_engine(const json_t *e)
            (unsigned long long)cli_get_number(e, "syncs"));
 }
 
+static void print_queue(const json_t *q)
+{
+    printf("Queue:      %llu messages to %llu recipients%s\n",
+           (unsigned long long)cli_get_number(q, "messages"),
+           (unsigned long long)cli_get_number(q, "recipients"),
+           json_is_true(json_object_get(q, "expiry_paused"))
+               ? "; VERY MUCH HAS WAITED TOO LONG: the rest is given up an hour later. Is the "
+                 "clock right, and are other servers reached?"
+               : "");
+}
+
 static void print_status(const json_t *s)
 {
     bool running = json_is_true(json_object_get(s, "running"));
@@ -63,6 +74,7 @@ static void print_status(const json_t *s)
         printf("Logins:     %llu, and %llu that failed, since the start\n",
                (unsigned long long)cli_get_number(s, "logins"),
                (unsigned long long)cli_get_number(s, "failed_logins"));
+        print_queue(json_object_get(s, "queue"));
     }
     print_engine(json_object_get(s, "engine"));
 }

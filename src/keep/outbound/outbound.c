@@ -18,6 +18,13 @@
 #define OUTPUT_HARD      (2u << 20)
 #define INPUT_MAX        16384
 
+// A flood of work of one kind leaves room for the others, for the engine's other users, and for the
+// end of the process: so much of it at a time.
+#define JOBS_A_ROUND    200
+#define NOTICES_A_ROUND 20
+#define OVERDUE_A_ROUND 20
+#define PAUSE_MS        200 // after a round that was full of notices, or of mail that is overdue
+
 // ---- the thread ---------------------------------------------------------------------------------
 
 static void wake(void *arg)
@@ -39,10 +46,10 @@ static bool is_stopping(struct outbound *o)
     return stopping;
 }
 
-// Everything that is due now. When to look again, in milliseconds from now.
+// What is due now. When to look again, in milliseconds from now.
 static int64_t look(struct outbound *o)
 {
-    while (!is_stopping(o)) {
+    for (int n = 0; n < JOBS_A_ROUND && !is_stopping(o); n++) {
         int64_t now = clock_real_ms(), next;
         struct queue_job *job;
         enum err e = queue_take(o->options.queue, now, &job, &next);
@@ -60,19 +67,37 @@ static int64_t look(struct outbound *o)
             return 1000;
         }
     }
-    return LONGEST_WAIT_MS;
+    return 0;
 }
 
-static void send_notices(struct outbound *o)
+// A round of notices. True: there may be more.
+static bool send_notices(struct outbound *o)
 {
-    enum err e;
+    enum err e = ERR_OK;
 
-    while ((e = outbound_notice(o)) == ERR_OK) {
+    for (int n = 0; n < NOTICES_A_ROUND && e == ERR_OK && !is_stopping(o); n++) {
+        e = outbound_notice(o);
     }
-    if (e != ERR_NOT_FOUND) {
+    if (e != ERR_OK && e != ERR_NOT_FOUND) {
         log_warn("a sender could not be told of an undelivered message (%s); trying again",
                  err_name(e));
     }
+    return e == ERR_OK;
+}
+
+// A round of mail that nobody tries since its destination cannot be reached.
+static bool see_to_overdue(struct outbound *o)
+{
+    enum err e = ERR_OK;
+
+    for (int n = 0; n < OVERDUE_A_ROUND && e == ERR_OK && !is_stopping(o); n++) {
+        e = queue_overdue(o->options.queue, clock_real_ms());
+    }
+    if (e != ERR_OK && e != ERR_NOT_FOUND) {
+        log_warn("mail that has waited too long could not be looked at (%s); trying again",
+                 err_name(e));
+    }
+    return e == ERR_OK;
 }
 
 // Waits for something to do. False: the end.
@@ -94,12 +119,20 @@ static bool wait_for_work(struct outbound *o, int64_t wait_ms, bool *out_linked)
 static void *outbound_main(void *arg)
 {
     struct outbound *o = arg;
-    int64_t wait_ms = 0;
+    int64_t wait_ms = 0, rest_ms, pause_until = 0; // by the monotonic clock
     bool linked;
 
+    // What is handed out wakes this thread at once; the pause holds all the same.
     while (wait_for_work(o, wait_ms, &linked)) {
-        send_notices(o);
+        if (clock_monotonic_ms() >= pause_until) {
+            bool more = see_to_overdue(o);
+
+            more |= send_notices(o);
+            pause_until = more ? clock_monotonic_ms() + PAUSE_MS : 0;
+        }
         wait_ms = linked ? look(o) : LONGEST_WAIT_MS;
+        rest_ms = pause_until - clock_monotonic_ms();
+        wait_ms = pause_until && rest_ms < wait_ms ? rest_ms : wait_ms;
     }
     return NULL;
 }

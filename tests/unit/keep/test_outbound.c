@@ -503,6 +503,58 @@ static void test_stop_waits_for_results(void **state)
     open_outbound();
 }
 
+static uint64_t waiting(void)
+{
+    struct queue_counts c;
+
+    queue_count(queue, &c);
+    return c.recipients;
+}
+
+// Q06: very many notices are owed at once: mail leaves between them, and the end does not wait for
+// them.
+static void test_q06_notices_are_no_flood(void **state)
+{
+    enum { OWED = 400 };
+    struct queue_message m = {.expires_ms = clock_real_ms() + 86400000,
+                              .sender = SPAN("u1@example.org"),
+                              .body_bytes = 14};
+    struct queue_recipient failed = {.address = SPAN("a@example.net"),
+                                     .destination = SPAN("example.net"),
+                                     .state = QUEUE_FAILED,
+                                     .reply = SPAN("550 5.1.1 no such user")};
+    struct incoming *in;
+    queue_id id;
+
+    (void)state;
+    loop_stop(loop);
+    pthread_join(loop_thread, NULL);
+    outbound_destroy(outbound, 0);
+    assert_ok(incoming_begin(b->store, &in));
+    assert_ok(incoming_write(in, SPAN("Subject: x\r\n\r\n")));
+    assert_ok(incoming_finish(in));
+    m.body = incoming_body(in);
+    for (int i = 0; i < OWED; i++) {
+        assert_ok(queue_submit(queue, &m, &failed, 1, &id));
+    }
+    incoming_destroy(in);
+    submit("u1@example.org", 1, SPAN("Subject: y\r\n\r\n"));
+    close(courier);
+    open_outbound();
+    attach();
+    close(next_job());
+    assert_true(waiting() > OWED / 2);
+    for (int n = 0; n < 10000 && waiting() > OWED * 3 / 4; n++) {
+        usleep(1000); // it goes on
+    }
+    assert_in_range(waiting(), 1, OWED * 3 / 4);
+    loop_stop(loop);
+    pthread_join(loop_thread, NULL);
+    outbound_destroy(outbound, 0);
+    assert_true(waiting() > 1);
+    open_outbound();
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -517,6 +569,7 @@ int main(void)
         T(test_nonsense_ends_the_job),
         T(test_stop_in_the_middle),
         T(test_stop_waits_for_results),
+        T(test_q06_notices_are_no_flood),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
