@@ -194,12 +194,13 @@ SETTING(DESTINATION_MAX, destination_max, COUNT, "20", 1, 1000, START,
 SETTING(SUBMISSION_CHECK_FROM, submission_check_from, BOOL, "yes", 0, 0, LIVE,
         "Refuse mail by our users with an address in its From that is not one of theirs. The "
         "sender on the envelope must always be.")
+SETTING(SUBMISSION_COPY_IN_SENT, submission_copy_in_sent, BOOL, "no", 0, 0, LIVE,
+        "File a copy of what our users send in their mailbox for sent mail (special use \\Sent; "
+        "Sent is made when there is none). A mail program that files one itself has it in the "
+        "place of ours, not beside it.")
 SETTING(SUBMISSION_HIDE_CLIENT, submission_hide_client, BOOL, "yes", 0, 0, LIVE,
         "Leave the address and the name of our users' devices out of the mail they send. The log "
         "has them.")
-SETTING(SUBMISSION_COPY_IN_SENT, submission_copy_in_sent, BOOL, "no", 0, 0, LIVE,
-        "Put a copy of what our users send into their mailbox for sent mail. Where the mail "
-        "program puts one there as well, only the program's stays.")
 SETTING(SUBMISSION_RECIPIENTS_PER_HOUR, submission_recipients_per_hour, COUNT, "500", 1, 1000000,
         LIVE, "Recipients to whom one user may send within an hour.")
 SETTING(DKIM_CHECK_INTERVAL, dkim_check_interval, TIME, "5 min", 0, 86400000, LIVE,

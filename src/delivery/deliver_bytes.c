@@ -12,14 +12,14 @@
 // ---- into a body --------------------------------------------------------------------------------
 
 struct copy {
-    struct run *run;
+    const struct delivery_message *message;
     struct incoming *to;
     XXH3_state_t *digest; // NULL: not wanted, or there already
 };
 
 static enum err copy_piece(struct copy *c, uint64_t at, struct buf *piece)
 {
-    const struct delivery_message *m = c->run->message;
+    const struct delivery_message *m = c->message;
 
     buf_clear(piece);
     enum err e = m->read(m->arg, at, READ_BYTES, piece);
@@ -40,7 +40,7 @@ static enum err copy_from(struct copy *c, uint64_t at)
     enum err e = ERR_OK;
 
     buf_init(&piece, READ_BYTES);
-    while (at < c->run->message->bytes && e == ERR_OK) {
+    while (at < c->message->bytes && e == ERR_OK) {
         e = copy_piece(c, at, &piece);
         at += piece.n;
     }
@@ -59,7 +59,7 @@ uint64_t deliver_digest_seed(const struct run *r)
 static enum err copy_all(struct run *r, struct incoming *to)
 {
     bool wanted = r->d->duplicates_s && !r->has_digest;
-    struct copy c = {.run = r, .to = to, .digest = wanted ? XXH3_createState() : NULL};
+    struct copy c = {.message = r->message, .to = to, .digest = wanted ? XXH3_createState() : NULL};
 
     if (wanted && !c.digest) {
         return ERR_NOMEM;
@@ -82,7 +82,7 @@ static enum err copy_all(struct run *r, struct incoming *to)
 
 static enum err copy_version(struct run *r, const struct sieve_version *v, struct incoming *to)
 {
-    struct copy c = {.run = r, .to = to};
+    struct copy c = {.message = r->message, .to = to};
     enum err e = incoming_write(to, v->header);
 
     e = e == ERR_OK ? incoming_write(to, v->body) : e;
@@ -116,6 +116,28 @@ enum err deliver_take_in(struct run *r, bool return_path, const struct sieve_ver
         return e;
     }
     *out = m;
+    return ERR_OK;
+}
+
+enum err deliver_take_in_other(struct run *r, const struct delivery_message *m,
+                               struct incoming **out)
+{
+    struct incoming *in;
+    enum err e = incoming_begin(r->d->store, &in);
+
+    if (e != ERR_OK) {
+        return e;
+    }
+    struct copy c = {.message = m, .to = in};
+
+    e = incoming_write(in, m->prefix);
+    e = e == ERR_OK ? copy_from(&c, 0) : e;
+    e = e == ERR_OK ? incoming_finish(in) : e;
+    if (e != ERR_OK) {
+        incoming_destroy(in);
+        return e;
+    }
+    *out = in;
     return ERR_OK;
 }
 

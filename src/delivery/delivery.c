@@ -378,6 +378,8 @@ static enum err run_once(struct delivery *d, struct delivery_envelope *env,
         struct delivery_answer a = delivery_answer_of(e);
 
         set_all(env, &a);
+    } else {
+        deliver_sent(&r);
     }
     incoming_destroy(r.incoming);
     incoming_destroy(r.leaving);

@@ -58,6 +58,8 @@ struct delivery_recipient {
     struct delivery_answer answer; // out
 };
 
+struct delivery_message;
+
 struct delivery_envelope {
     struct span sender;   // empty: the null path
     struct span envid;    // decoded, or empty
@@ -82,6 +84,10 @@ struct delivery_envelope {
     // the queue kept of when it was taken in. Empty: it comes from a client.
     struct span once, same;
     struct arena *texts; // for the words of a refusal by rules; NULL: general words do
+    // What is filed in the submitter's mailbox for sent mail once the message is accepted: the
+    // message itself, or as the submitter wrote it. That it cannot be filed is logged and changes
+    // no answer. NULL: nothing is.
+    const struct delivery_message *sent_copy;
     struct delivery_recipient *recipients;
     size_t count;
 };

@@ -3,7 +3,7 @@
 // What the files of delivery/ share: one message on its way (struct run). delivery.c has the entry
 // points and the order of things, deliver_bytes.c the message's bytes, deliver_away.c what goes
 // into the queue, deliver_here.c mailboxes, deliver_rules.c what accounts' rules want,
-// deliver_once.c that nothing of it is done twice.
+// deliver_once.c that nothing of it is done twice, deliver_sent.c the sender's own copy.
 #ifndef DELIVERY_DELIVERY_INTERNAL_H
 #define DELIVERY_DELIVERY_INTERNAL_H
 
@@ -81,6 +81,9 @@ void delivery_settle(struct run *r, const struct resolve_target *t, enum err e);
 // delivered for good). `version` NULL: as it came.
 enum err deliver_take_in(struct run *r, bool return_path, const struct sieve_version *version,
                          struct incoming **out);
+// Another message than the run's, as it is.
+enum err deliver_take_in_other(struct run *r, const struct delivery_message *m,
+                               struct incoming **out);
 // Nobody outside knows it, so nobody can make two messages with one digest.
 uint64_t deliver_digest_seed(const struct run *r);
 enum err deliver_need_incoming(struct run *r);
@@ -135,6 +138,11 @@ enum err deliver_once_letter(struct run *r, const struct deliver_letter *l,
 // ---- mailboxes (deliver_here.c) -----------------------------------------------------------------
 
 enum err deliver_here(struct run *r);
+
+// ---- sent mail (deliver_sent.c) -----------------------------------------------------------------
+
+// Files the submitter's copy of a message that is accepted, after everything else of it is durable.
+void deliver_sent(struct run *r);
 
 // ---- the trail (deliver_trail.c) ----------------------------------------------------------------
 

@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "store/rules_internal.h"
+#include "store/sent_internal.h"
 
 #include "base/banned.h"
 
@@ -22,8 +23,8 @@ struct append_args {
     struct append_result out;
 };
 
-static enum err add_record(struct edit *ed, const struct incoming *in, int64_t date,
-                           uint32_t placements, message_id *out)
+enum err edit_add_message(struct edit *ed, const struct incoming *in, int64_t date,
+                          uint32_t placements, message_id *out)
 {
     message_id id = ed->header.next_message++;
     struct message_record m = {.body = in->body,
@@ -41,7 +42,9 @@ static enum err add_record(struct edit *ed, const struct incoming *in, int64_t d
     return e;
 }
 
-static enum err append_item(struct edit *ed, struct placer *placer, const struct append_item *item)
+// `filed`: the server's copy of the same message, whose flags go over; or NULL.
+static enum err append_item(struct edit *ed, struct placer *placer, const struct append_item *item,
+                            const struct sent_filed *filed)
 {
     const struct incoming *in = item->message;
     int64_t now = edit_now_s(ed);
@@ -52,7 +55,12 @@ static enum err append_item(struct edit *ed, struct placer *placer, const struct
     if (e != ERR_OK) {
         return e;
     }
-    struct placement p = {.flags = item->flags,
+    if (filed) {
+        struct keyword_set all = keywords;
+
+        keywords = keyword_set_add(&all, &filed->keywords) == ERR_OK ? all : keywords;
+    }
+    struct placement p = {.flags = item->flags | (filed ? filed->flags : 0),
                           .zone_minutes = item->zone_minutes,
                           .body = in->body,
                           .internal_date =
@@ -61,7 +69,7 @@ static enum err append_item(struct edit *ed, struct placer *placer, const struct
                           .bytes = (uint32_t)in->bytes};
 
     keyword_set_to(&keywords, &p);
-    e = add_record(ed, in, p.internal_date, 1, &p.message);
+    e = edit_add_message(ed, in, p.internal_date, 1, &p.message);
     return e != ERR_OK ? e : placer_add(placer, &p);
 }
 
@@ -79,18 +87,31 @@ static enum err append_log(struct edit *ed, const struct mailbox *b, uint32_t fi
     return change_put(ed, &c);
 }
 
-static enum err append_edit(struct edit *ed, void *arg)
+// What a mail program puts among the sent mail takes the place of copies that the server has filed.
+static enum err append_begin(struct edit *ed, struct append_args *a, struct edit_mailbox **m,
+                             struct sent_filed ***filed)
 {
-    struct append_args *a = arg;
-    struct edit_mailbox *m;
-    struct placer placer;
     uint64_t bytes = 0;
-    enum err e = edit_mailbox_with_messages(ed, a->mailbox, &m);
+    enum err e = edit_mailbox_with_messages(ed, a->mailbox, m);
 
+    *filed = NULL;
+    if (e == ERR_OK && ((*m)->record.is.special_use & USE_SENT) && ed->by->kind == ACTOR_USER) {
+        e = sent_replace(ed, *m, a->items, a->count, filed);
+    }
     for (size_t i = 0; i < a->count; i++) {
         bytes += a->items[i].message->bytes;
     }
-    e = e != ERR_OK ? e : edit_quota_check(ed, bytes, a->count);
+    return e != ERR_OK ? e : edit_quota_check(ed, bytes, a->count);
+}
+
+static enum err append_edit(struct edit *ed, void *arg)
+{
+    struct append_args *a = arg;
+    struct sent_filed **filed;
+    struct edit_mailbox *m;
+    struct placer placer;
+    enum err e = append_begin(ed, a, &m, &filed);
+
     if (e != ERR_OK) {
         return e;
     }
@@ -98,9 +119,13 @@ static enum err append_edit(struct edit *ed, void *arg)
 
     a->out.first_uid = m->record.is.uid_next;
     a->out.uid_validity = m->record.is.uid_validity;
-    placer_begin(&placer, ed, m);
+    if (filed) {
+        placer_begin_fresh(&placer, ed, m);
+    } else {
+        placer_begin(&placer, ed, m);
+    }
     for (size_t i = 0; i < a->count && e == ERR_OK; i++) {
-        e = append_item(ed, &placer, &a->items[i]);
+        e = append_item(ed, &placer, &a->items[i], filed ? filed[i] : NULL);
     }
     e = e != ERR_OK ? e : placer_finish(&placer);
     return e != ERR_OK ? e
@@ -226,7 +251,7 @@ static enum err add_message(struct account_run *r, size_t first)
     for (size_t i = first; i < r->count; i++) {
         placements += message_of(r, i) == message_of(r, first);
     }
-    enum err e = add_record(r->ed, message_of(r, first), edit_now_s(r->ed), placements, &id);
+    enum err e = edit_add_message(r->ed, message_of(r, first), edit_now_s(r->ed), placements, &id);
 
     for (size_t i = first; i < r->count && e == ERR_OK; i++) {
         if (message_of(r, i) == message_of(r, first)) {

@@ -92,4 +92,27 @@ struct delivery_target {
 enum err store_deliver(struct store *s, const struct actor *by, struct incoming *m,
                        struct span verdict, struct delivery_target *targets, size_t count);
 
+// ---- what the owner has sent --------------------------------------------------------------------
+
+// The server's copy of a message that its owner has sent (sent.c), in the mailbox with the special
+// use \Sent, unless the mail program puts its own there. The two are told to be the same message by
+// their Message-ID, within SENT_SECONDS and, when the program was first, among the SENT_LOOK newest
+// UIDs: whichever comes second finds the first in its commit. The program's copy stays: when the
+// server's was there before it, store_append by ACTOR_USER replaces that.
+#define SENT_SECONDS      600
+#define SENT_LOOK         50
+#define SENT_ID_BYTES_MAX 250 // a longer Message-ID is not compared
+
+enum sent_outcome {
+    SENT_FILED,
+    SENT_THERE,      // a message with its Message-ID: nothing was changed
+    SENT_NO_MAILBOX, // none is for sent mail, and none could be made
+};
+
+// Files the message, with \Seen. Without a mailbox for sent mail, `Sent` is made. ERR_QUOTA: it
+// does not fit. That, and SENT_NO_MAILBOX, is in the account's change log. ERR_NOT_FOUND: no such
+// account; and the engine's errors.
+enum err sent_file(struct store *s, account_id account, const struct actor *by, struct incoming *m,
+                   enum sent_outcome *out);
+
 #endif

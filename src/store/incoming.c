@@ -10,7 +10,7 @@
 #include "mime/mime_reader.h"
 #include "mime/mime_summary.h"
 #include "store/append.h"
-#include "store/store_internal.h"
+#include "store/sent_internal.h"
 
 #include "base/banned.h"
 
@@ -63,6 +63,7 @@ static void facts_take(struct incoming *m, const struct mime_message *message)
         m->sent = date.unix_seconds;
     }
     m->thread_key_count = thread_keys_of(header, m->thread_keys);
+    m->sent_id_bytes = sent_id_of(header, m->sent_id);
 }
 
 enum err incoming_finish(struct incoming *m)

@@ -1,250 +1,346 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "store/sent.h"
+//
+// The server's copy of what was sent (append.h): filing it, and taking it away for the program's.
+//
+// That a copy is the server's is known by a record of its own (docs/format/store.md, `w`), which
+// names the copy by mailbox and UID. No client can write one, and a UID is never given twice: what
+// is moved, copied or appended is never taken for a copy of the server's.
+#define XXH_INLINE_ALL
+#include <stdlib.h>
+#include <xxhash.h>
 
-#include "base/clock.h"
+#include "base/log.h"
 #include "mime/mime_header.h"
-#include "store/rules.h"
+#include "mime/mime_msgid.h"
+#include "mime/mime_summary.h"
+#include "store/sent_internal.h"
 
 #include "base/banned.h"
 
-#define HEADER_BYTES_MAX 32768 // of a message that is looked at
-#define KNOWN_S          3600
-#define ID_BYTES_MAX     900
-#define ARENA_BYTES_MAX  (1u << 20)
+#define RECORD_BYTES_MAX 64
+#define LINES_BYTES_MAX  65536
+#define CARRIED          (FLAG_SEEN | FLAG_ANSWERED | FLAG_FLAGGED)
 
-static struct span memory(struct buf *out, const char *kind, struct span id)
+// ---- Message-IDs --------------------------------------------------------------------------------
+
+size_t sent_id_of(struct span header, char *room)
 {
-    buf_clear(out);
-    buf_put_str(out, kind);
-    buf_put(out, id);
-    return buf_span(out);
-}
+    struct span rest = mime_header_get(header, SPAN("Message-ID")), id;
+    size_t n = 0;
 
-static struct span filed(struct buf *out, struct span id)
-{
-    return memory(out, "filed in Sent ", id);
-}
-
-// ---- looking ------------------------------------------------------------------------------------
-
-static const struct mailbox *sent_mailbox(struct view *v)
-{
-    const struct mailbox *const *all;
-    size_t n;
-
-    if (view_mailboxes(v, &all, &n) != ERR_OK) {
-        return NULL;
+    if (!rest.p || !mime_msgid_next(&rest, &id)) {
+        return 0;
     }
-    for (size_t i = 0; i < n; i++) {
-        if (all[i]->special_use & USE_SENT && !all[i]->is_no_select) {
-            return all[i];
+    for (size_t i = 0; i < id.n; i++) {
+        if (byte_is_space(id.p[i])) { // a fold
+            continue;
         }
+        if (n == SENT_ID_BYTES_MAX) {
+            return 0;
+        }
+        room[n++] = id.p[i];
     }
-    return NULL;
+    return n;
 }
 
-// Sets the Message-ID, which lies in `room`; empty: it has none, or cannot be read.
-static enum err look_at(struct view *v, body_id body, struct buf *room, struct span *out_id,
-                        bool *out_is_filed)
+static struct span id_of(const struct incoming *m)
 {
-    buf_clear(room);
-    enum err e = body_read(view_snapshot(v), body, 0, HEADER_BYTES_MAX, room);
-    struct span text = buf_span(room);
-
-    *out_is_filed = span_starts_nocase(text, SPAN("Received:"));
-    *out_id = span_first(span_trim(mime_header_get(text, SPAN("Message-ID"))), ID_BYTES_MAX);
-    return e;
+    return span_of(m->sent_id, m->sent_id_bytes);
 }
 
-struct search {
-    mailbox_id mailbox;
-    struct span id;
-    uint32_t but_uid;
-    bool is_filed; // by the server, or not
-};
-
-// The UID of the newest that fits, or 0.
-static enum err search(struct view *v, const struct search *s, uint32_t *out_uid)
+// Whether a stored message has it. A summary that cannot be read, or has no room for the header,
+// is of another message: at worst there are two copies.
+static enum err has_id(struct edit *ed, body_id body, struct span id, bool *out)
 {
+    char room[SENT_ID_BYTES_MAX];
+    struct mime_summary summary;
+    struct span bytes;
+    struct buf lines;
+    enum err e = body_summary(ed->view.snapshot, body, &bytes);
+
+    *out = false;
+    if (e == ERR_NOMEM || e == ERR_IO) {
+        return e;
+    }
+    if (e != ERR_OK || mime_summary_open(bytes, &summary) != ERR_OK) {
+        return ERR_OK;
+    }
+    buf_init(&lines, LINES_BYTES_MAX);
+    if (mime_summary_fields(&summary, mime_fields_bit(SPAN("Message-ID")), &lines) == ERR_OK) {
+        *out = span_eq(span_of(room, sent_id_of(buf_span(&lines), room)), id);
+    }
+    buf_finish(&lines);
+    return ERR_OK;
+}
+
+// Whether one of the newest messages has it.
+static enum err is_there(struct edit *ed, const struct edit_mailbox *m, struct span id, bool *out)
+{
+    uint32_t next = m->record.is.uid_next, first = next > SENT_LOOK ? next - SENT_LOOK : 1;
+    int64_t since = edit_now_s(ed) - SENT_SECONDS;
     struct placement_scan *scan;
-    const struct mailbox *mailbox;
     struct placement p;
-    struct span id;
-    struct buf room;
-    bool is_filed;
 
-    *out_uid = 0;
-    enum err e = view_mailbox(v, s->mailbox, &mailbox);
-    uint32_t last = e == ERR_OK ? mailbox->uid_next - 1 : 0;
+    *out = false;
+    if (!id.n || !m->record.is.exists) {
+        return ERR_OK;
+    }
+    enum err e = placement_scan_open(&ed->view, m->record.is.id, first, next - 1, 0, &scan);
 
-    e = e == ERR_OK ? placement_scan_open(v, s->mailbox,
-                                          last > SENT_LOOKED_AT ? last - SENT_LOOKED_AT + 1 : 1,
-                                          UINT32_MAX, 0, &scan)
-                    : e;
     if (e != ERR_OK) {
         return e;
     }
-    buf_init(&room, HEADER_BYTES_MAX);
-    while ((e = placement_next(scan, &p)) == ERR_OK) {
-        if (p.uid != s->but_uid && look_at(v, p.body, &room, &id, &is_filed) == ERR_OK &&
-            is_filed == s->is_filed && span_eq(id, s->id)) {
-            *out_uid = p.uid;
-        }
+    while (e == ERR_OK && !*out && (e = placement_next(scan, &p)) == ERR_OK) {
+        e = p.saved >= since ? has_id(ed, p.body, id, out) : ERR_OK;
     }
-    buf_finish(&room);
     placement_scan_close(scan);
     return e == ERR_NOT_FOUND ? ERR_OK : e;
 }
 
-static enum err search_in(struct store *s, account_id account, const struct search *what,
-                          uint32_t *out_uid)
-{
-    struct view *v;
-    enum err e = view_open(s, account, &v);
+// ---- the record ---------------------------------------------------------------------------------
 
-    if (e == ERR_OK) {
-        e = search(v, what, out_uid);
-        view_close(v);
-    }
-    return e;
+static struct key record_key(struct span id)
+{
+    char what[SENT_ID_BYTES_MAX + 16];
+    struct pack p = {.p = what, .cap = sizeof(what)};
+
+    pack_str(&p, SPAN("filed as sent"));
+    memcpy(what + p.n, id.p, id.n);
+    return key_u64(KEY_REMEMBERED, XXH3_64bits(what, p.n + id.n));
 }
 
-// ---- of two, one goes ---------------------------------------------------------------------------
-
-// Both who put a copy there may look at the same time: it is done once.
-static enum err remove_filed(struct store *s, account_id account, const struct actor *by,
-                             mailbox_id mailbox, uint32_t uid, struct span id)
+static enum err put_record(struct edit *ed, struct span id, mailbox_id mailbox, uint32_t uid)
 {
-    struct uid_range range = {uid, uid};
-    struct uid_set uids = {&range, 1}, gone;
-    struct arena arena;
-    struct buf what;
-    modseq version;
-    bool is_first = false;
+    struct key k = record_key(id);
+    char room[RECORD_BYTES_MAX];
+    struct pack p = pack_record(room, sizeof(room), SCHEMA_VERSION);
 
-    buf_init(&what, ID_BYTES_MAX + 64);
-    enum err e =
-        rules_remember(s, account, memory(&what, "gave way in Sent ", id),
-                       SPAN("a mail program put its own copy into Sent; the server's goes"),
-                       clock_real_s() + KNOWN_S, &is_first);
-
-    buf_finish(&what);
-    if (e != ERR_OK || !is_first) {
-        return e;
-    }
-    arena_init(&arena, ARENA_BYTES_MAX);
-    e = placement_expunge(s, account, by, mailbox, &uids, true, &arena, &gone, &version);
-    arena_finish(&arena);
-    return e;
+    pack_i64(&p, edit_now_s(ed) + SENT_SECONDS);
+    pack_u64(&p, mailbox);
+    pack_u64(&p, uid);
+    return edit_put(ed, &k, pack_span(&p));
 }
 
-static enum err id_of(struct store *s, account_id account, mailbox_id mailbox, uint32_t uid,
-                      struct buf *room, struct span *out)
+// The UID of the server's copy in this mailbox; 0: there is none.
+static enum err get_record(struct edit *ed, const struct key *k, mailbox_id mailbox, uint32_t *out)
+{
+    uint64_t in, uid;
+    struct span value;
+    int64_t until;
+    enum err e = view_get(&ed->view, k, &value);
+
+    *out = 0;
+    if (e != ERR_OK) {
+        return e == ERR_NOT_FOUND ? ERR_OK : e;
+    }
+    if (unpack_version(&value) != ERR_OK || !unpack_i64(&value, &until) ||
+        !unpack_u64(&value, UINT32_MAX, &in) || !unpack_u64(&value, UINT32_MAX, &uid)) {
+        return ERR_OK; // one of the rules, or damage, which the check names
+    }
+    if (until > edit_now_s(ed) && in == mailbox) {
+        *out = (uint32_t)uid;
+    }
+    return ERR_OK;
+}
+
+// ---- replacing ----------------------------------------------------------------------------------
+
+static enum err note(struct edit *ed, struct span words)
+{
+    struct change c = {.kind = CHANGE_SENT, .after = words};
+
+    return change_put(ed, &c);
+}
+
+static enum err take_placement(struct edit *ed, mailbox_id mailbox, uint32_t uid, struct span id,
+                               struct sent_filed *f, bool *out)
 {
     struct placement_scan *scan;
     struct placement p;
-    struct view *v;
-    bool is_filed = true;
-    enum err e = view_open(s, account, &v);
+    enum err e = placement_scan_open(&ed->view, mailbox, uid, uid, 0, &scan);
 
-    *out = SPAN("");
+    *out = false;
     if (e != ERR_OK) {
         return e;
     }
-    e = placement_scan_open(v, mailbox, uid, uid, 0, &scan);
-    if (e == ERR_OK) {
-        e = placement_next(scan, &p);
-        placement_scan_close(scan);
+    e = placement_next(scan, &p);
+    e = e == ERR_OK ? has_id(ed, p.body, id, out) : e;
+    if (e == ERR_OK && *out) {
+        f->uid = uid;
+        f->flags = p.flags & CARRIED;
+        keyword_set_of(&p, &f->keywords);
     }
-    e = e == ERR_OK ? look_at(v, p.body, room, out, &is_filed) : e;
-    *out = is_filed ? SPAN("") : *out;
-    view_close(v);
+    placement_scan_close(scan);
+    return e == ERR_NOT_FOUND ? ERR_OK : e;
+}
+
+static enum err find_filed(struct edit *ed, mailbox_id mailbox, struct span id,
+                           struct sent_filed **out)
+{
+    struct key k = record_key(id);
+    struct sent_filed *f;
+    uint32_t uid;
+    bool found;
+    enum err e = get_record(ed, &k, mailbox, &uid);
+
+    *out = NULL;
+    if (e != ERR_OK || !uid) {
+        return e;
+    }
+    f = arena_zalloc(&ed->view.arena, 1, sizeof(*f));
+    if (!f) {
+        return ERR_NOMEM;
+    }
+    f->key = k;
+    e = take_placement(ed, mailbox, uid, id, f, &found);
+    *out = e == ERR_OK && found ? f : NULL;
     return e;
 }
 
-enum err sent_give_way(struct store *s, account_id account, const struct actor *by,
-                       mailbox_id mailbox, uint32_t uid)
+static int by_uid(const void *a, const void *b)
 {
-    struct buf room, what;
-    struct search other = {.mailbox = mailbox, .but_uid = uid, .is_filed = true};
-    uint32_t found = 0;
-    bool is_known = false;
+    const uint32_t *x = a, *y = b;
 
-    buf_init(&room, HEADER_BYTES_MAX);
-    buf_init(&what, ID_BYTES_MAX + 64);
-    enum err e = id_of(s, account, mailbox, uid, &room, &other.id);
+    return *x < *y ? -1 : *x > *y;
+}
 
-    if (e == ERR_OK && other.id.n) {
-        e = rules_is_remembered(s, account, filed(&what, other.id), &is_known);
+static enum err remove_all(struct edit *ed, struct edit_mailbox *m, uint32_t *uids, size_t n)
+{
+    struct uid_builder wanted, gone;
+    struct uid_set set;
+    bool more;
+
+    qsort(uids, n, sizeof(*uids), by_uid);
+    uid_builder_init(&wanted, &ed->view.arena);
+    uid_builder_init(&gone, &ed->view.arena);
+    for (size_t i = 0; i < n; i++) {
+        if (i == 0 || uids[i] != uids[i - 1]) { // two of one Message-ID replace the same
+            uid_builder_add(&wanted, uids[i], uids[i]);
+        }
     }
-    if (e == ERR_OK && is_known) {
-        e = search_in(s, account, &other, &found);
+    enum err e = uid_builder_finish(&wanted, &set);
+
+    e = e == ERR_OK ? edit_expunge(ed, m, &set, true, EXPUNGE_AT_ONCE, &gone, &more) : e;
+    return e == ERR_OK ? note(ed, SPAN("the copy of a sent message made way for that of the mail "
+                                       "program"))
+                       : e;
+}
+
+enum err sent_replace(struct edit *ed, struct edit_mailbox *m, const struct append_item *items,
+                      size_t count, struct sent_filed ***out)
+{
+    struct sent_filed **found = arena_zalloc(&ed->view.arena, count, sizeof(struct sent_filed *));
+    uint32_t *uids = arena_zalloc(&ed->view.arena, count, sizeof(*uids));
+    enum err e = found && uids ? ERR_OK : ERR_NOMEM;
+    size_t n = 0;
+
+    for (size_t i = 0; i < count && e == ERR_OK; i++) {
+        struct span id = id_of(items[i].message);
+
+        e = id.n ? find_filed(ed, m->record.is.id, id, &found[i]) : ERR_OK;
+        if (e == ERR_OK && found[i]) {
+            uids[n++] = found[i]->uid;
+            e = edit_delete(ed, &found[i]->key);
+        }
     }
-    if (e == ERR_OK && found) {
-        e = remove_filed(s, account, by, mailbox, found, other.id);
-    }
-    buf_finish(&what);
-    buf_finish(&room);
-    return e == ERR_NOT_FOUND ? ERR_OK : e;
+    *out = e == ERR_OK && n ? found : NULL;
+    return e == ERR_OK && n ? remove_all(ed, m, uids, n) : e;
 }
 
 // ---- filing -------------------------------------------------------------------------------------
 
-// Where it goes, and whether one is there already.
-static enum err look_before(struct store *s, account_id account, struct span id,
-                            mailbox_id *out_mailbox, uint32_t *out_there)
-{
-    struct view *v;
-    enum err e = view_open(s, account, &v);
+struct file_args {
+    struct incoming *message;
+    enum sent_outcome outcome;
+};
 
+static enum err find_mailbox(struct edit *ed, struct edit_mailbox **out)
+{
+    const struct mailbox *const *all;
+    size_t n;
+    enum err e = view_mailboxes(&ed->view, &all, &n);
+
+    for (size_t i = 0; i < n && e == ERR_OK; i++) {
+        if ((all[i]->special_use & USE_SENT) && !all[i]->is_no_select) {
+            return edit_mailbox_with_messages(ed, all[i]->id, out);
+        }
+    }
+    e = e == ERR_OK ? edit_use_check(ed, USE_SENT, 0) : e;
+    e = e == ERR_OK ? edit_make_mailbox(ed, SPAN("Sent"), USE_SENT, true, out) : e;
+    return e == ERR_EXISTS || e == ERR_LIMIT || e == ERR_INVALID ? ERR_NOT_FOUND : e;
+}
+
+static enum err place(struct edit *ed, struct edit_mailbox *m, struct incoming *in)
+{
+    struct placer placer;
+    struct change_draft log;
+    struct placement p;
+    int64_t now = edit_now_s(ed);
+    enum err e;
+
+    p = (struct placement){.flags = FLAG_SEEN,
+                           .body = in->body,
+                           .internal_date = now,
+                           .saved = now,
+                           .bytes = (uint32_t)in->bytes};
+    e = edit_add_message(ed, in, now, 1, &p.message);
+    placer_begin(&placer, ed, m);
+    change_draft_begin(&log, ed, CHANGE_ARRIVED, m->record.is.id, 0);
+    log.is.after = SPAN("a copy of what was sent, filed by the server");
+    e = e == ERR_OK ? placer_add(&placer, &p) : e;
+    if (e == ERR_OK) {
+        change_draft_add(&log, p.uid, p.message, NULL);
+    }
+    e = e == ERR_OK ? placer_finish(&placer) : e;
+    e = change_draft_end(&log, e);
+    return e == ERR_OK && in->sent_id_bytes ? put_record(ed, id_of(in), m->record.is.id, p.uid) : e;
+}
+
+static enum err file_edit(struct edit *ed, void *arg)
+{
+    struct file_args *a = arg;
+    struct edit_mailbox *m;
+    bool there;
+    enum err e = find_mailbox(ed, &m);
+
+    a->outcome = SENT_FILED;
+    if (e == ERR_NOT_FOUND) {
+        a->outcome = SENT_NO_MAILBOX;
+        return note(ed, SPAN("a sent message was not filed: no mailbox is for sent mail, and none "
+                             "could be made"));
+    }
+    e = e == ERR_OK ? is_there(ed, m, id_of(a->message), &there) : e;
     if (e != ERR_OK) {
         return e;
     }
-    const struct mailbox *mailbox = sent_mailbox(v);
-
-    *out_mailbox = mailbox ? mailbox->id : 0;
-    *out_there = 0;
-    if (mailbox && id.n) {
-        struct search own = {.mailbox = mailbox->id, .id = id};
-
-        e = search(v, &own, out_there);
+    if (there) {
+        a->outcome = SENT_THERE;
+        return ERR_OK;
     }
-    view_close(v);
-    return e;
+    e = edit_quota_check(ed, a->message->bytes, 1);
+    return e == ERR_OK ? place(ed, m, a->message) : e;
+}
+
+static enum err full_edit(struct edit *ed, void *arg)
+{
+    (void)arg;
+    return note(ed, SPAN("a sent message was not filed: the mailbox is full"));
 }
 
 enum err sent_file(struct store *s, account_id account, const struct actor *by, struct incoming *m,
-                   struct span msgid)
+                   enum sent_outcome *out)
 {
-    struct delivery_copy copy = {
-        .name = SPAN("Sent"), .is_created = true, .special_use = USE_SENT, .flags = FLAG_SEEN};
-    struct delivery_target t = {.account = account,
-                                .copies = &copy,
-                                .copy_count = 1,
-                                .once_until_s = clock_real_s() + KNOWN_S,
-                                .words = SPAN("a copy of a sent message")};
-    struct search own = {.id = span_first(span_trim(msgid), ID_BYTES_MAX)};
-    struct buf what;
-    uint32_t there = 0;
-    enum err e = look_before(s, account, own.id, &copy.mailbox, &there);
+    struct file_args a = {.message = m};
 
-    if (e != ERR_OK || there) {
-        return e;
+    ASSERT(m->is_finished);
+    enum err e = m->failed != ERR_OK ? m->failed : store_edit(s, account, by, file_edit, &a, NULL);
+
+    if (e == ERR_OK) {
+        *out = a.outcome;
+    } else if (e == ERR_QUOTA) {
+        enum err noted = store_edit(s, account, by, full_edit, NULL, NULL);
+
+        e = noted == ERR_OK ? e : noted;
     }
-    buf_init(&what, ID_BYTES_MAX + 64);
-    if (own.id.n) {
-        t.once = filed(&what, own.id);
-    }
-    e = store_deliver(s, by, m, SPAN(""), &t, 1);
-    e = e == ERR_OK ? t.result : e;
-    buf_finish(&what);
-    if (e != ERR_OK || t.was_there || !own.id.n) {
-        return e;
-    }
-    own.mailbox = copy.stored;
-    own.but_uid = copy.uid;
-    if (search_in(s, account, &own, &there) == ERR_OK && there) {
-        remove_filed(s, account, by, copy.stored, copy.uid, own.id);
-    }
-    return ERR_OK;
+    return e;
 }

@@ -15,6 +15,7 @@
 #include "base/list.h"
 #include "base/lock.h"
 #include "base/map.h"
+#include "store/append.h"
 #include "store/chunk_internal.h"
 #include "store/quota.h"
 #include "store/schema_internal.h"
@@ -270,7 +271,12 @@ struct incoming {
     bool has_sent;
     uint32_t thread_key_count;
     uint64_t thread_keys[THREAD_KEYS_MAX];
+    size_t sent_id_bytes; // 0: none that is compared
+    char sent_id[SENT_ID_BYTES_MAX];
 };
+// The record of a new message with so many placements; joins its thread.
+enum err edit_add_message(struct edit *ed, const struct incoming *in, int64_t date,
+                          uint32_t placements, message_id *out);
 
 // ---- threads ------------------------------------------------------------------------------------
 

@@ -58,7 +58,7 @@ def test_a_copy_is_filed(server):
     # What a program sends without Message-ID gets one, and is filed with it.
     submit(server, f"From: {server.user(1)}\r\n\r\nx\r\n")
     assert b"\r\nMessage-ID: <" in sent(server)[2][2]
-    assert "a copy of a sent message" in server.command("log", server.user(1)).stdout
+    assert "a copy of what was sent, filed by the server" in server.command("log", server.user(1)).stdout
     assert not server.check()
 
 
@@ -125,13 +125,39 @@ def test_a_mailbox_of_another_name(server):
     assert not message.startswith(b"Received:")
 
 
+def test_what_looks_like_the_servers_copy_stays(server):
+    """Only what the server has filed goes, however alike another is."""
+    append(server, "Received: from x by y\r\n" + text(server, 1), "INBOX")
+    submit(server, text(server, 1))
+    with server.login(1) as c:  # what came back to the sender itself, put where it belongs
+        c.select("INBOX")
+        c.ok("UID MOVE 1:* Sent")
+    assert len(sent(server)) == 2
+    append(server, text(server, 1))
+    found = sent(server)
+    assert len(found) == 2
+    assert sum(m.startswith(b"Received: from x by y") for _, _, m in found) == 1
+    assert sum(m == text(server, 1).encode() for _, _, m in found) == 1
+
+
+def test_flags_go_over(server):
+    submit(server, text(server, 1))
+    with server.login(1) as c:
+        c.select("Sent")
+        c.ok("STORE 1 +FLAGS (\\Flagged work)")
+    append(server, text(server, 1))
+    (_, flags, _), = sent(server)
+    assert b"\\Flagged" in flags and b"work" in flags
+
+
 def test_a_full_account_still_sends(server):
     server.command("account", "quota", server.user(1), "--messages", "1")
     append(server, text(server, 50), "INBOX")
     submit(server, text(server, 1))
     assert sent(server) == []
-    assert "could not be put into the mailbox for sent mail: the account is full" in \
-        server.log_tail()
+    assert "a copy of it cannot be filed: the mailbox is full" in server.log_tail()
+    assert "a sent message was not filed: the mailbox is full" in \
+        server.command("log", server.user(1)).stdout
     with server.login(2) as c:
         c.select("INBOX")
         assert len(c.ok("FETCH 1:* (UID)").fetches()) == 1

@@ -263,6 +263,7 @@ ROWS = {
     "smtp_received_max": ("50", "49", None),
     "submission_hold_max": ("30 d", "29 d", None),
     "submission_check_from": ("yes", "no", None),
+    "submission_copy_in_sent": ("no", "yes", None),
     "submission_hide_client": ("yes", "no", None),
     "submission_recipients_per_hour": ("500", "499", None),
     "dkim_check_interval": ("5 min", "0", None),

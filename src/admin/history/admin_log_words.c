@@ -254,6 +254,9 @@ static void put_what(struct buf *b, struct log_names *n, const struct change *c)
     case CHANGE_RULES:
         buf_printf(b, "changed the rules: %.*s", SPAN_ARG(c->after));
         break;
+    case CHANGE_SENT:
+        buf_printf(b, "sent mail: %.*s", SPAN_ARG(c->after));
+        break;
     }
 }
 
@@ -275,6 +278,7 @@ static const char *const kind_names[] = {
     [CHANGE_REPAIRED] = "repaired",
     [CHANGE_ROUTE] = "route",
     [CHANGE_RULES] = "rules",
+    [CHANGE_SENT] = "sent",
 };
 
 // "Thunderbird (192.0.2.7)", "the administrator".

@@ -13,10 +13,8 @@
 
 #include <stdlib.h>
 
-#include "base/log.h"
 #include "store/append.h"
 #include "store/quota.h"
-#include "store/sent.h"
 
 #include "base/banned.h"
 
@@ -31,7 +29,6 @@ struct append_state {
     bool sync;
 
     mailbox_id mailbox;
-    bool is_for_sent;          // it holds what the user has sent
     struct append_item *items; // malloc
     size_t n, cap;
     struct incoming *incoming;
@@ -145,7 +142,6 @@ static enum err check_target(struct imap_session *s, struct append_state *a, str
     }
     if (!e) {
         a->mailbox = mailbox->id;
-        a->is_for_sent = mailbox->special_use & USE_SENT || span_eq(mailbox->name, SPAN("Sent"));
         e = check_quota(v, a->bytes, a->n + 1);
     }
     view_close(v);
@@ -281,23 +277,6 @@ static struct span appenduid(struct imap_session *s, const struct append_result 
                      r->first_uid + (uint32_t)n - 1);
 }
 
-// The server may have filed a copy itself (store/sent.h). What fails leaves two.
-static void give_way(struct imap_session *s, const struct append_state *a,
-                     const struct append_result *r)
-{
-    struct actor by = imap_actor(s);
-    enum err e = ERR_OK;
-
-    for (size_t i = 0; i < a->n && i < SENT_LOOKED_AT && e == ERR_OK; i++) {
-        e = sent_give_way(s->server->store, s->account, &by, a->mailbox,
-                          r->first_uid + (uint32_t)i);
-    }
-    if (e != ERR_OK) {
-        log_warn("whether there are two copies of a sent message could not be seen: %s",
-                 err_name(e));
-    }
-}
-
 static enum imap_step commit(struct imap_session *s, struct append_state *a)
 {
     struct actor by = imap_actor(s);
@@ -311,9 +290,6 @@ static enum imap_step commit(struct imap_session *s, struct append_state *a)
 
     if (e) {
         return e == ERR_NOT_FOUND ? imap_answer_no_mailbox(s, true) : imap_answer_err(s, e);
-    }
-    if (a->is_for_sent) {
-        give_way(s, a, &result);
     }
     return imap_answer(s, IMAP_OK, appenduid(s, &result, a->n), SPAN("APPEND completed"));
 }

@@ -30,7 +30,7 @@ struct inbound_limits {
     uint32_t recipients_per_hour; // of one account, by submission
     int64_t undo_ms;              // submitted mail waits that long before it leaves
     bool check_from;              // the header's From must be an address of the sender, too
-    bool copy_in_sent;            // submitted mail is also filed for its sender
+    bool copy_in_sent;            // what a user sends is filed in the user's mailbox for sent mail
 };
 
 enum err inbound_create(const struct inbound_options *o, const struct inbound_limits *limits,

@@ -133,7 +133,8 @@ static enum err prepare_submitted(struct mail_session *s, struct content *c, str
 static enum err deliver(struct mail_session *s, struct content *c, const struct ipc_mail_end *m,
                         struct mail_reply *out)
 {
-    struct delivery_message message = {.read = read_content, .arg = c};
+    struct delivery_message message = {.read = read_content, .arg = c}, written;
+    struct content whole = {.spool = c->spool}; // with its Bcc
     struct delivery_envelope *env = &s->t.env;
     struct buf prefix;
     enum err e = find_header(c);
@@ -156,9 +157,16 @@ static enum err deliver(struct mail_session *s, struct content *c, const struct 
         env->verdict = m->verdict;
         env->recipients = s->t.accepted;
         env->count = s->t.count;
+        if (s->t.limits.copy_in_sent && s->protocol == IPC_SUBMISSION && env->sender.n) {
+            whole.bytes = spooled(c);
+            written = message;
+            written.arg = &whole;
+            written.bytes = whole.bytes;
+            env->sent_copy = c->changes.cut_count ? &written : &message;
+        }
         delivery_run(s->in->options.delivery, env, &message); // the answers say how it went
-        mail_file_sent(s, message.prefix, c->fields);
     }
+    env->sent_copy = NULL;
     buf_finish(&prefix);
     return e;
 }

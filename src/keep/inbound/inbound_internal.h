@@ -78,12 +78,6 @@ enum err mail_take(struct mail_session *s, const struct ipc_frame *f);
 void mail_reset(struct mail_session *s);
 enum err mail_answer(struct mail_session *s, uint32_t recipient, const struct mail_reply *r);
 
-// ---- sent_copy.c --------------------------------------------------------------------------------
-
-// Once the answers are known: files a copy for the sender, if that is wanted. `prefix`: all header
-// lines of ours; `header`: the client's. What fails is logged.
-void mail_file_sent(struct mail_session *s, struct span prefix, struct span header);
-
 // ---- inbound_trail.c ----------------------------------------------------------------------------
 
 struct mail_refusal {

@@ -189,6 +189,178 @@ static void test_sending_is_held(void **state)
     close(fd);
 }
 
+// ---- copies of what was sent --------------------------------------------------------------------
+
+// How many messages the mailbox has, and the text of the newest, in the test's arena.
+static uint32_t look(const char *name, const char *mailbox, struct span *out)
+{
+    struct account a;
+    const struct mailbox *m;
+    struct placement_scan *scan;
+    struct placement p;
+    struct view *v;
+    struct buf text;
+
+    buf_init(&text, 1u << 20);
+    assert_ok(directory_account_by_name(b->store, span_from_str(name), &b->arena, &a));
+    assert_ok(view_open(b->store, a.id, &v));
+    assert_ok(view_mailbox_by_name(v, span_from_str(mailbox), &m));
+    uint32_t n = m->exists;
+
+    assert_ok(placement_scan_open(v, m->id, 1, UINT32_MAX, 0, &scan));
+    while (placement_next(scan, &p) == ERR_OK) {
+        buf_clear(&text);
+        assert_ok(body_read(view_snapshot(v), p.body, 0, 1u << 20, &text));
+        assert_int_equal(p.flags, strcmp(mailbox, "Sent") == 0 ? FLAG_SEEN : 0);
+    }
+    placement_scan_close(scan);
+    view_close(v);
+    *out = arena_dup(&b->arena, buf_span(&text));
+    buf_finish(&text);
+    return n;
+}
+
+static uint32_t sent(const char *name)
+{
+    struct span text;
+
+    return look(name, "Sent", &text);
+}
+
+static uint64_t bodies(void)
+{
+    struct engine_status status;
+
+    engine_status(b->engine, &status);
+    return status.bodies;
+}
+
+static void send_one(int fd, const char *sender, const char *to, const char *text)
+{
+    put_message(sender, to, text);
+    send_stream(fd);
+    EXPECT(fd, "all 250 2.1.0");
+    EXPECT(fd, "1 250 2.1.5");
+    EXPECT(fd, "all 250 2.0.0");
+}
+
+static void file_copies(bool on)
+{
+    limits.copy_in_sent = on;
+    limits.recipients_per_hour = 1000;
+    inbound_set_limits(inbound, &limits);
+}
+
+static void test_a_copy_in_sent(void **state)
+{
+    struct span text;
+
+    (void)state;
+    int fd = connect_user("u1@example.org");
+
+    send_one(fd, "u1@example.org", "u2@example.org", small); // not asked for
+    assert_int_equal(sent("u1@example.org"), 0);
+    file_copies(true);
+    uint64_t before = bodies();
+
+    // What leaves and what is filed are the same bytes: stored once.
+    send_one(fd, "u1@example.org", "x@elsewhere.example", "Message-ID: <1@x>\r\n\r\none\r\n");
+    assert_int_equal(look("u1@example.org", "Sent", &text), 1);
+    assert_int_equal(bodies(), before + 1);
+    assert_true(span_starts(text, SPAN("Received: from client\r\nDate: ")));
+    assert_true(has(text, "Message-ID: <1@x>\r\n\r\none\r\n"));
+    send_one(fd, "u1@example.org", "u2@example.org", "Message-ID: <2@x>\r\n\r\ntwo\r\n");
+    assert_int_equal(sent("u1@example.org"), 2);
+    assert_int_equal(bodies(), before + 2);
+    // By another address of the account: into the account that has logged in.
+    send_one(fd, "sales@example.org", "x@elsewhere.example",
+             "From: sales@example.org\r\n\r\nx\r\n");
+    assert_int_equal(sent("u1@example.org"), 3);
+    // Sent again: the first copy stands for it.
+    send_one(fd, "u1@example.org", "x@elsewhere.example", "Message-ID: <1@x>\r\n\r\none\r\n");
+    assert_int_equal(sent("u1@example.org"), 3);
+    // What programs answer is not what a user sent; nor is what strangers and LMTP bring.
+    send_one(fd, "", "x@elsewhere.example", "From: u1@example.org\r\n\r\nread\r\n");
+    assert_int_equal(sent("u1@example.org"), 3);
+    close(fd);
+    fd = connect_smtp();
+    send_one(fd, "u1@example.org", "u2@example.org", small);
+    close(fd);
+    fd = connect_as(IPC_LMTP, true, &nobody);
+    put_message("u1@example.org", "u2@example.org", small);
+    send_stream(fd);
+    EXPECT(fd, "all 250 2.1.0");
+    EXPECT(fd, "1 250 2.1.5");
+    EXPECT(fd, "1 250 2.0.0");
+    close(fd);
+    assert_int_equal(sent("u1@example.org"), 3);
+    assert_int_equal(sent("u2@example.org"), 0);
+}
+
+static void test_the_copy_has_the_bcc(void **state)
+{
+    struct span text;
+
+    (void)state;
+    file_copies(true);
+    int fd = connect_user("u1@example.org");
+
+    send_one(fd, "u1@example.org", "u2@example.org",
+             "Bcc: secret@example.net,\r\n more@example.net\r\nSubject: x\r\n\r\nhello\r\n");
+    assert_int_equal(look("u1@example.org", "Sent", &text), 1);
+    assert_true(has(text, "\r\nBcc: secret@example.net,\r\n more@example.net\r\nSubject: x\r\n\r\n"
+                          "hello\r\n"));
+    assert_true(has(text, "\r\nMessage-ID: <"));
+    assert_int_equal(look("u2@example.org", "INBOX", &text), 1);
+    assert_false(has(text, "secret@"));
+    assert_true(has(text, "\r\nSubject: x\r\n\r\nhello\r\n"));
+    close(fd);
+}
+
+static void test_the_copy_is_there_while_it_is_held(void **state)
+{
+    (void)state;
+    limits.undo_ms = 3600000;
+    file_copies(true);
+    int fd = connect_user("u1@example.org");
+
+    send_one(fd, "u1@example.org", "u2@example.org", small);
+    assert_int_equal(messages("u2@example.org"), 0);
+    assert_int_equal(sent("u1@example.org"), 1);
+    close(fd);
+}
+
+// Mail goes whether or not there is room for a copy.
+static void test_no_room_for_the_copy(void **state)
+{
+    struct keep_link_login login = login_of("u1@example.org");
+
+    (void)state;
+    file_copies(true);
+    assert_ok(quota_set(b->store, login.account, &tester, 1, UINT64_MAX));
+    int fd = connect_user("u1@example.org");
+
+    send_one(fd, "u1@example.org", "u2@example.org", small);
+    assert_int_equal(sent("u1@example.org"), 0);
+    assert_int_equal(messages("u2@example.org"), 1);
+    // Nor does it go when nobody takes it.
+    put_message("u1@example.org", "nobody@example.org", small);
+    send_stream(fd);
+    EXPECT(fd, "all 250 2.1.0");
+    EXPECT(fd, "1 550 5.1.1");
+    EXPECT(fd, "all 554 5.5.1");
+    assert_ok(quota_set(b->store, login.account, &tester, UINT64_MAX, UINT64_MAX));
+    put_message("u1@example.org", "nobody@example.org", small);
+    send_stream(fd);
+    EXPECT(fd, "all 250 2.1.0");
+    EXPECT(fd, "1 550 5.1.1");
+    EXPECT(fd, "all 554 5.5.1");
+    assert_int_equal(sent("u1@example.org"), 0);
+    close(fd);
+}
+
+// ---- logins -------------------------------------------------------------------------------------
+
 static void expect_closed(int fd)
 {
     put_message("u1@example.org", "u2@example.org", small);
@@ -244,8 +416,16 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(test_a_user_sends),   T(test_senders_are_ones_own), T(test_recipients_within_an_hour),
-        T(test_rate_over_time), T(test_sending_is_held),      T(test_logins_that_are_not_good),
+        T(test_a_user_sends),
+        T(test_senders_are_ones_own),
+        T(test_recipients_within_an_hour),
+        T(test_rate_over_time),
+        T(test_sending_is_held),
+        T(test_logins_that_are_not_good),
+        T(test_a_copy_in_sent),
+        T(test_the_copy_has_the_bcc),
+        T(test_the_copy_is_there_while_it_is_held),
+        T(test_no_room_for_the_copy),
     };
 
     if (!mkdtemp(dir)) {
