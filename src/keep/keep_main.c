@@ -472,8 +472,8 @@ static enum err open_control(struct keep *k, int fd)
     return e == ERR_OK ? keep_control_start(k->loop, fd, &admin, &k->control) : e;
 }
 
-// So many that workers do not wait for each other's memory: with 4, two of three calls of futex were
-// for that. An arena that is not used costs nothing, one that is some 60 KB.
+// So many that workers do not wait for each other's memory: with 4, two of three calls of futex
+// were for that. An arena that is not used costs nothing, one that is some 60 KB.
 static void tune_memory(void)
 {
     mallopt(M_ARENA_MAX, 64);
