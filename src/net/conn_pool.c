@@ -3,6 +3,7 @@
 // Workers, run queue and timers of the connection pool. All workers wait in one epoll: the thread
 // that gets an event runs the connection itself, without handing it on.
 #include <errno.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -235,11 +236,24 @@ static uint32_t reasons_of(uint32_t events)
            (events & (EPOLLHUP | EPOLLERR) ? STATE_EVENT_HUP : 0);
 }
 
+// Before a worker sleeps it lets the others run once: with clients on the same machine, or other
+// workers that are about to be done, the next event is here by then, and nobody has to be woken.
+static int next_event(struct conn_pool *p, bool sleep, struct epoll_event *out)
+{
+    int n = epoll_wait(p->epoll_fd, out, 1, 0);
+
+    if (n == 0 && sleep) {
+        sched_yield();
+        n = epoll_wait(p->epoll_fd, out, 1, 0);
+    }
+    return n == 0 && sleep ? epoll_wait(p->epoll_fd, out, 1, -1) : n;
+}
+
 // Waits for one event; the connection it is for when the caller became its owner, else NULL.
 static struct task_conn *wait_for_event(struct conn_pool *p, bool sleep)
 {
     struct epoll_event event;
-    int n = epoll_wait(p->epoll_fd, &event, 1, sleep ? -1 : 0);
+    int n = next_event(p, sleep, &event);
     uint32_t index = n == 1 ? (uint32_t)event.data.u64 : 0;
     uint32_t generation = n == 1 ? (uint32_t)(event.data.u64 >> 32) : 0;
 
