@@ -26,6 +26,7 @@ struct question {
     unsigned char key[DIGEST_BYTES];
     int64_t until_ms;
     enum err answer;
+    uint64_t mark; // of the password, with the hash that it has after this
     unsigned waiters;
     bool is_done, in_map;
 };
@@ -197,9 +198,73 @@ static void forget_old(struct auth *a)
     }
 }
 
-// Hashes when it is this thread's turn. Called with the lock held, returns with it held.
-static enum err verify_in_turn(struct auth *a, struct span password, struct span hash)
+static uint64_t mark_of(struct span hash)
 {
+    unsigned char digest[SHA256_DIGEST_LENGTH];
+
+    // Each hash has a salt of its own, so the same password set anew is another one, too.
+    SHA256((const unsigned char *)(hash.n ? hash.p : ""), hash.n, digest);
+    return get_be64(digest);
+}
+
+// One password against one hash, which may be the one that belongs to nobody.
+struct trial {
+    account_id account; // 0: nobody
+    struct span password, hash;
+};
+
+// The password is right and its hash is of another kind or cost than new ones: it gets a new one.
+// ERR_CONFLICT: it has got one meanwhile, or another password. What else goes wrong here keeps
+// nobody out; the next sign-in tries again.
+static enum err hash_upgrade(struct auth *a, const struct trial *t, const struct password_params *p,
+                             uint64_t *mark)
+{
+    static const struct actor by = {.kind = ACTOR_SYSTEM};
+    struct buf hash;
+
+    buf_init(&hash, PASSWORD_HASH_MAX);
+    enum err e = password_hash(t->password, p, &hash);
+
+    if (e == ERR_OK) {
+        e = directory_account_renew_hash(a->store, &by, t->account, t->hash, buf_span(&hash));
+    }
+    if (e == ERR_OK) {
+        *mark = mark_of(buf_span(&hash));
+    } else if (e != ERR_CONFLICT) {
+        log_warn("the password hash of account %llu is not renewed now: %s",
+                 (unsigned long long)t->account, err_name(e));
+    }
+    buf_finish(&hash);
+    return e == ERR_CONFLICT ? e : ERR_OK;
+}
+
+// Without the lock.
+static enum err verify(struct auth *a, const struct trial *t, const struct password_params *p,
+                       uint64_t *mark, unsigned *hashes)
+{
+    enum err e = password_verify(t->password, t->hash);
+
+    *hashes = 1;
+    if (e == ERR_OK && t->account && password_needs_rehash(t->hash, p)) {
+        e = hash_upgrade(a, t, p, mark);
+        ++*hashes;
+    } else if (e == ERR_DENIED && password_is_foreign(t->hash)) {
+        // A quick no would tell that there is an account, and that its hash is a quick one.
+        struct buf ignored;
+
+        buf_init(&ignored, PASSWORD_HASH_MAX);
+        e = password_hash(t->password, p, &ignored) == ERR_NOMEM ? ERR_NOMEM : e;
+        buf_finish(&ignored);
+        ++*hashes;
+    }
+    return e;
+}
+
+// Hashes when it is this thread's turn. Called with the lock held, returns with it held.
+static enum err verify_in_turn(struct auth *a, const struct trial *t, uint64_t *mark)
+{
+    unsigned hashes;
+
     if (a->waiting >= a->options.waiting_max) {
         return ERR_UNAVAILABLE;
     }
@@ -209,17 +274,19 @@ static enum err verify_in_turn(struct auth *a, struct span password, struct span
     }
     a->waiting--;
     a->running++;
+    struct password_params params = a->options.params;
+
     lock_release(&a->lock);
-    enum err e = password_verify(password, hash);
+    enum err e = verify(a, t, &params, mark, &hashes);
 
     lock_take(&a->lock);
     a->running--;
-    a->hashes++;
+    a->hashes += hashes;
     pthread_cond_signal(&a->turn);
     return e;
 }
 
-static enum err question_wait(struct auth *a, struct question *q)
+static enum err question_wait(struct auth *a, struct question *q, uint64_t *out_mark)
 {
     q->waiters++;
     while (!q->is_done) {
@@ -228,35 +295,43 @@ static enum err question_wait(struct auth *a, struct question *q)
     q->waiters--;
     enum err e = q->answer;
 
+    *out_mark = q->mark;
     if (!q->in_map) {
         question_forget(a, q); // the last one out frees it
     }
     return e;
 }
 
-static enum err question_answer(struct auth *a, struct question *q, struct span password,
-                                struct span hash)
+static enum err question_answer(struct auth *a, struct question *q, const struct trial *t,
+                                uint64_t *out_mark)
 {
-    enum err e = verify_in_turn(a, password, hash);
+    uint64_t mark = mark_of(t->hash);
 
+    q->mark = mark;
+    enum err e = verify_in_turn(a, t, &q->mark);
+
+    *out_mark = q->mark;
     q->answer = e;
     q->is_done = true;
     q->until_ms = clock_monotonic_ms() + a->options.remember_ms;
     pthread_cond_broadcast(&a->done);
-    if (e == ERR_OK) {
+    // Only a right answer is remembered, and not the one about a hash that nobody has any more.
+    if (e == ERR_OK && q->mark == mark) {
         list_append(&a->answered, &q->by_age);
         a->answered_count++;
     } else {
-        question_forget(a, q); // only a right answer is remembered
+        question_forget(a, q);
     }
     return e;
 }
 
-static enum err check(struct auth *a, account_id account, struct span hash, struct span password)
+// `out_mark` is set in any case. Who asks the same while a hash is renewed gets the new one's mark.
+static enum err check(struct auth *a, const struct trial *t, uint64_t *out_mark)
 {
     unsigned char key[DIGEST_BYTES];
 
-    if (!question_key(a, account, hash, password, key)) {
+    *out_mark = 0;
+    if (!question_key(a, t->account, t->hash, t->password, key)) {
         return ERR_UNAVAILABLE;
     }
     lock_take(&a->lock);
@@ -265,14 +340,14 @@ static enum err check(struct auth *a, account_id account, struct span hash, stru
     struct question *q = map_get(&a->questions, span_of(key, sizeof(key)));
 
     if (q) {
-        e = question_wait(a, q);
+        e = question_wait(a, q, out_mark);
     } else if ((q = calloc(1, sizeof(*q))) != NULL) {
         memcpy(q->key, key, sizeof(key));
         list_init(&q->by_age);
         e = map_put(&a->questions, span_of(key, sizeof(key)), q, NULL);
         if (e == ERR_OK) {
             q->in_map = true;
-            e = question_answer(a, q, password, hash);
+            e = question_answer(a, q, t, out_mark);
         } else {
             free(q);
         }
@@ -293,17 +368,12 @@ static struct span dummy_hash(struct auth *a, struct arena *arena)
 
 uint64_t auth_mark(const struct account *account)
 {
-    unsigned char digest[SHA256_DIGEST_LENGTH];
-    struct span hash = account->password_hash;
-
-    // Each hash has a salt of its own, so the same password set anew is another one, too.
-    SHA256((const unsigned char *)(hash.n ? hash.p : ""), hash.n, digest);
-    return get_be64(digest);
+    return mark_of(account->password_hash);
 }
 
-// The answer to a password whose name is in its one spelling.
-static enum err judge(struct auth *a, struct arena *arena, struct span name, struct span password,
-                      struct account *out)
+// ERR_CONFLICT: the account has been changed meanwhile.
+static enum err judge_once(struct auth *a, struct arena *arena, struct span name,
+                           struct span password, struct account *out, uint64_t *out_mark)
 {
     enum err e = directory_account_by_name(a->store, name, arena, out);
     bool known = e == ERR_OK && out->state == ACCOUNT_ACTIVE && out->password_hash.n > 0;
@@ -311,7 +381,11 @@ static enum err judge(struct auth *a, struct arena *arena, struct span name, str
     if (e != ERR_OK && e != ERR_NOT_FOUND) {
         return e;
     }
-    e = check(a, known ? out->id : 0, known ? out->password_hash : dummy_hash(a, arena), password);
+    struct trial t = {.account = known ? out->id : 0,
+                      .password = password,
+                      .hash = known ? out->password_hash : dummy_hash(a, arena)};
+
+    e = check(a, &t, out_mark);
     if (e == ERR_INVALID && known) {
         log_error("the password hash of %s is damaged; set a new password with: mailkeep account "
                   "passwd %s",
@@ -321,14 +395,24 @@ static enum err judge(struct auth *a, struct arena *arena, struct span name, str
     return e == ERR_OK && !known ? ERR_DENIED : e;
 }
 
+// The answer to a password whose name is in its one spelling.
+static enum err judge(struct auth *a, struct arena *arena, struct span name, struct span password,
+                      struct account *out, uint64_t *out_mark)
+{
+    enum err e = judge_once(a, arena, name, password, out, out_mark);
+
+    return e == ERR_CONFLICT ? judge_once(a, arena, name, password, out, out_mark) : e;
+}
+
 // Tells the throttle how it went; its own answer comes before any work.
 static enum err judge_in_turn(struct auth *a, struct arena *arena, struct span name,
-                              struct span password, struct span remote, struct account *out)
+                              struct span password, struct span remote, struct account *out,
+                              uint64_t *out_mark)
 {
     if (throttle_wait(a->throttle, name, remote, clock_monotonic_ms()) > 0) {
         return ERR_LIMIT;
     }
-    enum err e = judge(a, arena, name, password, out);
+    enum err e = judge(a, arena, name, password, out, out_mark);
 
     if (e == ERR_OK) {
         throttle_passed(a->throttle, name, remote);
@@ -347,6 +431,7 @@ enum err auth_password(struct auth *a, struct span name, struct span password, s
     struct account account = {0};
     struct span canonical;
     const char *reason;
+    uint64_t mark = 0;
 
     arena_init(&arena, 16384);
     // A name that cannot be one is treated like one that is not there.
@@ -354,10 +439,9 @@ enum err auth_password(struct auth *a, struct span name, struct span password, s
 
     if (e == ERR_OK || e == ERR_INVALID) {
         e = judge_in_turn(a, &arena, e == ERR_OK ? canonical : SPAN("?"), password, remote,
-                          &account);
+                          &account, &mark);
     }
     account_id id = account.id;
-    uint64_t mark = e == ERR_OK ? auth_mark(&account) : 0;
 
     arena_finish(&arena);
     if (e != ERR_OK) {

@@ -6,6 +6,11 @@
 // waits; a client that opens ten connections with one password pays for one hash, because answers
 // are remembered for a short time and equal questions that arrive meanwhile share one answer. An
 // unknown name costs the same work and gets the same answer as a wrong password.
+//
+// A hash of another kind or cost than new ones have (password.h) is replaced when the password has
+// been right, while everybody who asks the same waits, so that all get the mark of the new one. A
+// wrong password for a hash brought from elsewhere costs that hash and one of ours: a fast kind
+// cannot be told from an unknown name by the clock, a slow one (bcrypt) can until it is replaced.
 #ifndef AUTH_AUTH_H
 #define AUTH_AUTH_H
 

@@ -14,7 +14,7 @@ struct account {
     account_id id;
     struct span name; // address
     struct span display_name;
-    struct span password_hash; // PHC string, empty: no password sign-in
+    struct span password_hash; // see auth/password.h; empty: no password sign-in
     enum account_state state;
     int64_t created;          // seconds since 1970
     uint64_t quota_bytes_max; // UINT64_MAX: none
@@ -51,6 +51,10 @@ enum err directory_account_rename(struct store *s, const struct actor *by, accou
                                   struct span name);
 enum err directory_account_set_password(struct store *s, const struct actor *by, account_id id,
                                         struct span password_hash);
+// The same password under a new hash, on condition that `before` is still its hash.
+// ERR_CONFLICT: it is not; nothing has changed.
+enum err directory_account_renew_hash(struct store *s, const struct actor *by, account_id id,
+                                      struct span before, struct span password_hash);
 enum err directory_account_set_state(struct store *s, const struct actor *by, account_id id,
                                      enum account_state state);
 // Removes the account and everything in it, for good.

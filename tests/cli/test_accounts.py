@@ -305,3 +305,73 @@ def test_root_leaves_no_file_of_its_own(offline, tmp_path):
     for folder, _, names in os.walk(data):
         for name in names:
             assert os.stat(os.path.join(folder, name)).st_uid == uid, name
+
+
+# ---- hashes brought from elsewhere --------------------------------------------------------------
+
+# Of "correct horse", by doveadm pw and by Python's hashlib.
+FOREIGN = {
+    "bcrypt": "{BLF-CRYPT}$2y$05$NHG8G77QA5Ic3DnXKGGtPuGBbZRqkJ.kRqDBvow8p/sjrnKQEsE/q",
+    "crypt": "$5$saltstring$vc6YOOogU4kWVvwga8e9zTFgKcy4tb5LaPxIiPJzqEC",
+    "ldap": "{SSHA}X1sweNNnvEqc3tSCrgtLz2MpGNwE7t9I",
+    "pbkdf2": "{PBKDF2-SHA256}10000$pU3KGCUwux1tEyze1iN7Lg$"
+              "C8fU5UwjZ5Bo9dY0Q.cRwLkZpF3/yPgYUVsKyYvaxo0",
+    "argon2": "{ARGON2I}$argon2i$v=19$m=32768,t=4,p=1$4BL3zLipeZyTX81099H0Sg$"
+              "Bu2b5CDaayMXHcnKrfaJckBEmK/TxSHhojZhAcvjFAc",
+}
+
+
+def test_hashes_from_another_server(keeper, tmp_path):
+    lines = tmp_path / "lines"
+    lines.write_text("".join(f"{name} {text}\n" for name, text in FOREIGN.items()))
+    assert f"{len(FOREIGN)} accounts added, 0 not." in \
+        keeper.run("account", "add", "--batch", lines, "--hashes")
+    keeper.run("account", "passwd", "ldap", "--password-hash-stdin", data=FOREIGN["ldap"])
+    for bad, why in (("{PLAIN}correct horse", "the password itself"),
+                     ("$6$rounds=999999999$saltstring$" + "x" * 86, "Its cost is so high"),
+                     ("{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=", "without salt"),
+                     ("$1$VtTLVPFv$poNbCG6QpdCQ/RfZLYdew0", "minutes"),
+                     ("something", "no hash of a kind this server knows")):
+        keeper.run("account", "passwd", "ldap", "--password-hash-stdin", data=bad, code=1)
+        assert why in keeper.error
+    assert "All is well." in keeper.run("check")
+    if not keeper.online:
+        return
+    for name in FOREIGN:
+        for _ in range(2):  # by its old hash, and by its new one
+            for wrong in ("correct hors", "", "correct horse ", FOREIGN[name]):
+                with Imap(keeper.server.port) as c, pytest.raises(Exception):
+                    c.login(name + "@example.org", wrong)
+            with Imap(keeper.server.port) as c:
+                c.login(name + "@example.org", "correct horse")
+        assert keeper.run("log", name).count("its hash made anew") == 1
+
+
+def test_a_new_cost_reaches_old_passwords(online):
+    online.add("anna")
+    with open(online.server.conf_path, encoding="ascii") as f:
+        text = f.read()
+    with open(online.server.conf_path, "w", encoding="ascii") as f:
+        f.write(text.replace("argon2_passes = 1", "argon2_passes = 2"))
+    os.kill(online.server.process.pid, signal.SIGHUP)
+    until = time.monotonic() + 30
+    while not signs_in_and_says(online, "its hash made anew"):
+        assert time.monotonic() < until
+        time.sleep(0.1)
+    assert online.run("log", "anna").count("its hash made anew") == 1
+
+
+def signs_in_and_says(keeper, text):
+    with Imap(keeper.server.port) as c:
+        c.login("anna@example.org", PASSWORD)
+        c.ok("NOOP")
+    return text in keeper.run("log", "anna")
+
+
+@pytest.mark.parametrize("password, why", [
+    ("Passw0rd2026!", "tried first"), ("anna-2026", "the address"), ("qwertzuiop", "in a row"),
+    ("abcabcabc", "repeated"), ("19560704", "digits only"), ("kitten", "fewer than 8")])
+def test_weak_passwords_are_refused_with_the_reason(keeper, password, why):
+    keeper.run("account", "add", "anna", "--password-stdin", data=password, code=1)
+    assert why in keeper.error
+    keeper.run("account", "add", "anna", "--password-stdin", "--allow-weak-password", data=password)

@@ -184,7 +184,7 @@ int cli_account_add(struct cli *c, int argc, char **argv)
     const char *bytes = cli_option(&argc, argv, "--quota");
     const char *messages = cli_option(&argc, argv, "--messages");
     const char *batch = cli_option(&argc, argv, "--batch");
-    bool bare = cli_flag(&argc, argv, "--bare"), given;
+    bool bare = cli_flag(&argc, argv, "--bare"), hashes = cli_flag(&argc, argv, "--hashes"), given;
 
     take_password_options(&o, &argc, argv);
     int code = cli_words_check(c, &argc, argv, batch ? 0 : 1, batch ? 0 : 1);
@@ -199,7 +199,7 @@ int cli_account_add(struct cli *c, int argc, char **argv)
         code = add_password(c, &o, "all of them", args);
     }
     if (code == CLI_OK && batch) {
-        code = cli_account_batch(c, batch, args);
+        code = cli_account_batch(c, batch, hashes, args);
         json_decref(args);
         return code;
     }

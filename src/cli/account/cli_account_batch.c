@@ -16,6 +16,7 @@ struct batch {
     struct cli *cli;
     struct cli_link *link;
     const json_t *shared;
+    bool has_hashes; // what stands behind an address is the hash of a password
     unsigned long line, added, failed;
     int code; // not CLI_OK: the conversation has ended
 };
@@ -63,7 +64,8 @@ static json_t *line_args(const struct batch *b, struct span line)
     json_object_set_new(args, "account", json_stringn(line.p, n));
     if (password.n > 0) {
         json_object_del(args, "password_hash");
-        json_object_set_new(args, "password", json_stringn(password.p, password.n));
+        json_object_set_new(args, b->has_hashes ? "password_hash" : "password",
+                            json_stringn(password.p, password.n));
     } else if (!json_object_get(args, "password_hash")) {
         json_object_set_new(args, "no_password", json_true());
     }
@@ -128,10 +130,10 @@ static int finish(struct batch *b)
     return b->failed > 0 ? CLI_FAILED : CLI_OK;
 }
 
-int cli_account_batch(struct cli *c, const char *path, json_t *args)
+int cli_account_batch(struct cli *c, const char *path, bool has_hashes, json_t *args)
 {
     FILE *f = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
-    struct batch b = {.cli = c, .shared = args};
+    struct batch b = {.cli = c, .shared = args, .has_hashes = has_hashes};
 
     if (!f) {
         return cli_fail(c, CLI_FAILED, "%s cannot be read (%s)", path,

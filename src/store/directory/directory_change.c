@@ -212,8 +212,9 @@ enum err directory_account_rename(struct store *s, const struct actor *by, accou
 }
 
 struct set_args {
-    bool set_password, set_state;
+    bool set_password, set_state, renew;
     struct span password_hash;
+    struct span hash_before; // of a renewal
     enum account_state state;
 };
 
@@ -229,9 +230,13 @@ static enum err set_edit(struct edit *ed, void *arg)
     if (e != ERR_OK || (a->set_state && record.state == a->state)) {
         return e;
     }
+    if (a->renew && !span_eq(record.password_hash, a->hash_before)) {
+        return ERR_EXISTS; // not CONFLICT, for which the edit is run again
+    }
     if (a->set_password) {
         record.password_hash = a->password_hash;
-        e = directory_note(ed, "password set", SPAN(""));
+        e = directory_note(ed, a->renew ? "password the same, its hash made anew" : "password set",
+                           SPAN(""));
     } else {
         record.state = a->state;
         e = directory_note(ed, a->state == ACCOUNT_SUSPENDED ? "suspended" : "active again",
@@ -249,6 +254,23 @@ enum err directory_account_set_password(struct store *s, const struct actor *by,
         return ERR_NOT_FOUND;
     }
     return password_hash.n > HASH_BYTES_MAX ? ERR_LIMIT : store_edit(s, id, by, set_edit, &a, NULL);
+}
+
+enum err directory_account_renew_hash(struct store *s, const struct actor *by, account_id id,
+                                      struct span before, struct span password_hash)
+{
+    struct set_args a = {
+        .set_password = true, .renew = true, .password_hash = password_hash, .hash_before = before};
+
+    if (id == 0) {
+        return ERR_NOT_FOUND;
+    }
+    if (password_hash.n > HASH_BYTES_MAX) {
+        return ERR_LIMIT;
+    }
+    enum err e = store_edit(s, id, by, set_edit, &a, NULL);
+
+    return e == ERR_EXISTS ? ERR_CONFLICT : e;
 }
 
 enum err directory_account_set_state(struct store *s, const struct actor *by, account_id id,

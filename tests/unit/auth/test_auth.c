@@ -196,6 +196,10 @@ static void test_new_options_count_at_once(void **state)
     o.params = (struct password_params){.memory_kib = 128, .passes = 1, .lanes = 1};
     o.remember_ms = 0;
     assert_ok(auth_set_options(f->auth, &o));
+    hashes = auth_hashes(f->auth);
+    assert_ok(
+        auth_password(f->auth, SPAN("anna"), SPAN("correct horse"), SPAN("192.0.2.1"), &id, &mark));
+    assert_int_equal(auth_hashes(f->auth), hashes + 2); // it has a hash of the new cost now
     for (int i = 0; i < 3; i++) { // what was remembered is forgotten, and nothing is from now on
         hashes = auth_hashes(f->auth);
         assert_ok(auth_password(f->auth, SPAN("anna"), SPAN("correct horse"), SPAN("192.0.2.1"),
@@ -220,6 +224,101 @@ static void test_new_options_count_at_once(void **state)
     assert_ok(auth_set_options(f->auth, &o));
 }
 
+static void stored_hash(struct fixture *f, struct arena *arena, struct account *out)
+{
+    assert_ok(directory_account_by_id(f->store, f->anna, arena, out));
+}
+
+static const struct span foreign = {
+    "{SSHA512}p9ITaK/WEuThxilrH5oFtNYqF6jDHYvrRHcVAD6Xt/fKPyOy/qSG283HLytjKZDXA2AiucVfXL0ZefcSZ3CJ"
+    "80vArMs=",
+    101};
+
+static void test_a_hash_from_elsewhere_becomes_ours(void **state)
+{
+    struct fixture *f = *state;
+    struct account account;
+    struct arena arena;
+    account_id id;
+    uint64_t mark, hashes;
+
+    arena_init(&arena, 65536);
+    assert_ok(directory_account_set_password(f->store, &admin, f->anna, foreign));
+    hashes = auth_hashes(f->auth);
+    assert_err(auth_password(f->auth, SPAN("anna"), SPAN("wrong"), SPAN("192.0.2.1"), &id, &mark),
+               ERR_DENIED);
+    assert_int_equal(auth_hashes(f->auth), hashes + 2); // as slow as for an unknown name
+    stored_hash(f, &arena, &account);
+    assert_true(span_eq(account.password_hash, foreign));
+    assert_ok(
+        auth_password(f->auth, SPAN("anna"), SPAN("correct horse"), SPAN("192.0.2.1"), &id, &mark));
+    stored_hash(f, &arena, &account);
+    assert_false(password_needs_rehash(account.password_hash, &cheap));
+    assert_true(auth_mark(&account) == mark); // and so nobody is turned away at the next door
+    assert_ok(
+        auth_password(f->auth, SPAN("anna"), SPAN("correct horse"), SPAN("192.0.2.1"), &id, &mark));
+    assert_true(auth_mark(&account) == mark);
+    assert_err(auth_password(f->auth, SPAN("anna"), SPAN("wrong"), SPAN("192.0.2.1"), &id, &mark),
+               ERR_DENIED);
+    arena_finish(&arena);
+}
+
+static void *login_mark(void *arg)
+{
+    struct fixture *f = arg;
+    account_id id = 0;
+    uint64_t *mark = malloc(sizeof(*mark));
+
+    if (auth_password(f->auth, SPAN("anna"), SPAN("correct horse"), SPAN("192.0.2.1"), &id, mark) !=
+        ERR_OK) {
+        *mark = 0;
+    }
+    return mark;
+}
+
+static void test_all_who_come_at_once_get_the_new_mark(void **state)
+{
+    struct fixture *f = *state;
+    struct account account;
+    struct arena arena;
+    pthread_t threads[THREADS];
+
+    arena_init(&arena, 65536);
+    assert_ok(directory_account_set_password(f->store, &admin, f->anna, foreign));
+    for (int i = 0; i < THREADS; i++) {
+        assert_int_equal(pthread_create(&threads[i], NULL, login_mark, f), 0);
+    }
+    uint64_t marks[THREADS];
+
+    for (int i = 0; i < THREADS; i++) {
+        void *mark;
+
+        pthread_join(threads[i], &mark);
+        marks[i] = *(uint64_t *)mark;
+        free(mark);
+    }
+    stored_hash(f, &arena, &account);
+    for (int i = 0; i < THREADS; i++) {
+        assert_true(marks[i] == auth_mark(&account));
+    }
+    arena_finish(&arena);
+}
+
+static void test_a_new_password_is_not_renewed_away(void **state)
+{
+    struct fixture *f = *state;
+    struct account account;
+    struct arena arena;
+
+    arena_init(&arena, 65536);
+    set_password(f, SPAN("another one"));
+    assert_err(directory_account_renew_hash(f->store, &admin, f->anna, foreign, SPAN("x")),
+               ERR_CONFLICT);
+    stored_hash(f, &arena, &account);
+    assert_ok(password_verify(SPAN("another one"), account.password_hash));
+    arena_finish(&arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -229,6 +328,9 @@ int main(void)
         cmocka_unit_test(test_a_change_counts_at_once),
         cmocka_unit_test(test_each_password_has_its_mark),
         cmocka_unit_test(test_new_options_count_at_once),
+        cmocka_unit_test(test_a_hash_from_elsewhere_becomes_ours),
+        cmocka_unit_test(test_all_who_come_at_once_get_the_new_mark),
+        cmocka_unit_test(test_a_new_password_is_not_renewed_away),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -37,7 +37,7 @@ static void test_junk_is_no_hash(void **state)
     static const char *const junk[] = {
         "",           "secret",
         "$argon2id$", "$argon2id$v=19$m=1",
-        "$1$a$b",     "$argon2i$v=19$m=64,t=1,p=1$c2FsdHNhbHQ$aGFzaGhhc2g"};
+        "$1$a$b",     "$argon2d$v=19$m=64,t=1,p=1$c2FsdHNhbHQ$aGFzaGhhc2g"};
 
     (void)state;
     for (size_t i = 0; i < sizeof(junk) / sizeof(junk[0]); i++) {
@@ -73,6 +73,27 @@ static void test_weak_passwords_are_named(void **state)
         {"tab\there!", false},
         {"bad\xff utf8 here", false},
         {"\xc3\xa4\xc3\xb6\xc3\xbc", false},
+        {"P@ssw0rd!", false},
+        {"passw0rd2026", false},
+        {"$ecret2026!!", false},
+        {"2026Summer", false},
+        {"summer of 2026", true},
+        {"anna2026", false},
+        {"Ann@!!!!", false},
+        {"example.org1", false},
+        {"Example1!", false},
+        {"annotated-42", true},
+        {"qweasdzxc", false},
+        {"1q2w3e4r", false},
+        {"lkjhgfds", false},
+        {"abcdefgh", false},
+        {"hgfedcba", false},
+        {"abcabcabcab", false},
+        {"19560704", false},
+        {"195607041234", true},
+        {"12345678901234567890", false},
+        {"xk7-plum-tractor", true},
+        {"gate-keeper-77", true},
     };
 
     (void)state;
