@@ -18,7 +18,7 @@ def test_records_ready_to_paste(keeper):
         assert not line or line.startswith(";") or " IN " in line, line
         assert all(len(s) <= 255 for s in line.split('"')[1::2])
     (j,) = keeper.json("domain", "dns", "example.org")
-    assert len(j["records"]) == 12 and j["wrong"] == 0
+    assert len(j["records"]) == 13 and j["wrong"] == 0
     keeper.run("domain", "dns", "example.com", code=3)
 
 

@@ -16,7 +16,7 @@
 
 #include "base/banned.h"
 
-#define ROWS_MAX         (16 + SIGNING_KEYS_MAX)
+#define ROWS_MAX         (20 + SIGNING_KEYS_MAX)
 #define NAME_BYTES       300
 #define VALUE_BYTES      SIGNING_RECORD_BYTES_MAX
 #define POLICY_BYTES_MAX 65536 // RFC 8461 section 3.3
@@ -26,6 +26,7 @@ enum row_kind {
     ROW_MX,
     ROW_ADDRESS,
     ROW_SPF,
+    ROW_SPF_SERVER,
     ROW_DKIM,
     ROW_DMARC,
     ROW_WANTED,
@@ -251,6 +252,12 @@ static enum err add_rows(struct dns_call *d)
                             text_of(c, "_smtp._tls.%s", domain),
                             text_of(c, "v=TLSRPTv1; rua=mailto:%s", d->report_address), DNS_TXT});
     }
+    if (!span_eq_nocase(d->server, d->domain)) { // RFC 7208 section 2.4: who has no sender is HELO
+        add(d,
+            (struct row){ROW_SPF_SERVER,
+                         "who may send in the server's name: notices, which have no sender (SPF)",
+                         server, "v=spf1 a -all", DNS_TXT});
+    }
     add_services(d);
     add_web_names(d);
     return e;
@@ -387,6 +394,26 @@ static void judge_spf(struct dns_call *d, struct row *r, const struct found *f)
     }
 }
 
+// Addresses it may name are not ours to know, behind a translation.
+static void judge_spf_server(struct dns_call *d, struct row *r, const struct found *f)
+{
+    struct span rest = f->text[0];
+    bool allows = spf_allows(rest, d->server);
+
+    while (rest.n > 0 && !allows) {
+        struct span word = span_split(&rest, ' ');
+
+        word = word.n > 0 && word.p[0] == '+' ? span_skip(word, 1) : word;
+        allows = span_eq_nocase(word, SPAN("a")) || span_starts_nocase(word, SPAN("ip4:")) ||
+                 span_starts_nocase(word, SPAN("ip6:"));
+    }
+    if (f->n > 1) {
+        differs(r, "There may be only one record that starts with v=spf1: others refuse both");
+    } else if (!allows) {
+        differs(r, "Our server is not named in it: add a to it");
+    }
+}
+
 static void judge_dkim(struct row *r, const struct found *f)
 {
     if (f->n > 1) {
@@ -432,6 +459,7 @@ static void judge_srv(struct row *r, const struct found *f)
 static void judge(struct dns_call *d, struct row *r, struct found *f)
 {
     static const char *const starts[] = {[ROW_SPF] = "v=spf1",
+                                         [ROW_SPF_SERVER] = "v=spf1",
                                          [ROW_WANTED] = "v=DMARC1",
                                          [ROW_STS] = "v=STSv1",
                                          [ROW_TLSRPT] = "v=TLSRPTv1"};
@@ -455,6 +483,9 @@ static void judge(struct dns_call *d, struct row *r, struct found *f)
         break;
     case ROW_SPF:
         judge_spf(d, r, f);
+        break;
+    case ROW_SPF_SERVER:
+        judge_spf_server(d, r, f);
         break;
     case ROW_DKIM:
         judge_dkim(r, f);

@@ -129,7 +129,7 @@ static void test_what_is_printed_is_what_is_wanted(void **state)
 {
     (void)state;
     make_key();
-    assert_int_equal(check(), 11);
+    assert_int_equal(check(), 12);
     assert_row("v=spf1", "missing", "Put the record");
     assert_row("v=DKIM1", "missing", "Put the record");
     publish_all();
@@ -169,6 +169,29 @@ static void test_what_differs(void **state)
     assert_row("v=DMARC1", "differs", "only one record");
 }
 
+// RFC 7208 section 2.4: of mail without a sender the server's own name is asked.
+static void test_the_servers_own_name(void **state)
+{
+    (void)state;
+    check();
+    assert_row("v=spf1 a -all", "missing", "Put the record");
+    publish("mail.example.org", 16, SPAN("something else"));
+    publish("mail.example.org", 16, SPAN("v=spf1 -all"));
+    check();
+    assert_row("v=spf1 a -all", "differs", "add a");
+    publish("mail.example.org", 16, SPAN("v=spf1 +a -all"));
+    check();
+    assert_row("v=spf1 a -all", "differs", "only one record");
+}
+
+static void test_the_servers_own_name_by_address(void **state)
+{
+    (void)state;
+    publish("mail.example.org", 16, SPAN("v=spf1 ip4:192.0.2.1 -all"));
+    check();
+    assert_row("v=spf1 a -all", "ok", "");
+}
+
 static void test_records_that_are_cut_or_strange(void **state)
 {
     (void)state;
@@ -186,7 +209,7 @@ static void test_a_dns_that_does_not_answer(void **state)
 {
     (void)state;
     is_away = true;
-    assert_int_equal(check(), 10);
+    assert_int_equal(check(), 11);
     assert_row("v=spf1", "unknown", "could not be asked");
     b->admin.dns_ask = NULL;
     assert_err(admin_bench_run(b, "domain dns",
@@ -200,6 +223,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_what_is_printed_is_what_is_wanted),
         TEST(test_what_differs),
+        TEST(test_the_servers_own_name),
+        TEST(test_the_servers_own_name_by_address),
         TEST(test_records_that_are_cut_or_strange),
         TEST(test_a_dns_that_does_not_answer),
     };
