@@ -273,7 +273,8 @@ SETTING(CHECK_RECEIVED_SPF, check_received_spf, BOOL, "no", 0, 0, LIVE,
 // ---- filters for incoming mail ------------------------------------------------------------------
 SETTING(FILTERS, filters, LIST, "", 0, 8, START,
         "Programs that look at every message from outside, in this order: `milter "
-        "127.0.0.1:8891` or `rspamd http://127.0.0.1:11333`. Addresses, not names.")
+        "127.0.0.1:8891`, `milter unix:/run/a-filter/milter.sock` or `rspamd "
+        "http://127.0.0.1:11333`. Addresses, not names.")
 SETTING(FILTER_AWAY, filter_away, CHOICE, "defer", 0, 0, LIVE,
         "What becomes of mail when a filter does not answer: {accept defer}. defer tells the "
         "other server to try again later.")

@@ -142,6 +142,13 @@ static enum err create_relay(struct courier *m)
     return courier_relay_create(&o, &m->relay);
 }
 
+static enum err ask_connection(void *arg, uint8_t place, int fd)
+{
+    struct courier *m = arg;
+
+    return child_ask_connection(m->child, place, fd);
+}
+
 static enum err create_filter(struct courier *m)
 {
     const struct settings *s = m->start.settings;
@@ -159,6 +166,8 @@ static enum err create_filter(struct courier *m)
         .timeout_ms = conf_value_ms(s, SETTING_FILTER_TIMEOUT),
         .message_max = conf_value_bytes(s, SETTING_FILTER_MESSAGE_MAX),
         .memory_max = conf_value_bytes(s, SETTING_FILTER_MEMORY),
+        .ask_connection = ask_connection, // messages come later than the child below
+        .arg = m,
     };
 
     return n ? courier_filter_create(&o, &m->filter) : ERR_OK;
@@ -202,13 +211,13 @@ static enum err courier_open(struct courier *m, int supervisor_fd)
 
 static void courier_close(struct courier *m)
 {
-    child_detach(m->child);
     courier_peers_close(&m->peers);
     if (m->lookup) {
         lookup_stop(m->lookup); // whoever still waits for an answer
     }
     courier_relay_destroy(m->relay);
     courier_filter_destroy(m->filter);
+    child_detach(m->child); // its threads may have asked the supervisor
     lookup_destroy(m->lookup);
     loop_destroy(m->loop);
     child_start_finish(&m->start);

@@ -75,7 +75,7 @@ static enum err send_some(int fd, struct span bytes, const int *fds, unsigned fd
         memcpy(CMSG_DATA(c), fds, sizeof(int) * fd_n);
     }
     do {
-        n = sendmsg(fd, &msg, MSG_NOSIGNAL);
+        n = sendmsg(fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
     } while (n < 0 && errno == EINTR);
     if (n >= 0) {
         *out_n = (size_t)n;
@@ -474,4 +474,12 @@ enum err channel_send_blocking(int fd, struct span frames, const int *fds, unsig
         }
     }
     return e;
+}
+
+enum err channel_send_now(int fd, struct span frame, const int *fds, unsigned n_fds)
+{
+    size_t n = 0;
+    enum err e = send_some(fd, frame, fds, n_fds, &n);
+
+    return e == ERR_OK && n < frame.n ? ERR_AGAIN : e;
 }

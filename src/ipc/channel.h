@@ -37,5 +37,7 @@ enum err channel_send(struct channel *c, struct span frames, const int *fds, uns
 enum err channel_receive_blocking(int fd, int64_t timeout_ms, struct buf *into,
                                   struct ipc_frame *out, int *fds);
 enum err channel_send_blocking(int fd, struct span frames, const int *fds, unsigned n_fds);
+// Never waits, whatever `fd` is: ERR_AGAIN when it does not take all of it now.
+enum err channel_send_now(int fd, struct span frame, const int *fds, unsigned n_fds);
 
 #endif

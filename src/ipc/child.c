@@ -351,6 +351,21 @@ enum err child_ask_reload(struct child *c, uint64_t number)
     return e;
 }
 
+enum err child_ask_connection(struct child *c, uint8_t filter, int fd)
+{
+    struct ipc_connect m = {.filter = filter};
+    struct buf frame;
+
+    buf_init(&frame, 64);
+    enum err e = ipc_connect_encode(&m, 1, &frame);
+
+    if (e == ERR_OK) {
+        e = channel_send(c->channel, buf_span(&frame), &fd, 1);
+    }
+    buf_finish(&frame);
+    return e;
+}
+
 void child_detach(struct child *c)
 {
     if (c) {

@@ -55,6 +55,10 @@ enum err child_ready(struct child *c);
 // Asks for a reload; the answer comes to the handler. Any thread; does not block. ERR_EOF,
 // ERR_LIMIT.
 enum err child_ask_reload(struct child *c, uint64_t number);
+// Asks the supervisor for a connection to the Unix socket of a filter, by its place in the list
+// `filters`: CONNECTED comes over the other end of the pair that `fd` (the caller's) is one end of.
+// Any thread; does not block.
+enum err child_ask_connection(struct child *c, uint8_t filter, int fd);
 void child_detach(struct child *c); // NULL is allowed
 
 #endif

@@ -49,6 +49,11 @@ MESSAGE(RELOAD_END, 11, reload_end,
     U64(number)                   // as in the items
     U8(result)                    // enum ipc_reload_result
     TEXT(file, 4096))             // that was read; empty: there is none, which is allowed
+// From the courier, which makes no Unix socket itself, with one descriptor: one end of a socket
+// pair. Connect to the socket of this filter; the answer comes over that pair, with the connected
+// descriptor when `problem` is 0. Where to is read in the settings: the courier can name no path.
+MESSAGE(CONNECT, 12, connect, U8(filter)) // its place in the list `filters`, from 0
+MESSAGE(CONNECTED, 13, connected, U32(problem)) // an errno; EAGAIN: its queue is full, try again
 
 // ---- gate and keep ------------------------------------------------------------------------------
 

@@ -12,7 +12,9 @@
 //         character set tables stay readable.
 //  courier  connects to other hosts over TCP and UDP; listens nowhere (and binds no TCP port, where
 //         the kernel's Landlock can say so), writes no file, runs no program, and reads what lies
-//         where certificates and the addresses of DNS servers are kept, nothing else.
+//         where certificates and the addresses of DNS servers are kept, nothing else. It makes no
+//         socket of the Unix kind but pairs: filters that listen on one the supervisor connects to
+//         (supervisor/supervisor_socket.c), by the paths of the settings.
 #ifndef IPC_SANDBOX_H
 #define IPC_SANDBOX_H
 

@@ -109,6 +109,12 @@ void process_died(struct process *p, int wait_status);
 void process_send(struct process *p, const struct buf *frame);
 void process_kill(struct process *p);
 
+// ---- supervisor_socket.c: Unix sockets that the courier may talk to -----------------------------
+
+// Connects to the socket that the `filter`-th of the settings' filters names, and sends CONNECTED
+// over `fd` (the caller's). Nothing else can be asked for; never blocks on either socket.
+void socket_hand_out(const struct settings *settings, uint8_t filter, int fd);
+
 // ---- supervisor.c -------------------------------------------------------------------------------
 
 // READY of a child has come.

@@ -26,6 +26,18 @@
 
 // ---- messages from a child ----------------------------------------------------------------------
 
+static enum err on_connect(struct process *p, struct span fields, int fd)
+{
+    struct ipc_connect m;
+    enum err e = p->id == IPC_COURIER ? ipc_connect_decode(fields, &m) : ERR_INVALID;
+
+    if (e == ERR_OK) {
+        socket_hand_out(p->supervisor->settings, m.filter, fd);
+    }
+    close(fd);
+    return e;
+}
+
 static enum err on_message(struct channel *c, void *arg, const struct ipc_frame *frame, int *fds)
 {
     struct process *p = arg;
@@ -35,8 +47,11 @@ static enum err on_message(struct channel *c, void *arg, const struct ipc_frame 
     struct ipc_ready ready;
 
     (void)c;
+    if (frame->type == IPC_CONNECT && frame->fds == 1) {
+        return on_connect(p, frame->fields, fds[0]);
+    }
     for (unsigned i = 0; i < frame->fds; i++) {
-        close(fds[i]); // children have none to give
+        close(fds[i]); // the others come with none
     }
     switch (frame->type) {
     case IPC_READY:

@@ -7,11 +7,32 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "conf/conf.h"
 #include "courier/filter/milter_client.h"
 #include "courier/filter/rspamd_client.h"
 #include "courier/policy/policy_fetch.h"
+#include "supervisor/supervisor_internal.h"
 
 #define TIME_MS 30000
+
+static struct settings *settings; // with the one filter in them
+
+// As the supervisor does for the courier.
+static enum err ask_connection(void *arg, uint8_t place, int fd)
+{
+    (void)arg;
+    socket_hand_out(settings, place, fd);
+    return ERR_OK;
+}
+
+static enum err read_settings(const char *filter)
+{
+    struct conf_report report;
+    char text[600];
+
+    snprintf(text, sizeof(text), "filters = [\"%s\"]\n", filter);
+    return conf_parse(span_from_str(text), &report, &settings);
+}
 
 static void print_result(enum err e, const struct filter_result *r)
 {
@@ -35,13 +56,14 @@ int main(int argc, char **argv)
 {
     static struct filter_message m;
     static atomic_bool is_stopping;
-    struct filter_limits limits = {clock_monotonic_ms() + TIME_MS, &is_stopping};
+    struct filter_limits limits = {clock_monotonic_ms() + TIME_MS, &is_stopping, ask_connection,
+                                   NULL};
     struct filter_result r;
     struct filter f;
     struct buf message;
 
     if (argc < 3 || filter_parse(span_from_str(argv[1]), &f) != ERR_OK ||
-        policy_fetch_init() != ERR_OK) {
+        read_settings(argv[1]) != ERR_OK || policy_fetch_init() != ERR_OK) {
         fprintf(stderr, "usage: filter-tool FILTER SENDER RECIPIENT... <MESSAGE\n");
         return 2;
     }
@@ -61,6 +83,7 @@ int main(int argc, char **argv)
                                          : rspamd_client_run(&f, &m, &limits, &r),
                  &r);
     filter_result_finish(&r);
+    settings_unref(settings);
     buf_finish(&message);
     return 0;
 }

@@ -46,10 +46,18 @@ def free_port():
 
 
 class Served:
-    """A program that listens on a port, from then on until the end."""
+    """A program that listens, on a port or at a path, from then on until the end."""
 
-    def __init__(self, words, port, env=None):
-        self.words, self.port, self.env, self.process = words, port, env, None
+    def __init__(self, words, where, env=None):
+        self.words, self.where, self.env, self.process = words, where, env, None
+
+    def listens(self):
+        if isinstance(self.where, int):
+            family, where = socket.AF_INET, ("127.0.0.1", self.where)
+        else:
+            family, where = socket.AF_UNIX, str(self.where)
+        with socket.socket(family) as s:
+            return s.connect_ex(where) == 0
 
     def __enter__(self):
         # pylint: disable=consider-using-with
@@ -57,9 +65,8 @@ class Served:
                                         stderr=subprocess.STDOUT, env=self.env,
                                         start_new_session=True)
         for _ in range(600):
-            with socket.socket() as s:
-                if s.connect_ex(("127.0.0.1", self.port)) == 0:
-                    return self
+            if self.listens():
+                return self
             assert self.process.poll() is None, self.process.stdout.read().decode()
             time.sleep(0.1)
         raise AssertionError("it does not listen")
@@ -113,15 +120,18 @@ MILTER = """
 """
 
 
-@pytest.fixture(name="milter")
-def _milter(tmp_path):
+@pytest.fixture(name="milter", params=["tcp", "unix"])
+def _milter(request, tmp_path):
     if subprocess.run(["/usr/bin/python3", "-c", "import Milter"], capture_output=True,
                       check=False).returncode:
         pytest.skip("python3-milter is not installed")
     script, port = tmp_path / "a_filter.py", free_port()
     script.write_text(textwrap.dedent(MILTER))
-    with Served(["/usr/bin/python3", script, f"inet:{port}@127.0.0.1"], port):
-        yield f"milter 127.0.0.1:{port}"
+    there = {"tcp": (port, f"inet:{port}@127.0.0.1", f"milter 127.0.0.1:{port}"),
+             "unix": (tmp_path / "s", f"unix:{tmp_path}/s", f"milter unix:{tmp_path}/s")}
+    where, name, setting = there[request.param]
+    with Served(["/usr/bin/python3", script, name], where):
+        yield setting
 
 
 def test_milter_hears_all_and_adds(milter):

@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Filters through the whole server: the gate, the courier and its sandbox, an rspamd of the test's."""
+import contextlib
 import http.server
 import json
+import subprocess
+import textwrap
 import threading
+import time
 
 import pytest
 
@@ -41,7 +45,11 @@ def _rspamd():
 
 
 def start(make_server, port, **more):
-    server = make_server(settings={"filters": f'"rspamd http://127.0.0.1:{port}"', **more})
+    return start_with(make_server, f"rspamd http://127.0.0.1:{port}", **more)
+
+
+def start_with(make_server, text, **more):
+    server = make_server(settings={"filters": f'"{text}"', **more})
     if server.peer != "mailkeep":
         pytest.skip("the peer has its own filters")
     return server
@@ -87,3 +95,61 @@ def test_a_filter_is_away(make_server, rspamd, away, code):
     rspamd.answer = {"action": "no such thing"}
     server = start(make_server, rspamd.server_port, filter_away=away)
     assert send(server).startswith(code)
+
+
+# ---- a milter at a path: libmilter, by way of python3-milter ------------------------------------
+
+MILTER = """
+    import sys
+    import Milter
+
+    class Test(Milter.Base):
+        def eom(self):
+            self.addheader("X-Seen", "by a milter")
+            return Milter.ACCEPT
+
+    Milter.factory = Test
+    Milter.set_flags(Milter.ADDHDRS | Milter.CHGHDRS)
+    Milter.runmilter("test", sys.argv[1], 60)
+"""
+
+
+@contextlib.contextmanager
+def milter(folder, path):
+    """Serves at the path from then on until the end."""
+    python = "/usr/bin/python3"
+    if subprocess.run([python, "-c", "import Milter"], capture_output=True,
+                      check=False).returncode:
+        pytest.skip("python3-milter is not installed")
+    script = folder / "a_filter.py"
+    script.write_text(textwrap.dedent(MILTER))
+    with subprocess.Popen([python, script, f"unix:{path}"]) as process:
+        try:
+            while not path.exists():
+                assert process.poll() is None
+                time.sleep(0.05)
+            yield
+        finally:
+            process.kill()
+    path.unlink(missing_ok=True)
+
+
+def test_a_milter_at_a_path(make_server, tmp_path):
+    path = tmp_path / "milter.sock"
+    server = start_with(make_server, f"milter unix:{path}")
+    assert send(server).startswith(b"451 4.3.0 ")  # it is not there yet
+    with milter(tmp_path, path):
+        assert send(server).startswith(b"250 ")
+    assert send(server).startswith(b"451 4.3.0 ")  # nor any more
+    got, = mailbox(server, "INBOX")
+    assert b"X-Seen: by a milter\r\n" in got
+
+
+def test_a_milter_at_a_path_that_is_a_link(make_server, tmp_path):
+    path, link = tmp_path / "milter.sock", tmp_path / "link.sock"
+    link.symlink_to(path)
+    server = start_with(make_server, f"milter unix:{link}", filter_away="accept")
+    with milter(tmp_path, path):
+        assert send(server).startswith(b"250 ")
+    got, = mailbox(server, "INBOX")
+    assert b"X-Seen: " not in got  # nobody asked it

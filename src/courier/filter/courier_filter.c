@@ -105,7 +105,9 @@ static void ask_filters(struct job *j)
 {
     struct courier_filter *c = j->all;
     struct filter_limits limits = {.until_ms = clock_monotonic_ms() + c->o.timeout_ms,
-                                   .is_stopping = &c->is_stopping};
+                                   .is_stopping = &c->is_stopping,
+                                   .ask_connection = c->o.ask_connection,
+                                   .arg = c->o.arg};
 
     for (size_t i = 0; i < c->n && j->result.action < IPC_FILTER_TEMPORARY; i++) {
         const struct filter *f = &c->filters[i];
@@ -311,8 +313,9 @@ enum err courier_filter_create(const struct courier_filter_options *o, struct co
     list_init(&c->jobs);
     for (; c->n < o->filter_count && c->n < FILTERS_MAX && e == ERR_OK; c->n++) {
         e = filter_parse(o->filters[c->n], &c->filters[c->n]);
+        c->filters[c->n].place = (uint8_t)c->n;
         if (e != ERR_OK) {
-            log_error("filters: %s is neither `milter ADDRESS:PORT` nor `rspamd "
+            log_error("filters: %s is none of `milter ADDRESS:PORT`, `milter unix:/PATH`, `rspamd "
                       "http://ADDRESS:PORT`",
                       log_text(o->filters[c->n]).s);
         }

@@ -18,6 +18,9 @@ struct courier_filter_options {
     int64_t timeout_ms;
     size_t message_max; // bytes; the gate does not send more
     size_t memory_max;  // of all messages
+    // For Unix sockets: child_ask_connection. Called in any thread.
+    enum err (*ask_connection)(void *arg, uint8_t place, int fd);
+    void *arg;
 };
 
 struct courier_filter;

@@ -33,6 +33,17 @@ static enum err parse_url(struct span url, struct filter *out)
     return ERR_OK;
 }
 
+// Whole, and nothing that a log line or the supervisor would read otherwise.
+static bool is_path(struct span path)
+{
+    for (size_t i = 0; i < path.n; i++) {
+        if (byte_is_ctl(path.p[i])) {
+            return false;
+        }
+    }
+    return path.n > 1 && path.n <= FILTER_URL_BYTES_MAX && path.p[0] == '/';
+}
+
 enum err filter_parse(struct span text, struct filter *out)
 {
     struct filter f = {.kind = FILTER_MILTER};
@@ -44,7 +55,10 @@ enum err filter_parse(struct span text, struct filter *out)
     if (text.n >= sizeof(f.name)) {
         return ERR_INVALID;
     }
-    if (span_eq(kind, SPAN("milter"))) {
+    if (span_eq(kind, SPAN("milter")) && span_starts(rest, SPAN("unix:"))) {
+        f.is_unix = true;
+        e = is_path(span_skip(rest, 5)) ? ERR_OK : ERR_INVALID;
+    } else if (span_eq(kind, SPAN("milter"))) {
         e = address_parse(rest, &f.address);
     } else if (span_eq(kind, SPAN("rspamd"))) {
         f.kind = FILTER_RSPAMD;

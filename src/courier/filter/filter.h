@@ -20,12 +20,14 @@ enum filter_kind { FILTER_MILTER, FILTER_RSPAMD };
 // One of the list `filters`.
 struct filter {
     enum filter_kind kind;
-    struct address address;               // MILTER
+    uint8_t place;                        // in the list
+    bool is_unix;                         // MILTER: the supervisor connects
+    struct address address;               // MILTER, else
     char url[FILTER_URL_BYTES_MAX + 1];   // RSPAMD, without a slash at its end
     char name[FILTER_URL_BYTES_MAX + 32]; // as the setting has it, for words
 };
 
-// ERR_INVALID: not "milter ADDRESS:PORT" or "rspamd http://ADDRESS:PORT".
+// ERR_INVALID: not "milter ADDRESS:PORT", "milter unix:/PATH" or "rspamd http://ADDRESS:PORT".
 enum err filter_parse(struct span text, struct filter *out);
 
 struct filter_message {
@@ -36,10 +38,12 @@ struct filter_message {
     struct span bytes; // all of it, CRLF line ends
 };
 
-// How long, and until when.
+// Until when, and who connects to Unix sockets, as child_ask_connection does.
 struct filter_limits {
     int64_t until_ms; // monotonic
     const atomic_bool *is_stopping;
+    enum err (*ask_connection)(void *arg, uint8_t place, int fd);
+    void *arg;
 };
 
 struct filter_result {

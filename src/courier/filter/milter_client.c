@@ -317,7 +317,7 @@ enum err milter_client_run(const struct filter *f, const struct filter_message *
                            const struct filter_limits *limits, struct filter_result *out)
 {
     struct session s = {.filter = f, .message = m, .out = out};
-    enum err e = milter_stream_open(&s.stream, &f->address, limits);
+    enum err e = milter_stream_open(&s.stream, f, limits);
     char words[64];
 
     e = e == ERR_OK ? converse(&s) : e;

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "ipc/channel.h"
 
 #include "base/banned.h"
 
@@ -13,6 +14,7 @@
 #define READ_BYTES    16384
 #define OUT_BYTES_MAX (2u << 20)
 #define OPEN_MS_MAX   5000 // to connect
+#define BUSY_MS       50   // between tries while a Unix socket's queue is full
 
 static enum err wait_for(struct milter_stream *s, short events, int64_t until_ms)
 {
@@ -48,22 +50,82 @@ static enum err finish_connect(struct milter_stream *s)
     return e;
 }
 
-enum err milter_stream_open(struct milter_stream *s, const struct address *to,
-                            const struct filter_limits *limits)
+static enum err open_tcp(struct milter_stream *s, const struct address *to)
 {
-    enum err e = ERR_OK;
-
-    *s = (struct milter_stream){.limits = limits};
-    buf_init(&s->in, MILTER_PACKET_BYTES_MAX + READ_BYTES);
-    buf_init(&s->out, OUT_BYTES_MAX);
     s->fd = socket(to->u.sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (s->fd < 0) {
         return ERR_UNAVAILABLE;
     }
     if (connect(s->fd, &to->u.sa, to->n) < 0) {
-        e = errno == EINPROGRESS ? finish_connect(s) : ERR_UNAVAILABLE;
+        return errno == EINPROGRESS ? finish_connect(s) : ERR_UNAVAILABLE;
+    }
+    return ERR_OK;
+}
+
+// What the supervisor says to a request. ERR_AGAIN: the filter's queue is full.
+static enum err hear_supervisor(struct milter_stream *s, int fd)
+{
+    struct ipc_connected m = {.problem = EIO};
+    int fds[IPC_FDS_MAX];
+    struct ipc_frame frame;
+    struct buf bytes;
+
+    buf_init(&bytes, 4096);
+    enum err e = channel_receive_blocking(fd, OPEN_MS_MAX, &bytes, &frame, fds);
+
+    if (e == ERR_OK && (frame.type != IPC_CONNECTED || frame.fds > 1 ||
+                        ipc_connected_decode(frame.fields, &m) != ERR_OK)) {
+        m.problem = EIO;
+    }
+    for (unsigned i = 0; e == ERR_OK && i < frame.fds; i++) {
+        if (i == 0 && m.problem == 0) {
+            s->fd = fds[0];
+        } else {
+            close(fds[i]);
+        }
+    }
+    buf_finish(&bytes);
+    return s->fd >= 0 ? ERR_OK : e == ERR_OK && m.problem == EAGAIN ? ERR_AGAIN : ERR_UNAVAILABLE;
+}
+
+static enum err ask_supervisor(struct milter_stream *s, uint8_t place)
+{
+    int pair[2];
+
+    if (!s->limits->ask_connection ||
+        socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) {
+        return ERR_UNAVAILABLE;
+    }
+    enum err e = s->limits->ask_connection(s->limits->arg, place, pair[0]);
+
+    close(pair[0]);
+    e = e == ERR_OK ? hear_supervisor(s, pair[1]) : ERR_UNAVAILABLE;
+    close(pair[1]);
+    return e;
+}
+
+static enum err open_unix(struct milter_stream *s, uint8_t place)
+{
+    int64_t soon = clock_monotonic_ms() + OPEN_MS_MAX;
+    int64_t until = soon < s->limits->until_ms ? soon : s->limits->until_ms;
+    enum err e;
+
+    while ((e = ask_supervisor(s, place)) == ERR_AGAIN) {
+        if (atomic_load(s->limits->is_stopping) || clock_monotonic_ms() >= until) {
+            return ERR_TIMEOUT;
+        }
+        (void)poll(NULL, 0, BUSY_MS);
     }
     return e;
+}
+
+enum err milter_stream_open(struct milter_stream *s, const struct filter *to,
+                            const struct filter_limits *limits)
+{
+    *s = (struct milter_stream){.fd = -1, .limits = limits};
+    buf_init(&s->in, MILTER_PACKET_BYTES_MAX + READ_BYTES);
+    buf_init(&s->out, OUT_BYTES_MAX);
+    return to->is_unix ? open_unix(s, to->place) : open_tcp(s, &to->address);
 }
 
 void milter_stream_close(struct milter_stream *s)

@@ -15,8 +15,8 @@ struct milter_stream {
     size_t used; // bytes of `in` that the last packet took
 };
 
-// ERR_UNAVAILABLE, ERR_TIMEOUT.
-enum err milter_stream_open(struct milter_stream *s, const struct address *to,
+// ERR_UNAVAILABLE, ERR_TIMEOUT. To be closed all the same.
+enum err milter_stream_open(struct milter_stream *s, const struct filter *to,
                             const struct filter_limits *limits);
 void milter_stream_close(struct milter_stream *s);
 

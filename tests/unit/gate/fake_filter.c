@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 
 #include "../test.h"
 #include "base/bytes.h"
@@ -125,17 +126,36 @@ static void *run(void *arg)
     return NULL;
 }
 
-void fake_filter_open(struct fake_filter *f)
+static void listen_at_path(struct fake_filter *f)
+{
+    struct sockaddr_un a = {.sun_family = AF_UNIX};
+
+    snprintf(a.sun_path, sizeof(a.sun_path), "%s", f->path);
+    f->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(f->listener, (struct sockaddr *)&a, sizeof(a)), 0);
+    assert_int_equal(listen(f->listener, 10), 0);
+}
+
+static void listen_at_port(struct fake_filter *f)
 {
     struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t n = sizeof(a);
 
-    buf_init(&f->heard, 8 << 20);
     f->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_int_equal(bind(f->listener, (struct sockaddr *)&a, sizeof(a)), 0);
     assert_int_equal(listen(f->listener, 10), 0);
     assert_int_equal(getsockname(f->listener, (struct sockaddr *)&a, &n), 0);
     f->port = ntohs(a.sin_port);
+}
+
+void fake_filter_open(struct fake_filter *f)
+{
+    buf_init(&f->heard, 8 << 20);
+    if (f->path) {
+        listen_at_path(f);
+    } else {
+        listen_at_port(f);
+    }
     assert_int_equal(pthread_create(&f->thread, NULL, run, f), 0);
 }
 

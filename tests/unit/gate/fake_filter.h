@@ -12,6 +12,7 @@
 
 struct fake_filter {
     int listener;
+    const char *path; // of a Unix socket; NULL: a port of loopback
     uint16_t port;
     pthread_t thread;
     struct buf heard; // all connections; read it when the thread has ended

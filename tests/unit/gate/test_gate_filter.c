@@ -3,6 +3,7 @@
 // Filters: from the gate's checks over the pair to the courier's threads, a milter and an rspamd of
 // the test's, and back to what the message becomes.
 #include "fake_filter.h"
+#include "supervisor/supervisor_internal.h"
 #include "verdict_world.h"
 
 #define PLAIN   "From: Ann <ann@example.org>\r\nSubject: hello\r\nX:\r\n y\r\n\r\nHi.\r\n"
@@ -16,6 +17,14 @@ static int setup(void **state)
     return world_setup(state);
 }
 
+// As the supervisor does for the courier.
+static enum err ask_connection(void *arg, uint8_t place, int fd)
+{
+    (void)arg;
+    socket_hand_out(w->settings, place, fd);
+    return ERR_OK;
+}
+
 static void courier_open(const char *first, const char *second, int64_t timeout_ms)
 {
     struct span list[] = {span_from_str(first), span_from_str(second)};
@@ -25,7 +34,8 @@ static void courier_open(const char *first, const char *second, int64_t timeout_
                                        .threads = 2,
                                        .timeout_ms = timeout_ms,
                                        .message_max = 1 << 20,
-                                       .memory_max = 2 << 20};
+                                       .memory_max = 2 << 20,
+                                       .ask_connection = ask_connection};
 
     assert_ok(courier_filter_create(&o, &w->filter));
 }
@@ -228,6 +238,61 @@ static void test_nobody_listens(void **state)
     assert_int_equal(w->action, VERDICT_ACCEPT);
 }
 
+// ---- Unix sockets -------------------------------------------------------------------------------
+
+static char unix_dir[32], unix_path[64], unix_conf[120];
+
+static void unix_setup(void)
+{
+    char filter[100];
+
+    snprintf(unix_dir, sizeof(unix_dir), "/tmp/mk-filter-XXXXXX");
+    assert_non_null(mkdtemp(unix_dir));
+    snprintf(unix_path, sizeof(unix_path), "%s/milter.sock", unix_dir);
+    snprintf(filter, sizeof(filter), "milter unix:%s", unix_path);
+    snprintf(unix_conf, sizeof(unix_conf), "filters = [\"%s\"]\n", filter);
+    courier_open(filter, NULL, 20000);
+}
+
+static void unix_teardown(void)
+{
+    unlink(unix_path);
+    assert_int_equal(rmdir(unix_dir), 0);
+}
+
+static void test_milter_at_a_path(void **state)
+{
+    (void)state;
+    unix_setup();
+    check_one(unix_conf); // nothing is there
+    assert_int_equal(w->action, VERDICT_TEMPORARY);
+    assert_string_equal(w->enhanced, "4.3.0");
+    fake.path = unix_path;
+    fake.script = "\1r";
+    fake.script_n = 2;
+    fake_filter_open(&fake);
+    check_one(unix_conf); // it has come meanwhile
+    assert_int_equal(w->action, VERDICT_REJECT);
+    fake_close();
+    unix_teardown();
+}
+
+static void test_nobody_at_a_path(void **state)
+{
+    char conf[160];
+
+    (void)state;
+    unix_setup();
+    fake.path = unix_path;
+    fake_filter_open(&fake);
+    fake_filter_close(&fake); // the socket stays behind
+    snprintf(conf, sizeof(conf), "%sfilter_away = accept\n", unix_conf);
+    check_one(conf);
+    assert_int_equal(w->action, VERDICT_ACCEPT);
+    assert_has(w->words, "away (");
+    unix_teardown();
+}
+
 // ---- rspamd -------------------------------------------------------------------------------------
 
 #define HTTP(json) SCRIPT("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" json)
@@ -365,13 +430,18 @@ static void test_goes_early(void **state)
 
 static void test_addresses(void **state)
 {
-    static const char *const good[] = {"milter 127.0.0.1:8891", "milter [::1]:8891",
-                                       "rspamd http://127.0.0.1:11333",
-                                       "rspamd http://[::1]:11333/"};
+    static const char *const good[] = {
+        "milter 127.0.0.1:8891", "milter [::1]:8891", "milter unix:/run/x y/milter.sock",
+        "rspamd http://127.0.0.1:11333", "rspamd http://[::1]:11333/"};
     static const char *const bad[] = {"",
                                       "milter",
                                       "milter localhost:8891",
                                       "milter 127.0.0.1",
+                                      "milter unix:",
+                                      "milter unix:/",
+                                      "milter unix:milter.sock",
+                                      "milter unix:/run/\x01",
+                                      "rspamd unix:/run/x.sock",
                                       "rspamd 127.0.0.1:11333",
                                       "rspamd https://127.0.0.1:11333",
                                       "rspamd http://127.0.0.1:11333/x",
@@ -395,7 +465,8 @@ int main(void)
         TEST(test_milter_negotiates), TEST(test_milter_away),  TEST(test_time_is_up),
         TEST(test_nobody_listens),    TEST(test_rspamd),       TEST(test_rspamd_hears),
         TEST(test_dmarc_comes_first), TEST(test_large),        TEST(test_courier_without_filters),
-        TEST(test_goes_early),        TEST(test_addresses),
+        TEST(test_goes_early),        TEST(test_addresses),    TEST(test_milter_at_a_path),
+        TEST(test_nobody_at_a_path),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
