@@ -8,8 +8,9 @@
 //
 // REPORT gets one line when the n-th call is reached: "<call> <path>", and one at the end: "count
 // <n>". With an error all later writes and syncs of the same file fail as well when N has a '+'
-// behind it. A short write is half of what was asked for. Exit: the program's, or 137 after a kill;
-// 77 where tracing is not allowed. x86-64 only.
+// behind it. A short write, the n-th call or the first after it that is one, is half of what was
+// asked for. Exit: the program's, or 137 after a kill; 77 where tracing is not allowed. x86-64
+// only.
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/audit.h>
@@ -46,6 +47,7 @@ enum fault { FAULT_COUNT, FAULT_KILL, FAULT_ERROR, FAULT_SHORT };
 enum shape {
     SHAPE_FD,    // the file is the first argument
     SHAPE_BYTES, // the same, and the third is how many bytes
+    SHAPE_PARTS, // the same, and the second and third are where the bytes are (struct iovec)
     SHAPE_AT,    // a folder and a name
     SHAPE_OPEN,  // the same, and flags
     SHAPE_NAME,  // a name
@@ -56,15 +58,15 @@ static const struct call {
     enum shape shape;
     const char *name;
 } calls[] = {
-    {SYS_write, SHAPE_BYTES, "write"},      {SYS_pwrite64, SHAPE_BYTES, "pwrite"},
-    {SYS_writev, SHAPE_FD, "writev"},       {SYS_pwritev, SHAPE_FD, "pwritev"},
-    {SYS_pwritev2, SHAPE_FD, "pwritev2"},   {SYS_fdatasync, SHAPE_FD, "fdatasync"},
-    {SYS_fsync, SHAPE_FD, "fsync"},         {SYS_fallocate, SHAPE_FD, "fallocate"},
-    {SYS_ftruncate, SHAPE_FD, "ftruncate"}, {SYS_sync_file_range, SHAPE_FD, "sync_file_range"},
-    {SYS_openat, SHAPE_OPEN, "openat"},     {SYS_unlinkat, SHAPE_AT, "unlinkat"},
-    {SYS_renameat, SHAPE_AT, "renameat"},   {SYS_renameat2, SHAPE_AT, "renameat2"},
-    {SYS_mkdirat, SHAPE_AT, "mkdirat"},     {SYS_unlink, SHAPE_NAME, "unlink"},
-    {SYS_rename, SHAPE_NAME, "rename"},     {SYS_mkdir, SHAPE_NAME, "mkdir"},
+    {SYS_write, SHAPE_BYTES, "write"},       {SYS_pwrite64, SHAPE_BYTES, "pwrite"},
+    {SYS_writev, SHAPE_PARTS, "writev"},     {SYS_pwritev, SHAPE_PARTS, "pwritev"},
+    {SYS_pwritev2, SHAPE_PARTS, "pwritev2"}, {SYS_fdatasync, SHAPE_FD, "fdatasync"},
+    {SYS_fsync, SHAPE_FD, "fsync"},          {SYS_fallocate, SHAPE_FD, "fallocate"},
+    {SYS_ftruncate, SHAPE_FD, "ftruncate"},  {SYS_sync_file_range, SHAPE_FD, "sync_file_range"},
+    {SYS_openat, SHAPE_OPEN, "openat"},      {SYS_unlinkat, SHAPE_AT, "unlinkat"},
+    {SYS_renameat, SHAPE_AT, "renameat"},    {SYS_renameat2, SHAPE_AT, "renameat2"},
+    {SYS_mkdirat, SHAPE_AT, "mkdirat"},      {SYS_unlink, SHAPE_NAME, "unlink"},
+    {SYS_rename, SHAPE_NAME, "rename"},      {SYS_mkdir, SHAPE_NAME, "mkdir"},
 };
 #define CALLS (sizeof(calls) / sizeof(calls[0]))
 
@@ -188,7 +190,7 @@ static void path_of(pid_t pid, const struct call *c, const uint64_t *args, char 
 {
     char name[1024];
 
-    if (c->shape == SHAPE_FD || c->shape == SHAPE_BYTES) {
+    if (c->shape == SHAPE_FD || c->shape == SHAPE_BYTES || c->shape == SHAPE_PARTS) {
         path_of_fd(pid, (int)args[0], out, room);
         return;
     }
@@ -221,19 +223,61 @@ static void fail(pid_t pid)
     }
 }
 
+static bool is_write(const struct call *c)
+{
+    return c->shape == SHAPE_BYTES || c->shape == SHAPE_PARTS;
+}
+
+static void set(pid_t pid, size_t where, uint64_t value)
+{
+    if (ptrace(PTRACE_POKEUSER, pid, where, (long)value) != 0) {
+        die("a call cannot be changed");
+    }
+}
+
+// The first half of the first part, described anew below the stack and its red zone, where nobody
+// else looks; the program's own description stays as it is.
+static void shorten_parts(pid_t pid, const uint64_t *args)
+{
+    long stack = ptrace(PTRACE_PEEKUSER, pid, offsetof(struct user_regs_struct, rsp), 0);
+    uint64_t at = ((uint64_t)stack - 4096) & ~(uint64_t)15;
+    struct iovec part, mine = {&part, sizeof(part)},
+                       theirs = {(void *)(uintptr_t)args[1], sizeof(part)};
+
+    if (args[2] == 0 || process_vm_readv(pid, &mine, 1, &theirs, 1, 0) != sizeof(part)) {
+        die("a call cannot be read");
+    }
+    part.iov_len -= part.iov_len / 2;
+    theirs.iov_base = (void *)(uintptr_t)at;
+    if (process_vm_writev(pid, &mine, 1, &theirs, 1, 0) != sizeof(part)) {
+        die("a call cannot be changed");
+    }
+    set(pid, offsetof(struct user_regs_struct, rsi), at);
+    set(pid, offsetof(struct user_regs_struct, rdx), 1);
+}
+
 static void shorten(pid_t pid, const struct call *c, const uint64_t *args)
 {
-    if (c->shape == SHAPE_BYTES && args[2] > 1 &&
-        ptrace(PTRACE_POKEUSER, pid, offsetof(struct user_regs_struct, rdx), (long)(args[2] / 2)) !=
-            0) {
-        die("a call cannot be changed");
+    if (c->shape == SHAPE_PARTS) {
+        shorten_parts(pid, args);
+    } else {
+        set(pid, offsetof(struct user_regs_struct, rdx), args[2] - args[2] / 2);
     }
 }
 
 static bool may_fail_again(const struct call *c, const char *path)
 {
     return trace.is_lasting && trace.fault == FAULT_ERROR && trace.path[0] &&
-           (c->shape == SHAPE_FD || c->shape == SHAPE_BYTES) && strcmp(path, trace.path) == 0;
+           (c->shape == SHAPE_FD || is_write(c)) && strcmp(path, trace.path) == 0;
+}
+
+// Only a write can be short: the first from the n-th call on is.
+static bool is_time(const struct call *c)
+{
+    trace.count++;
+    return trace.fault == FAULT_SHORT
+               ? trace.at && trace.count >= trace.at && !trace.path[0] && is_write(c)
+               : trace.count == trace.at;
 }
 
 static void on_call(pid_t pid, const struct call *c, const uint64_t *args)
@@ -244,7 +288,7 @@ static void on_call(pid_t pid, const struct call *c, const uint64_t *args)
     if (!is_ours(c, args, path)) {
         return;
     }
-    if (++trace.count != trace.at) {
+    if (!is_time(c)) {
         if (may_fail_again(c, path)) {
             fail(pid);
         }
