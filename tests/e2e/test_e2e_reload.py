@@ -13,7 +13,7 @@ import subprocess
 
 import pytest
 from servers import mailkeep_binary, self_signed
-from test_e2e_processes import new_one, only_mailkeep, until, works  # noqa: F401 - a fixture
+from test_e2e_processes import announced, new_one, only_mailkeep, until, works  # noqa: F401 - a fixture
 
 STAY = "nothing has changed, the old settings and the old certificate stay in use"
 
@@ -202,7 +202,7 @@ def too_early(server):
 @pytest.mark.parametrize("spoil", [no_certificate, no_key, neither, key_of_another, rubbish, half,
                                    expired, too_early], ids=lambda f: f.__name__)
 def test_t08_a_bad_certificate_changes_nothing(make_server, spoil):
-    server = make_server(users=1, settings={"message_max": "1 MB"})
+    server = announced(make_server(users=1, settings={"message_max": "1 MB"}))
     before = served(server)
     why = spoil(server)
     change(server, message_max="3 MB")
@@ -325,7 +325,7 @@ def test_a_server_whose_keep_is_away_is_not_called_none(make_server):
 
 
 def test_keep_that_dies_meanwhile(make_server):
-    server = make_server(users=1, settings={"restarts_per_minute": "100"})
+    server = announced(make_server(users=1, settings={"restarts_per_minute": "100"}))
     gate, = server.role("gate")
     os.kill(gate, signal.SIGSTOP)  # so that the reload takes its time
     try:
@@ -348,7 +348,7 @@ def test_when_one_refuses_all_go_back(make_server):
     keep, = server.role("keep")
     with open(f"/proc/{keep}/statm") as f:
         size = int(f.read().split()[0]) * resource.getpagesize()
-    resource.prlimit(keep, resource.RLIMIT_AS, (size + (256 << 20), size + (256 << 20)))
+    resource.prlimit(keep, resource.RLIMIT_AS, (size + (2 << 30), size + (2 << 30)))
     cert, key = self_signed(server.folder, tag="fresh")
     before = served(server)
     change(server, message_max="3 MB", argon2_memory="4 GB", tls_cert=f'"{cert}"',
