@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What route.c and rules.c tell the directory and the check. Only store/ and store/check/ include
-// this.
+// What route.c, rules.c and the directory tell each other and the check. Only store/ and
+// store/check/ include this.
 #ifndef STORE_RULES_INTERNAL_H
 #define STORE_RULES_INTERNAL_H
 
@@ -17,6 +17,20 @@ enum err route_alias_decode(struct span value, struct arena *a, struct span **ou
 
 // ERR_CORRUPT: not what relay_route.h stores.
 enum err relay_route_decode(struct span key, struct span value);
+
+// Roles (directory/role.h). Of a row `e`; the spans point into key and value.
+struct role;
+struct role_holder;
+enum err role_decode(struct span key, struct span value, struct role *out);
+// Of a row `B`, in the arena; rights are not looked up (0).
+enum err role_holder_decode(struct span key, struct span value, struct arena *a,
+                            struct role_holder *out);
+// ERR_NOT_FOUND. The spans live as long as the view and `name`.
+enum err role_get(struct view *v, struct span name, struct role *out);
+// Steps of an edit of the directory. An account that goes loses its roles; roles over a domain that
+// goes go with it: one added later under the same name is another's.
+enum err role_edit_account_gone(struct edit *ed, account_id account);
+enum err role_edit_domain_gone(struct edit *ed, struct span domain);
 
 // Values of rules.c; the spans point into the value (forwarding: into the arena).
 enum err rules_script_decode(struct span value, struct script *out);

@@ -54,6 +54,8 @@ enum key_kind {
     KEY_SECRET = 'Z',
     KEY_SIGNING = 'G',
     KEY_RELAY = 'Y',
+    KEY_ROLES_OF = 'B',
+    KEY_ROLE = 'e',
 };
 
 struct key {
@@ -66,7 +68,7 @@ static inline struct span key_span(const struct key *k)
 }
 struct key key_plain(enum key_kind kind);           // H, a, V; also the start of all keys of a kind
 struct key key_u32(enum key_kind kind, uint32_t n); // b, k, and the start of a mailbox's u
-struct key key_u64(enum key_kind kind, uint64_t n); // m, t, I, P, and the start of an entry's c
+struct key key_u64(enum key_kind kind, uint64_t n); // m, t, I, P, B, and the start of an entry's c
 struct key key_name(enum key_kind kind, struct span name); // n, s
 struct key key_text(enum key_kind kind, struct span text); // D, A: at most 255 bytes
 struct key key_chunk(mailbox_id mailbox, uint32_t uid);

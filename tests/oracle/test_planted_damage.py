@@ -218,6 +218,8 @@ def version(value):
     return bytes([value[0] ^ 0x40]) + value[1:]
 
 
+DIRECTORY = b"d" + bytes(8)
+FIRST = (1).to_bytes(8, "big")
 REPORTS = b"d" + struct.pack(">Q", 0xFFFFFFFFFFFFFE00)
 
 
@@ -229,6 +231,16 @@ PLANTS = {
     "a hash that leads nowhere": index(b"d", add(REPORTS + b"X" + bytes(8), b"\1\5")),
     "what was seen, of another day": index(b"d", add(
         REPORTS + b"O\1\0\0\0\1b.c\0" + bytes(8), b"\1" + bytes(11))),
+    "a role nobody can read": index(b"d", add(DIRECTORY + b"enight", b"\1")),
+    "roles nobody can read": index(b"d", add(DIRECTORY + b"B" + FIRST, b"\1\1\5owner")),
+    "a role over no domain": index(b"d", add(
+        DIRECTORY + b"B" + FIRST, b"\1\1\5owner\2\0\0")),
+    "a role over a domain that is not here": index(b"d", add(
+        DIRECTORY + b"B" + FIRST, b"\1\1\5owner\2\1\3b.c\0")),
+    "a role that is not there": index(b"d", add(
+        DIRECTORY + b"B" + FIRST, b"\1\1\5night\1\0\0")),
+    "roles of nobody": index(b"d", add(
+        DIRECTORY + b"B" + bytes(7) + b"\xff", b"\1\1\5owner\1\0\0")),
     "sent to nobody": index(b"d", add(REPORTS + b"S\1\0\0\0\1\0", b"\1\0\0\0")),
     "letter without a body": index(b"d", add(REPORTS + b"P" + bytes(8), b"\1\0\0\0\0\0\0")),
     **{f"{e} frame {k} {p}": frame_byte(e, k, p)

@@ -63,6 +63,7 @@ enum err check_messages(struct check *c);
 enum err check_threads(struct check *c);
 enum err check_log(struct check *c);
 enum err check_routes(struct check *c); // of account 0
+enum err check_roles(struct check *c);
 enum err check_rules(struct check *c);
 
 #endif

@@ -3,6 +3,7 @@
 // The check of where mail goes: aliases and other names of domains (in account 0), scripts,
 // forwarding and what the rules remember (in an account).
 #include "store/check/check_internal.h"
+#include "store/directory/role.h"
 #include "store/rules_internal.h"
 
 #include "base/banned.h"
@@ -58,6 +59,69 @@ static enum err check_relay_route(void *arg, struct span key, struct span value)
                       SPAN_ARG(span_skip(key, 1)));
     }
     return ERR_OK;
+}
+
+static enum err check_role(void *arg, struct span key, struct span value)
+{
+    struct check *c = arg;
+    struct role r;
+
+    if (role_decode(key, value, &r) != ERR_OK) {
+        check_problem(c, false, "the role %.*s cannot be read", SPAN_ARG(span_skip(key, 1)));
+    }
+    return ERR_OK;
+}
+
+static void check_grant(struct check *c, account_id account, const struct role_grant *g)
+{
+    struct role r;
+
+    if (role_get(c->v, g->role, &r) != ERR_OK) {
+        check_problem(c, false, "account %llu has the role %.*s, which is not there",
+                      (unsigned long long)account, SPAN_ARG(g->role));
+    }
+    for (size_t i = 0; i < g->domain_count; i++) {
+        if (!is_our_domain(c, g->domains[i])) {
+            check_problem(c, false,
+                          "account %llu has the role %.*s over %.*s, which is no domain that is "
+                          "here",
+                          (unsigned long long)account, SPAN_ARG(g->role), SPAN_ARG(g->domains[i]));
+        }
+    }
+}
+
+// Roles are never mended: what somebody may do is for people to say.
+static enum err check_roles_of(void *arg, struct span key, struct span value)
+{
+    struct check *c = arg;
+    struct role_holder h;
+    struct span entry;
+    struct arena arena;
+
+    arena_init(&arena, 1u << 20);
+    if (role_holder_decode(key, value, &arena, &h) != ERR_OK) {
+        check_problem(c, false, "the roles of an account cannot be read");
+    } else {
+        struct key k = key_u64(KEY_ACCOUNT_ID, h.account);
+
+        if (view_get(c->v, &k, &entry) != ERR_OK) {
+            check_problem(c, false, "account %llu has roles and is not there",
+                          (unsigned long long)h.account);
+        }
+        for (size_t i = 0; i < h.count; i++) {
+            check_grant(c, h.account, &h.grants[i]);
+        }
+    }
+    arena_finish(&arena);
+    return ERR_OK;
+}
+
+enum err check_roles(struct check *c)
+{
+    struct key roles = key_plain(KEY_ROLE), holders = key_plain(KEY_ROLES_OF);
+    enum err e = view_each(c->v, &roles, check_role, c);
+
+    return e == ERR_OK ? view_each(c->v, &holders, check_roles_of, c) : e;
 }
 
 enum err check_routes(struct check *c)

@@ -117,7 +117,7 @@ static enum err check_account_record(struct check *c)
 // Keys that no version of this program has written.
 static enum err check_unknown_keys(struct check *c)
 {
-    char known[] = "HVADIPREZGYabnskumtxcfijw";
+    char known[] = "HVADIPREZGYBeabnskumtxcfijw";
     struct scan *scan;
     struct span key, value;
     char next = 0;
@@ -132,7 +132,7 @@ static enum err check_unknown_keys(struct check *c)
         }
         e = scan_next(scan, &key, &value);
         if (e == ERR_OK) {
-            bool directory = key.n && strchr("VADIPREZGY", key.p[0]);
+            bool directory = key.n && strchr("VADIPREZGYBe", key.p[0]);
 
             if (!key.n || !strchr(known, key.p[0]) || (directory && c->account != 0)) {
                 check_problem(c, false, "there is a key of an unknown kind (byte %d)",
@@ -345,6 +345,7 @@ static enum err check_directory(struct check *c)
     e = e != ERR_OK ? e : view_each(c->v, &domains, check_domain, &p);
     e = e != ERR_OK ? e : check_lost_domains(&p);
     e = e != ERR_OK ? e : check_routes(c);
+    e = e != ERR_OK ? e : check_roles(c);
     for (size_t i = 0; i < p.ids.n && e == ERR_OK; i++) {
         e = snapshot_get(c->v->snapshot, p.ids.p[i], key_span(&header), &value);
         if (e == ERR_NOT_FOUND) {

@@ -303,6 +303,7 @@ static enum err remove_begin(struct edit *ed, void *arg)
     ed->header.accounts--;
     e = directory_domain_count(ed, directory_name_domain(entry.address), false);
     e = e != ERR_OK ? e : edit_delete(ed, &name);
+    e = e != ERR_OK ? e : role_edit_account_gone(ed, *id);
     e = e != ERR_OK ? e : entry_put(ed, *id, &entry);
     e = e != ERR_OK ? e : pending_put(ed, *id);
     return e != ERR_OK ? e : directory_note(ed, "account being removed: ", entry.address);

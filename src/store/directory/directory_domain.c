@@ -86,6 +86,7 @@ static enum err domain_remove_edit(struct edit *ed, void *arg)
         e = ERR_DENIED;
     }
     e = e != ERR_OK ? e : edit_delete(ed, &k);
+    e = e != ERR_OK ? e : role_edit_domain_gone(ed, a->domain);
     return e != ERR_OK ? e : directory_note(ed, "domain removed: ", a->domain);
 }
 

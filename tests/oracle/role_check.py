@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who has which role over which domains, as docs/format/store.md says."""
+import re
+
+from fields import Bad, Fields
+from store_reader import fixed
+
+BUILT_IN = {b"owner", b"domain-admin", b"help-desk", b"auditor"}
+NAME = re.compile(rb"[a-z0-9][a-z0-9-]{0,63}")
+ALL, NAMED = 1, 2
+
+
+def check_roles(keys, accounts, wrong):
+    """`keys` are those of account 0, `accounts` the ids of accounts in its list."""
+    made = set()
+    for key, value in keys.items():
+        if key[:1] == b"e":
+            try:
+                f = Fields(value).version()
+                f.v(), f.str()
+                if not NAME.fullmatch(key[1:]) or key[1:] in BUILT_IN:
+                    raise Bad("no name for a role that was made")
+                made.add(key[1:])
+            except (Bad, IndexError) as e:
+                wrong(f"role {key[1:]!r}: {e}")
+    for key, value in keys.items():
+        if key[:1] == b"B":
+            try:
+                account = fixed(key[1:], 8)
+                if account not in accounts:
+                    wrong(f"account {account:x} has roles and is not there")
+                check_grants(Fields(value).version(), keys, made | BUILT_IN)
+            except (Bad, IndexError) as e:
+                wrong(f"roles {key[1:]!r}: {e}")
+
+
+def check_grants(f, keys, roles):
+    count = f.v()
+    if not count:
+        raise Bad("a row without a role")
+    for _ in range(count):
+        role, scope = f.str(), f.v()
+        domains = [f.str() for _ in range(f.v())]
+        f.z()
+        if role not in roles:
+            raise Bad(f"there is no role {role!r}")
+        if scope not in (ALL, NAMED) or (scope == ALL) != (not domains):
+            raise Bad(f"scope {scope} with {len(domains)} domains")
+        for domain in domains:
+            if b"D" + domain not in keys:
+                raise Bad(f"there is no domain {domain!r}")
