@@ -11,112 +11,35 @@
 
 #include "base/banned.h"
 
-#define OUT_BYTES_MAX   (2u << 20)
-#define OUT_BYTES_SEND  (48u << 10) // sent when so much is collected
-#define ARENA_BYTES_MAX (64u << 20)
+#define OUT_BYTES_MAX    (2u << 20)
+#define OUT_BYTES_SEND   (48u << 10) // sent when so much is collected
+#define ARENA_BYTES_MAX  (64u << 20)
+#define CALLER_BYTES_MAX (4u << 20)
 
-static const struct {
-    const char *name;
-    admin_fn *run;
-} operations[] = {
-    {"domain add", admin_domain_add},
-    {"domain list", admin_domain_list},
-    {"domain remove", admin_domain_remove},
-    {"domain dns", admin_domain_dns},
-    {"domain catch-all", admin_domain_catch_all},
-    {"domain alias add", admin_domain_alias_add},
-    {"domain alias list", admin_domain_alias_list},
-    {"domain alias remove", admin_domain_alias_remove},
-    {"alias add", admin_alias_add},
-    {"alias list", admin_alias_list},
-    {"alias remove", admin_alias_remove},
-    {"route add", admin_route_add},
-    {"route list", admin_route_list},
-    {"route remove", admin_route_remove},
-    {"route show", admin_route_show},
-    {"account forward", admin_account_forward},
-    {"account add", admin_account_add},
-    {"account batch", admin_account_batch},
-    {"account list", admin_account_list},
-    {"account show", admin_account_show},
-    {"account passwd", admin_account_passwd},
-    {"account rename", admin_account_rename},
-    {"account suspend", admin_account_suspend},
-    {"account resume", admin_account_resume},
-    {"account remove", admin_account_remove},
-    {"account quota", admin_account_quota},
-    {"mailbox list", admin_mailbox_list},
-    {"dkim create", admin_dkim_create},
-    {"dkim list", admin_dkim_list},
-    {"dkim activate", admin_dkim_activate},
-    {"dkim retire", admin_dkim_retire},
-    {"dkim remove", admin_dkim_remove},
-    {"trace", admin_trace},
-    {"reports list", admin_reports_list},
-    {"reports show", admin_reports_show},
-    {"queue list", admin_queue_list},
-    {"queue show", admin_queue_show},
-    {"queue retry", admin_queue_retry},
-    {"queue hold", admin_queue_hold},
-    {"queue release", admin_queue_release},
-    {"queue remove", admin_queue_remove},
-    {"queue pause", admin_queue_pause},
-    {"queue resume", admin_queue_resume},
-    {"queue destinations", admin_queue_destinations},
-    {"sieve list", admin_sieve_list},
-    {"sieve show", admin_sieve_show},
-    {"sieve put", admin_sieve_put},
-    {"sieve activate", admin_sieve_activate},
-    {"sieve remove", admin_sieve_remove},
-    {"sieve run", admin_sieve_run},
-    {"import", admin_import},
-    {"export", admin_export},
-    {"check", admin_check},
-    {"status", admin_status},
-    {"reload", admin_reload},
-    {"log", admin_log},
-};
-#define OPERATIONS (sizeof(operations) / sizeof(operations[0]))
-
-const char *const *admin_names(void)
-{
-    // Filled the same way by whoever comes first.
-    static const char *names[OPERATIONS + 1];
-
-    for (size_t i = 0; i < OPERATIONS; i++) {
-        names[i] = operations[i].name;
-    }
-    return names;
-}
-
-static admin_fn *find(const char *name)
-{
-    for (size_t i = 0; i < OPERATIONS; i++) {
-        if (strcmp(operations[i].name, name) == 0) {
-            return operations[i].run;
-        }
-    }
-    return NULL;
-}
-
-void admin_run(const struct admin *a, const char *name, json_t *args, const struct admin_io *io,
-               struct admin_outcome *out)
+void admin_run(const struct admin *a, const struct admin_caller *by, const char *name, json_t *args,
+               const struct admin_io *io, struct admin_outcome *out)
 {
     struct admin_call c = {.admin = a, .io = io, .outcome = out};
-    admin_fn *run = find(name);
+    const struct admin_operation *op = admin_operations;
 
+    while (op->name && strcmp(op->name, name) != 0) {
+        op++;
+    }
     *out = (struct admin_outcome){.code = ERR_UNSUPPORTED};
-    if (!run) {
+    if (!op->name) {
         snprintf(out->text, sizeof(out->text), "This server does not know the command \"%s\".",
                  name);
         return;
     }
     c.args = json_is_object(args) ? json_incref(args) : json_object();
     arena_init(&c.arena, ARENA_BYTES_MAX);
+    arena_init(&c.caller_arena, CALLER_BYTES_MAX);
     admin_reader_init(&c.reader);
     buf_init(&c.out, OUT_BYTES_MAX);
-    enum err e = run(&c);
+    enum err e = admin_caller_set(&c, by);
 
+    e = e == ERR_OK ? admin_allowed(&c, op) : e;
+    e = e == ERR_OK ? op->run(&c) : e;
     if (e == ERR_OK) {
         e = admin_flush(&c);
     }
@@ -135,6 +58,7 @@ void admin_run(const struct admin *a, const char *name, json_t *args, const stru
     buf_finish(&c.out);
     admin_reader_finish(&c.reader);
     arena_finish(&c.arena);
+    arena_finish(&c.caller_arena);
 }
 
 // ---- failing ------------------------------------------------------------------------------------
@@ -292,7 +216,8 @@ void admin_json_time(json_t *into, const char *name, int64_t seconds)
     }
 }
 
-struct actor admin_actor(enum actor_kind kind)
+struct actor admin_actor(struct admin_call *c, enum actor_kind kind)
 {
-    return (struct actor){.kind = kind, .device = SPAN("mailkeep"), .origin = SPAN("")};
+    return (struct actor){
+        .kind = kind, .device = SPAN("mailkeep"), .origin = span_from_str(c->origin)};
 }

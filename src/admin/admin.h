@@ -57,6 +57,16 @@ struct admin {
     void *arg;
 };
 
+// Who asks. Local root may do everything; anybody else what the roles of their account allow at
+// this moment (store/directory/role.h), and the change log names them. Whoever hands in a caller
+// has made sure that it is who it says (docs/roles.md: administrators need a second factor).
+struct admin_caller {
+    bool is_local_root;  // whoever can open the control socket or the data directory
+    account_id account;  // otherwise
+    struct span address; // that they come from, as text, for the change log; may be empty
+};
+extern const struct admin_caller admin_local_root;
+
 // The asker's side of a conversation, handed in by whoever runs an operation.
 struct admin_io {
     // Appends some of what the asker sends. ERR_EOF: it has ended; other errors: it is gone.
@@ -75,10 +85,12 @@ struct admin_outcome {
     char text[ADMIN_TEXT_MAX]; // otherwise the sentence
 };
 
-// Runs the operation of that name ("account add"). `args` may be NULL and stays the caller's.
-// ERR_UNSUPPORTED: there is no such operation.
-void admin_run(const struct admin *a, const char *name, json_t *args, const struct admin_io *io,
-               struct admin_outcome *out);
+// Runs the operation of that name ("account add") for a caller. `args` may be NULL and stays the
+// caller's. ERR_UNSUPPORTED: there is no such operation. ERR_DENIED: the caller may not do this, or
+// what is asked for cannot be had; nothing was done. Local root may say in the argument "as" whose
+// roles are to count instead.
+void admin_run(const struct admin *a, const struct admin_caller *by, const char *name, json_t *args,
+               const struct admin_io *io, struct admin_outcome *out);
 
 // The names of all operations, ended by NULL.
 const char *const *admin_names(void);

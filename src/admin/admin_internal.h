@@ -6,6 +6,7 @@
 
 #include "admin/admin.h"
 #include "store/directory.h"
+#include "store/directory/role.h"
 #include "store/mailbox.h"
 
 struct admin_call {
@@ -16,9 +17,38 @@ struct admin_call {
     struct arena arena;         // for the operation
     struct admin_reader reader; // what the asker sends
     struct buf out;             // records not sent yet
+    // Who asks, of admin_right.c.
+    bool may_everything;       // local root as itself
+    account_id caller;         // otherwise whose roles count
+    struct span caller_name;   // address
+    struct role_holder roles;  //
+    struct arena caller_arena; // of these
+    uint32_t right;            // that the operation takes
+    char origin[128];          // for the change log
 };
 
 typedef enum err admin_fn(struct admin_call *c);
+
+// What an operation is done to, and so over what the caller must have the right.
+enum admin_object {
+    ON_SERVER = 1, // all domains
+    ON_DOMAIN,     // the argument is a domain; missing: all domains
+    ON_LIST,       // the same, but missing: over any; what is told is what admin_sees
+    ON_ADDRESS,    // the argument is an address: its domain
+    ON_ACCOUNT,    // the same; and nobody changes an account that may do more than they
+    ON_ANY,        // over any domain: the operation asks admin_sees or admin_allowed itself
+};
+struct admin_need {
+    uint32_t rights; // all of these
+    enum admin_object on;
+    const char *arg; // NULL: none
+};
+struct admin_operation {
+    const char *name;
+    admin_fn *run;
+    struct admin_need need;
+};
+extern const struct admin_operation admin_operations[]; // admin_operations.c; ends with no name
 
 // Ends with an error: sets the sentence, returns `code`.
 enum err admin_fail(struct admin_call *c, enum err code, const char *fmt, ...)
@@ -46,7 +76,21 @@ json_t *admin_json_text(struct span s); // bytes that are no UTF-8 become U+FFFD
 json_t *admin_json_limit(uint64_t max); // null for "none"
 void admin_json_time(json_t *into, const char *name, int64_t seconds); // RFC 3339, UTC
 
-struct actor admin_actor(enum actor_kind kind);
+// Who makes the changes of this call; lives as long as the call.
+struct actor admin_actor(struct admin_call *c, enum actor_kind kind);
+
+// admin_right.c
+// Sets who asks. An error's sentence is set.
+enum err admin_caller_set(struct admin_call *c, const struct admin_caller *by);
+// May the caller do this, with the arguments as they are? ERR_DENIED with a sentence.
+enum err admin_allowed(struct admin_call *c, const struct admin_operation *op);
+enum err admin_allowed_named(struct admin_call *c, const char *operation);
+// The right that the operation takes is the caller's over this domain (of an address: its domain).
+bool admin_sees(const struct admin_call *c, struct span domain_or_address);
+bool admin_sees_all(const struct admin_call *c);
+// Writes into the account's history that its mail is read, by whom and for what reason (argument
+// "reason"). Local root needs no reason and is not kept from it by a disk that is full.
+enum err admin_note_reading(struct admin_call *c, account_id account, const char *operation);
 
 // admin_names.c
 // The argument `name` as an address in its one spelling. Without a domain it gets the only domain
@@ -57,6 +101,7 @@ struct span admin_only_domain(struct admin_call *c);
 // The argument `name` as a domain, in the spelling the directory keeps. On an error the sentence is
 // set.
 enum err admin_domain(struct admin_call *c, const char *name, struct span *out);
+enum err admin_domain_check(struct admin_call *c, struct span given, struct span *out);
 // Sets the sentence about an account that is not there, with the nearest name.
 enum err admin_no_account(struct admin_call *c, struct span name);
 // The account of the argument "account"; a name that is nearly one is suggested.
@@ -70,12 +115,17 @@ unsigned admin_distance(struct span a, struct span b, unsigned max);
 // admin_route.c: adds "forward" and "forward_keeps_copy" when its mail is forwarded.
 void admin_json_forwarding(struct admin_call *c, account_id account, json_t *into);
 
+// admin_role.c: adds "roles" when it has some.
+void admin_json_roles(struct admin_call *c, account_id account, json_t *into);
+
 // admin_dkim.c: a line of a zone file, without its line end, the text in strings of 255 bytes.
 void admin_put_zone_txt(struct buf *out, struct span name, struct span text);
 // Forgets the keys of a domain that is no longer here.
 void admin_dkim_forget(struct admin_call *c, struct span domain);
 
 // The operations, one file each noun.
+admin_fn admin_role_list, admin_role_show, admin_role_grant, admin_role_revoke, admin_role_add,
+    admin_role_remove;
 admin_fn admin_domain_add, admin_domain_list, admin_domain_remove, admin_domain_alias_add,
     admin_domain_alias_list, admin_domain_alias_remove, admin_domain_catch_all, admin_domain_dns;
 admin_fn admin_alias_add, admin_alias_list, admin_alias_remove, admin_account_forward;

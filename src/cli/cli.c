@@ -115,7 +115,8 @@ int cli_usage(struct cli *c)
 
 static void print_help(void)
 {
-    printf("Mailkeep %s, a mail server\n\nusage: mailkeep [-c FILE] [--json] [--quiet] COMMAND "
+    printf("Mailkeep %s, a mail server\n\nusage: mailkeep [-c FILE] [--json] [--quiet] [--as "
+           "ADDRESS] COMMAND "
            "...\n\n",
            MAILKEEP_VERSION);
     for (const struct cli_command *row = cli_commands; row->name; row++) {
@@ -253,6 +254,9 @@ int cli_call(struct cli *c, const char *command, json_t *args, json_t **out_json
     if (code) {
         return code;
     }
+    if (c->as && json_object_set_new(args, "as", json_string(c->as)) != 0) {
+        return cli_fail(c, CLI_USAGE, "--as: this is no address");
+    }
     enum err e = control_call_simple(cli_data_dir(c), command, args, on_progress, c, &answer);
 
     cli_progress_end(c);
@@ -324,6 +328,7 @@ int cli_main(int argc, char **argv)
     log_set_process("mailkeep");
     c.json = cli_flag(&argc, argv, "--json");
     c.quiet = cli_flag(&argc, argv, "--quiet");
+    c.as = cli_option(&argc, argv, "--as");
     const char *path = cli_option(&argc, argv, "-c");
 
     if (!path) {

@@ -26,11 +26,12 @@ struct cli {
     bool json, quiet;          // --json, --quiet
     const char *config_path;   // -c FILE, or the default path
     bool config_given;         // -c was given: the file must exist
+    const char *as;            // --as ADDRESS: whose roles are to count; NULL: root's
     const char *command;       // "account add", for messages
     struct settings *settings; // after cli_settings
 };
 
-// argv[0] is the command's last word; options --json, --quiet and -c are already taken out.
+// argv[0] is the command's last word; options --json, --quiet, --as and -c are already taken out.
 typedef int cli_fn(struct cli *c, int argc, char **argv);
 
 struct cli_command {

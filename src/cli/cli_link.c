@@ -75,6 +75,10 @@ int cli_link_open(struct cli *c, const char *operation, json_t *args, struct cli
     struct cli_link *l = calloc(1, sizeof(*l));
     int code = l ? cli_settings(c) : cli_fail(c, CLI_FAILED, "there is not enough memory");
 
+    // Never as root instead.
+    if (code == CLI_OK && c->as && json_object_set_new(args, "as", json_string(c->as)) != 0) {
+        code = cli_fail(c, CLI_USAGE, "--as: this is no address");
+    }
     if (code == CLI_OK) {
         l->cli = c;
         admin_reader_init(&l->reader);

@@ -116,7 +116,8 @@ static void serve(int fd, const struct admin *admin)
 
     explicit_bzero(frame.p, frame.n); // there may be a password in it
     buf_finish(&frame);
-    admin_run(admin, name ? name : "", json_object_get(request, "args"), &io, &outcome);
+    admin_run(admin, &admin_local_root, name ? name : "", json_object_get(request, "args"), &io,
+              &outcome);
     json_decref(request);
     if (outcome.code == ERR_OK) {
         write_json(fd, CONTROL_RESULT, outcome.result);

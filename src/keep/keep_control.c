@@ -49,7 +49,8 @@ static void command_run(struct control_call *call, void *arg)
 
     settings_ref(admin.settings); // a reload may come while it runs
     lock_release(&k->lock);
-    admin_run(&admin, control_command_name(call), control_args(call), &io, &outcome);
+    admin_run(&admin, &admin_local_root, control_command_name(call), control_args(call), &io,
+              &outcome);
     settings_unref(admin.settings);
     if (outcome.code == ERR_OK) {
         control_reply(call, outcome.result);

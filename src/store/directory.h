@@ -57,6 +57,9 @@ enum err directory_account_renew_hash(struct store *s, const struct actor *by, a
                                       struct span before, struct span password_hash);
 enum err directory_account_set_state(struct store *s, const struct actor *by, account_id id,
                                      enum account_state state);
+// Writes a line into the account's history and changes nothing. At most 512 bytes.
+enum err directory_account_note(struct store *s, const struct actor *by, account_id id,
+                                struct span words);
 // Removes the account and everything in it, for good.
 enum err directory_account_remove(struct store *s, const struct actor *by, account_id id);
 

@@ -73,7 +73,7 @@ static enum err password_arg(struct admin_call *c, struct span address, struct b
 
 enum err admin_account_passwd(struct admin_call *c)
 {
-    struct actor by = admin_actor(ACTOR_ADMIN);
+    struct actor by = admin_actor(c, ACTOR_ADMIN);
     struct account account;
     struct buf hash;
     enum err e = admin_account(c, &account);
@@ -111,7 +111,7 @@ static enum err limit_arg(struct admin_call *c, const char *name, uint64_t fallb
 
 enum err admin_account_quota(struct admin_call *c)
 {
-    struct actor by = admin_actor(ACTOR_ADMIN);
+    struct actor by = admin_actor(c, ACTOR_ADMIN);
     struct account account;
     uint64_t bytes, messages;
     enum err e = admin_account(c, &account);
@@ -135,7 +135,7 @@ enum err admin_account_quota(struct admin_call *c)
 static enum err account_added(struct admin_call *c, enum err e, struct span name, account_id id,
                               uint64_t bytes, uint64_t messages)
 {
-    struct actor by = admin_actor(ACTOR_ADMIN);
+    struct actor by = admin_actor(c, ACTOR_ADMIN);
     struct span domain = span_skip(name, span_find_byte(name, '@') + 1);
 
     switch (e) {
@@ -189,7 +189,7 @@ static enum err account_free(struct admin_call *c, struct span name)
 
 enum err admin_account_add(struct admin_call *c)
 {
-    struct actor by = admin_actor(ACTOR_ADMIN);
+    struct actor by = admin_actor(c, ACTOR_ADMIN);
     uint64_t bytes, messages;
     struct span name;
     struct buf hash;
@@ -235,7 +235,8 @@ enum err admin_account_batch(struct admin_call *c)
 
         if (json_is_object(item)) {
             c->args = item;
-            done = admin_account_add(c);
+            done = admin_allowed_named(c, "account add");
+            done = done == ERR_OK ? admin_account_add(c) : done;
             c->args = own;
             json_decref(c->outcome->result);
             c->outcome->result = NULL;
@@ -315,6 +316,9 @@ static bool account_collect(void *arg, const struct account *account)
 {
     struct account_collector *l = arg;
 
+    if (!admin_sees(l->call, account->name)) {
+        return true;
+    }
     if (l->count == l->cap) {
         size_t cap = l->cap ? l->cap * 2 : 64;
         struct account *items = realloc(l->items, cap * sizeof(*items));
@@ -380,6 +384,7 @@ enum err admin_account_show(struct admin_call *c)
         return admin_fail_store(c, e, "Reading the account");
     }
     admin_json_forwarding(c, account.id, j);
+    admin_json_roles(c, account.id, j);
     json_object_set_new(j, "id", json_integer((json_int_t)account.id));
     c->outcome->result = j;
     return ERR_OK;
@@ -389,7 +394,7 @@ enum err admin_account_show(struct admin_call *c)
 
 enum err admin_account_rename(struct admin_call *c)
 {
-    struct actor by = admin_actor(ACTOR_ADMIN);
+    struct actor by = admin_actor(c, ACTOR_ADMIN);
     struct account account;
     struct span to;
     enum err e = admin_account(c, &account);
@@ -410,7 +415,7 @@ enum err admin_account_rename(struct admin_call *c)
 
 static enum err set_state(struct admin_call *c, enum account_state state, struct account *out)
 {
-    struct actor by = admin_actor(ACTOR_ADMIN);
+    struct actor by = admin_actor(c, ACTOR_ADMIN);
     enum err e = admin_account(c, out);
 
     if (e != ERR_OK) {
@@ -440,7 +445,7 @@ enum err admin_account_resume(struct admin_call *c)
 
 enum err admin_account_remove(struct admin_call *c)
 {
-    struct actor by = admin_actor(ACTOR_ADMIN);
+    struct actor by = admin_actor(c, ACTOR_ADMIN);
     struct account account;
     enum err e = admin_account(c, &account);
 

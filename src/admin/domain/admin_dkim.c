@@ -124,7 +124,7 @@ static struct span dated_selector(struct admin_call *c, enum dkim_algorithm algo
 
 static enum err add_named(struct admin_call *c, struct signing_key *k, struct span selector)
 {
-    struct actor by = admin_actor(ACTOR_ADMIN);
+    struct actor by = admin_actor(c, ACTOR_ADMIN);
     enum err e = ERR_EXISTS;
 
     if (selector.n > 0) {
@@ -267,7 +267,7 @@ static enum err changed(struct admin_call *c, enum err e, struct span domain, st
 static enum err set_all(struct admin_call *c, struct span domain, const char *from,
                         enum signing_state to, const json_t *items, json_t *done)
 {
-    struct actor by = admin_actor(ACTOR_ADMIN);
+    struct actor by = admin_actor(c, ACTOR_ADMIN);
     enum err e = ERR_OK;
 
     for (size_t i = 0; i < json_array_size(items) && e == ERR_OK; i++) {
@@ -286,7 +286,7 @@ static enum err set_all(struct admin_call *c, struct span domain, const char *fr
 
 enum err admin_dkim_activate(struct admin_call *c)
 {
-    struct actor by = admin_actor(ACTOR_ADMIN);
+    struct actor by = admin_actor(c, ACTOR_ADMIN);
     struct key_lister l = {SPAN(""), json_array()};
     struct span domain, selector = admin_text(c, "selector");
     json_t *done = json_array();
@@ -320,7 +320,7 @@ enum err admin_dkim_activate(struct admin_call *c)
 // One named key; `remove`: for good.
 static enum err end_key(struct admin_call *c, bool remove)
 {
-    struct actor by = admin_actor(ACTOR_ADMIN);
+    struct actor by = admin_actor(c, ACTOR_ADMIN);
     struct span domain, selector = admin_text(c, "selector");
     enum err e = our_domain(c, &domain);
 
@@ -349,7 +349,7 @@ enum err admin_dkim_remove(struct admin_call *c)
 
 void admin_dkim_forget(struct admin_call *c, struct span domain)
 {
-    struct actor by = admin_actor(ACTOR_ADMIN);
+    struct actor by = admin_actor(c, ACTOR_ADMIN);
     struct key_lister l = {SPAN(""), json_array()};
     struct domain_name name;
 

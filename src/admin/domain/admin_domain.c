@@ -7,9 +7,9 @@
 
 #include "base/banned.h"
 
-enum err admin_domain(struct admin_call *c, const char *name, struct span *out)
+enum err admin_domain_check(struct admin_call *c, struct span given, struct span *out)
 {
-    struct span given = admin_text(c, name), address;
+    struct span address;
     const char *reason = NULL;
     char text[300];
 
@@ -37,6 +37,11 @@ enum err admin_domain(struct admin_call *c, const char *name, struct span *out)
     return ERR_OK;
 }
 
+enum err admin_domain(struct admin_call *c, const char *name, struct span *out)
+{
+    return admin_domain_check(c, admin_text(c, name), out);
+}
+
 static enum err domain_done(struct admin_call *c, struct span domain)
 {
     c->outcome->result = json_pack("{s:o}", "domain", admin_json_text(domain));
@@ -45,7 +50,7 @@ static enum err domain_done(struct admin_call *c, struct span domain)
 
 enum err admin_domain_add(struct admin_call *c)
 {
-    struct actor by = admin_actor(ACTOR_ADMIN);
+    struct actor by = admin_actor(c, ACTOR_ADMIN);
     struct span domain;
     enum err e = admin_domain(c, "domain", &domain);
 
@@ -61,7 +66,7 @@ enum err admin_domain_add(struct admin_call *c)
 
 enum err admin_domain_remove(struct admin_call *c)
 {
-    struct actor by = admin_actor(ACTOR_ADMIN);
+    struct actor by = admin_actor(c, ACTOR_ADMIN);
     struct span domain;
     enum err e = admin_domain(c, "domain", &domain);
 
@@ -96,6 +101,9 @@ static bool domain_collect(void *arg, struct span domain, uint64_t accounts)
 {
     struct domain_lister *l = arg;
 
+    if (!admin_sees(l->call, domain)) {
+        return true;
+    }
     return json_array_append_new(l->items,
                                  json_pack("{s:o, s:I}", "domain", admin_json_text(domain),
                                            "accounts", (json_int_t)accounts)) == 0;
@@ -126,7 +134,7 @@ static enum err alias_done(struct admin_call *c, struct span domain, struct span
 
 enum err admin_domain_alias_add(struct admin_call *c)
 {
-    struct actor by = admin_actor(ACTOR_ADMIN);
+    struct actor by = admin_actor(c, ACTOR_ADMIN);
     struct span domain, target;
     enum err e = admin_domain(c, "domain", &domain);
 
@@ -152,7 +160,7 @@ enum err admin_domain_alias_add(struct admin_call *c)
 
 enum err admin_domain_alias_remove(struct admin_call *c)
 {
-    struct actor by = admin_actor(ACTOR_ADMIN);
+    struct actor by = admin_actor(c, ACTOR_ADMIN);
     struct span domain;
     enum err e = admin_domain(c, "domain", &domain);
 
@@ -177,6 +185,9 @@ static bool alias_collect(void *arg, struct span domain, struct span target)
 {
     struct domain_lister *l = arg;
 
+    if (!admin_sees(l->call, target)) {
+        return true;
+    }
     return json_array_append_new(l->items,
                                  json_pack("{s:o, s:o}", "domain", admin_json_text(domain),
                                            "target", admin_json_text(target))) == 0;

@@ -88,6 +88,7 @@ struct outcome {
     json_t *item, *to;
     uint64_t delivered, waiting, failed, refused, left_out, not_kept;
     bool from_here, is_here, is_away;
+    bool is_ours; // by a sender whom the asker looks after
 };
 
 static bool is_about(const struct trail_event *e, struct span address)
@@ -151,6 +152,10 @@ static void add_recipients(struct outcome *o, const struct trail_event *e)
         return;
     }
     for (size_t i = 0; i < e->recipient_count && json_array_size(o->to) < LIMIT_DEFAULT; i++) {
+        // Whoever looks after some domains learns no addresses of others that got it, too.
+        if (!o->is_ours && !admin_sees(o->tracer->call, e->recipients[i])) {
+            continue;
+        }
         json_t *text = admin_json_text(e->recipients[i]);
         size_t k = 0;
 
@@ -181,6 +186,8 @@ static bool sum_up(void *arg, const struct trail_found *f)
     }
     o->tracer->fits |= is_about(&f->is, o->tracer->what);
     o->from_here |= f->is.kind == TRAIL_WRITTEN || f->is.texts[TRAIL_USER].p;
+    o->is_ours |=
+        f->is.texts[TRAIL_SENDER].n > 0 && admin_sees(o->tracer->call, f->is.texts[TRAIL_SENDER]);
     set_first(o, f, TRAIL_SENDER, "from");
     set_first(o, f, TRAIL_MESSAGE_ID, "message_id");
     set_first(o, f, TRAIL_REPLY, "reply");
@@ -294,7 +301,14 @@ static enum err list_address(struct tracer *t, int64_t since_ms, size_t limit)
 static enum err run(struct tracer *t, int64_t since_ms, size_t limit)
 {
     struct admin_call *c = t->call;
-    bool is_address = admin_bool(c, "address");
+    bool is_address = admin_bool(c, "address") || !admin_sees_all(c);
+
+    if (!admin_sees(c, t->what)) {
+        return admin_fail(c, ERR_DENIED,
+                          "%.*s may not do this: over some domains only, a trace is of an address "
+                          "of theirs.",
+                          SPAN_ARG(c->caller_name));
+    }
     trail_flush(c->admin->trail); // what cannot be written now is no reason not to read
     enum err e = is_address ? ERR_OK : find_message(t, since_ms);
 

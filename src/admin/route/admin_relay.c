@@ -146,7 +146,7 @@ enum err admin_route_add(struct admin_call *c)
 {
     struct span by = admin_text(c, "by");
     struct relay_route r = {.kind = RELAY_BY_HOST};
-    struct actor actor = admin_actor(ACTOR_ADMIN);
+    struct actor actor = admin_actor(c, ACTOR_ADMIN);
     enum err e = pattern_of(c, &r.pattern);
 
     if (e != ERR_OK) {
@@ -181,7 +181,7 @@ enum err admin_route_add(struct admin_call *c)
 
 enum err admin_route_remove(struct admin_call *c)
 {
-    struct actor by = admin_actor(ACTOR_ADMIN);
+    struct actor by = admin_actor(c, ACTOR_ADMIN);
     struct span pattern;
     enum err e = pattern_of(c, &pattern);
 

@@ -243,7 +243,7 @@ static enum err alias_done(struct admin_call *c, struct span address, const stru
 static enum err alias_set(struct admin_call *c, struct span address, const struct span *targets,
                           size_t count)
 {
-    struct actor by = admin_actor(ACTOR_ADMIN);
+    struct actor by = admin_actor(c, ACTOR_ADMIN);
     enum err e = count > 0 ? check_loop(c, address, targets, count) : ERR_OK;
 
     e = e == ERR_OK ? route_alias_set(c->admin->store, &by, address, targets, count) : e;
@@ -336,6 +336,9 @@ static bool alias_collect(void *arg, struct span address, const struct span *tar
 {
     struct alias_lister *l = arg;
 
+    if (!admin_sees(l->call, address)) {
+        return true;
+    }
     return json_array_append_new(l->items,
                                  json_pack("{s:o, s:b, s:o}", "alias", admin_json_text(address),
                                            "catch_all", address.n > 0 && address.p[0] == '@',
@@ -414,7 +417,7 @@ void admin_json_forwarding(struct admin_call *c, account_id account, json_t *int
 
 enum err admin_account_forward(struct admin_call *c)
 {
-    struct actor by = admin_actor(ACTOR_ADMIN);
+    struct actor by = admin_actor(c, ACTOR_ADMIN);
     struct forwarding f = {.keeps_copy = admin_bool(c, "keep")};
     struct account account;
     struct span *targets;

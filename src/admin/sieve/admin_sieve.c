@@ -135,7 +135,7 @@ static enum err check(struct admin_call *c, struct span text)
 
 static enum err activate(struct admin_call *c, account_id id, struct span of, struct span name)
 {
-    struct actor by = admin_actor(ACTOR_ADMIN);
+    struct actor by = admin_actor(c, ACTOR_ADMIN);
 
     if (id == RULES_GLOBAL_ACCOUNT) {
         return admin_fail(c, ERR_INVALID,
@@ -149,7 +149,7 @@ static enum err activate(struct admin_call *c, account_id id, struct span of, st
 
 enum err admin_sieve_put(struct admin_call *c)
 {
-    struct actor by = admin_actor(ACTOR_ADMIN);
+    struct actor by = admin_actor(c, ACTOR_ADMIN);
     struct span of, name = admin_text(c, "script");
     struct buf text;
     account_id id;
@@ -194,7 +194,7 @@ enum err admin_sieve_activate(struct admin_call *c)
 
 enum err admin_sieve_remove(struct admin_call *c)
 {
-    struct actor by = admin_actor(ACTOR_ADMIN);
+    struct actor by = admin_actor(c, ACTOR_ADMIN);
     struct span of, name = admin_text(c, "script");
     account_id id;
     enum err e = owner(c, &id, &of);

@@ -138,7 +138,7 @@ static void find_sender(struct rules_run *r)
 
 static enum err make_place(struct rules_run *r, const struct rules_place *p, mailbox_id *out)
 {
-    struct actor by = admin_actor(ACTOR_ADMIN);
+    struct actor by = admin_actor(r->call, ACTOR_ADMIN);
     const struct mailbox *m;
     struct view *v;
 
@@ -163,7 +163,7 @@ static enum err make_place(struct rules_run *r, const struct rules_place *p, mai
 static enum err mark(struct rules_run *r, const struct rules_place *p, struct uid_set uids,
                      struct arena *a)
 {
-    struct actor by = admin_actor(ACTOR_ADMIN);
+    struct actor by = admin_actor(r->call, ACTOR_ADMIN);
     struct flag_request q = {.mailbox = r->mailbox,
                              .uids = uids,
                              .how = FLAGS_ADD,
@@ -181,7 +181,7 @@ static enum err mark(struct rules_run *r, const struct rules_place *p, struct ui
 static enum err put_into(struct rules_run *r, mailbox_id to, bool moves, struct uid_set uids,
                          struct arena *a)
 {
-    struct actor by = admin_actor(ACTOR_ADMIN);
+    struct actor by = admin_actor(r->call, ACTOR_ADMIN);
     struct copy_result result;
     bool missing;
 

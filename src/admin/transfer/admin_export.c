@@ -218,6 +218,9 @@ enum err admin_export(struct admin_call *c)
         x->account = account.id;
         e = mailboxes_pick(x, admin_text(c, "mailbox"), &boxes, &count);
     }
+    if (e == ERR_OK && c->may_everything) { // others have been noted by the check
+        e = admin_note_reading(c, account.id, "export");
+    }
     for (size_t i = 0; i < count && e == ERR_OK; i++) {
         e = mailbox_send(x, &boxes[i]);
     }

@@ -95,7 +95,7 @@ static const char *refusal(enum err e)
 
 static enum err add_one(struct import *m, struct import_message *message)
 {
-    struct actor by = admin_actor(ACTOR_IMPORT);
+    struct actor by = admin_actor(m->call, ACTOR_IMPORT);
     struct append_result result;
     enum err e = store_append(m->call->admin->store, m->account, &by, m->mailbox, &message->item, 1,
                               &result);
@@ -119,7 +119,7 @@ static enum err add_one(struct import *m, struct import_message *message)
 
 static enum err group_add(struct import *m)
 {
-    struct actor by = admin_actor(ACTOR_IMPORT);
+    struct actor by = admin_actor(m->call, ACTOR_IMPORT);
     struct append_item items[GROUP_MESSAGES];
     struct append_result result;
 
@@ -203,7 +203,7 @@ static enum err mailbox_find(struct import *m, struct span name, uint8_t use, ma
 
 static enum err mailbox_make(struct import *m, struct span name, uint8_t use, bool subscribed)
 {
-    struct actor by = admin_actor(ACTOR_IMPORT);
+    struct actor by = admin_actor(m->call, ACTOR_IMPORT);
     enum err e = mailbox_create(m->call->admin->store, m->account, &by, name, use, &m->mailbox);
 
     // Somebody else's client may have been quicker.

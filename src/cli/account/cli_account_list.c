@@ -80,6 +80,23 @@ static void print_forwarding(const json_t *a)
     }
 }
 
+static void print_roles(const json_t *a)
+{
+    const json_t *roles = json_object_get(a, "roles");
+    char plain[300];
+
+    for (size_t i = 0; i < json_array_size(roles); i++) {
+        const json_t *role = json_array_get(roles, i), *domains = json_object_get(role, "domains");
+
+        printf("%s%s over ", i > 0 ? "            " : "Roles:      ", cli_get_text(role, "role"));
+        for (size_t d = 0; d < json_array_size(domains); d++) {
+            printf("%s%s", d > 0 ? ", " : "",
+                   cli_plain(json_string_value(json_array_get(domains, d)), plain, sizeof(plain)));
+        }
+        printf("%s\n", json_is_array(domains) ? "" : "all domains");
+    }
+}
+
 static void print_account(const json_t *a)
 {
     struct cli_size size;
@@ -100,6 +117,7 @@ static void print_account(const json_t *a)
     }
     printf("\nChanges:    %llu\n", (unsigned long long)cli_get_number(a, "changes"));
     print_forwarding(a);
+    print_roles(a);
 }
 
 int cli_account_show(struct cli *c, int argc, char **argv)

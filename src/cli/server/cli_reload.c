@@ -245,7 +245,12 @@ static enum err ask(struct cli *c, struct control_client *client, int *out_code,
                     json_t **out_report)
 {
     struct control_event event = {.kind = CONTROL_PROGRESS};
-    enum err e = control_request(client, "reload", NULL);
+    json_t *args = json_object();
+    enum err e =
+        !c->as || json_object_set_new(args, "as", json_string(c->as)) == 0 ? ERR_OK : ERR_INVALID;
+
+    e = e == ERR_OK ? control_request(client, "reload", args) : e;
+    json_decref(args);
 
     control_patience(client, conf_value_ms(c->settings, SETTING_RELOAD_TIMEOUT) * 4 + RESERVE_MS);
     while (e == ERR_OK && event.kind != CONTROL_RESULT && event.kind != CONTROL_ERROR) {

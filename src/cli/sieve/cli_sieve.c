@@ -250,6 +250,7 @@ int cli_sieve_run(struct cli *c, int argc, char **argv)
 {
     bool apply = cli_flag(&argc, argv, "--apply");
     const char *script = cli_option(&argc, argv, "--script");
+    const char *reason = cli_option(&argc, argv, "--reason");
     json_t *result = NULL;
     int code = cli_words_check(c, &argc, argv, 2, 2);
 
@@ -261,6 +262,9 @@ int cli_sieve_run(struct cli *c, int argc, char **argv)
 
     if (script) {
         json_object_set_new(args, "script", json_string(script));
+    }
+    if (reason) {
+        json_object_set_new(args, "reason", json_string(reason));
     }
     code = cli_link_run(c, "sieve run", args, on_message, c, &result);
     if (code == CLI_OK && c->json) {

@@ -181,6 +181,7 @@ int cli_export(struct cli *c, int argc, char **argv)
 {
     const char *format = cli_option(&argc, argv, "--format");
     const char *mailbox = cli_option(&argc, argv, "--mailbox");
+    const char *reason = cli_option(&argc, argv, "--reason");
     struct export x = {
         .cli = c, .options = {.is_single = mailbox, .keep_crlf = cli_flag(&argc, argv, "--crlf")}};
     int code = cli_words_check(c, &argc, argv, 2, 2);
@@ -199,6 +200,9 @@ int cli_export(struct cli *c, int argc, char **argv)
 
     if (mailbox) {
         json_object_set_new(args, "mailbox", json_string(mailbox));
+    }
+    if (reason) {
+        json_object_set_new(args, "reason", json_string(reason));
     }
     if (spool_create(UINT64_MAX, &x.spool) != ERR_OK) {
         json_decref(args);

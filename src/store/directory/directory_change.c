@@ -8,6 +8,8 @@
 
 #include "base/banned.h"
 
+#define NOTE_BYTES_MAX 512
+
 // ---- making -------------------------------------------------------------------------------------
 
 struct add_args {
@@ -284,6 +286,23 @@ enum err directory_account_set_state(struct store *s, const struct actor *by, ac
     return state == ACCOUNT_ACTIVE || state == ACCOUNT_SUSPENDED
                ? store_edit(s, id, by, set_edit, &a, NULL)
                : ERR_INVALID;
+}
+
+static enum err note_edit(struct edit *ed, void *arg)
+{
+    const struct span *words = arg;
+    struct change c = {.kind = CHANGE_ACCOUNT, .after = *words};
+
+    return change_put(ed, &c);
+}
+
+enum err directory_account_note(struct store *s, const struct actor *by, account_id id,
+                                struct span words)
+{
+    if (id == 0 || words.n > NOTE_BYTES_MAX) {
+        return id ? ERR_LIMIT : ERR_NOT_FOUND;
+    }
+    return store_edit(s, id, by, note_edit, &words, NULL);
 }
 
 // ---- removing -----------------------------------------------------------------------------------

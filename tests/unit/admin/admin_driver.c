@@ -66,6 +66,12 @@ void admin_bench_close(struct admin_bench *b)
 
 enum err admin_bench_run(struct admin_bench *b, const char *operation, json_t *args)
 {
+    return admin_bench_run_by(b, &admin_local_root, operation, args);
+}
+
+enum err admin_bench_run_by(struct admin_bench *b, const struct admin_caller *by,
+                            const char *operation, json_t *args)
+{
     struct conversation c = {.items = json_array()};
     struct admin_io io = {no_read, collect, no_progress, never, &c};
 
@@ -73,7 +79,7 @@ enum err admin_bench_run(struct admin_bench *b, const char *operation, json_t *a
     json_decref(b->outcome.result);
     json_decref(b->items);
     admin_reader_init(&c.reader);
-    admin_run(&b->admin, operation, args, &io, &b->outcome);
+    admin_run(&b->admin, by, operation, args, &io, &b->outcome);
     admin_reader_finish(&c.reader);
     json_decref(args);
     b->items = c.items;

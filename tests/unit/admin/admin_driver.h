@@ -23,6 +23,8 @@ void admin_bench_open(struct admin_bench *b);
 void admin_bench_close(struct admin_bench *b);
 // Runs an operation; takes the reference to `args`.
 enum err admin_bench_run(struct admin_bench *b, const char *operation, json_t *args);
+enum err admin_bench_run_by(struct admin_bench *b, const struct admin_caller *by,
+                            const char *operation, json_t *args);
 // A field of item `i`, or of the result (i < 0); "" when it is not there.
 const char *admin_bench_text(const struct admin_bench *b, int i, const char *name);
 json_int_t admin_bench_number(const struct admin_bench *b, int i, const char *name);
