@@ -57,12 +57,21 @@ struct admin {
     void *arg;
 };
 
+// By what an administrator has shown who they are. A password alone can be guessed, seen or given
+// away: it is not enough for a role.
+enum admin_proof {
+    ADMIN_BY_PASSWORD,          // refused
+    ADMIN_BY_PASSWORD_AND_CODE, // and a second factor (TOTP or a recovery code)
+    ADMIN_BY_APP_PASSWORD,      // a device's, with the scope for web and API
+};
+
 // Who asks. Local root may do everything; anybody else what the roles of their account allow at
 // this moment (store/directory/role.h), and the change log names them. Whoever hands in a caller
-// has made sure that it is who it says (docs/roles.md: administrators need a second factor).
+// has checked who it is, and says by what.
 struct admin_caller {
-    bool is_local_root;  // whoever can open the control socket or the data directory
-    account_id account;  // otherwise
+    bool is_local_root; // whoever can open the control socket or the data directory
+    account_id account; // otherwise
+    enum admin_proof proof;
     struct span address; // that they come from, as text, for the change log; may be empty
 };
 extern const struct admin_caller admin_local_root;

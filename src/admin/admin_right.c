@@ -90,6 +90,11 @@ enum err admin_caller_set(struct admin_call *c, const struct admin_caller *by)
     if (as) {
         return admin_fail(c, ERR_DENIED, "Only root on the server itself may act as another.");
     }
+    if (by->proof == ADMIN_BY_PASSWORD) {
+        return admin_fail(c, ERR_DENIED,
+                          "Administrators need a second factor: a code besides the password, or an "
+                          "app password for web and API. A password alone is not enough.");
+    }
     enum err e = directory_account_by_id(c->admin->store, by->account, &c->caller_arena, &account);
 
     if (e == ERR_NOT_FOUND) {

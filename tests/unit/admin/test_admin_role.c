@@ -101,7 +101,9 @@ static json_t *args_of(const char *text)
 
 static enum err run(char who, const char *operation, const char *args)
 {
-    struct admin_caller by = {.account = people[person(who)].id, .address = SPAN("192.0.2.7")};
+    struct admin_caller by = {.account = people[person(who)].id,
+                              .proof = ADMIN_BY_PASSWORD_AND_CODE,
+                              .address = SPAN("192.0.2.7")};
 
     return admin_bench_run_by(b, &by, operation, args_of(args));
 }
@@ -288,8 +290,9 @@ static void test_no_operation_is_forgotten(void **state)
 static void test_who_has_no_role_may_nothing(void **state)
 {
     const char *const *names = admin_names();
-    struct admin_caller by = {.account = b->store.account}, gone = {.account = 99},
-                        zero = {.account = 0};
+    struct admin_caller by = {.account = b->store.account, .proof = ADMIN_BY_APP_PASSWORD},
+                        gone = {.account = 99, .proof = ADMIN_BY_APP_PASSWORD},
+                        zero = {.account = 0, .proof = ADMIN_BY_APP_PASSWORD};
 
     (void)state;
     for (; *names; names++) {
@@ -300,6 +303,22 @@ static void test_who_has_no_role_may_nothing(void **state)
     }
     assert_err(run('O', "account list", "{'as':'u1@example.org'}"), ERR_DENIED);
     assert_err(run('D', "account list", "{'as':'olga@example.org'}"), ERR_DENIED);
+}
+
+static void test_a_password_alone_is_not_enough(void **state)
+{
+    const char *const *names = admin_names();
+    struct admin_caller by = {.account = people[person('O')].id};
+
+    (void)state;
+    for (; *names; names++) {
+        assert_err(admin_bench_run_by(b, &by, *names, json_object()), ERR_DENIED);
+        assert_true(admin_bench_said(b, "second factor"));
+    }
+    by.proof = ADMIN_BY_PASSWORD_AND_CODE;
+    assert_ok(admin_bench_run_by(b, &by, "account list", json_object()));
+    by.proof = ADMIN_BY_APP_PASSWORD;
+    assert_ok(admin_bench_run_by(b, &by, "account list", json_object()));
 }
 
 static void test_a_role_taken_away_counts_at_once(void **state)
@@ -455,7 +474,7 @@ static void test_nobody_gives_more_than_they_have(void **state)
     assert_ok(run('O', "role add", "{'role':'givers','rights':['roles','see']}"));
     assert_ok(run('O', "role grant", "{'account':'u1@example.org','role':'givers'}"));
 
-    struct admin_caller by = {.account = b->store.account};
+    struct admin_caller by = {.account = b->store.account, .proof = ADMIN_BY_APP_PASSWORD};
 
     assert_err(
         admin_bench_run_by(b, &by, "role add", args_of("{'role':'more','rights':['see','queue']}")),
@@ -514,7 +533,7 @@ static bool never(void *arg)
 static void test_a_batch_is_no_way_around(void **state)
 {
     struct admin_io io = {read_batch, write_nowhere, no_progress, never, NULL};
-    struct admin_caller by = {.account = people[person('D')].id};
+    struct admin_caller by = {.account = people[person('D')].id, .proof = ADMIN_BY_APP_PASSWORD};
     struct admin_outcome outcome;
     account_id id;
 
@@ -595,17 +614,12 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(test_every_operation_by_everybody),
-        T(test_no_operation_is_forgotten),
-        T(test_who_has_no_role_may_nothing),
-        T(test_a_role_taken_away_counts_at_once),
-        T(test_root_tries_a_role),
-        T(test_lists_end_at_the_own_domains),
-        T(test_nobody_climbs),
-        T(test_nobody_gives_more_than_they_have),
-        T(test_a_batch_is_no_way_around),
-        T(test_the_history_names_who_did_it),
-        T(test_reading_mail_takes_a_reason_and_is_told),
+        T(test_every_operation_by_everybody),     T(test_no_operation_is_forgotten),
+        T(test_who_has_no_role_may_nothing),      T(test_a_password_alone_is_not_enough),
+        T(test_a_role_taken_away_counts_at_once), T(test_root_tries_a_role),
+        T(test_lists_end_at_the_own_domains),     T(test_nobody_climbs),
+        T(test_nobody_gives_more_than_they_have), T(test_a_batch_is_no_way_around),
+        T(test_the_history_names_who_did_it),     T(test_reading_mail_takes_a_reason_and_is_told),
     };
 
     return BENCH_RUN("admin-role", tests);
