@@ -49,7 +49,7 @@ const struct cli_command cli_commands[] = {
      "Give an account a new password; ends its sessions", cli_account_passwd},
     {"account rename", "ADDRESS NEW-ADDRESS", "Give an account another address",
      cli_account_rename},
-    {"account suspend", "ADDRESS",
+    {"account suspend", "ADDRESS [--keep-mail | --mail-to PERSON] [--remove-after TIME]",
      "Keep an account's mail but let nobody sign in; ends its sessions", cli_account_suspend},
     {"account resume", "ADDRESS", "End a suspension", cli_account_resume},
     {"account remove", "ADDRESS [--yes]", "Remove an account with all its mail, for good",

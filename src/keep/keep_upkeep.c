@@ -13,10 +13,11 @@
 
 #include "base/banned.h"
 
-#define ROUND_MS        (60 * 60 * 1000)
-#define FORGET_AT_ONCE  500 // messages a commit; keeps the account's writer free in between
-#define ACCOUNTS_A_PASS 256
-#define RULES_ROUNDS    24 // what rules remember is looked through once a day
+#define ROUND_MS         (60 * 60 * 1000)
+#define FORGET_AT_ONCE   500 // messages a commit; keeps the account's writer free in between
+#define ACCOUNTS_A_PASS  256
+#define REMOVALS_A_ROUND 10
+#define RULES_ROUNDS     24 // what rules remember is looked through once a day
 
 struct keep_upkeep {
     struct store *store;
@@ -55,8 +56,35 @@ static void forget_of_rules(struct keep_upkeep *u, account_id account)
     }
 }
 
+// A suspended account whose time is up. Few in a round, and each with a line in the log: should the
+// clock be wrong, there is time to see it.
+static void remove_if_due(struct keep_upkeep *u, account_id id)
+{
+    struct actor by = {.kind = ACTOR_SYSTEM};
+    struct account account;
+    struct arena a;
+
+    arena_init(&a, 64u << 10);
+    if (directory_account_by_id(u->store, id, &a, &account) == ERR_OK &&
+        account.state == ACCOUNT_SUSPENDED && account.suspension.remove_at != 0 &&
+        account.suspension.remove_at <= clock_real_s()) {
+        enum err e = directory_account_remove(u->store, &by, id);
+
+        if (e == ERR_OK) {
+            log_warn("the suspended account %s was removed: its time was up",
+                     log_text(account.name).s);
+        } else if (e != ERR_NOT_FOUND) {
+            log_warn("the suspended account %s, whose time is up, could not be removed: %s",
+                     log_text(account.name).s, err_name(e));
+        }
+    }
+    arena_finish(&a);
+}
+
 struct id_list {
     account_id ids[ACCOUNTS_A_PASS];
+    account_id due[REMOVALS_A_ROUND];
+    size_t due_count;
     size_t count;
     size_t skip; // those of earlier passes
 };
@@ -70,6 +98,10 @@ static bool collect(void *arg, const struct account *account)
         return true;
     }
     l->ids[l->count++] = account->id;
+    if (account->state == ACCOUNT_SUSPENDED && account->suspension.remove_at != 0 &&
+        account->suspension.remove_at <= clock_real_s() && l->due_count < REMOVALS_A_ROUND) {
+        l->due[l->due_count++] = account->id;
+    }
     return l->count < ACCOUNTS_A_PASS;
 }
 
@@ -92,6 +124,10 @@ static void forget_round(void *arg)
             }
         }
         done += list.count;
+    }
+    // After all have been seen: the list is taken up again by place.
+    for (size_t i = 0; i < list.due_count && !keep_chore_is_stopping(u->chore); i++) {
+        remove_if_due(u, list.due[i]);
     }
     u->rounds++;
 }

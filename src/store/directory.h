@@ -10,14 +10,21 @@
 
 enum account_state { ACCOUNT_ACTIVE = 1, ACCOUNT_SUSPENDED, ACCOUNT_REMOVED };
 
+// How an account is suspended. Nobody gets in, in any case.
+struct account_suspension {
+    bool takes_mail;   // what comes for it is still delivered, and forwarded; otherwise refused
+    int64_t remove_at; // seconds since 1970, 0: never
+};
+
 struct account {
     account_id id;
     struct span name; // address
     struct span display_name;
     struct span password_hash; // see auth/password.h; empty: no password sign-in
     enum account_state state;
-    int64_t created;          // seconds since 1970
-    uint64_t quota_bytes_max; // UINT64_MAX: none
+    struct account_suspension suspension; // when it is suspended
+    int64_t created;                      // seconds since 1970
+    uint64_t quota_bytes_max;             // UINT64_MAX: none
     uint64_t quota_messages_max;
 };
 
@@ -57,6 +64,9 @@ enum err directory_account_renew_hash(struct store *s, const struct actor *by, a
                                       struct span before, struct span password_hash);
 enum err directory_account_set_state(struct store *s, const struct actor *by, account_id id,
                                      enum account_state state);
+// Suspends it, or a suspended one in another way.
+enum err directory_account_suspend(struct store *s, const struct actor *by, account_id id,
+                                   const struct account_suspension *how);
 // Writes a line into the account's history and changes nothing. At most 512 bytes.
 enum err directory_account_note(struct store *s, const struct actor *by, account_id id,
                                 struct span words);

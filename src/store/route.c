@@ -439,7 +439,8 @@ static enum err route_account(struct view *v, account_id id, struct route *out)
     if (e != ERR_OK) {
         return e;
     }
-    out->kind = a.state == ACCOUNT_ACTIVE ? ROUTE_ACCOUNT : ROUTE_SUSPENDED;
+    out->kind =
+        a.state == ACCOUNT_ACTIVE || a.suspension.takes_mail ? ROUTE_ACCOUNT : ROUTE_SUSPENDED;
     out->account = id;
     out->bytes_left = room_left(h.bytes, h.bytes_max);
     out->messages_left = room_left(h.messages, h.messages_max);

@@ -213,13 +213,17 @@ struct span account_encode(const struct account_record *a, char *room)
     pack_i64(&k, a->created);
     pack_str(&k, a->display_name);
     pack_str(&k, a->password_hash);
+    if (a->suspension.takes_mail || a->suspension.remove_at) {
+        pack_u64(&k, a->suspension.takes_mail);
+        pack_i64(&k, a->suspension.remove_at);
+    }
     return pack_span(&k);
 }
 
 enum err account_decode(struct span value, struct account_record *out)
 {
-    struct account_record a;
-    uint64_t state;
+    struct account_record a = {.state = ACCOUNT_ACTIVE};
+    uint64_t state, takes_mail = 0;
     enum err e = unpack_version(&value);
 
     if (e != ERR_OK) {
@@ -230,6 +234,11 @@ enum err account_decode(struct span value, struct account_record *out)
         !unpack_str(&value, HASH_BYTES_MAX, &a.password_hash)) {
         return ERR_CORRUPT;
     }
+    if (value.n > 0 &&
+        (!unpack_u64(&value, 1, &takes_mail) || !unpack_i64(&value, &a.suspension.remove_at))) {
+        return ERR_CORRUPT;
+    }
+    a.suspension.takes_mail = takes_mail;
     a.state = (enum account_state)state;
     *out = a;
     return ERR_OK;

@@ -111,6 +111,7 @@ struct account_record {
     enum account_state state;
     int64_t created;
     struct span display_name, password_hash;
+    struct account_suspension suspension; // of a suspended one
 };
 #define ACCOUNT_BYTES_MAX 2048
 #define DISPLAY_BYTES_MAX 255

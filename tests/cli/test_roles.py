@@ -110,3 +110,24 @@ def test_roles_of_ones_own(keeper):
     keeper.run("role", "remove", "night-shift", code=3)
     keeper.run("role", "remove", "owner", code=1)
     assert "built in" in keeper.error
+
+
+def test_when_somebody_leaves(keeper):
+    keeper.add("anna@example.org", "berta@example.org", "dora@example.org")
+    keeper.run("role", "grant", "dora@example.org", "domain-admin", "--domain", "example.org")
+    for when in ("x", "2020-01-01", "yesterday", "0d"):
+        keeper.run("account", "suspend", "anna@example.org", "--remove-after", when, code=2)
+        assert "a date that is to come" in keeper.error
+    assert "new mail is refused" in keeper.run("account", "suspend", "anna@example.org")
+    assert "New mail:   is refused\n" in keeper.run("account", "show", "anna@example.org")
+    assert "still arrives" in keeper.run(
+        "--as", "dora@example.org", "account", "suspend", "anna@example.org", "--mail-to",
+        "berta@example.org", "--remove-after", "30d")
+    shown = keeper.one("account", "show", "anna@example.org")
+    assert shown["takes_mail"] and shown["forward"] == ["berta@example.org"] and shown["forward_keeps_copy"]
+    assert "; mail still arrives; removed on " + shown["remove_at"][:10] in log_of(
+        keeper, "anna@example.org", "--last", "1")[0][1]
+    keeper.run("account", "resume", "anna@example.org")
+    shown = keeper.one("account", "show", "anna@example.org")
+    assert shown["state"] == "active" and "remove_at" not in shown and "takes_mail" not in shown
+    assert keeper.run("check").endswith("All is well.\n")

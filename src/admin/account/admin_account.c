@@ -4,10 +4,13 @@
 #include <stdlib.h>
 
 #include "admin/admin_internal.h"
+#include "base/clock.h"
 #include "store/change.h"
 #include "store/quota.h"
 
 #include "base/banned.h"
+
+#define REMOVE_AT_MAX 253402300799 // the end of the year 9999
 
 static const char *state_name(enum account_state s)
 {
@@ -274,6 +277,12 @@ static json_t *account_json(const struct account *account)
         json_object_set_new(j, "name", admin_json_text(account->display_name));
     }
     admin_json_time(j, "created", account->created);
+    if (j && account->state == ACCOUNT_SUSPENDED) {
+        json_object_set_new(j, "takes_mail", json_boolean(account->suspension.takes_mail));
+        if (account->suspension.remove_at) {
+            admin_json_time(j, "remove_at", account->suspension.remove_at);
+        }
+    }
     return j;
 }
 
@@ -413,34 +422,41 @@ enum err admin_account_rename(struct admin_call *c)
                                                  : admin_fail_store(c, e, "Renaming the account");
 }
 
-static enum err set_state(struct admin_call *c, enum account_state state, struct account *out)
-{
-    struct actor by = admin_actor(c, ACTOR_ADMIN);
-    enum err e = admin_account(c, out);
-
-    if (e != ERR_OK) {
-        return e;
-    }
-    if (out->state != state) {
-        e = directory_account_set_state(c->admin->store, &by, out->id, state);
-    }
-    return e == ERR_OK ? e : admin_fail_store(c, e, "Changing the account");
-}
-
+// Mail is refused, or arrives ("takes_mail"); removed at a time ("remove_at", seconds since 1970),
+// or never.
 enum err admin_account_suspend(struct admin_call *c)
 {
+    struct actor by = admin_actor(c, ACTOR_ADMIN);
+    struct account_suspension how = {.takes_mail = admin_bool(c, "takes_mail")};
     struct account account;
-    enum err e = set_state(c, ACCOUNT_SUSPENDED, &account);
+    uint64_t at = 0;
+    enum err e = admin_account(c, &account);
 
+    if (e == ERR_OK && json_object_get(c->args, "remove_at") &&
+        (!admin_number(c, "remove_at", &at) || (int64_t)at <= clock_real_s() ||
+         at > REMOVE_AT_MAX)) {
+        return admin_fail(c, ERR_INVALID, "An account is removed at a time that is to come.");
+    }
+    how.remove_at = (int64_t)at;
+    if (e == ERR_OK) {
+        e = directory_account_suspend(c->admin->store, &by, account.id, &how);
+        e = e == ERR_OK ? e : admin_fail_store(c, e, "Suspending the account");
+    }
     return e == ERR_OK ? account_changed(c, account.name, account.id, ADMIN_SUSPENDED, 0) : e;
 }
 
 enum err admin_account_resume(struct admin_call *c)
 {
+    struct actor by = admin_actor(c, ACTOR_ADMIN);
     struct account account;
-    enum err e = set_state(c, ACCOUNT_ACTIVE, &account);
+    enum err e = admin_account(c, &account);
 
-    return e == ERR_OK ? account_done(c, account.name) : e;
+    if (e != ERR_OK) {
+        return e;
+    }
+    e = directory_account_set_state(c->admin->store, &by, account.id, ACCOUNT_ACTIVE);
+    return e == ERR_OK ? account_done(c, account.name)
+                       : admin_fail_store(c, e, "Changing the account");
 }
 
 enum err admin_account_remove(struct admin_call *c)

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/utf8.h"
 #include "cli/account/cli_account_batch.h"
 #include "cli/cli_commands.h"
@@ -224,10 +225,51 @@ static int change_one(struct cli *c, int argc, char **argv, const char *operatio
                           : code;
 }
 
+// "30d" from now, or a date that is to come. False: neither.
+static bool future_parse(const char *text, int64_t *out)
+{
+    int64_t now = clock_real_s(), moment;
+    bool is_duration = text[0] >= '0' && text[0] <= '9' && !strchr(text, '-');
+
+    if (!cli_time_parse(text, now, &moment)) {
+        return false;
+    }
+    *out = is_duration && moment < now ? now + (now - moment) : moment;
+    return *out > now;
+}
+
 int cli_account_suspend(struct cli *c, int argc, char **argv)
 {
-    return change_one(c, argc, argv, "account suspend",
-                      "suspended: its owner cannot sign in, its mail is kept");
+    const char *after = cli_option(&argc, argv, "--remove-after");
+    const char *to = cli_option(&argc, argv, "--mail-to");
+    bool keep = cli_flag(&argc, argv, "--keep-mail");
+    int64_t at = 0;
+    int code = cli_words_check(c, &argc, argv, 1, 1);
+
+    if (code == CLI_OK && after && !future_parse(after, &at)) {
+        code =
+            cli_fail(c, CLI_USAGE,
+                     "--remove-after %s: give a time, like 30d, or a date that is to come", after);
+    }
+    if (code == CLI_OK && to) { // before it is suspended: nothing is refused in between
+        code = cli_link_run(
+            c, "account forward",
+            json_pack("{s:s, s:[s], s:b}", "account", argv[1], "targets", to, "keep", 1), NULL,
+            NULL, NULL);
+    }
+    if (code != CLI_OK) {
+        return code;
+    }
+    json_t *args = json_pack("{s:s, s:b}", "account", argv[1], "takes_mail", keep || to);
+
+    if (after) {
+        json_object_set_new(args, "remove_at", json_integer((json_int_t)at));
+    }
+    return change(c, "account suspend", args,
+                  keep || to ? "suspended: its owner cannot sign in, its mail is kept and still "
+                               "arrives"
+                             : "suspended: its owner cannot sign in, its mail is kept, new mail is "
+                               "refused");
 }
 
 int cli_account_resume(struct cli *c, int argc, char **argv)

@@ -42,6 +42,7 @@ static enum err account_read(struct view *v, account_id id, struct account *out)
                             .display_name = a.display_name,
                             .password_hash = a.password_hash,
                             .state = a.state,
+                            .suspension = a.suspension,
                             .created = a.created,
                             .quota_bytes_max = h.bytes_max,
                             .quota_messages_max = h.messages_max};

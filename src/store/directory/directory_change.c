@@ -4,6 +4,9 @@
 // itself (state, password, quota) is in the account, so that its own change log has every change of
 // it. docs/format/store.md, "Account 0", tells how an account is made and removed in several
 // commits.
+#include <stdio.h>
+#include <time.h>
+
 #include "store/directory/directory_internal.h"
 
 #include "base/banned.h"
@@ -218,7 +221,29 @@ struct set_args {
     struct span password_hash;
     struct span hash_before; // of a renewal
     enum account_state state;
+    struct account_suspension suspension;
 };
+
+// "suspended; mail still arrives; removed on 2027-01-31".
+static enum err note_suspension(struct edit *ed, const struct account_suspension *how)
+{
+    char words[100];
+    time_t t = (time_t)how->remove_at;
+    struct tm tm;
+    size_t n = (size_t)snprintf(words, sizeof(words), "suspended%s",
+                                how->takes_mail ? "; mail still arrives" : "");
+
+    if (how->remove_at && gmtime_r(&t, &tm)) {
+        n += strftime(words + n, sizeof(words) - n, "; removed on %Y-%m-%d %H:%M UTC", &tm);
+    }
+    return directory_note(ed, "", span_of(words, n));
+}
+
+static bool is_as_wanted(const struct account_record *record, const struct set_args *a)
+{
+    return record->state == a->state && record->suspension.takes_mail == a->suspension.takes_mail &&
+           record->suspension.remove_at == a->suspension.remove_at;
+}
 
 static enum err set_edit(struct edit *ed, void *arg)
 {
@@ -229,7 +254,7 @@ static enum err set_edit(struct edit *ed, void *arg)
     enum err e = view_get(&ed->view, &k, &value);
 
     e = e != ERR_OK ? e : account_decode(value, &record);
-    if (e != ERR_OK || (a->set_state && record.state == a->state)) {
+    if (e != ERR_OK || (a->set_state && is_as_wanted(&record, a))) {
         return e;
     }
     if (a->renew && !span_eq(record.password_hash, a->hash_before)) {
@@ -241,8 +266,9 @@ static enum err set_edit(struct edit *ed, void *arg)
                            SPAN(""));
     } else {
         record.state = a->state;
-        e = directory_note(ed, a->state == ACCOUNT_SUSPENDED ? "suspended" : "active again",
-                           SPAN(""));
+        record.suspension = a->suspension;
+        e = a->state == ACCOUNT_SUSPENDED ? note_suspension(ed, &a->suspension)
+                                          : directory_note(ed, "active again", SPAN(""));
     }
     return e != ERR_OK ? e : account_put(ed, &record);
 }
@@ -286,6 +312,14 @@ enum err directory_account_set_state(struct store *s, const struct actor *by, ac
     return state == ACCOUNT_ACTIVE || state == ACCOUNT_SUSPENDED
                ? store_edit(s, id, by, set_edit, &a, NULL)
                : ERR_INVALID;
+}
+
+enum err directory_account_suspend(struct store *s, const struct actor *by, account_id id,
+                                   const struct account_suspension *how)
+{
+    struct set_args a = {.set_state = true, .state = ACCOUNT_SUSPENDED, .suspension = *how};
+
+    return id ? store_edit(s, id, by, set_edit, &a, NULL) : ERR_NOT_FOUND;
 }
 
 static enum err note_edit(struct edit *ed, void *arg)

@@ -131,6 +131,12 @@ static void test_state_and_quota(void **state)
     assert_int_equal(lookup("u1@example.org").bytes_left, 1000 - 17);
     assert_ok(directory_account_set_state(b->store, &tester, b->account, ACCOUNT_SUSPENDED));
     assert_int_equal(lookup("u1@example.org").kind, ROUTE_SUSPENDED);
+    assert_ok(directory_account_suspend(b->store, &tester, b->account,
+                                        &(struct account_suspension){.takes_mail = true}));
+    assert_int_equal(lookup("u1@example.org").kind, ROUTE_ACCOUNT);
+    assert_ok(directory_account_suspend(b->store, &tester, b->account,
+                                        &(struct account_suspension){.remove_at = 1}));
+    assert_int_equal(lookup("u1@example.org").kind, ROUTE_SUSPENDED);
 }
 
 static size_t listed;
