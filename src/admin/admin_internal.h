@@ -37,6 +37,7 @@ enum admin_object {
     ON_ADDRESS,    // the argument is an address: its domain
     ON_ACCOUNT,    // the same; and nobody changes an account that may do more than they
     ON_ANY,        // over any domain: the operation asks admin_sees or admin_allowed itself
+    ON_SELF,       // any one of the rights, over any domain: about the caller alone
 };
 struct admin_need {
     uint32_t rights; // all of these
@@ -88,6 +89,8 @@ enum err admin_allowed_named(struct admin_call *c, const char *operation);
 // The right that the operation takes is the caller's over this domain (of an address: its domain).
 bool admin_sees(const struct admin_call *c, struct span domain_or_address);
 bool admin_sees_all(const struct admin_call *c);
+// For operations that go on for long: is it still allowed? Sets the sentence.
+enum err admin_still_allowed(struct admin_call *c);
 // Writes into the account's history that its mail is read, by whom and for what reason (argument
 // "reason"). Local root needs no reason and is not kept from it by a disk that is full.
 enum err admin_note_reading(struct admin_call *c, account_id account, const char *operation);
@@ -125,7 +128,7 @@ void admin_dkim_forget(struct admin_call *c, struct span domain);
 
 // The operations, one file each noun.
 admin_fn admin_role_list, admin_role_show, admin_role_grant, admin_role_revoke, admin_role_add,
-    admin_role_remove;
+    admin_role_remove, admin_role_can;
 admin_fn admin_domain_add, admin_domain_list, admin_domain_remove, admin_domain_alias_add,
     admin_domain_alias_list, admin_domain_alias_remove, admin_domain_catch_all, admin_domain_dns;
 admin_fn admin_alias_add, admin_alias_list, admin_alias_remove, admin_account_forward;

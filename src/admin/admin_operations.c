@@ -74,6 +74,7 @@ const struct admin_operation admin_operations[] = {
     OP("log", admin_log, RIGHT_HISTORY, ON_ACCOUNT, "account"),
     OP("role list", admin_role_list, RIGHT_SEE, ON_ANY, NULL),
     OP("role show", admin_role_show, RIGHT_SEE, ON_ANY, NULL), // those of accounts it sees
+    OP("role can", admin_role_can, ROLE_RIGHTS_ALL, ON_SELF, NULL),
     OP("role grant", admin_role_grant, RIGHT_ROLES, ON_ACCOUNT, "account"),
     OP("role revoke", admin_role_revoke, RIGHT_ROLES, ON_ACCOUNT, "account"),
     OP("role add", admin_role_add, RIGHT_ROLES, ON_SERVER, NULL),

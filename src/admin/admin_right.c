@@ -10,6 +10,7 @@
 #include "base/banned.h"
 
 #define REASON_BYTES_MAX 200
+#define CALLER_NOW_BYTES (1u << 20)
 
 const struct admin_caller admin_local_root = {.is_local_root = true, .address = {"", 0}};
 
@@ -26,6 +27,7 @@ static const struct {
     {"sieve activate", "global", false, {RIGHT_SERVER, ON_SERVER, NULL}},
     {"sieve remove", "global", false, {RIGHT_SERVER, ON_SERVER, NULL}},
     {"sieve run", "apply", true, {RIGHT_CHANGE_MAIL, ON_ACCOUNT, "account"}},
+    {"role can", "account", true, {RIGHT_SEE, ON_ACCOUNT, "account"}},
     {"role show", "account", true, {RIGHT_SEE, ON_ACCOUNT, "account"}},
     {"account rename", "to", true, {RIGHT_ACCOUNTS, ON_ADDRESS, "to"}},
 };
@@ -232,6 +234,10 @@ static enum err check_need(struct admin_call *c, const char *operation,
         // Without a name there is nothing to do it to, and the operation says so.
         return is_named ? check_name(c, operation, need)
                         : check_anywhere(c, operation, need->rights);
+    case ON_SELF:
+        return role_rights_anywhere(&c->roles) & need->rights
+                   ? ERR_OK
+                   : denied(c, operation, need->rights, "any domain", SPAN(""));
     case ON_SERVER:
         break;
     }
@@ -315,7 +321,9 @@ enum err admin_allowed(struct admin_call *c, const struct admin_operation *op)
         }
     }
     e = e == ERR_OK ? check_need(c, op->name, need) : e;
-    return e == ERR_OK && (need->rights & RIGHT_READ_MAIL) ? note_reading(c, op->name) : e;
+    return e == ERR_OK && need->on == ON_ACCOUNT && (need->rights & RIGHT_READ_MAIL)
+               ? note_reading(c, op->name)
+               : e;
 }
 
 enum err admin_allowed_named(struct admin_call *c, const char *operation)
@@ -327,4 +335,30 @@ enum err admin_allowed_named(struct admin_call *c, const char *operation)
     }
     ASSERT(op->name);
     return admin_allowed(c, op);
+}
+
+enum err admin_still_allowed(struct admin_call *c)
+{
+    struct account account;
+    struct role_holder now;
+    struct arena a;
+
+    if (c->may_everything) {
+        return ERR_OK;
+    }
+    arena_init(&a, CALLER_NOW_BYTES);
+    enum err e = directory_account_by_id(c->admin->store, c->caller, &a, &account);
+
+    e = e == ERR_OK ? role_holder_get(c->admin->store, c->caller, &a, &now) : e;
+    // Of those it had when it began nothing may be missing: nobody works out which of them counted.
+    bool holds = e == ERR_OK && account.state == ACCOUNT_ACTIVE && role_covers(&now, &c->roles);
+
+    arena_finish(&a);
+    if (e != ERR_OK && e != ERR_NOT_FOUND) {
+        return admin_fail_store(c, e, "Looking up the roles");
+    }
+    return holds
+               ? ERR_OK
+               : admin_fail(c, ERR_DENIED, "%.*s may not do this any more: a role was taken away.",
+                            SPAN_ARG(c->caller_name));
 }

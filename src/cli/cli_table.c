@@ -61,6 +61,8 @@ const struct cli_command cli_commands[] = {
     {"role list", "", "List the roles administrators can have, and what each may do",
      cli_role_list},
     {"role show", "[ADDRESS]", "Say who has which role over which domains", cli_role_show},
+    {"role can", "ADDRESS", "Say what an administrator may do, and over which domains",
+     cli_role_can},
     {"role grant", "ADDRESS ROLE --domain DOMAIN... | --all-domains",
      "Make an account an administrator", cli_role_grant},
     {"role revoke", "ADDRESS ROLE [--domain DOMAIN]...", "Take a role back, or over some domains",

@@ -53,6 +53,8 @@ def test_what_somebody_could_do(keeper):
     keeper.run("role", "grant", "hilde@example.org", "help-desk", "--domain", "example.org")
     keeper.run("role", "grant", "olga@example.org", "owner", "--all-domains")
     as_hilde = ("--as", "hilde@example.org")
+    assert "account passwd     example.org\n" in keeper.run("role", "can", "hilde@example.org")
+    assert keeper.run("role", "can", "anna@example.org") == "Nothing: this account has no role.\n"
     assert [a["account"] for a in keeper.json(*as_hilde, "account", "list")] == [
         "anna@example.org", "hilde@example.org", "olga@example.org"]
     assert [d["domain"] for d in keeper.json(*as_hilde, "domain", "list")] == ["example.org"]

@@ -122,7 +122,8 @@ static enum err follow(struct log_call *l, struct store_watch *w, modseq *since)
         if (store_watch_version(w) > *since) {
             modseq before = *since;
 
-            e = send_all(l, since);
+            e = admin_still_allowed(l->call);
+            e = e == ERR_OK ? send_all(l, since) : e;
             // The hint came before the view could show it.
             if (*since != before) {
                 continue;

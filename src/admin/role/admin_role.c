@@ -189,6 +189,67 @@ enum err admin_role_show(struct admin_call *c)
     return e;
 }
 
+// The domains of its grants over which somebody has these rights; null: all. NULL: over none.
+static json_t *over_json(const struct role_holder *h, const struct admin_need *need)
+{
+    uint32_t rights = need->rights;
+    json_t *seen;
+
+    if (need->on == ON_SELF || (rights & ~role_rights_everywhere(h)) == 0) {
+        return json_null();
+    }
+    seen = json_object(); // keeps the order, and each once
+    for (size_t i = 0; need->on != ON_SERVER && i < h->count; i++) {
+        for (size_t d = 0; d < h->grants[i].domain_count; d++) {
+            struct span domain = h->grants[i].domains[d];
+
+            if ((rights & ~role_rights_over(h, domain)) == 0) {
+                json_object_setn_new(seen, domain.p, domain.n, json_true());
+            }
+        }
+    }
+    json_t *list = json_object_size(seen) > 0 ? json_array() : NULL;
+    const char *name;
+    json_t *value;
+
+    json_object_foreach(seen, name, value)
+    {
+        json_array_append_new(list, json_string(name));
+    }
+    json_decref(seen);
+    return list;
+}
+
+// What somebody may do, operation by operation: the caller, or an account.
+enum err admin_role_can(struct admin_call *c)
+{
+    static const struct role_grant everything = {.rights = ROLE_RIGHTS_ALL, .is_everywhere = true};
+    struct role_holder h = c->roles;
+    json_t *items = json_array();
+    struct account account;
+    enum err e = ERR_OK;
+
+    if (admin_text(c, "account").n > 0) {
+        e = admin_account(c, &account);
+        e = e == ERR_OK ? role_holder_get(c->admin->store, account.id, &c->arena, &h) : e;
+    } else if (c->may_everything) {
+        h = (struct role_holder){.grants = &everything, .count = 1};
+    }
+    for (const struct admin_operation *op = admin_operations; e == ERR_OK && op->name; op++) {
+        json_t *over = h.count > 0 ? over_json(&h, &op->need) : NULL;
+
+        if (over) {
+            json_array_append_new(items,
+                                  json_pack("{s:s, s:o}", "operation", op->name, "domains", over));
+        }
+    }
+    if (e != ERR_OK) {
+        json_decref(items);
+        return c->outcome->text[0] ? e : admin_fail_store(c, e, "Reading the roles");
+    }
+    return send_items(c, items, e, "operations");
+}
+
 // ---- grant and revoke ---------------------------------------------------------------------------
 
 // Nobody gives away what they do not have, or takes it.

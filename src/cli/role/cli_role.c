@@ -105,6 +105,44 @@ int cli_role_show(struct cli *c, int argc, char **argv)
     return code;
 }
 
+static void on_operation(void *arg, const json_t *item)
+{
+    struct lister *l = arg;
+    struct buf b;
+
+    l->count++;
+    if (l->cli->json) {
+        cli_print_json(json_deep_copy(item));
+        return;
+    }
+    buf_init(&b, TEXT_BYTES_MAX);
+    cli_table_cell(l->table, cli_get_text(item, "operation"));
+    cli_table_cell(l->table, joined(json_object_get(item, "domains"), "all domains", &b));
+    buf_finish(&b);
+}
+
+int cli_role_can(struct cli *c, int argc, char **argv)
+{
+    static const char *const heads[] = {"MAY DO", "OVER", NULL};
+    struct lister l = {c, NULL, 0};
+    int code = cli_words_check(c, &argc, argv, 1, 1);
+
+    if (code != CLI_OK) {
+        return code;
+    }
+    l.table = cli_table_create(heads);
+    code =
+        cli_link_run(c, "role can", json_pack("{s:s}", "account", argv[1]), on_operation, &l, NULL);
+    if (code == CLI_OK && l.count == 0) {
+        if (!c->json && !c->quiet) {
+            printf("Nothing: this account has no role.\n");
+        }
+        return code;
+    }
+    cli_table_print(l.table);
+    return code;
+}
+
 // ---- grant and revoke ---------------------------------------------------------------------------
 
 // Takes each `--domain DOMAIN` out; NULL when there is none.

@@ -232,6 +232,9 @@ static const struct {
     {"role show", "{}", "ODHAhao"},
     {"role show", "{'account':'u1@example.org'}", "ODHAha"},
     {"role show", "{'account':'nora@example.net'}", "Ohao"},
+    {"role can", "{}", "ODHAhaoq"},
+    {"role can", "{'account':'u1@example.org'}", "ODHAha"},
+    {"role can", "{'account':'nora@example.net'}", "Ohao"},
     {"role grant", "{'account':'u1@example.org','role':'king'}", "O"},
     {"role grant", "{'account':'nora@example.net','role':'king'}", "Oo"},
     {"role revoke", "{'account':'u1@example.org','role':'king'}", "O"},
@@ -283,6 +286,41 @@ static void test_no_operation_is_forgotten(void **state)
             fail_msg("\"%s\" has no row in this test", *names);
         }
     }
+}
+
+static json_t *batch_items;
+
+static enum err read_batch(void *arg, struct buf *into)
+{
+    (void)arg;
+    if (json_array_size(batch_items) == 0) {
+        return ERR_EOF;
+    }
+    enum err e = admin_record_put_item(into, json_array_get(batch_items, 0));
+
+    json_array_remove(batch_items, 0);
+    return e;
+}
+
+static enum err write_nowhere(void *arg, struct span bytes)
+{
+    (void)arg;
+    (void)bytes;
+    return ERR_OK;
+}
+
+static void no_progress(void *arg, uint64_t done, uint64_t total, const char *text)
+{
+    (void)arg;
+    (void)done;
+    (void)total;
+    (void)text;
+}
+
+static bool never(void *arg)
+{
+    (void)arg;
+    return false;
 }
 
 // ---- who asks -----------------------------------------------------------------------------------
@@ -397,6 +435,67 @@ static void test_lists_end_at_the_own_domains(void **state)
     assert_int_equal(json_array_size(b->items), 1);
 }
 
+// What is said that somebody may do is what they are let do.
+static void test_what_somebody_may_do_is_told(void **state)
+{
+    const char *const *names = admin_names();
+    size_t all = 0;
+
+    (void)state;
+    for (; names[all]; all++) {
+    }
+    assert_ok(run('O', "role can", "{}"));
+    assert_int_equal(json_array_size(b->items), all);
+    assert_ok(run('H', "role can", "{}"));
+    assert_true(listed("operation", "account passwd"));
+    assert_false(listed("operation", "account remove"));
+    assert_false(listed("operation", "log"));
+    for (size_t i = 0; i < json_array_size(b->items); i++) {
+        const json_t *domains = json_object_get(json_array_get(b->items, i), "domains");
+        bool self = strcmp(admin_bench_text(b, (int)i, "operation"), "role can") == 0;
+
+        assert_int_equal(json_is_null(domains), self);
+        assert_true(self ||
+                    strcmp(json_string_value(json_array_get(domains, 0)), "example.org") == 0);
+    }
+    assert_ok(run('D', "role can", "{'account':'hilde@example.org'}"));
+    assert_false(listed("operation", "account add"));
+    assert_ok(run('q', "role can", "{}"));
+    assert_true(listed("operation", "reload"));
+    assert_false(listed("operation", "status"));
+    assert_ok(run('D', "role can", "{'account':'u1@example.org'}"));
+    assert_int_equal(json_array_size(b->items), 0);
+}
+
+static unsigned follow_polls;
+
+// Takes the auditor's role away after a while, then something happens.
+static bool follow_cancelled(void *arg)
+{
+    (void)arg;
+    if (++follow_polls == 3) {
+        assert_ok(
+            role_revoke(b->store.store, &tester, people[person('A')].id, SPAN("auditor"), NULL, 0));
+        bench_append(&b->store, "INBOX", "Subject: secret\r\n\r\nx\r\n", 0);
+    }
+    return follow_polls > 50;
+}
+
+static void test_who_follows_a_log_is_asked_again(void **state)
+{
+    struct admin_io io = {read_batch, write_nowhere, no_progress, follow_cancelled, NULL};
+    struct admin_caller by = {.account = people[person('A')].id, .proof = ADMIN_BY_APP_PASSWORD};
+    struct admin_outcome outcome;
+    json_t *args = args_of("{'account':'u1@example.org','follow':true}");
+
+    (void)state;
+    follow_polls = 0;
+    admin_run(&b->admin, &by, "log", args, &io, &outcome);
+    json_decref(args);
+    assert_err(outcome.code, ERR_DENIED);
+    assert_non_null(strstr(outcome.text, "any more"));
+}
+
 // ---- ways up ------------------------------------------------------------------------------------
 
 static void test_nobody_climbs(void **state)
@@ -494,41 +593,6 @@ static void test_nobody_gives_more_than_they_have(void **state)
     assert_ok(admin_bench_run_by(b, &by, "role remove", args_of("{'role':'less'}")));
 }
 
-static json_t *batch_items;
-
-static enum err read_batch(void *arg, struct buf *into)
-{
-    (void)arg;
-    if (json_array_size(batch_items) == 0) {
-        return ERR_EOF;
-    }
-    enum err e = admin_record_put_item(into, json_array_get(batch_items, 0));
-
-    json_array_remove(batch_items, 0);
-    return e;
-}
-
-static enum err write_nowhere(void *arg, struct span bytes)
-{
-    (void)arg;
-    (void)bytes;
-    return ERR_OK;
-}
-
-static void no_progress(void *arg, uint64_t done, uint64_t total, const char *text)
-{
-    (void)arg;
-    (void)done;
-    (void)total;
-    (void)text;
-}
-
-static bool never(void *arg)
-{
-    (void)arg;
-    return false;
-}
-
 // Each account of a batch is asked about by itself.
 static void test_a_batch_is_no_way_around(void **state)
 {
@@ -617,7 +681,8 @@ int main(void)
         T(test_every_operation_by_everybody),     T(test_no_operation_is_forgotten),
         T(test_who_has_no_role_may_nothing),      T(test_a_password_alone_is_not_enough),
         T(test_a_role_taken_away_counts_at_once), T(test_root_tries_a_role),
-        T(test_lists_end_at_the_own_domains),     T(test_nobody_climbs),
+        T(test_lists_end_at_the_own_domains),     T(test_what_somebody_may_do_is_told),
+        T(test_who_follows_a_log_is_asked_again), T(test_nobody_climbs),
         T(test_nobody_gives_more_than_they_have), T(test_a_batch_is_no_way_around),
         T(test_the_history_names_who_did_it),     T(test_reading_mail_takes_a_reason_and_is_told),
     };
