@@ -48,7 +48,7 @@ const struct admin_operation admin_operations[] = {
     OP("dkim activate", admin_dkim_activate, RIGHT_KEYS, ON_DOMAIN, "domain"),
     OP("dkim retire", admin_dkim_retire, RIGHT_KEYS, ON_DOMAIN, "domain"),
     OP("dkim remove", admin_dkim_remove, RIGHT_KEYS, ON_DOMAIN, "domain"),
-    OP("trace", admin_trace, RIGHT_TRACE, ON_ANY, NULL), // only addresses it sees, unless all
+    OP("trace", admin_trace, RIGHT_TRACE, ON_ANY, NULL), // tells what the caller looks after
     OP("reports list", admin_reports_list, RIGHT_REPORTS, ON_DOMAIN, "domain"),
     OP("reports show", admin_reports_show, RIGHT_REPORTS, ON_DOMAIN, "what"),
     OP("queue list", admin_queue_list, RIGHT_TRACE, ON_SERVER, NULL),
