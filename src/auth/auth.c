@@ -39,11 +39,11 @@ struct auth {
     struct buf dummy_hash; // under the lock: what an unknown name is checked against
     struct throttle *throttle;
     struct lock lock;
-    pthread_cond_t turn, done;
+    pthread_cond_t turn[THROTTLE_RANKS], done;
     struct map questions; // key -> struct question
     struct list answered; // oldest first
     size_t answered_count;
-    unsigned running, waiting;
+    unsigned running[THROTTLE_RANKS], waiting[THROTTLE_RANKS];
     uint64_t hashes;
 };
 
@@ -54,7 +54,7 @@ void auth_options_default(struct auth_options *o)
         .waiting_max = 256,
         .remember_ms = 60000,
         .remember_max = 10000,
-        .throttle = {.failures_max = 10, .time_ms = 600000},
+        .throttle = {.failures_max = 10, .network_max = 100, .time_ms = 600000},
     };
     password_params_default(&o->params);
 }
@@ -74,7 +74,9 @@ enum err auth_create(struct store *s, const struct auth_options *o, struct auth 
     random_bytes(a->secret, sizeof(a->secret));
     buf_init(&a->dummy_hash, PASSWORD_HASH_MAX);
     lock_init(&a->lock, LOCK_AUTH);
-    lock_cond_init(&a->turn);
+    for (unsigned r = 0; r < THROTTLE_RANKS; r++) {
+        lock_cond_init(&a->turn[r]);
+    }
     lock_cond_init(&a->done);
     map_init(&a->questions);
     list_init(&a->answered);
@@ -152,7 +154,9 @@ void auth_destroy(struct auth *a)
         question_forget(a, LIST_ITEM(a->answered.next, struct question, by_age));
     }
     map_finish(&a->questions);
-    pthread_cond_destroy(&a->turn);
+    for (unsigned r = 0; r < THROTTLE_RANKS; r++) {
+        pthread_cond_destroy(&a->turn[r]);
+    }
     pthread_cond_destroy(&a->done);
     lock_finish(&a->lock);
     throttle_destroy(a->throttle);
@@ -210,6 +214,7 @@ static uint64_t mark_of(struct span hash)
 // One password against one hash, which may be the one that belongs to nobody.
 struct trial {
     account_id account; // 0: nobody
+    enum throttle_rank rank;
     struct span password, hash;
 };
 
@@ -260,29 +265,73 @@ static enum err verify(struct auth *a, const struct trial *t, const struct passw
     return e;
 }
 
+static unsigned running_from(const struct auth *a, enum throttle_rank best)
+{
+    unsigned n = 0;
+
+    for (unsigned r = best; r < THROTTLE_RANKS; r++) {
+        n += a->running[r];
+    }
+    return n;
+}
+
+// Is a place free for the rank? Guessers get half of them, and all who are not known where they are
+// leave one; where there are few places each may have one at least.
+static bool has_place(const struct auth *a, enum throttle_rank rank)
+{
+    unsigned all = a->options.hashes_max;
+    unsigned strangers = all > 1 ? all - 1 : 1, suspects = all > 3 ? all / 2 : 1;
+
+    return running_from(a, THROTTLE_KNOWN) < all &&
+           (rank < THROTTLE_CLEAN || running_from(a, THROTTLE_CLEAN) < strangers) &&
+           (rank < THROTTLE_SUSPECT || running_from(a, THROTTLE_SUSPECT) < suspects);
+}
+
+// The best rank that waits and finds a place.
+static void wake_next(struct auth *a)
+{
+    for (unsigned r = 0; r < THROTTLE_RANKS; r++) {
+        if (a->waiting[r] > 0 && has_place(a, (enum throttle_rank)r)) {
+            pthread_cond_signal(&a->turn[r]);
+            return;
+        }
+    }
+}
+
+static bool is_overtaken(const struct auth *a, enum throttle_rank rank)
+{
+    for (unsigned r = 0; r < rank; r++) {
+        if (a->waiting[r] > 0 && has_place(a, (enum throttle_rank)r)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 // Hashes when it is this thread's turn. Called with the lock held, returns with it held.
 static enum err verify_in_turn(struct auth *a, const struct trial *t, uint64_t *mark)
 {
     unsigned hashes;
 
-    if (a->waiting >= a->options.waiting_max) {
+    if (a->waiting[t->rank] >= a->options.waiting_max) {
         return ERR_UNAVAILABLE;
     }
-    a->waiting++;
-    while (a->running >= a->options.hashes_max) {
-        lock_cond_wait(&a->turn, &a->lock, -1);
+    a->waiting[t->rank]++;
+    while (!has_place(a, t->rank) || is_overtaken(a, t->rank)) {
+        lock_cond_wait(&a->turn[t->rank], &a->lock, -1);
     }
-    a->waiting--;
-    a->running++;
+    a->waiting[t->rank]--;
+    a->running[t->rank]++;
+    wake_next(a); // there may be more places than one
     struct password_params params = a->options.params;
 
     lock_release(&a->lock);
     enum err e = verify(a, t, &params, mark, &hashes);
 
     lock_take(&a->lock);
-    a->running--;
+    a->running[t->rank]--;
     a->hashes += hashes;
-    pthread_cond_signal(&a->turn);
+    wake_next(a);
     return e;
 }
 
@@ -373,7 +422,8 @@ uint64_t auth_mark(const struct account *account)
 
 // ERR_CONFLICT: the account has been changed meanwhile.
 static enum err judge_once(struct auth *a, struct arena *arena, struct span name,
-                           struct span password, struct account *out, uint64_t *out_mark)
+                           struct span password, enum throttle_rank rank, struct account *out,
+                           uint64_t *out_mark)
 {
     enum err e = directory_account_by_name(a->store, name, arena, out);
     bool known = e == ERR_OK && out->state == ACCOUNT_ACTIVE && out->password_hash.n > 0;
@@ -382,6 +432,7 @@ static enum err judge_once(struct auth *a, struct arena *arena, struct span name
         return e;
     }
     struct trial t = {.account = known ? out->id : 0,
+                      .rank = rank,
                       .password = password,
                       .hash = known ? out->password_hash : dummy_hash(a, arena)};
 
@@ -397,11 +448,11 @@ static enum err judge_once(struct auth *a, struct arena *arena, struct span name
 
 // The answer to a password whose name is in its one spelling.
 static enum err judge(struct auth *a, struct arena *arena, struct span name, struct span password,
-                      struct account *out, uint64_t *out_mark)
+                      enum throttle_rank rank, struct account *out, uint64_t *out_mark)
 {
-    enum err e = judge_once(a, arena, name, password, out, out_mark);
+    enum err e = judge_once(a, arena, name, password, rank, out, out_mark);
 
-    return e == ERR_CONFLICT ? judge_once(a, arena, name, password, out, out_mark) : e;
+    return e == ERR_CONFLICT ? judge_once(a, arena, name, password, rank, out, out_mark) : e;
 }
 
 // Tells the throttle how it went; its own answer comes before any work.
@@ -409,16 +460,20 @@ static enum err judge_in_turn(struct auth *a, struct arena *arena, struct span n
                               struct span password, struct span remote, struct account *out,
                               uint64_t *out_mark)
 {
-    if (throttle_wait(a->throttle, name, remote, clock_monotonic_ms()) > 0) {
+    int64_t now = clock_monotonic_ms();
+
+    if (throttle_wait(a->throttle, name, remote, now) > 0) {
         return ERR_LIMIT;
     }
-    enum err e = judge(a, arena, name, password, out, out_mark);
+    enum err e = judge(a, arena, name, password, throttle_rank(a->throttle, name, remote, now), out,
+                       out_mark);
 
     if (e == ERR_OK) {
         throttle_passed(a->throttle, name, remote);
     } else if (e == ERR_DENIED &&
                throttle_failed(a->throttle, name, remote, password, clock_monotonic_ms())) {
-        log_warn("too many wrong passwords for %s from %s: it is locked out there for a while",
+        log_warn("too many wrong passwords for %s from %s: locked out there for a while; see: "
+                 "mailkeep ban list",
                  log_text(name).s, log_text(remote).s);
     }
     return e;
@@ -450,6 +505,27 @@ enum err auth_password(struct auth *a, struct span name, struct span password, s
     *out = id;
     *out_mark = mark;
     return ERR_OK;
+}
+
+enum throttle_rank auth_rank(struct auth *a, struct span name, struct span remote)
+{
+    struct arena arena;
+    struct span canonical;
+    const char *reason;
+
+    arena_init(&arena, 16384);
+    bool is_name = directory_name_check(&arena, name, a->options.default_domain, &canonical,
+                                        &reason) == ERR_OK;
+    enum throttle_rank rank =
+        throttle_rank(a->throttle, is_name ? canonical : SPAN("?"), remote, clock_monotonic_ms());
+
+    arena_finish(&arena);
+    return rank;
+}
+
+struct throttle *auth_throttle(struct auth *a)
+{
+    return a->throttle;
 }
 
 uint64_t auth_hashes(struct auth *a)

@@ -5,12 +5,15 @@
 // Hashes are slow and large on purpose, so a bounded number runs at a time and a bounded number
 // waits; a client that opens ten connections with one password pays for one hash, because answers
 // are remembered for a short time and equal questions that arrive meanwhile share one answer. An
-// unknown name costs the same work and gets the same answer as a wrong password.
+// unknown name costs the same work and gets the same answer as a wrong password. Who waits goes by
+// rank (throttle.h): guessers have half of the places at most, and those who have signed in from
+// where they are one that nobody else takes.
 //
 // A hash of another kind or cost than new ones have (password.h) is replaced when the password has
 // been right, while everybody who asks the same waits, so that all get the mark of the new one. A
 // wrong password for a hash brought from elsewhere costs that hash and one of ours: a fast kind
-// cannot be told from an unknown name by the clock, a slow one (bcrypt) can until it is replaced.
+// cannot be told from an unknown name by the clock, a slow one (bcrypt) could until it is
+// replaced, which is why the gate holds every no until a whole delay is over.
 #ifndef AUTH_AUTH_H
 #define AUTH_AUTH_H
 
@@ -22,7 +25,7 @@ struct auth_options {
     struct password_params params;
     struct span default_domain; // added to a name without a domain; empty: none
     unsigned hashes_max;        // running at a time
-    unsigned waiting_max;       // waiting for their turn; more are told to come back later
+    unsigned waiting_max;       // of each rank, waiting for their turn; more come back later
     int64_t remember_ms;        // how long a right answer is remembered
     unsigned remember_max;      // answers remembered
     struct throttle_limits throttle;
@@ -47,6 +50,13 @@ uint64_t auth_mark(const struct account *account);
 // or the store cannot be read now).
 enum err auth_password(struct auth *a, struct span name, struct span password, struct span remote,
                        account_id *out, uint64_t *out_mark);
+
+// The rank that a sign-in with this name from this address (as text) has now. Does not block; any
+// thread.
+enum throttle_rank auth_rank(struct auth *a, struct span name, struct span remote);
+
+// What is locked, and what lifts it: never NULL, the auth's own.
+struct throttle *auth_throttle(struct auth *a);
 
 // Hashes computed since the start: what logins have really cost. Any thread.
 uint64_t auth_hashes(struct auth *a);

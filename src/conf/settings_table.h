@@ -142,13 +142,21 @@ SETTING(ARGON2_LANES, argon2_lanes, COUNT, "1", 1, 64, LIVE,
 SETTING(ARGON2_CONCURRENT, argon2_concurrent, COUNT, "4", 1, 256, START,
         "Passwords checked at the same time; bounds memory and load.")
 SETTING(AUTH_QUEUE_MAX, auth_queue_max, COUNT, "256", 1, 100000, LIVE,
-        "Logins that may wait for their password to be checked; beyond, [UNAVAILABLE].")
+        "Logins that may wait for their password to be checked; beyond, [UNAVAILABLE]. So many "
+        "each of those who have signed in from where they are, of strangers, and from networks "
+        "where passwords have been wrong lately, who wait longest.")
 SETTING(AUTH_FAILURES_MAX, auth_failures_max, COUNT, "10", 1, 1000, LIVE,
         "Different wrong passwords for one account from one network (IPv4 /24, IPv6 /64) after "
         "which nobody can sign in to it from there for a while.")
 SETTING(AUTH_FAILURES_TIME, auth_failures_time, TIME, "10 min", 1000, 86400000, LIVE,
         "Time in which wrong passwords add up, and how long the account is then locked for that "
         "network; twice as long each time it happens again, up to a day.")
+SETTING(AUTH_NETWORK_FAILURES_MAX, auth_network_failures_max, COUNT, "100", 1, 1000000, LIVE,
+        "Different wrong passwords from one network, for all accounts together, after which nobody "
+        "can sign in from there for a while but who has before.")
+SETTING(AUTH_TRUSTED_NETWORKS, auth_trusted_networks, NETWORKS, "127.0.0.0/8, ::1", 0, 64, LIVE,
+        "Addresses and networks that are never locked out, whatever is tried from there: the "
+        "administrator's own, webmail's. Those of `proxy_networks` are not, either.")
 SETTING(AUTH_CACHE_TIME, auth_cache_time, TIME, "60 s", 0, 3600000, LIVE,
         "How long a checked password is remembered; 0: not at all.")
 

@@ -24,6 +24,7 @@ enum client_phase {
 struct client {
     struct list link;
     struct gate_worker *worker;
+    int64_t asked_ms; // when keep was asked about a password
     struct gate_config *config;
     const struct service *service;
     struct dialogue dialogue;

@@ -56,18 +56,24 @@ void client_refused(struct client *c, enum dialogue_refusal why, struct span tex
     client_step(c);
 }
 
-// A wrong password is answered late: guessing is slow, and holds no thread.
+// A wrong password is answered late: guessing is slow, and holds no thread. The time runs from the
+// question, in whole delays, so that the answer's moment does not tell how long the check took: an
+// unknown name, a suspended account and a slow hash brought from elsewhere look the same.
 static void hold(struct client *c, struct span text)
 {
+    int64_t delay = conf_value_ms(c->dialogue.settings, SETTING_LOGIN_FAILURE_DELAY);
+    int64_t taken = clock_monotonic_ms() - c->asked_ms;
+    int64_t delays = delay > 0 ? taken / delay + 1 : 0;
+
     c->phase = CLIENT_HELD;
     buf_clear(&c->held_text);
     buf_put(&c->held_text, text);
-    client_deadline(c, clock_monotonic_ms() +
-                           conf_value_ms(c->dialogue.settings, SETTING_LOGIN_FAILURE_DELAY));
+    client_deadline(c, c->asked_ms + delays * delay);
 }
 
 void client_ask(struct client *c)
 {
+    c->asked_ms = clock_monotonic_ms();
     c->conversation = worker_ask(c->worker, c);
     enum err e = c->conversation ? question_send(c) : ERR_NOMEM;
 

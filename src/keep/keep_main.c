@@ -112,6 +112,9 @@ static struct auth_options auth_options_of(const struct settings *s)
     o.hashes_max = (unsigned)conf_value_count(s, SETTING_ARGON2_CONCURRENT);
     o.waiting_max = (unsigned)conf_value_count(s, SETTING_AUTH_QUEUE_MAX);
     o.throttle.failures_max = (unsigned)conf_value_count(s, SETTING_AUTH_FAILURES_MAX);
+    o.throttle.network_max = (unsigned)conf_value_count(s, SETTING_AUTH_NETWORK_FAILURES_MAX);
+    network_list_read(s, SETTING_AUTH_TRUSTED_NETWORKS, &o.throttle.trusted[0]);
+    network_list_read(s, SETTING_PROXY_NETWORKS, &o.throttle.trusted[1]);
     o.throttle.time_ms = conf_value_ms(s, SETTING_AUTH_FAILURES_TIME);
     o.remember_ms = conf_value_ms(s, SETTING_AUTH_CACHE_TIME);
     return o;

@@ -27,5 +27,7 @@ bool network_has(const struct network *n, const struct address *a);
 // The value of a setting, which was checked when it was read.
 void network_list_read(const struct settings *s, enum setting_id id, struct network_list *out);
 bool network_list_has(const struct network_list *l, const struct address *a);
+// The same of an address as text, without a port; false for what is none.
+bool network_list_has_host(const struct network_list *l, struct span host);
 
 #endif

@@ -232,6 +232,8 @@ ROWS = {
     "auth_queue_max": ("256", "1", None),
     "auth_failures_max": ("10", "1", no_quick_second_try),
     "auth_failures_time": ("10 min", "20 min", None),
+    "auth_network_failures_max": ("100", "200", None),
+    "auth_trusted_networks": ("", "192.0.2.0/24", None),
     "auth_cache_time": ("60 s", "0", None),
     "stop_timeout": ("8 s", "9 s", None),
     "restarts_per_minute": ("5", "6", None),
@@ -292,7 +294,10 @@ def test_a_reload_applies(make_server, name):
     if server_class() is not Mailkeep:
         pytest.skip("of Mailkeep")
     before, after, effect = ROWS[name]
-    extra = {"tls_timeout": "1 s"} if name == "login_timeout" else {}
+    extra = {
+        "login_timeout": {"tls_timeout": "1 s"},
+        "auth_failures_max": {"auth_trusted_networks": "192.0.2.0/24"},  # or we are never locked out
+    }.get(name, {})
     server = make_server(users=4, settings={**LOUD, **extra, **({name: before} if before else {})})
     world = World(server)
     if effect is new_certificate:

@@ -22,9 +22,9 @@
 
 struct keep_link {
     struct keep_link_options options;
-    struct channel *channel;     // NULL while the gate is away
-    uint64_t generation;         // of the channel: an answer for an older one has nobody to go to
-    struct worker_pool *workers; // for passwords
+    struct channel *channel; // NULL while the gate is away
+    uint64_t generation;     // of the channel: an answer for an older one has nobody to go to
+    struct worker_pool *workers[THROTTLE_RANKS]; // for passwords: no guesser's queue is another's
     struct worker_pool *domain_workers;    // anybody may ask about domains: logins do not wait
     atomic_uint_fast64_t logins, failures; // read by others
     struct list questions;                 // being answered
@@ -158,7 +158,8 @@ static enum err question_start(struct keep_link *l, const struct ipc_auth_reques
     q->user = arena_dup(&q->arena, m->user);
     q->password = arena_dup(&q->arena, m->password);
     q->remote = arena_dup(&q->arena, m->remote);
-    return question_submit(q, l->workers, q->user.p && q->password.p && q->remote.p);
+    return question_submit(q, l->workers[auth_rank(l->options.auth, q->user, q->remote)],
+                           q->user.p && q->password.p && q->remote.p);
 }
 
 static enum err on_auth_request(struct keep_link *l, struct span fields)
@@ -411,6 +412,13 @@ enum err keep_link_attach(struct keep_link *l, int fd)
     return channel_open(l->options.loop, fd, SEND_QUEUE_MAX, &handler, l, &l->channel);
 }
 
+static void workers_destroy(struct keep_link *l)
+{
+    for (unsigned r = 0; r < THROTTLE_RANKS; r++) {
+        worker_pool_destroy(l->workers[r]);
+    }
+}
+
 enum err keep_link_create(const struct keep_link_options *o, struct keep_link **out)
 {
     struct keep_link *l = calloc(1, sizeof(*l));
@@ -420,13 +428,16 @@ enum err keep_link_create(const struct keep_link_options *o, struct keep_link **
     }
     l->options = *o;
     list_init(&l->questions);
-    enum err e = worker_pool_create("keep-auth", o->auth_threads, o->auth_queue_max, &l->workers);
+    enum err e = ERR_OK;
 
+    for (unsigned r = 0; r < THROTTLE_RANKS && e == ERR_OK; r++) {
+        e = worker_pool_create("keep-auth", o->auth_threads, o->auth_queue_max, &l->workers[r]);
+    }
     if (e == ERR_OK) {
         e = worker_pool_create("keep-domain", 1, DOMAIN_QUEUE_MAX, &l->domain_workers);
     }
     if (e != ERR_OK) {
-        worker_pool_destroy(l->workers);
+        workers_destroy(l);
         free(l);
         return e;
     }
@@ -439,7 +450,7 @@ void keep_link_destroy(struct keep_link *l)
     if (!l) {
         return;
     }
-    worker_pool_destroy(l->workers);
+    workers_destroy(l);
     worker_pool_destroy(l->domain_workers);
     while (!list_is_empty(&l->questions)) { // answered, but the loop has stopped
         question_destroy(LIST_ITEM(l->questions.next, struct question, link_entry));
@@ -450,7 +461,9 @@ void keep_link_destroy(struct keep_link *l)
 
 void keep_link_set_auth_queue(struct keep_link *l, unsigned auth_queue_max)
 {
-    worker_pool_set_queue_max(l->workers, auth_queue_max);
+    for (unsigned r = 0; r < THROTTLE_RANKS; r++) {
+        worker_pool_set_queue_max(l->workers[r], auth_queue_max);
+    }
 }
 
 void keep_link_count(const struct keep_link *l, struct keep_link_counts *out)

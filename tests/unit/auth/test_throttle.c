@@ -10,7 +10,8 @@ static int64_t now_ms = 1000000;
 
 static struct throttle *make(unsigned failures_max)
 {
-    struct throttle_limits limits = {.failures_max = failures_max, .time_ms = 10 * MINUTE};
+    struct throttle_limits limits = {
+        .failures_max = failures_max, .network_max = 100000, .time_ms = 10 * MINUTE};
     struct throttle *t;
 
     assert_ok(throttle_create(&limits, &t));
@@ -113,6 +114,159 @@ static void test_it_remembers_so_many(void **state)
     throttle_destroy(t);
 }
 
+// One wrong password; true when it locks.
+static bool wrong(struct throttle *t, const char *name, const char *remote, int number)
+{
+    char password[32];
+
+    snprintf(password, sizeof(password), "guess %d", number);
+    return throttle_failed(t, span_from_str(name), span_from_str(remote), span_from_str(password),
+                           now_ms);
+}
+
+static int64_t wait_of(struct throttle *t, const char *name, const char *remote)
+{
+    return throttle_wait(t, span_from_str(name), span_from_str(remote), now_ms);
+}
+
+static struct throttle *make_with(unsigned failures_max, unsigned network_max, const char *trusted)
+{
+    struct throttle_limits limits = {
+        .failures_max = failures_max, .network_max = network_max, .time_ms = 10 * MINUTE};
+    struct throttle *t;
+
+    if (trusted) {
+        assert_ok(network_parse(span_from_str(trusted), &limits.trusted[0].items[0]));
+        limits.trusted[0].n = 1;
+    }
+    assert_ok(throttle_create(&limits, &t));
+    return t;
+}
+
+static void test_one_password_for_many_names_locks_the_network(void **state)
+{
+    struct throttle *t = make_with(10, 20, NULL);
+    char name[32];
+
+    (void)state;
+    throttle_passed(t, SPAN("anna"), SPAN("192.0.2.7"));
+    for (int i = 0; i < 20; i++) {
+        snprintf(name, sizeof(name), "name%d", i);
+        assert_int_equal(wrong(t, name, "192.0.2.1", 0), i == 19);
+    }
+    assert_int_equal(wait_of(t, "berta", "192.0.2.9"), 10 * MINUTE);
+    assert_int_equal(wait_of(t, "berta", "192.0.3.9"), 0);
+    assert_int_equal(wait_of(t, "anna", "192.0.2.7"), 0);  // has been here
+    assert_int_equal(wait_of(t, "anna", "192.0.2.99"), 0); // with another address of it, too
+    throttle_destroy(t);
+}
+
+static void test_a_neighbour_does_not_lock_out_who_is_known(void **state)
+{
+    struct throttle *t = make_with(3, 100000, NULL);
+
+    (void)state;
+    throttle_passed(t, SPAN("anna"), SPAN("192.0.2.7"));
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(wrong(t, "anna", "192.0.2.1", i), i == 2);
+    }
+    assert_int_equal(wait_of(t, "anna", "192.0.2.1"), 10 * MINUTE);
+    assert_int_equal(wait_of(t, "anna", "192.0.2.7"), 0);
+    for (int i = 0; i < 30; i++) { // ten times as many, but not without end
+        assert_int_equal(wrong(t, "anna", "192.0.2.7", i), i == 29);
+    }
+    assert_int_equal(wait_of(t, "anna", "192.0.2.7"), 10 * MINUTE);
+    throttle_destroy(t);
+}
+
+static void test_a_name_guessed_from_many_networks_gives_each_few_tries(void **state)
+{
+    struct throttle *t = make_with(5, 100000, NULL);
+    char remote[32];
+
+    (void)state;
+    throttle_passed(t, SPAN("anna"), SPAN("198.51.100.7"));
+    for (int i = 0; i < 5; i++) {
+        snprintf(remote, sizeof(remote), "10.0.%d.1", i);
+        assert_false(wrong(t, "anna", remote, 0));
+    }
+    assert_int_equal(wait_of(t, "anna", "10.9.9.1"), 0); // a right password would do anywhere
+    assert_false(wrong(t, "anna", "10.9.9.1", 1));
+    assert_true(wrong(t, "anna", "10.9.9.1", 2));
+    for (int i = 0; i < 4; i++) { // nothing changes where they have been
+        assert_false(wrong(t, "anna", "198.51.100.7", i));
+    }
+    assert_false(wrong(t, "berta", "10.9.9.2", 1)); // nor for others
+    assert_false(wrong(t, "berta", "10.9.9.2", 2));
+    throttle_destroy(t);
+}
+
+static void test_trusted_networks_are_never_locked(void **state)
+{
+    struct throttle *t = make_with(1, 1, "127.0.0.0/8");
+
+    (void)state;
+    assert_false(wrong(t, "anna", "127.3.4.5", 1));
+    assert_int_equal(wait_of(t, "anna", "127.3.4.5"), 0);
+    assert_true(wrong(t, "anna", "128.3.4.5", 1));
+    assert_int_equal(wait_of(t, "anna", "128.3.4.5"), 10 * MINUTE);
+    throttle_destroy(t);
+}
+
+static void test_who_has_failed_waits_behind_who_has_not(void **state)
+{
+    struct throttle *t = make_with(10, 100, NULL);
+
+    (void)state;
+    throttle_passed(t, SPAN("anna"), SPAN("192.0.2.7"));
+    wrong(t, "berta", "192.0.2.7", 1);
+    assert_int_equal(throttle_rank(t, SPAN("anna"), SPAN("192.0.2.8"), now_ms), THROTTLE_KNOWN);
+    assert_int_equal(throttle_rank(t, SPAN("carla"), SPAN("192.0.2.8"), now_ms), THROTTLE_SUSPECT);
+    assert_int_equal(throttle_rank(t, SPAN("carla"), SPAN("192.0.3.8"), now_ms), THROTTLE_CLEAN);
+    now_ms += 10 * MINUTE + 1;
+    assert_int_equal(throttle_rank(t, SPAN("carla"), SPAN("192.0.2.8"), now_ms), THROTTLE_CLEAN);
+    throttle_destroy(t);
+}
+
+static void test_what_is_locked_is_listed_and_lifted(void **state)
+{
+    struct throttle *t = make_with(2, 3, NULL);
+    struct throttle_ban *bans;
+    struct arena a;
+    size_t n;
+
+    (void)state;
+    arena_init(&a, 65536);
+    wrong(t, "anna", "192.0.2.1", 1);
+    assert_true(wrong(t, "anna", "192.0.2.1", 2));
+    now_ms += MINUTE;
+    assert_true(wrong(t, "berta", "192.0.2.1", 3)); // the third of the network
+    wrong(t, "anna", "2001:db8::1", 1);
+    assert_true(wrong(t, "anna", "2001:db8::1", 2)); // and the second network of the name
+    assert_ok(throttle_bans(t, now_ms, &a, &bans, &n));
+    assert_int_equal(n, 4);
+    assert_int_equal(bans[0].kind, THROTTLE_PAIR);
+    assert_span(bans[0].name, "anna");
+    assert_span(bans[0].network, "192.0.2.0/24");
+    assert_int_equal(bans[0].left_ms, 9 * MINUTE);
+    assert_int_equal(bans[0].length_ms, 10 * MINUTE);
+    assert_int_equal(bans[0].failures, 2);
+    assert_int_equal(bans[2].kind, THROTTLE_NETWORK);
+    assert_int_equal(bans[2].name.n, 0);
+    assert_int_equal(throttle_lift(t, SPAN("nobody"), SPAN(""), now_ms), 0);
+    assert_int_equal(throttle_lift(t, SPAN(""), SPAN("no address"), now_ms), 0);
+    assert_int_equal(throttle_lift(t, SPAN("anna"), SPAN("192.0.2.77"), now_ms), 1);
+    assert_int_equal(wait_of(t, "anna", "192.0.2.1"), 9 * MINUTE + MINUTE); // the network's
+    assert_int_equal(throttle_lift(t, SPAN(""), SPAN("192.0.2.0/24"), now_ms), 1);
+    assert_int_equal(wait_of(t, "anna", "192.0.2.1"), 0);
+    assert_int_equal(throttle_lift(t, SPAN(""), SPAN(""), now_ms), 2);
+    assert_int_equal(wait_of(t, "anna", "2001:db8::1"), 0);
+    assert_ok(throttle_bans(t, now_ms, &a, &bans, &n));
+    assert_int_equal(n, 0);
+    throttle_destroy(t);
+    arena_finish(&a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -121,6 +275,12 @@ int main(void)
         cmocka_unit_test(test_an_old_password_again_and_again_locks_nobody),
         cmocka_unit_test(test_slow_and_right_ones_do_not_add_up),
         cmocka_unit_test(test_it_remembers_so_many),
+        cmocka_unit_test(test_one_password_for_many_names_locks_the_network),
+        cmocka_unit_test(test_a_neighbour_does_not_lock_out_who_is_known),
+        cmocka_unit_test(test_a_name_guessed_from_many_networks_gives_each_few_tries),
+        cmocka_unit_test(test_trusted_networks_are_never_locked),
+        cmocka_unit_test(test_who_has_failed_waits_behind_who_has_not),
+        cmocka_unit_test(test_what_is_locked_is_listed_and_lifted),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
