@@ -76,7 +76,7 @@ def test_what_somebody_could_do(keeper):
     keeper.run("--as", "\udcff@example.org", "domain", "list", code=2)
 
 
-def test_reading_others_mail(keeper, tmp_path):
+def test_r04_reading_others_mail(keeper, tmp_path):
     keeper.add("anna@example.org", "olga@example.org")
     keeper.run("role", "grant", "olga@example.org", "owner", "--all-domains")
     as_olga = ("--as", "olga@example.org")

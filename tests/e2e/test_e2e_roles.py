@@ -16,7 +16,7 @@ def plain(act_as, user, password):
     return base64.b64encode(f"{act_as}\0{user}\0{password}".encode()).decode()
 
 
-def test_nobody_signs_in_as_somebody_else(server):
+def test_r03_nobody_signs_in_as_somebody_else(server):
     server.control("role grant", account=server.user(1), role="owner")
     with server.connect("tls") as client:
         for act_as, answer in ((server.user(2), b"NO"), ("nobody@example.org", b"NO"),
@@ -28,7 +28,7 @@ def test_nobody_signs_in_as_somebody_else(server):
     assert "is read" not in log
 
 
-def test_a_role_counts_and_ends_at_once(server):
+def test_r05_a_role_counts_and_ends_at_once(server):
     me, other = server.user(1), server.user(2)
     with pytest.raises(Exception, match="is no administrator"):
         server.control("account suspend", account=other, **{"as": me})

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Rows of roles as they may stand on a disk: whatever is read of them, nobody gets rights over
+// R06. Rows of roles as they may stand on a disk: whatever is read of them, nobody gets rights over
 // everything by a list of domains, and what the rights come to agrees with itself. The first byte
 // says what is read, the key's rest comes next.
 #include <string.h>

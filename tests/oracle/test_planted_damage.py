@@ -231,6 +231,7 @@ PLANTS = {
     "a hash that leads nowhere": index(b"d", add(REPORTS + b"X" + bytes(8), b"\1\5")),
     "what was seen, of another day": index(b"d", add(
         REPORTS + b"O\1\0\0\0\1b.c\0" + bytes(8), b"\1" + bytes(11))),
+    # R06
     "a role nobody can read": index(b"d", add(DIRECTORY + b"enight", b"\1")),
     "roles nobody can read": index(b"d", add(DIRECTORY + b"B" + FIRST, b"\1\1\5owner")),
     "a role over no domain": index(b"d", add(

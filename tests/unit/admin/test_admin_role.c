@@ -243,6 +243,7 @@ static const struct {
 };
 #define ROWS (sizeof(table) / sizeof(table[0]))
 
+// R01
 static void test_every_operation_by_everybody(void **state)
 {
     unsigned wrong = 0;
@@ -342,6 +343,7 @@ static void test_who_has_no_role_may_nothing(void **state)
     assert_err(run('D', "account list", "{'as':'olga@example.org'}"), ERR_DENIED);
 }
 
+// R03
 static void test_a_password_alone_is_not_enough(void **state)
 {
     const char *const *names = admin_names();
@@ -358,6 +360,7 @@ static void test_a_password_alone_is_not_enough(void **state)
     assert_ok(admin_bench_run_by(b, &by, "account list", json_object()));
 }
 
+// R05
 static void test_a_role_taken_away_counts_at_once(void **state)
 {
     (void)state;
@@ -564,6 +567,7 @@ static void test_who_follows_a_log_is_asked_again(void **state)
 
 // ---- ways up ------------------------------------------------------------------------------------
 
+// R02
 static void test_nobody_climbs(void **state)
 {
     static const struct {
@@ -613,6 +617,7 @@ static void test_nobody_climbs(void **state)
     assert_err(run('o', "export", "{'account':'hanna@example.net','reason':'x'}"), ERR_DENIED);
 }
 
+// R02
 static void test_nobody_gives_more_than_they_have(void **state)
 {
     (void)state;
@@ -719,6 +724,7 @@ static void test_the_history_names_who_did_it(void **state)
                         "the role auditor over example.org given");
 }
 
+// R04
 static void test_reading_mail_takes_a_reason_and_is_told(void **state)
 {
     (void)state;

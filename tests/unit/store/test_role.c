@@ -241,6 +241,7 @@ static void test_limits(void **state)
     assert_int_equal(holder(other).grants[0].domain_count, ROLE_DOMAINS_MAX);
 }
 
+// R06
 static void test_who_goes_loses_it(void **state)
 {
     account_id again;
@@ -256,6 +257,7 @@ static void test_who_goes_loses_it(void **state)
     assert_int_equal(holder(again).count, 0);
 }
 
+// R06
 static void test_a_domain_that_comes_again_is_anothers(void **state)
 {
     (void)state;
@@ -313,6 +315,7 @@ static enum err unplant(struct edit *ed, void *arg)
     return e == ERR_OK ? edit_delete(ed, &k) : e;
 }
 
+// R06
 #define ROW(bytes)                                                                                 \
     {                                                                                              \
         bytes, sizeof(bytes) - 1                                                                   \
