@@ -16,6 +16,7 @@
 
 #include "admin/admin_record.h"
 #include "auth/password.h"
+#include "auth/throttle.h"
 #include "base/buf.h"
 #include "base/err.h"
 #include "conf/settings.h"
@@ -40,6 +41,7 @@ struct admin {
     struct span default_domain; // of addresses given without one; empty: the only domain there is
     uint64_t quota_bytes, quota_messages; // of new accounts when nothing else is said
     uint64_t message_bytes_max;
+    struct throttle *throttle; // who is locked out; NULL: no server
     // Adds what only a running server knows to the answer of "status"; NULL: no server.
     void (*add_status)(void *arg, json_t *into);
     // Ends the account's sessions and waits until they are gone; their number. NULL: no server.

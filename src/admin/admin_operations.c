@@ -72,6 +72,8 @@ const struct admin_operation admin_operations[] = {
     OP("status", admin_status, RIGHT_SEE, ON_ANY, NULL),
     OP("reload", admin_reload, RIGHT_SERVER, ON_SERVER, NULL),
     OP("log", admin_log, RIGHT_HISTORY, ON_ACCOUNT, "account"),
+    OP("ban list", admin_ban_list, RIGHT_SEE, ON_ANY, NULL),       // of names it sees, unless all
+    OP("ban lift", admin_ban_lift, RIGHT_PASSWORDS, ON_ANY, NULL), // the same
     OP("role list", admin_role_list, RIGHT_SEE, ON_ANY, NULL),
     OP("role show", admin_role_show, RIGHT_SEE, ON_ANY, NULL), // those of accounts it sees
     OP("role can", admin_role_can, ROLE_RIGHTS_ALL, ON_SELF, NULL),

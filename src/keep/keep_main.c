@@ -198,6 +198,7 @@ static struct admin admin_of(struct keep *k)
     a.trail = k->mail.trail;
     a.server = span_from_str(k->mail.server);
     a.dns_ask = dns_ask;
+    a.throttle = auth_throttle(k->auth);
     a.add_status = add_status;
     a.end_sessions = end_sessions;
     a.reload = admin_reload;

@@ -227,6 +227,12 @@ static const struct {
     {"log", "{'server':true,'account':'u1@example.org'}", "Oa"},
     {"trace", "{'what':'u1@example.org'}", "ODAao"}, // what they are told: below
     {"trace", "{'what':'nora@example.net'}", "ODAao"},
+    {"ban list", "{}", "ODHAhao"},
+    {"ban lift", "{'name':'u1@example.org'}", "ODHh"},
+    {"ban lift", "{'name':'nora@example.net'}", "Oho"},
+    {"ban lift", "{'name':'u1@example.org','network':'192.0.2.0/24'}", "ODHh"},
+    {"ban lift", "{'network':'192.0.2.0/24'}", "Oh"},
+    {"ban lift", "{'all':true}", "Oh"},
     {"role list", "{}", "ODHAhao"},
     {"role show", "{}", "ODHAhao"},
     {"role show", "{'account':'u1@example.org'}", "ODHAha"},
