@@ -26,7 +26,9 @@
 #include "trail/trail.h"
 
 // Why sessions are ended.
-enum admin_session_end { ADMIN_SUSPENDED, ADMIN_REMOVED, ADMIN_PASSWORD };
+enum admin_session_end { ADMIN_SUSPENDED, ADMIN_REMOVED, ADMIN_PASSWORD, ADMIN_BLOCKED };
+
+#define ADMIN_ALL_DEVICES UINT32_MAX
 
 struct admin_io;
 
@@ -44,8 +46,10 @@ struct admin {
     struct throttle *throttle; // who is locked out; NULL: no server
     // Adds what only a running server knows to the answer of "status"; NULL: no server.
     void (*add_status)(void *arg, json_t *into);
-    // Ends the account's sessions and waits until they are gone; their number. NULL: no server.
-    unsigned (*end_sessions)(void *arg, account_id account, enum admin_session_end why);
+    // Ends the account's sessions that were signed in with this device (0: with its own password),
+    // or all, and waits until they are gone; their number. NULL: no server.
+    unsigned (*end_sessions)(void *arg, account_id account, uint32_t device,
+                             enum admin_session_end why);
     // Asks the DNS and waits; records as in DNS_ANSWER of ipc/message_table.h, in the arena. With
     // ERR_OK and an empty `*out_records` there are none. ERR_AGAIN: nobody could say. NULL: no
     // server.

@@ -3,11 +3,12 @@
 
 #include <openssl/crypto.h>
 #include <openssl/hmac.h>
-#include <openssl/sha.h>
 #include <stdlib.h>
 
+#include "auth/app_password.h"
 #include "base/bytes.h"
 #include "base/clock.h"
+#include "base/ip_network.h"
 #include "base/list.h"
 #include "base/lock.h"
 #include "base/log.h"
@@ -204,11 +205,9 @@ static void forget_old(struct auth *a)
 
 static uint64_t mark_of(struct span hash)
 {
-    unsigned char digest[SHA256_DIGEST_LENGTH];
+    struct account account = {.password_hash = hash};
 
-    // Each hash has a salt of its own, so the same password set anew is another one, too.
-    SHA256((const unsigned char *)(hash.n ? hash.p : ""), hash.n, digest);
-    return get_be64(digest);
+    return auth_mark(&account);
 }
 
 // One password against one hash, which may be the one that belongs to nobody.
@@ -415,96 +414,169 @@ static struct span dummy_hash(struct auth *a, struct arena *arena)
     return hash;
 }
 
-uint64_t auth_mark(const struct account *account)
+// ---- devices ------------------------------------------------------------------------------------
+
+struct device_match {
+    const struct auth_claim *claim;
+    unsigned char digest[DEVICE_DIGEST_BYTES];
+    struct auth_grant grant; // device 0: none has this secret
+};
+
+static bool comes_from(const struct device *d, struct span remote)
 {
-    return mark_of(account->password_hash);
+    struct network n;
+
+    for (size_t i = 0; i < d->network_count; i++) {
+        if (network_parse(d->networks[i], &n) == ERR_OK && network_has_text(&n, remote)) {
+            return true;
+        }
+    }
+    return d->network_count == 0;
 }
+
+static const char *obstacle(const struct device *d, const struct auth_claim *claim)
+{
+    if (d->state != DEVICE_ACTIVE) {
+        return "This device has been blocked";
+    }
+    if (d->until && d->until <= clock_real_ms() / 1000) {
+        return "The time of this app password is over; make a new one";
+    }
+    if (!(d->scope & claim->service)) {
+        return "This app password is not for this service";
+    }
+    if ((d->scope & DEVICE_READ_ONLY) && claim->service == AUTH_SUBMISSION) {
+        return "This app password is for reading only";
+    }
+    return comes_from(d, claim->remote) ? NULL : "This app password is not good from this network";
+}
+
+// Looks at all of them, whichever it is.
+static bool match_device(void *arg, const struct device *d)
+{
+    struct device_match *m = arg;
+
+    if (CRYPTO_memcmp(d->secret.p, m->digest, sizeof(m->digest)) == 0) {
+        m->grant.device = d->id;
+        m->grant.is_read_only = d->scope & DEVICE_READ_ONLY;
+        m->grant.mark = auth_device_mark(d);
+        m->grant.why = obstacle(d, m->claim);
+    }
+    return true;
+}
+
+// `chars` are those of an app password. Sets out->why, too.
+static enum err judge_device(struct auth *a, struct arena *arena, struct span name,
+                             const struct auth_claim *claim, const char *chars,
+                             struct auth_grant *out)
+{
+    struct device_match m = {.claim = claim};
+    struct account account;
+    enum err e = directory_account_by_name(a->store, name, arena, &account);
+
+    if (e == ERR_OK && account.state != ACCOUNT_ACTIVE) {
+        e = ERR_NOT_FOUND;
+    }
+    e = e == ERR_OK ? app_password_digest(chars, m.digest) : e;
+    e = e == ERR_OK ? device_list(a->store, account.id, match_device, &m) : e;
+    OPENSSL_cleanse(m.digest, sizeof(m.digest));
+    if (e != ERR_OK) {
+        return e == ERR_NOT_FOUND ? ERR_DENIED : e;
+    }
+    m.grant.account = account.id;
+    *out = m.grant;
+    return m.grant.device && !m.grant.why ? ERR_OK : ERR_DENIED;
+}
+
+// ---- the account's own password -----------------------------------------------------------------
 
 // ERR_CONFLICT: the account has been changed meanwhile.
 static enum err judge_once(struct auth *a, struct arena *arena, struct span name,
-                           struct span password, enum throttle_rank rank, struct account *out,
-                           uint64_t *out_mark)
+                           const struct auth_claim *claim, enum throttle_rank rank,
+                           struct auth_grant *out)
 {
-    enum err e = directory_account_by_name(a->store, name, arena, out);
-    bool known = e == ERR_OK && out->state == ACCOUNT_ACTIVE && out->password_hash.n > 0;
+    struct account account = {0};
+    enum err e = directory_account_by_name(a->store, name, arena, &account);
+    bool known = e == ERR_OK && account.state == ACCOUNT_ACTIVE && account.password_hash.n > 0;
 
     if (e != ERR_OK && e != ERR_NOT_FOUND) {
         return e;
     }
-    struct trial t = {.account = known ? out->id : 0,
+    struct trial t = {.account = known ? account.id : 0,
                       .rank = rank,
-                      .password = password,
-                      .hash = known ? out->password_hash : dummy_hash(a, arena)};
+                      .password = claim->password,
+                      .hash = known ? account.password_hash : dummy_hash(a, arena)};
 
-    e = check(a, &t, out_mark);
+    e = check(a, &t, &out->mark);
     if (e == ERR_INVALID && known) {
         log_error("the password hash of %s is damaged; set a new password with: mailkeep account "
                   "passwd %s",
-                  log_text(out->name).s, log_text(out->name).s);
+                  log_text(account.name).s, log_text(account.name).s);
         e = ERR_DENIED;
     }
+    out->account = account.id;
     return e == ERR_OK && !known ? ERR_DENIED : e;
 }
 
-// The answer to a password whose name is in its one spelling.
-static enum err judge(struct auth *a, struct arena *arena, struct span name, struct span password,
-                      enum throttle_rank rank, struct account *out, uint64_t *out_mark)
+static enum err judge_own(struct auth *a, struct arena *arena, struct span name,
+                          const struct auth_claim *claim, enum throttle_rank rank,
+                          struct auth_grant *out)
 {
-    enum err e = judge_once(a, arena, name, password, rank, out, out_mark);
+    enum err e = judge_once(a, arena, name, claim, rank, out);
 
-    return e == ERR_CONFLICT ? judge_once(a, arena, name, password, rank, out, out_mark) : e;
+    return e == ERR_CONFLICT ? judge_once(a, arena, name, claim, rank, out) : e;
 }
 
-// Tells the throttle how it went; its own answer comes before any work.
+// Tells the throttle how it went; its own answer comes before any work. An app password cannot be
+// guessed, so whoever has one is not kept out by somebody who guesses.
 static enum err judge_in_turn(struct auth *a, struct arena *arena, struct span name,
-                              struct span password, struct span remote, struct account *out,
-                              uint64_t *out_mark)
+                              const struct auth_claim *claim, struct auth_grant *out)
 {
+    char chars[APP_PASSWORD_CHARS];
     int64_t now = clock_monotonic_ms();
+    bool is_device = app_password_read(claim->password, chars);
+    enum err e = is_device ? judge_device(a, arena, name, claim, chars, out) : ERR_OK;
 
-    if (throttle_wait(a->throttle, name, remote, now) > 0) {
+    OPENSSL_cleanse(chars, sizeof(chars));
+    if (is_device && (e != ERR_DENIED || out->why)) {
+        return e;
+    }
+    if (throttle_wait(a->throttle, name, claim->remote, now) > 0) {
         return ERR_LIMIT;
     }
-    enum err e = judge(a, arena, name, password, throttle_rank(a->throttle, name, remote, now), out,
-                       out_mark);
-
+    if (!is_device) {
+        e = judge_own(a, arena, name, claim, throttle_rank(a->throttle, name, claim->remote, now),
+                      out);
+    }
     if (e == ERR_OK) {
-        throttle_passed(a->throttle, name, remote);
-    } else if (e == ERR_DENIED &&
-               throttle_failed(a->throttle, name, remote, password, clock_monotonic_ms())) {
+        throttle_passed(a->throttle, name, claim->remote);
+    } else if (e == ERR_DENIED && throttle_failed(a->throttle, name, claim->remote, claim->password,
+                                                  clock_monotonic_ms())) {
         log_warn("too many wrong passwords for %s from %s: locked out there for a while; see: "
                  "mailkeep ban list",
-                 log_text(name).s, log_text(remote).s);
+                 log_text(name).s, log_text(claim->remote).s);
     }
     return e;
 }
 
-enum err auth_password(struct auth *a, struct span name, struct span password, struct span remote,
-                       account_id *out, uint64_t *out_mark)
+enum err auth_password(struct auth *a, const struct auth_claim *claim, struct auth_grant *out)
 {
     struct arena arena;
-    struct account account = {0};
+    struct auth_grant grant = {0};
     struct span canonical;
     const char *reason;
-    uint64_t mark = 0;
 
     arena_init(&arena, 16384);
     // A name that cannot be one is treated like one that is not there.
-    enum err e = directory_name_check(&arena, name, a->options.default_domain, &canonical, &reason);
+    enum err e =
+        directory_name_check(&arena, claim->name, a->options.default_domain, &canonical, &reason);
 
     if (e == ERR_OK || e == ERR_INVALID) {
-        e = judge_in_turn(a, &arena, e == ERR_OK ? canonical : SPAN("?"), password, remote,
-                          &account, &mark);
+        e = judge_in_turn(a, &arena, e == ERR_OK ? canonical : SPAN("?"), claim, &grant);
     }
-    account_id id = account.id;
-
     arena_finish(&arena);
-    if (e != ERR_OK) {
-        return e == ERR_DENIED || e == ERR_LIMIT ? e : ERR_UNAVAILABLE;
-    }
-    *out = id;
-    *out_mark = mark;
-    return ERR_OK;
+    *out = grant;
+    return e == ERR_OK || e == ERR_DENIED || e == ERR_LIMIT ? e : ERR_UNAVAILABLE;
 }
 
 enum throttle_rank auth_rank(struct auth *a, struct span name, struct span remote)

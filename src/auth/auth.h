@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Who is this: a name and a password in, an account or a refusal out. Runs in keep only.
+// Who is this: a claim in (a name and a password), a grant or a refusal out (grant.h). Runs in keep
+// only. A password of the shape of an app password is a device's, any other the account's own.
 //
 // Hashes are slow and large on purpose, so a bounded number runs at a time and a bounded number
 // waits; a client that opens ten connections with one password pays for one hash, because answers
@@ -17,6 +18,7 @@
 #ifndef AUTH_AUTH_H
 #define AUTH_AUTH_H
 
+#include "auth/grant.h"
 #include "auth/password.h"
 #include "auth/throttle.h"
 #include "store/directory.h"
@@ -40,16 +42,13 @@ void auth_destroy(struct auth *a);
 // when the parameters are new: blocks for as long. ERR_NOMEM, ERR_INVALID: nothing has changed.
 enum err auth_set_options(struct auth *a, const struct auth_options *o);
 
-// A mark of the password an account has: another one after each change.
-uint64_t auth_mark(const struct account *account);
-
-// Checks a password; `out_mark` is the mark of the one that was right. `remote` is the address of
-// who asks, as text: too many wrong passwords from its network lock the name out there. Blocks for
-// as long as hashing and waiting take; any thread. ERR_OK; ERR_DENIED (wrong, unknown or suspended:
-// not to be told apart by the client); ERR_LIMIT (locked out); ERR_UNAVAILABLE (too many waiting,
-// or the store cannot be read now).
-enum err auth_password(struct auth *a, struct span name, struct span password, struct span remote,
-                       account_id *out, uint64_t *out_mark);
+// Checks a claim. Too many wrong passwords from the network of claim->remote lock the name out
+// there; a right app password is let in all the same. Blocks for as long as hashing and waiting
+// take; any thread. ERR_OK: `*out` is the grant. ERR_DENIED (wrong, unknown or suspended: not to be
+// told apart by the client; out->why is set when the secret was right and something else is in the
+// way); ERR_LIMIT (locked out); ERR_UNAVAILABLE (too many waiting, or the store cannot be read
+// now).
+enum err auth_password(struct auth *a, const struct auth_claim *claim, struct auth_grant *out);
 
 // The rank that a sign-in with this name from this address (as text) has now. Does not block; any
 // thread.

@@ -5,6 +5,7 @@
 // purpose: rules catch the many spellings of each.
 #include <string.h>
 
+#include "auth/app_password.h"
 #include "auth/password.h"
 #include "base/utf8.h"
 
@@ -265,6 +266,9 @@ const char *password_weakness(struct span password, struct span address)
     }
     if (has_bad_characters(password, &characters)) {
         return "it has control characters or is not valid UTF-8";
+    }
+    if (app_password_read(password, (char[APP_PASSWORD_CHARS]){0})) {
+        return "it looks like an app password, which is good for a device only";
     }
     if (characters < CHARACTERS_MIN) {
         return "it has fewer than 8 characters";

@@ -88,16 +88,20 @@ static void add_status(void *arg, json_t *into)
     json_object_set_new(into, "queue", queue_json(k->mail.queue));
 }
 
-static unsigned end_sessions(void *arg, account_id account, enum admin_session_end why)
+static unsigned end_sessions(void *arg, account_id account, uint32_t device,
+                             enum admin_session_end why)
 {
     static const enum session_end whys[] = {
         [ADMIN_SUSPENDED] = SESSION_SUSPENDED,
         [ADMIN_REMOVED] = SESSION_REMOVED,
         [ADMIN_PASSWORD] = SESSION_PASSWORD,
+        [ADMIN_BLOCKED] = SESSION_BLOCKED,
     };
     struct keep *k = arg;
 
-    return keep_sessions_end(k->sessions, account, whys[why], END_PATIENCE_MS);
+    return keep_sessions_end(k->sessions, account,
+                             device == ADMIN_ALL_DEVICES ? KEEP_SESSIONS_ALL : device, whys[why],
+                             END_PATIENCE_MS);
 }
 
 // ---- settings -----------------------------------------------------------------------------------

@@ -1,43 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "net/network.h"
 
-#include <arpa/inet.h>
-#include <stdio.h>
-
 #include "base/banned.h"
-
-enum err network_parse(struct span text, struct network *out)
-{
-    struct network n = {.is_six = span_find_byte(text, ':') < text.n};
-    uint64_t most = n.is_six ? 128 : 32, bits = most;
-    size_t slash = span_find_byte(text, '/');
-    struct span host = span_first(text, slash);
-    char copy[INET6_ADDRSTRLEN];
-
-    if (host.n >= sizeof(copy) || span_find_byte(host, '\0') < host.n ||
-        (slash < text.n && !span_to_u64(span_skip(text, slash + 1), most, &bits))) {
-        return ERR_INVALID;
-    }
-    snprintf(copy, sizeof(copy), "%.*s", SPAN_ARG(host));
-    if (inet_pton(n.is_six ? AF_INET6 : AF_INET, copy, n.b) != 1) {
-        return ERR_INVALID;
-    }
-    n.bits = (unsigned)bits;
-    *out = n;
-    return ERR_OK;
-}
 
 bool network_has(const struct network *n, const struct address *a)
 {
-    const unsigned char *b =
-        n->is_six ? a->u.in6.sin6_addr.s6_addr : (const unsigned char *)&a->u.in4.sin_addr;
-    size_t whole = n->bits / 8;
-    unsigned rest = n->bits % 8;
+    sa_family_t family = a->u.sa.sa_family;
 
-    if (a->u.sa.sa_family != (n->is_six ? AF_INET6 : AF_INET) || memcmp(b, n->b, whole) != 0) {
-        return false;
-    }
-    return rest == 0 || ((b[whole] ^ n->b[whole]) >> (8 - rest)) == 0;
+    return family == AF_INET6 ? network_has_bytes(n, true, a->u.in6.sin6_addr.s6_addr)
+           : family == AF_INET
+               ? network_has_bytes(n, false, (const unsigned char *)&a->u.in4.sin_addr)
+               : false;
 }
 
 void network_list_read(const struct settings *s, enum setting_id id, struct network_list *out)

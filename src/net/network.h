@@ -1,27 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Sets of addresses as people write them: "192.0.2.0/24", "2001:db8::/32", "192.0.2.1". Pure; any
-// thread.
+// The networks that settings name (base/ip_network.h). Pure; any thread.
 #ifndef NET_NETWORK_H
 #define NET_NETWORK_H
 
+#include "base/ip_network.h"
 #include "conf/settings.h"
 #include "net/address.h"
 
 #define NETWORKS_MAX 64
-
-struct network {
-    bool is_six;
-    unsigned bits;
-    unsigned char b[16]; // in network order
-};
 
 struct network_list {
     struct network items[NETWORKS_MAX];
     size_t n;
 };
 
-enum err network_parse(struct span text, struct network *out); // ERR_INVALID
 bool network_has(const struct network *n, const struct address *a);
 
 // The value of a setting, which was checked when it was read.

@@ -67,15 +67,18 @@ void change_scan_close(struct change_scan *c)
 static enum err head_read(struct span *value, uint64_t *out_parts, struct change *out)
 {
     uint64_t kind;
-    enum err e = unpack_version(value);
+    bool has_device = value->n && value->p[0] == CHANGE_VERSION_DEVICE;
+    enum err e = unpack_version_of(value, has_device ? CHANGE_VERSION_DEVICE : SCHEMA_VERSION);
 
+    out->by.device_id = 0;
     if (e != ERR_OK) {
         return e;
     }
     if (!unpack_u64(value, UINT16_MAX, out_parts) || !unpack_i64(value, &out->when_ms) ||
         !unpack_u64(value, UINT16_MAX, &kind) ||
         !unpack_str(value, DEVICE_BYTES_MAX, &out->by.device) ||
-        !unpack_str(value, ORIGIN_BYTES_MAX, &out->by.origin)) {
+        !unpack_str(value, ORIGIN_BYTES_MAX, &out->by.origin) ||
+        (has_device && !unpack_u32(value, &out->by.device_id))) {
         return ERR_CORRUPT;
     }
     out->by.kind = (enum actor_kind)kind;

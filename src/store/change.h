@@ -28,6 +28,7 @@ enum change_kind {
     CHANGE_ROUTE,     // an alias or another name of a domain: `after` says it in words
     CHANGE_RULES,     // a Sieve script or the forwarding: `after` says it in words
     CHANGE_SENT,      // about the server's copy of what was sent (sent.c): `after` says it in words
+    CHANGE_DEVICE,    // a device (device.h): value: its id; `after` says it in words
 };
 
 // One record of an entry; a commit may have several (a move has two).

@@ -215,12 +215,15 @@ static enum err part_write(struct edit *ed, uint16_t number, uint64_t parts, str
     if (!p.p) {
         return ERR_NOMEM;
     }
-    p.p[p.n++] = SCHEMA_VERSION;
+    p.p[p.n++] = ed->by->device_id ? CHANGE_VERSION_DEVICE : SCHEMA_VERSION;
     pack_u64(&p, parts);
     pack_i64(&p, ed->now_ms);
     pack_u64(&p, ed->by->kind);
     pack_str(&p, span_first(ed->by->device, DEVICE_BYTES_MAX));
     pack_str(&p, span_first(ed->by->origin, ORIGIN_BYTES_MAX));
+    if (ed->by->device_id) {
+        pack_u64(&p, ed->by->device_id);
+    }
     pack_bytes(&p, body.p, body.n);
     return edit_put(ed, &k, pack_span(&p));
 }

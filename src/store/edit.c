@@ -105,8 +105,11 @@ static enum err edit_begin_new(struct edit *ed, struct store *s, account_id acco
 
     *v = (struct view){.store = s, .account = account};
     arena_init(&v->arena, VIEW_ARENA_BYTES_MAX);
-    v->header = (struct header){
-        .bytes_max = UINT64_MAX, .messages_max = UINT64_MAX, .next_mailbox = 1, .next_message = 1};
+    v->header = (struct header){.bytes_max = UINT64_MAX,
+                                .messages_max = UINT64_MAX,
+                                .next_mailbox = 1,
+                                .next_message = 1,
+                                .next_device = 1};
     enum err e = snapshot_open(s->engine, &v->snapshot);
 
     if (e != ERR_OK) {

@@ -172,12 +172,13 @@ struct span header_encode(const struct header *h, char *room)
     pack_u64(&k, h->expunged_bytes);
     pack_u64(&k, h->next_account);
     pack_u64(&k, h->accounts);
+    pack_u64(&k, h->next_device);
     return pack_span(&k);
 }
 
 enum err header_decode(struct span value, struct header *out)
 {
-    struct header h;
+    struct header h = {0};
     enum err e = unpack_version(&value);
 
     if (e != ERR_OK) {
@@ -194,9 +195,11 @@ enum err header_decode(struct span value, struct header *out)
         unpack_u64(&value, UINT64_MAX, &h.next_account) &&
         unpack_u64(&value, UINT64_MAX, &h.accounts);
 
-    if (!ok) {
+    // Records from before there were devices end here.
+    if (!ok || (value.n && !unpack_u32(&value, &h.next_device))) {
         return ERR_CORRUPT;
     }
+    h.next_device = h.next_device ? h.next_device : 1;
     h.bytes_max--;
     h.messages_max--;
     *out = h;

@@ -14,16 +14,17 @@
 #include "store/change.h"
 #include "store/directory.h"
 
-#define SCHEMA_VERSION       1
+#define SCHEMA_VERSION        1
+#define CHANGE_VERSION_DEVICE 2 // of an entry of the change log that names a device's id
 
-#define NAME_BYTES_MAX       1024
-#define NAME_LEVEL_BYTES_MAX 255
-#define NAME_LEVELS_MAX      64
-#define ADDRESS_BYTES_MAX    254
-#define DOMAIN_BYTES_MAX     253
-#define DEVICE_BYTES_MAX     64
-#define ORIGIN_BYTES_MAX     128
-#define THREAD_KEYS_MAX      20
+#define NAME_BYTES_MAX        1024
+#define NAME_LEVEL_BYTES_MAX  255
+#define NAME_LEVELS_MAX       64
+#define ADDRESS_BYTES_MAX     254
+#define DOMAIN_BYTES_MAX      253
+#define DEVICE_BYTES_MAX      64
+#define ORIGIN_BYTES_MAX      128
+#define THREAD_KEYS_MAX       20
 
 // ---- keys ---------------------------------------------------------------------------------------
 
@@ -43,6 +44,7 @@ enum key_kind {
     KEY_SCRIPT = 'i',
     KEY_SCRIPT_ACTIVE = 'j',
     KEY_REMEMBERED = 'w',
+    KEY_DEVICE = 'd',
     // in account 0
     KEY_SCHEMA = 'V',
     KEY_DOMAIN = 'D',
@@ -102,6 +104,7 @@ struct header {
     uint64_t expunged, expunged_bytes; // restorable
     account_id next_account;           // account 0 only
     uint64_t accounts;                 // account 0 only
+    uint32_t next_device;
 };
 #define HEADER_BYTES_MAX 160
 struct span header_encode(const struct header *h, char *room);

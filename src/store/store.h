@@ -3,7 +3,7 @@
 // The mail store: accounts, mailboxes, messages, placements, and one change log per account, on top
 // of an engine. This header: opening, who makes a change, and looking at an account. The rest of
 // the public face: directory.h (domains, accounts), mailbox.h, placement.h, append.h, change.h,
-// quota.h, expunged.h, route.h, rules.h, secret.h, check/store_check.h.
+// quota.h, expunged.h, route.h, rules.h, device.h, secret.h, check/store_check.h.
 //
 // All functions may be called on any thread and may block on the disk, never on a client. Those
 // that change something work out their batch from a snapshot and commit it; when somebody else was
@@ -55,6 +55,7 @@ struct actor {
     enum actor_kind kind;
     struct span device; // the device's or client's name ("Thunderbird", "phone"), 64 bytes at most
     struct span origin; // the client's address or the sender, 128 bytes at most
+    uint32_t device_id; // of the account's devices (device.h); 0: none of them
 };
 
 // ---- watching -----------------------------------------------------------------------------------

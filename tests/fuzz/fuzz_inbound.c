@@ -312,7 +312,7 @@ static void converse(struct world *w, uint8_t mode, struct span frames, struct b
                          .remote = SPAN("192.0.2.7"),
                          .tls_text = SPAN(""),
                          .ticket = SPAN("")};
-    struct keep_link_login login = {.account = 0};
+    struct keep_link_login login = {0};
     struct account record;
     struct arena arena;
     int pair[2];
@@ -321,8 +321,8 @@ static void converse(struct world *w, uint8_t mode, struct span frames, struct b
     if (m.protocol == IPC_SUBMISSION) {
         arena_init(&arena, 1u << 16);
         CHECK(!directory_account_by_id(w->store, w->account, &arena, &record));
-        login = (struct keep_link_login){.account = w->account,
-                                         .mark = auth_mark(&record) + ((mode & 8) != 0)};
+        login = (struct keep_link_login){
+            .grant = {.account = w->account, .mark = auth_mark(&record) + ((mode & 8) != 0)}};
         arena_finish(&arena);
     }
     CHECK(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair));

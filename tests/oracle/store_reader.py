@@ -13,7 +13,7 @@ SEEN, DELETED, NO_SELECT = 1, 8, 2
 
 HEADER = ("bytes", "messages", "bytes_allowed", "messages_allowed", "next_mailbox", "next_message",
           "uidvalidity", "log_since", "mailboxes", "restorable", "restorable_bytes", "next_account",
-          "accounts")
+          "accounts", "next_device")
 MAILBOX = ("uidvalidity", "uidnext", "highest", "left", "messages", "unseen", "deleted", "bytes",
            "special", "state", "last_chunk", "created")
 
@@ -78,7 +78,7 @@ class Account:
         self.header, self.mailboxes, self.messages = None, {}, {}
         self.names, self.subscribed, self.keywords = {}, set(), {}
         self.threads, self.restorable, self.log = {}, {}, {}
-        self.chunks = []
+        self.chunks, self.devices = [], {}
         for key in sorted(keys):
             self.part(key, keys[key])
         self.join()
@@ -88,7 +88,8 @@ class Account:
         try:
             if read is None:
                 raise Bad("a key of unknown kind")
-            read(key[1:], Fields(value).version())
+            fields = Fields(value)
+            read(key[1:], fields if key[:1] == b"c" else fields.version())
         except (Bad, struct.error, UnicodeDecodeError) as e:
             self.wrong(f"{key[:60]!r}: {e}")
 
@@ -131,6 +132,19 @@ class Account:
 
     def read_x(self, key, _):
         self.restorable[fixed(key[8:], 8)] = fixed(key[:8], 8) - (1 << 63)
+
+    def read_d(self, key, f):
+        number = fixed(key, 4)
+        state, scope, _, _, blocked = f.v(), f.v(), f.z(), f.z(), f.z()
+        name, secret, scram = f.str(), f.str(), f.str()
+        if (state not in (1, 2) or scope & ~319 or not name or len(secret) != 32 or
+                len(scram) not in (0, 64) or bool(blocked) != (state == 2)):
+            raise Bad(f"device {number} makes no sense")
+        if name in self.devices:
+            raise Bad(f"two devices have the name {name!r}")
+        for _ in range(f.v()):
+            f.str()
+        self.devices[name] = number
 
     def read_c(self, key, f):
         self.log.setdefault(fixed(key[:8], 8), {})[fixed(key[8:], 2)] = f
@@ -214,10 +228,15 @@ class Account:
             if part not in parts:
                 raise Bad(f"entry {modseq} lacks part {part}")
             f = parts[part]
+            layout = f.u8()
+            if layout not in (1, 2):
+                raise Bad(f"entry {modseq}: layout version {layout}")
             said = f.v()
             if said != (0 if part else len(parts)):
                 raise Bad(f"entry {modseq}, part {part}: says {said} parts of {len(parts)}")
             f.z(), f.v(), f.str(), f.str()
+            if layout == 2 and not 0 < f.v() < self.header.get("next_device", 1):
+                raise Bad(f"entry {modseq}: a device that never was")
             while f.left:
                 out.append(change(modseq, f))
         return out

@@ -24,13 +24,15 @@ static enum err account_done(struct admin_call *c, struct span name)
 }
 
 // The change is made. Whoever signed in before it is cut off: with the old password it may be
-// somebody who should not have had it.
+// somebody who should not have had it. Devices have passwords of their own.
 static enum err account_changed(struct admin_call *c, struct span name, account_id id,
                                 enum admin_session_end why, unsigned ended)
 {
     const struct admin *a = c->admin;
 
-    ended += a->end_sessions ? a->end_sessions(a->arg, id, why) : 0;
+    uint32_t device = why == ADMIN_PASSWORD ? 0 : ADMIN_ALL_DEVICES;
+
+    ended += a->end_sessions ? a->end_sessions(a->arg, id, device, why) : 0;
     c->outcome->result = json_pack("{s:o, s:I}", "account", admin_json_text(name), "sessions_ended",
                                    (json_int_t)ended);
     return ERR_OK;
@@ -471,7 +473,8 @@ enum err admin_account_remove(struct admin_call *c)
     const struct admin *a = c->admin;
 
     // Before, because erasing takes a while; once more after, for who came in between.
-    unsigned ended = a->end_sessions ? a->end_sessions(a->arg, account.id, ADMIN_REMOVED) : 0;
+    unsigned ended =
+        a->end_sessions ? a->end_sessions(a->arg, account.id, ADMIN_ALL_DEVICES, ADMIN_REMOVED) : 0;
 
     e = directory_account_remove(a->store, &by, account.id);
     return e == ERR_OK ? account_changed(c, account.name, account.id, ADMIN_REMOVED, ended)

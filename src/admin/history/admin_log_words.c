@@ -257,6 +257,9 @@ static void put_what(struct buf *b, struct log_names *n, const struct change *c)
     case CHANGE_SENT:
         buf_printf(b, "sent mail: %.*s", SPAN_ARG(c->after));
         break;
+    case CHANGE_DEVICE:
+        buf_printf(b, "changed who gets in: %.*s", SPAN_ARG(c->after));
+        break;
     }
 }
 
@@ -279,6 +282,7 @@ static const char *const kind_names[] = {
     [CHANGE_ROUTE] = "route",
     [CHANGE_RULES] = "rules",
     [CHANGE_SENT] = "sent",
+    [CHANGE_DEVICE] = "device",
 };
 
 // "Thunderbird (192.0.2.7)", "the administrator".
@@ -325,6 +329,9 @@ json_t *log_record_json(struct log_names *n, const struct change *c)
     }
     if (c->by.device.n > 0) {
         json_object_set_new(j, "device", admin_json_text(c->by.device));
+    }
+    if (c->by.device_id) {
+        json_object_set_new(j, "device_id", json_integer((json_int_t)c->by.device_id));
     }
     if (c->by.origin.n > 0) {
         json_object_set_new(j, "origin", admin_json_text(c->by.origin));

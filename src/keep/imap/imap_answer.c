@@ -96,11 +96,8 @@ void *imap_state(struct imap_session *s, size_t bytes)
 
 struct actor imap_actor(const struct imap_session *s)
 {
-    return (struct actor){
-        .kind = ACTOR_USER,
-        .device = s->device_n ? span_of(s->device, s->device_n) : SPAN("IMAP"),
-        .origin = span_of(s->origin, s->origin_n),
-    };
+    return session_actor(&s->device, s->client_n ? span_of(s->client, s->client_n) : SPAN("IMAP"),
+                         span_of(s->origin, s->origin_n));
 }
 
 uint16_t imap_flags_to_store(uint32_t bits)

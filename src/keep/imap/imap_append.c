@@ -154,6 +154,10 @@ static void check_message(struct imap_session *s, struct append_state *a)
     struct span name;
 
     a->bytes += a->left;
+    if (s->device.is_read_only) {
+        refuse(s, a, imap_answer_no(s, "NOPERM", SESSION_READ_ONLY_TEXT));
+        return;
+    }
     if (!a->left) {
         refuse(s, a, imap_answer_no(s, "CANNOT", "A message has at least one byte"));
         return;

@@ -71,38 +71,38 @@ enum imap_step imap_run_enable(struct imap_session *s)
 
 // ---- ID -----------------------------------------------------------------------------------------
 
-static void device_add(struct imap_session *s, struct span text)
+static void client_add(struct imap_session *s, struct span text)
 {
-    for (size_t i = 0; i < text.n && s->device_n < sizeof(s->device); i++) {
+    for (size_t i = 0; i < text.n && s->client_n < sizeof(s->client); i++) {
         char c = text.p[i];
 
-        s->device[s->device_n++] = c < 32 || c > 126 ? '?' : c;
+        s->client[s->client_n++] = c < 32 || c > 126 ? '?' : c;
     }
 }
 
-void imap_device_set(struct imap_session *s, const struct imap_id *id)
+void imap_client_set(struct imap_session *s, const struct imap_id *id)
 {
     static const char *const wanted[] = {"name", "version"};
 
-    s->device_n = 0;
+    s->client_n = 0;
     for (size_t w = 0; w < sizeof(wanted) / sizeof(*wanted); w++) {
         for (size_t i = 0; i < id->n; i++) {
             if (!id->pairs[i].value.n ||
                 !span_eq_nocase(id->pairs[i].name, span_from_str(wanted[w]))) {
                 continue;
             }
-            if (s->device_n) {
-                device_add(s, SPAN(" "));
+            if (s->client_n) {
+                client_add(s, SPAN(" "));
             }
-            device_add(s, id->pairs[i].value);
+            client_add(s, id->pairs[i].value);
         }
-        if (!s->device_n) {
+        if (!s->client_n) {
             return; // a version without a name says nothing
         }
     }
 }
 
-void imap_device_from_list(struct imap_session *s, struct span list)
+void imap_client_from_list(struct imap_session *s, struct span list)
 {
     struct arena arena;
     struct imap_parse_options options = {.state = 0};
@@ -118,7 +118,7 @@ void imap_device_from_list(struct imap_session *s, struct span list)
     buf_put_str(&text, "x ID ");
     buf_put(&text, list);
     if (!imap_parse(buf_span(&text), &arena, &options, &command, &error) && command.id == IMAP_ID) {
-        imap_device_set(s, &command.identity);
+        imap_client_set(s, &command.identity);
     }
     buf_finish(&text);
     arena_finish(&arena);
@@ -126,7 +126,7 @@ void imap_device_from_list(struct imap_session *s, struct span list)
 
 enum imap_step imap_run_id(struct imap_session *s)
 {
-    imap_device_set(s, &s->command.identity);
+    imap_client_set(s, &s->command.identity);
     OUT(s, "* ID (\"name\" \"Mailkeep\" \"version\" \"" MAILKEEP_VERSION "\")\r\n");
     return imap_answer_ok(s, "ID completed");
 }

@@ -12,9 +12,9 @@ static const struct imap_handler handlers[IMAP_COMMAND__COUNT] = {
     [IMAP_CAPABILITY]   = {imap_run_capability,   TELL_ALL,      TELL_ALL},
     [IMAP_CHECK]        = {imap_run_noop,         TELL_ALL,      TELL_ALL},
     [IMAP_CLOSE]        = {imap_run_close,        TELL_NOTHING,  TELL_NOTHING},
-    [IMAP_COPY]         = {imap_run_copy,         TELL_ALL,      TELL_ALL},
-    [IMAP_CREATE]       = {imap_run_create,       TELL_ALL,      TELL_ALL},
-    [IMAP_DELETE]       = {imap_run_delete,       TELL_ALL,      TELL_ALL},
+    [IMAP_COPY]         = {imap_run_copy,         TELL_ALL,      TELL_ALL, true},
+    [IMAP_CREATE]       = {imap_run_create,       TELL_ALL,      TELL_ALL, true},
+    [IMAP_DELETE]       = {imap_run_delete,       TELL_ALL,      TELL_ALL, true},
     [IMAP_ENABLE]       = {imap_run_enable,       TELL_ALL,      TELL_ALL},
     [IMAP_EXAMINE]      = {imap_run_select,       TELL_NOTHING,  TELL_NOTHING},
     [IMAP_EXPUNGE]      = {imap_run_expunge,      TELL_OWN_GONE, TELL_OWN_GONE},
@@ -26,18 +26,18 @@ static const struct imap_handler handlers[IMAP_COMMAND__COUNT] = {
     [IMAP_LIST]         = {imap_run_list,         TELL_ALL,      TELL_ALL},
     [IMAP_LOGOUT]       = {imap_run_logout,       TELL_NOTHING,  TELL_NOTHING},
     [IMAP_LSUB]         = {imap_run_lsub,         TELL_ALL,      TELL_ALL},
-    [IMAP_MOVE]         = {imap_run_copy,         TELL_OWN_GONE, TELL_OWN_GONE},
+    [IMAP_MOVE]         = {imap_run_copy,         TELL_OWN_GONE, TELL_OWN_GONE, true},
     [IMAP_NAMESPACE]    = {imap_run_namespace,    TELL_ALL,      TELL_ALL},
     [IMAP_NOOP]         = {imap_run_noop,         TELL_ALL,      TELL_ALL},
-    [IMAP_RENAME]       = {imap_run_rename,       TELL_ALL,      TELL_ALL},
+    [IMAP_RENAME]       = {imap_run_rename,       TELL_ALL,      TELL_ALL, true},
     [IMAP_SEARCH]       = {imap_run_search,       TELL_NO_GONE,  TELL_ALL},
     [IMAP_SELECT]       = {imap_run_select,       TELL_NOTHING,  TELL_NOTHING},
-    [IMAP_SETQUOTA]     = {imap_run_setquota,     TELL_ALL,      TELL_ALL},
+    [IMAP_SETQUOTA]     = {imap_run_setquota,     TELL_ALL,      TELL_ALL, true},
     [IMAP_STATUS]       = {imap_run_status,       TELL_ALL,      TELL_ALL},
     [IMAP_STORE]        = {imap_run_store,        TELL_NO_GONE,  TELL_ALL},
-    [IMAP_SUBSCRIBE]    = {imap_run_subscribe,    TELL_ALL,      TELL_ALL},
+    [IMAP_SUBSCRIBE]    = {imap_run_subscribe,    TELL_ALL,      TELL_ALL, true},
     [IMAP_UNSELECT]     = {imap_run_unselect,     TELL_NOTHING,  TELL_NOTHING},
-    [IMAP_UNSUBSCRIBE]  = {imap_run_subscribe,    TELL_ALL,      TELL_ALL},
+    [IMAP_UNSUBSCRIBE]  = {imap_run_subscribe,    TELL_ALL,      TELL_ALL, true},
 };
 // clang-format on
 
@@ -47,9 +47,18 @@ static enum imap_step run_refused(struct imap_session *s)
     return imap_answer_bad(s, "Not in this state");
 }
 
-const struct imap_handler *imap_handler_of(enum imap_command_id id)
+static enum imap_step run_denied(struct imap_session *s)
 {
-    static const struct imap_handler refused = {run_refused, TELL_NOTHING, TELL_NOTHING};
+    return imap_answer_no(s, "NOPERM", SESSION_READ_ONLY_TEXT);
+}
 
+const struct imap_handler *imap_handler_of(const struct imap_session *s, enum imap_command_id id)
+{
+    static const struct imap_handler refused = {.run = run_refused},
+                                     denied = {run_denied, TELL_NO_GONE, TELL_ALL, false};
+
+    if (s->device.is_read_only && handlers[id].changes) {
+        return &denied;
+    }
     return handlers[id].run ? &handlers[id] : &refused;
 }

@@ -128,7 +128,7 @@ static enum err open_selected(struct imap_session *s, struct view *v, const stru
     s->selected = sel;
     sel->mailbox = mailbox->id;
     sel->uid_validity = mailbox->uid_validity;
-    sel->is_read_only = s->command.id == IMAP_EXAMINE;
+    sel->is_read_only = s->command.id == IMAP_EXAMINE || s->device.is_read_only;
     sel->condstore = imap_is_enabled(s, IMAP_ENABLE_CONDSTORE);
     sel->told = sel->told_gone = view_modseq(v);
     sel->highest = mailbox->highest_modseq;
@@ -218,7 +218,8 @@ static enum imap_step select_done(struct imap_session *s)
 {
     bool is_examine = s->command.id == IMAP_EXAMINE;
 
-    return imap_answer(s, IMAP_OK, is_examine ? SPAN("READ-ONLY") : SPAN("READ-WRITE"),
+    return imap_answer(s, IMAP_OK,
+                       s->selected->is_read_only ? SPAN("READ-ONLY") : SPAN("READ-WRITE"),
                        is_examine ? SPAN("EXAMINE completed") : SPAN("SELECT completed"));
 }
 

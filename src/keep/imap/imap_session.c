@@ -159,7 +159,8 @@ static enum err session_create(void *server, const struct session_start *start,
 
     memcpy(s->origin, origin.p ? origin.p : "", origin.n);
     s->origin_n = (uint8_t)origin.n;
-    imap_device_from_list(s, start->client_id);
+    imap_client_from_list(s, start->client_id);
+    s->device = start->device;
     arena_init(&s->arena, IMAP_COMMAND_BYTES);
     options_take(s);
     imap_framer_init(&s->framer, &s->limits);
@@ -289,9 +290,8 @@ static enum progress say_bye(struct imap_session *s, struct span code, const cha
 static enum progress say_farewell(struct imap_session *s)
 {
     static const char *const codes[] = {
-        [SESSION_STOP_SUSPENDED] = "CONTACTADMIN",
-        [SESSION_STOP_REMOVED] = "CONTACTADMIN",
-        [SESSION_STOP_PASSWORD] = "EXPIRED",
+        [SESSION_STOP_SUSPENDED] = "CONTACTADMIN", [SESSION_STOP_REMOVED] = "CONTACTADMIN",
+        [SESSION_STOP_PASSWORD] = "EXPIRED",       [SESSION_STOP_BLOCKED] = "CONTACTADMIN",
         [SESSION_STOP_SERVER] = "UNAVAILABLE",
     };
 
@@ -330,7 +330,7 @@ static enum progress refuse_literal(struct imap_session *s, const struct imap_fr
 
 static void command_begin(struct imap_session *s)
 {
-    s->handler = imap_handler_of(s->command.id);
+    s->handler = imap_handler_of(s, s->command.id);
     s->phase = PHASE_RUN;
 }
 

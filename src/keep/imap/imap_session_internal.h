@@ -25,7 +25,7 @@
 #define IMAP_BATCH_BYTES (128u << 10)
 // Memory of one command beside the output: its parsed form, its state, sets of UIDs.
 #define IMAP_COMMAND_BYTES (48u << 20)
-#define IMAP_DEVICE_BYTES  64
+#define IMAP_CLIENT_BYTES  64
 #define IMAP_ORIGIN_BYTES  128
 
 enum imap_step {
@@ -67,8 +67,9 @@ struct imap_session {
     uint32_t bad_commands;
     int64_t heard_ms; // when the client last sent something
     char *login_tag;  // until it is answered
-    char device[IMAP_DEVICE_BYTES], origin[IMAP_ORIGIN_BYTES];
-    uint8_t device_n, origin_n;
+    struct session_device device;
+    char client[IMAP_CLIENT_BYTES], origin[IMAP_ORIGIN_BYTES]; // what the client calls itself
+    uint8_t client_n, origin_n;
 
     struct imap_framer framer;
     bool input_ended;
@@ -115,10 +116,11 @@ enum imap_telling {
 struct imap_handler {
     enum imap_step (*run)(struct imap_session *s);
     enum imap_telling telling, telling_uid; // without and with the UID prefix
+    bool changes; // refused to who may only read; commands on a mailbox find it read-only
 };
 
 // imap_commands.c
-const struct imap_handler *imap_handler_of(enum imap_command_id id);
+const struct imap_handler *imap_handler_of(const struct imap_session *s, enum imap_command_id id);
 
 // The commands, one file each; RFC sections in the files.
 enum imap_step imap_run_append(struct imap_session *s);
@@ -206,10 +208,10 @@ static inline bool imap_batch_is_full(const struct imap_session *s)
 struct actor imap_actor(const struct imap_session *s);
 // The handler's state, cleared; NULL without memory.
 void *imap_state(struct imap_session *s, size_t bytes);
-// The client's name of an ID command, kept as the device that changes are put down to.
-void imap_device_set(struct imap_session *s, const struct imap_id *id);
+// The client's name of an ID command: what changes are put down to when no device is known.
+void imap_client_set(struct imap_session *s, const struct imap_id *id);
 // The same from the text of the list: ("name" "Thunderbird" ...).
-void imap_device_from_list(struct imap_session *s, struct span list);
+void imap_client_from_list(struct imap_session *s, struct span list);
 void imap_parse_options_of(const struct imap_session *s, struct imap_parse_options *out);
 
 // A mailbox name of the wire (canonical, with the server's separator) as the store knows it, in the

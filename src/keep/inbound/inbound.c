@@ -45,7 +45,8 @@ static void drop_session(void *session)
 static void admit(struct mail_session *s)
 {
     static const struct session_control control = {end_session, drop_session};
-    struct account record;
+    const struct auth_grant *grant = &s->login.grant;
+    struct auth_identity who;
     struct arena arena;
     const char *reason;
 
@@ -53,20 +54,19 @@ static void admit(struct mail_session *s)
         s->closed = &not_admitted;
         return;
     }
-    if (!s->login.account) {
+    if (!grant->account) {
         return;
     }
-    if (keep_sessions_enter(s->in->options.sessions, s->login.account, span_from_str(s->remote),
-                            &s->counted, &reason) != ERR_OK) {
+    if (keep_sessions_enter(s->in->options.sessions, grant->account, grant->device,
+                            span_from_str(s->remote), &s->counted, &reason) != ERR_OK) {
         s->closed = &too_many;
         return;
     }
     keep_sessions_opened(s->counted, &control, s);
     arena_init(&arena, 16384);
-    enum err e = directory_account_by_id(s->in->options.store, s->login.account, &arena, &record);
-
-    if (e == ERR_OK && record.state == ACCOUNT_ACTIVE && auth_mark(&record) == s->login.mark) {
-        snprintf(s->user, sizeof(s->user), "%.*s", SPAN_ARG(record.name));
+    if (auth_grant_holds(s->in->options.store, grant, &arena, &who) == ERR_OK) {
+        snprintf(s->user, sizeof(s->user), "%.*s", SPAN_ARG(who.user));
+        snprintf(s->device, sizeof(s->device), "%.*s", SPAN_ARG(who.device_name));
     } else {
         s->closed = &not_admitted;
     }

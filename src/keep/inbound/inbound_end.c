@@ -105,7 +105,7 @@ static enum err prepare_submitted(struct mail_session *s, struct content *c, str
     struct submission_facts f = {.store = s->in->options.store,
                                  .separators = s->in->options.separators,
                                  .server = s->in->options.server,
-                                 .account = s->login.account,
+                                 .account = s->login.grant.account,
                                  .user = span_from_str(s->user),
                                  .check_from = s->t.limits.check_from,
                                  .now_ms = clock_real_ms()};
@@ -145,7 +145,7 @@ static enum err deliver(struct mail_session *s, struct content *c, const struct 
         *out = begins_folded; // it would go on with a field of ours: who sent it, what was checked
         e = ERR_INVALID;
     }
-    if (e == ERR_OK && s->login.account) {
+    if (e == ERR_OK && s->login.grant.account) {
         e = prepare_submitted(s, c, &prefix, out);
     }
     e = e == ERR_OK ? buf_result(&prefix) : e;

@@ -62,10 +62,11 @@ struct mail_session {
     char remote[65];
     char tls[97]; // "TLSv1.3 ..."; empty: in the clear
     struct keep_link_login login;
-    char user[321];                  // the account's address
-    struct keep_session *counted;    // or NULL
-    const struct mail_reply *closed; // nothing is taken, for this reason; or NULL
-    atomic_bool is_ending;           // an administrator ends it
+    char user[321];                         // the account's address
+    char device[DEVICE_NAME_BYTES_MAX + 1]; // the name of its device, or empty
+    struct keep_session *counted;           // or NULL
+    const struct mail_reply *closed;        // nothing is taken, for this reason; or NULL
+    atomic_bool is_ending;                  // an administrator ends it
     enum mail_state state;
     struct mail_transaction t;
 };

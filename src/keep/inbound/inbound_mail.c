@@ -52,7 +52,7 @@ static void begin(struct mail_session *s, const struct ipc_mail_from *m)
 {
     struct mail_transaction *t = &s->t;
     struct inbound *in = s->in;
-    bool ours = s->login.account != 0;
+    bool ours = s->login.grant.account != 0;
 
     mail_reset(s);
     s->state = MAIL_STATE_ENVELOPE;
@@ -66,7 +66,7 @@ static void begin(struct mail_session *s, const struct ipc_mail_from *m)
         .envid = arena_dup(&t->arena, m->envid),
         .flags = m->flags & (QUEUE_SMTPUTF8 | QUEUE_8BITMIME | QUEUE_BINARYMIME | QUEUE_REQUIRETLS |
                              QUEUE_RET_FULL | QUEUE_RET_HDRS),
-        .submitter = s->login.account,
+        .submitter = s->login.grant.account,
         .device = ours ? arena_dup(&t->arena, m->helo) : SPAN(""),
         .origin = span_from_str(s->remote),
         .allow_remote = ours || s->is_trusted,
@@ -102,8 +102,8 @@ static const struct mail_reply *refusal_of_sender(struct mail_session *s)
         return &too_large;
     }
     // The null path is for answers that programs write.
-    if (s->login.account && t->env.sender.n &&
-        sender_right(s->in->options.store, s->in->options.separators, s->login.account,
+    if (s->login.grant.account && t->env.sender.n &&
+        sender_right(s->in->options.store, s->in->options.separators, s->login.grant.account,
                      t->env.sender, &may) != ERR_OK) {
         return &trouble;
     }
@@ -173,8 +173,8 @@ static struct span full_address(struct mail_session *s, struct span given)
 // Within what one account may write in an hour?
 static bool rate_takes(struct mail_session *s)
 {
-    return !s->login.account ||
-           send_rate_take(s->in->rate, s->login.account, s->t.limits.recipients_per_hour,
+    return !s->login.grant.account ||
+           send_rate_take(s->in->rate, s->login.grant.account, s->t.limits.recipients_per_hour,
                           clock_monotonic_ms());
 }
 
@@ -330,8 +330,8 @@ static enum err take_reset(struct mail_session *s, struct span fields)
 
         mail_refused(s, s->t.accepted, s->t.count, &why);
     }
-    if (e == ERR_OK && s->t.count && s->login.account) {
-        send_rate_give(s->in->rate, s->login.account, (uint32_t)s->t.count);
+    if (e == ERR_OK && s->t.count && s->login.grant.account) {
+        send_rate_give(s->in->rate, s->login.grant.account, (uint32_t)s->t.count);
     }
     mail_reset(s);
     return e;

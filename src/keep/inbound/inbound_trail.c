@@ -50,7 +50,7 @@ void mail_refused(struct mail_session *s, const struct delivery_recipient *to, s
     struct span addresses[TRAIL_RECIPIENTS_MAX], reply;
     const struct delivery_envelope *env = &s->t.env;
     struct trail_event e = {.kind = TRAIL_REFUSED,
-                            .account = s->login.account,
+                            .account = s->login.grant.account,
                             .number = why->code,
                             .recipients = addresses};
     struct buf words;

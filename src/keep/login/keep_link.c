@@ -39,11 +39,11 @@ struct question {
     uint64_t generation, conversation;
     struct arena arena; // holds the texts; wiped at the end
     struct span user, password, remote, mechanism;
+    enum auth_service service;
     struct span domain; // of one about a domain
     bool is_ours;       // its answer
     enum err result;
-    account_id account;
-    uint64_t mark; // of the password that was right
+    struct auth_grant grant; // with ERR_DENIED only `why`
 };
 
 static void question_destroy(struct question *q)
@@ -75,7 +75,7 @@ static void answer_right(struct keep_link *l, const struct question *q)
 {
     char ticket[TICKET_BYTES];
 
-    if (keep_tickets_issue(l->options.tickets, q->account, q->mark, ticket) != ERR_OK) {
+    if (keep_tickets_issue(l->options.tickets, &q->grant, ticket) != ERR_OK) {
         answer_send(l, q->conversation, IPC_AUTH_UNAVAILABLE, SPAN("Too many logins at once"),
                     SPAN(""));
         return;
@@ -98,8 +98,10 @@ static void question_answered(struct loop_task *t)
         answer_right(l, q);
     } else if (q->result == ERR_DENIED) {
         l->failures++;
-        log_info("login refused: user %s from %s", log_text(q->user).s, log_text(q->remote).s);
-        answer_send(l, q->conversation, IPC_AUTH_BAD, SPAN(""), SPAN(""));
+        log_info("login refused: user %s from %s%s%s", log_text(q->user).s, log_text(q->remote).s,
+                 q->grant.why ? ": " : "", q->grant.why ? q->grant.why : "");
+        answer_send(l, q->conversation, IPC_AUTH_BAD,
+                    q->grant.why ? span_from_str(q->grant.why) : SPAN(""), SPAN(""));
     } else if (q->result == ERR_LIMIT) {
         l->failures++;
         answer_send(l, q->conversation, IPC_AUTH_TOO_MANY,
@@ -114,8 +116,10 @@ static void question_work(struct worker_task *t)
 {
     struct question *q = LIST_ITEM(t, struct question, work);
 
-    q->result = auth_password(q->link->options.auth, q->user, q->password, q->remote, &q->account,
-                              &q->mark);
+    struct auth_claim claim = {
+        .name = q->user, .password = q->password, .remote = q->remote, .service = q->service};
+
+    q->result = auth_password(q->link->options.auth, &claim, &q->grant);
     loop_post(q->link->options.loop, &q->back);
 }
 
@@ -148,6 +152,20 @@ static enum err question_submit(struct question *q, struct worker_pool *workers,
     return e;
 }
 
+static enum auth_service service_of(unsigned protocol)
+{
+    static const enum auth_service services[] = {
+        [IPC_IMAP] = AUTH_IMAP,         [IPC_POP3] = AUTH_POP3,
+        [IPC_MANAGESIEVE] = AUTH_SIEVE, [IPC_SUBMISSION] = AUTH_SUBMISSION,
+        [IPC_HTTP] = AUTH_WEB,
+    };
+
+    // SMTP between servers and LMTP: who signs in there sends.
+    return protocol < sizeof(services) / sizeof(services[0]) && services[protocol]
+               ? services[protocol]
+               : AUTH_SUBMISSION;
+}
+
 static enum err question_start(struct keep_link *l, const struct ipc_auth_request *m)
 {
     struct question *q = question_make(l, m->conversation, question_work, question_answered);
@@ -158,6 +176,7 @@ static enum err question_start(struct keep_link *l, const struct ipc_auth_reques
     q->user = arena_dup(&q->arena, m->user);
     q->password = arena_dup(&q->arena, m->password);
     q->remote = arena_dup(&q->arena, m->remote);
+    q->service = service_of(m->protocol);
     return question_submit(q, l->workers[auth_rank(l->options.auth, q->user, q->remote)],
                            q->user.p && q->password.p && q->remote.p);
 }
@@ -266,14 +285,15 @@ static void refuse(int fd, const struct ipc_handoff *m, enum refusal why, const 
     close(fd);
 }
 
-static void session_begin(struct keep_link *l, const struct ipc_handoff *m, account_id account,
-                          struct span user, struct keep_session *counted, int fd)
+static void session_begin(struct keep_link *l, const struct ipc_handoff *m,
+                          const struct auth_grant *grant, const struct auth_identity *who,
+                          struct keep_session *counted, int fd)
 {
     struct session_start start = {
         .pool = l->options.pool,
         .fd = fd,
-        .account = account,
-        .user = user,
+        .account = grant->account,
+        .user = who->user,
         .remote = m->remote,
         .tls_text = m->tls_text,
         .client_id = m->client_id,
@@ -284,36 +304,38 @@ static void session_begin(struct keep_link *l, const struct ipc_handoff *m, acco
         .on_end = session_left,
         .arg = counted,
     };
+
+    session_device_set(&start.device, grant->device, who->device_name, grant->is_read_only);
     enum err e = l->options.start(l->options.start_arg, m->protocol, &start);
 
     if (e != ERR_OK) {
-        log_warn("session of %s could not be started: %s", log_text(user).s, err_name(e));
+        log_warn("session of %s could not be started: %s", log_text(who->user).s, err_name(e));
         keep_sessions_leave(counted);
         refuse(fd, m, REFUSAL_UNAVAILABLE, "The server is short of something; try again later");
     }
 }
 
-// The session counts before the account is looked at: an administrator who suspends the account or
-// changes its password at this moment either is seen here, or sees the session and ends it.
-static void session_admit(struct keep_link *l, const struct ipc_handoff *m, account_id account,
-                          uint64_t mark, int fd)
+// The session counts before the account is looked at: whoever suspends the account, changes its
+// password or blocks the device at this moment either is seen here, or sees the session and ends
+// it.
+static void session_admit(struct keep_link *l, const struct ipc_handoff *m,
+                          const struct auth_grant *grant, int fd)
 {
     struct keep_session *counted;
-    struct account record;
+    struct auth_identity who;
     struct arena arena;
     const char *reason;
 
-    if (keep_sessions_enter(l->options.sessions, account, m->remote, &counted, &reason) != ERR_OK) {
-        log_warn("session of account %llu from %s refused: %s", (unsigned long long)account,
+    if (keep_sessions_enter(l->options.sessions, grant->account, grant->device, m->remote, &counted,
+                            &reason) != ERR_OK) {
+        log_warn("session of account %llu from %s refused: %s", (unsigned long long)grant->account,
                  log_text(m->remote).s, reason);
         refuse(fd, m, REFUSAL_LIMIT, reason);
         return;
     }
     arena_init(&arena, 16384);
-    enum err e = directory_account_by_id(l->options.store, account, &arena, &record);
-
-    if (e == ERR_OK && record.state == ACCOUNT_ACTIVE && auth_mark(&record) == mark) {
-        session_begin(l, m, account, record.name, counted, fd);
+    if (auth_grant_holds(l->options.store, grant, &arena, &who) == ERR_OK) {
+        session_begin(l, m, grant, &who, counted, fd);
     } else {
         keep_sessions_leave(counted);
         refuse(fd, m, REFUSAL_UNAVAILABLE, "The account cannot be opened now");
@@ -324,8 +346,7 @@ static void session_admit(struct keep_link *l, const struct ipc_handoff *m, acco
 static enum err on_handoff(struct keep_link *l, const struct ipc_frame *frame, const int *fds)
 {
     struct ipc_handoff m;
-    account_id account;
-    uint64_t mark;
+    struct auth_grant grant;
     enum err e = ipc_handoff_decode(frame->fields, &m);
 
     if (e != ERR_OK || frame->fds != 1) {
@@ -334,8 +355,8 @@ static enum err on_handoff(struct keep_link *l, const struct ipc_frame *frame, c
         }
         return ERR_INVALID;
     }
-    if (keep_tickets_redeem(l->options.tickets, m.ticket, &account, &mark) == ERR_OK) {
-        session_admit(l, &m, account, mark, fds[0]);
+    if (keep_tickets_redeem(l->options.tickets, m.ticket, &grant) == ERR_OK) {
+        session_admit(l, &m, &grant, fds[0]);
     } else {
         refuse(fds[0], &m, REFUSAL_UNAVAILABLE, "The login took too long; try again");
     }
@@ -344,7 +365,7 @@ static enum err on_handoff(struct keep_link *l, const struct ipc_frame *frame, c
 
 static enum err on_mail(struct keep_link *l, const struct ipc_frame *frame, const int *fds)
 {
-    struct keep_link_login login = {.account = 0};
+    struct keep_link_login login = {0};
     struct ipc_mail m;
     enum err e = ipc_mail_decode(frame->fields, &m);
 
@@ -355,8 +376,7 @@ static enum err on_mail(struct keep_link *l, const struct ipc_frame *frame, cons
         return ERR_INVALID;
     }
     if (m.ticket.n) {
-        login.is_void = keep_tickets_redeem(l->options.tickets, m.ticket, &login.account,
-                                            &login.mark) != ERR_OK;
+        login.is_void = keep_tickets_redeem(l->options.tickets, m.ticket, &login.grant) != ERR_OK;
     }
     e = l->options.mail(l->options.mail_arg, &m, &login, fds[0]);
     if (e != ERR_OK) {

@@ -17,9 +17,8 @@ struct keep_link;
 
 // Who the ticket of a MAIL was given to.
 struct keep_link_login {
-    account_id account; // 0: nobody has logged in
-    uint64_t mark;      // of the password (auth.h)
-    bool is_void;       // the ticket is not good
+    struct auth_grant grant; // account 0: nobody has logged in
+    bool is_void;            // the ticket is not good
 };
 
 struct keep_link_options {

@@ -36,6 +36,7 @@ struct keep_session {
     void *session;
     unsigned *ending; // who ends it waits for this to become 0; NULL: nobody
     enum session_end why;
+    uint32_t device;
     size_t key_bytes;
     char key[KEY_BYTES_MAX]; // account, then address
 };
@@ -159,8 +160,8 @@ static enum err enter_locked(struct keep_sessions *s, struct keep_session *one,
     return ERR_OK;
 }
 
-enum err keep_sessions_enter(struct keep_sessions *s, account_id account, struct span remote,
-                             struct keep_session **out, const char **out_reason)
+enum err keep_sessions_enter(struct keep_sessions *s, account_id account, uint32_t device,
+                             struct span remote, struct keep_session **out, const char **out_reason)
 {
     struct keep_session *one = calloc(1, sizeof(*one));
 
@@ -169,6 +170,7 @@ enum err keep_sessions_enter(struct keep_sessions *s, account_id account, struct
         return ERR_NOMEM;
     }
     one->all = s;
+    one->device = device;
     one->key_bytes = session_key(account, remote, one->key);
     lock_take(&s->lock);
     enum err e = enter_locked(s, one, out_reason);
@@ -195,15 +197,16 @@ void keep_sessions_opened(struct keep_session *one, const struct session_control
 }
 
 // With the lock held: ends the account's sessions, which count in `*left` until they are gone.
-static void end_all(struct keep_sessions *s, struct span user, enum session_end why, unsigned *left)
+static void end_all(struct keep_sessions *s, struct span user, uint32_t device,
+                    enum session_end why, unsigned *left)
 {
     const struct tally *t = map_get(&s->by_user, user);
 
     for (struct list *l = t ? t->sessions.next : NULL; l && l != &t->sessions; l = l->next) {
         struct keep_session *one = LIST_ITEM(l, struct keep_session, of_user);
 
-        if (one->ending) {
-            continue; // somebody else waits for it
+        if (one->ending || (device != KEEP_SESSIONS_ALL && one->device != device)) {
+            continue; // somebody else waits for it, or it is not meant
         }
         one->ending = left;
         one->why = why;
@@ -242,8 +245,8 @@ static void wait_until_left(struct keep_sessions *s, const unsigned *left, int64
     }
 }
 
-unsigned keep_sessions_end(struct keep_sessions *s, account_id account, enum session_end why,
-                           int64_t patience_ms)
+unsigned keep_sessions_end(struct keep_sessions *s, account_id account, uint32_t device,
+                           enum session_end why, int64_t patience_ms)
 {
     char key[8];
     struct span user;
@@ -252,7 +255,7 @@ unsigned keep_sessions_end(struct keep_sessions *s, account_id account, enum ses
     put_be64(key, account);
     user = span_of(key, sizeof(key));
     lock_take(&s->lock);
-    end_all(s, user, why, &left);
+    end_all(s, user, device, why, &left);
     unsigned n = left;
 
     wait_until_left(s, &left, clock_monotonic_ms() + patience_ms);

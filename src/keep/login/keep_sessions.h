@@ -19,18 +19,23 @@ enum err keep_sessions_create(struct keep_sessions **out);
 void keep_sessions_destroy(struct keep_sessions *s); // when all have left; NULL is allowed
 void keep_sessions_set_limits(struct keep_sessions *s, const struct keep_session_limits *limits);
 
-// Counts one more. ERR_LIMIT with `*out_reason` (static text for the client).
-enum err keep_sessions_enter(struct keep_sessions *s, account_id account, struct span remote,
-                             struct keep_session **out, const char **out_reason);
+// Counts one more, of the account and its device (0: its own password). ERR_LIMIT with
+// `*out_reason` (static text for the client).
+enum err keep_sessions_enter(struct keep_sessions *s, account_id account, uint32_t device,
+                             struct span remote, struct keep_session **out,
+                             const char **out_reason);
 // For session_start.on_open.
 void keep_sessions_opened(struct keep_session *one, const struct session_control *control,
                           void *session);
 void keep_sessions_leave(struct keep_session *one);
 
-// Ends the sessions that the account has now: each is told why, and dropped when it is still there
+// Which of an account's sessions.
+#define KEEP_SESSIONS_ALL UINT32_MAX // else those of the device of that id
+
+// Ends sessions that the account has now: each is told why, and dropped when it is still there
 // after `patience_ms`. Returns their number when all have gone, or after some seconds. Blocks.
-unsigned keep_sessions_end(struct keep_sessions *s, account_id account, enum session_end why,
-                           int64_t patience_ms);
+unsigned keep_sessions_end(struct keep_sessions *s, account_id account, uint32_t device,
+                           enum session_end why, int64_t patience_ms);
 
 bool keep_session_is_ending(struct keep_session *one); // somebody ends it
 

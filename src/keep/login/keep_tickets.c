@@ -16,8 +16,7 @@
 struct ticket {
     struct list by_age;
     char text[TICKET_BYTES];
-    account_id account;
-    uint64_t mark;
+    struct auth_grant grant;
     int64_t until_ms;
 };
 
@@ -87,7 +86,7 @@ static enum err ticket_add(struct keep_tickets *t, struct ticket *one)
     return e;
 }
 
-enum err keep_tickets_issue(struct keep_tickets *t, account_id account, uint64_t mark,
+enum err keep_tickets_issue(struct keep_tickets *t, const struct auth_grant *grant,
                             char *out_ticket)
 {
     char secret[TICKET_BYTES / 2];
@@ -105,8 +104,7 @@ enum err keep_tickets_issue(struct keep_tickets *t, account_id account, uint64_t
     if (e == ERR_OK) {
         memcpy(one->text, text.p, TICKET_BYTES);
         memcpy(out_ticket, text.p, TICKET_BYTES);
-        one->account = account;
-        one->mark = mark;
+        one->grant = *grant;
         one->until_ms = clock_monotonic_ms() + TICKET_LIFE_S * 1000;
         e = ticket_add(t, one);
     }
@@ -117,8 +115,7 @@ enum err keep_tickets_issue(struct keep_tickets *t, account_id account, uint64_t
     return e;
 }
 
-enum err keep_tickets_redeem(struct keep_tickets *t, struct span ticket, account_id *out,
-                             uint64_t *out_mark)
+enum err keep_tickets_redeem(struct keep_tickets *t, struct span ticket, struct auth_grant *out)
 {
     enum err e = ERR_DENIED;
 
@@ -127,8 +124,7 @@ enum err keep_tickets_redeem(struct keep_tickets *t, struct span ticket, account
     struct ticket *one = map_get(&t->by_text, ticket);
 
     if (one) {
-        *out = one->account;
-        *out_mark = one->mark;
+        *out = one->grant;
         ticket_drop(t, one);
         e = ERR_OK;
     }

@@ -11,10 +11,10 @@
 
 #include "base/span.h"
 #include "net/task_conn.h"
-#include "store/store.h"
+#include "store/access/device.h"
 
 // Why an administrator ends sessions.
-enum session_end { SESSION_SUSPENDED, SESSION_REMOVED, SESSION_PASSWORD };
+enum session_end { SESSION_SUSPENDED, SESSION_REMOVED, SESSION_PASSWORD, SESSION_BLOCKED };
 
 // How a session is ended from outside. Both return at once and may be called on any thread, from
 // the call of on_open until on_end is called, or until on_open is called with NULL.
@@ -23,11 +23,20 @@ struct session_control {
     void (*drop)(void *session);                      // the connection is closed as it is
 };
 
+// The device a session was signed in with (store/access/device.h).
+struct session_device {
+    uint32_t id; // 0: none, it was the account's own password
+    bool is_read_only;
+    uint8_t name_n;
+    char name[DEVICE_NAME_BYTES_MAX];
+};
+
 struct session_start {
     struct conn_pool *pool;
     int fd; // taken over on success only
     account_id account;
-    struct span user;      // the account's address
+    struct span user; // the account's address
+    struct session_device device;
     struct span remote;    // the client's address, without port
     struct span tls_text;  // "TLSv1.3 TLS_AES_256_GCM_SHA384"; empty in the clear
     struct span client_id; // the list of the client's ID command as sent before login, or empty
@@ -41,5 +50,13 @@ struct session_start {
     void (*on_end)(void *arg);
     void *arg; // of both
 };
+
+// What is said to a command that would change something.
+#define SESSION_READ_ONLY_TEXT "This app password is for reading only"
+
+void session_device_set(struct session_device *d, uint32_t id, struct span name, bool is_read_only);
+// Who makes a change in such a session: the device, or without one what the client calls itself.
+// The spans stay the caller's, the name `d`'s.
+struct actor session_actor(const struct session_device *d, struct span client, struct span origin);
 
 #endif

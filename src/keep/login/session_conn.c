@@ -24,6 +24,7 @@ const char *session_stop_text(enum session_stop why)
         [SESSION_STOP_SUSPENDED] = "This account has been suspended",
         [SESSION_STOP_REMOVED] = "This account has been removed",
         [SESSION_STOP_PASSWORD] = "The password has been changed; sign in with the new one",
+        [SESSION_STOP_BLOCKED] = "This device has been blocked",
         [SESSION_STOP_SERVER] = "The server is stopping; come back in a moment",
     };
 
@@ -85,6 +86,7 @@ static void say_end(void *session, enum session_end why)
         [SESSION_SUSPENDED] = SESSION_STOP_SUSPENDED,
         [SESSION_REMOVED] = SESSION_STOP_REMOVED,
         [SESSION_PASSWORD] = SESSION_STOP_PASSWORD,
+        [SESSION_BLOCKED] = SESSION_STOP_BLOCKED,
     };
     struct session_conn *c = session;
 

@@ -15,8 +15,7 @@ typedef enum managesieve_step command_fn(struct managesieve_session *s,
 
 static struct actor actor_of(const struct managesieve_session *s)
 {
-    return (struct actor){
-        .kind = ACTOR_USER, .device = SPAN("ManageSieve"), .origin = span_from_str(s->origin)};
+    return session_actor(&s->device, SPAN("ManageSieve"), span_from_str(s->origin));
 }
 
 static enum managesieve_step ok(struct managesieve_session *s, const char *text)
@@ -254,6 +253,12 @@ static command_fn *const commands[MANAGESIEVE_COMMAND__COUNT] = {
     [MANAGESIEVE_UNAUTHENTICATE] = do_unauthenticate,
 };
 
+static bool changes(enum managesieve_command_id id)
+{
+    return id == MANAGESIEVE_PUTSCRIPT || id == MANAGESIEVE_SETACTIVE ||
+           id == MANAGESIEVE_DELETESCRIPT || id == MANAGESIEVE_RENAMESCRIPT;
+}
+
 enum managesieve_step managesieve_run(struct managesieve_session *s, struct span text)
 {
     struct managesieve_command c;
@@ -262,6 +267,9 @@ enum managesieve_step managesieve_run(struct managesieve_session *s, struct span
     if (managesieve_parse(text, &s->arena, &c, &why)) {
         managesieve_say(s, MANAGESIEVE_NO, NULL, why);
         return MANAGESIEVE_STEP_BAD;
+    }
+    if (s->device.is_read_only && changes(c.id)) {
+        return no(s, NULL, SESSION_READ_ONLY_TEXT);
     }
     return commands[c.id](s, &c);
 }

@@ -64,6 +64,7 @@ static enum err session_create(void *server, const struct session_start *start,
     s->io = io;
     s->io_arg = io_arg;
     s->account = start->account;
+    s->device = start->device;
     span_copy_text(start->user, s->user, sizeof(s->user));
     span_copy_text(start->remote, s->origin, sizeof(s->origin));
     managesieve_framer_init(&s->framer, &limits);

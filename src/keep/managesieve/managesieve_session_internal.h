@@ -26,6 +26,7 @@ struct managesieve_session {
     struct buf *out; // during a run
     account_id account;
     char user[256], origin[64];
+    struct session_device device;
     struct managesieve_framer framer;
     struct arena arena; // of the command that runs
     bool is_greeted, is_over;

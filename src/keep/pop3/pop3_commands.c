@@ -118,7 +118,9 @@ static enum pop3_step do_dele(struct pop3_session *s)
 {
     struct pop3_item *item = pop3_message_of(s);
 
-    if (item) {
+    if (item && s->device.is_read_only) {
+        pop3_say_err(s, NULL, SESSION_READ_ONLY_TEXT);
+    } else if (item) {
         item->marks |= POP3_DELETED;
         pop3_say_ok(s, "Deleted when you say QUIT");
     }

@@ -76,6 +76,7 @@ static enum err session_create(void *server, const struct session_start *start,
     s->io = io;
     s->io_arg = io_arg;
     s->account = start->account;
+    s->device = start->device;
     span_copy_text(start->user, s->user, sizeof(s->user));
     span_copy_text(start->remote, s->origin, sizeof(s->origin));
     s->heard_ms = clock_monotonic_ms();
@@ -94,8 +95,7 @@ static void session_destroy(void *session)
 
 struct actor pop3_actor(const struct pop3_session *s)
 {
-    return (struct actor){
-        .kind = ACTOR_USER, .device = SPAN("POP3"), .origin = span_from_str(s->origin)};
+    return session_actor(&s->device, SPAN("POP3"), span_from_str(s->origin));
 }
 
 // ---- answers ------------------------------------------------------------------------------------

@@ -36,6 +36,7 @@ struct pop3_session {
     struct buf *out; // during a run
     account_id account;
     char user[256], origin[64]; // for the log and the change log
+    struct session_device device;
     enum pop3_phase phase;
     struct line_reader reader;
     struct pop3_list list;

@@ -106,7 +106,7 @@ static enum err with_marked(struct pop3_session *s, enum pop3_mark mark, change_
 
 void pop3_update_seen(struct pop3_session *s)
 {
-    if (!pop3_options_of(s).mark_seen) {
+    if (s->device.is_read_only || !pop3_options_of(s).mark_seen) {
         return;
     }
     enum err e = with_marked(s, POP3_RETRIEVED, mark_seen);

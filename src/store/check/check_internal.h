@@ -2,8 +2,8 @@
 //
 // The check of one account, in four files: store_check.c (what is looked at, the directory, the
 // bodies), check_mailboxes.c (mailboxes, names, keywords, placements), check_messages.c (messages,
-// restorable ones, threads, the change log), check_rules.c (aliases, scripts, forwarding). Only
-// these include this.
+// restorable ones, threads, the change log), check_rules.c (aliases, scripts, forwarding, devices).
+// Only these include this.
 //
 // With `ed` the same code mends as it goes: the whole account is checked in one edit, and what can
 // be derived is put into its batch.
@@ -49,6 +49,7 @@ struct check {
     struct header counted; // bytes, messages, mailboxes, expunged, expunged_bytes
     mailbox_id mailbox_max;
     message_id message_max;
+    uint32_t device_max;
     uint32_t uid_validity_max;
 };
 

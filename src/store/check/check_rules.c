@@ -2,6 +2,7 @@
 //
 // The check of where mail goes: aliases and other names of domains (in account 0), scripts,
 // forwarding and what the rules remember (in an account).
+#include "store/access/device.h"
 #include "store/check/check_internal.h"
 #include "store/directory/role.h"
 #include "store/rules_internal.h"
@@ -192,12 +193,28 @@ static enum err check_forwarding(struct check *c)
     return ERR_OK;
 }
 
+static enum err check_device(void *arg, struct span key, struct span value)
+{
+    struct span networks[DEVICE_NETWORKS_MAX];
+    struct check *c = arg;
+    struct device d;
+
+    if (device_decode(key, value, networks, &d) != ERR_OK) {
+        check_problem(c, false, "a device cannot be read");
+    } else if (d.id > c->device_max) {
+        c->device_max = d.id;
+    }
+    return ERR_OK;
+}
+
 enum err check_rules(struct check *c)
 {
-    struct key scripts = key_plain(KEY_SCRIPT), remembered = key_plain(KEY_REMEMBERED);
+    struct key scripts = key_plain(KEY_SCRIPT), remembered = key_plain(KEY_REMEMBERED),
+               devices = key_plain(KEY_DEVICE);
     enum err e = view_each(c->v, &scripts, check_script, c);
 
     e = e == ERR_OK ? check_active(c) : e;
     e = e == ERR_OK ? check_forwarding(c) : e;
+    e = e == ERR_OK ? view_each(c->v, &devices, check_device, c) : e;
     return e == ERR_OK ? view_each(c->v, &remembered, check_remembered, c) : e;
 }

@@ -63,7 +63,7 @@ static void check_header(struct check *c)
 {
     struct header h = c->v->header;
     uint64_t mailboxes = h.mailboxes, next_mailbox = h.next_mailbox,
-             validity = (uint64_t)h.uid_validity_max + 1;
+             validity = (uint64_t)h.uid_validity_max + 1, next_device = h.next_device;
 
     header_number(c, "bytes used", &h.bytes, c->counted.bytes);
     header_number(c, "messages used", &h.messages, c->counted.messages);
@@ -73,6 +73,7 @@ static void check_header(struct check *c)
     header_above(c, "the next mailbox id", &next_mailbox, c->mailbox_max);
     header_above(c, "the next message id", &h.next_message, c->message_max);
     header_above(c, "the next UIDVALIDITY", &validity, c->uid_validity_max);
+    header_above(c, "the next device id", &next_device, c->device_max);
     if (h.known_since > c->v->version) {
         check_problem(c, false, "the change log is known since %llu, the account is at %llu",
                       (unsigned long long)h.known_since, (unsigned long long)c->v->version);
@@ -88,6 +89,7 @@ static void check_header(struct check *c)
     to->expunged = h.expunged;
     to->expunged_bytes = h.expunged_bytes;
     to->next_message = h.next_message;
+    to->next_device = (uint32_t)next_device;
     if (to->next_mailbox < next_mailbox) {
         to->next_mailbox = (mailbox_id)next_mailbox;
     }
@@ -117,7 +119,7 @@ static enum err check_account_record(struct check *c)
 // Keys that no version of this program has written.
 static enum err check_unknown_keys(struct check *c)
 {
-    char known[] = "HVADIPREZGYBeabnskumtxcfijw";
+    char known[] = "HVADIPREZGYBeabnskumtxcfijwd";
     struct scan *scan;
     struct span key, value;
     char next = 0;

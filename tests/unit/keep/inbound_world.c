@@ -92,7 +92,7 @@ int teardown(void **state)
 
 // ---- the gate's part ----------------------------------------------------------------------------
 
-const struct keep_link_login nobody = {.account = 0};
+const struct keep_link_login nobody = {0};
 
 int connect_as(unsigned protocol, bool trusted, const struct keep_link_login *login)
 {
@@ -121,7 +121,7 @@ struct keep_link_login login_of(const char *name)
     struct account a;
 
     assert_ok(directory_account_by_name(b->store, span_from_str(name), &b->arena, &a));
-    return (struct keep_link_login){.account = a.id, .mark = auth_mark(&a)};
+    return (struct keep_link_login){.grant = {.account = a.id, .mark = auth_mark(&a)}};
 }
 
 int connect_user(const char *name)

@@ -337,7 +337,7 @@ static void test_no_room_for_the_copy(void **state)
 
     (void)state;
     file_copies(true);
-    assert_ok(quota_set(b->store, login.account, &tester, 1, UINT64_MAX));
+    assert_ok(quota_set(b->store, login.grant.account, &tester, 1, UINT64_MAX));
     int fd = connect_user("u1@example.org");
 
     send_one(fd, "u1@example.org", "u2@example.org", small);
@@ -349,7 +349,7 @@ static void test_no_room_for_the_copy(void **state)
     EXPECT(fd, "all 250 2.1.0");
     EXPECT(fd, "1 550 5.1.1");
     EXPECT(fd, "all 554 5.5.1");
-    assert_ok(quota_set(b->store, login.account, &tester, UINT64_MAX, UINT64_MAX));
+    assert_ok(quota_set(b->store, login.grant.account, &tester, UINT64_MAX, UINT64_MAX));
     put_message("u1@example.org", "nobody@example.org", small);
     send_stream(fd);
     EXPECT(fd, "all 250 2.1.0");
@@ -391,7 +391,7 @@ static void test_logins_that_are_not_good(void **state)
     (void)state;
     expect_closed(connect_as(IPC_SUBMISSION, false, &login));
     login = login_of("u1@example.org");
-    login.mark++; // the password has been changed meanwhile
+    login.grant.mark++; // the password has been changed meanwhile
     expect_closed(connect_as(IPC_SUBMISSION, false, &login));
     wait_for_no_sessions();
     keep_sessions_set_limits(sessions, &one);
@@ -403,8 +403,11 @@ static void test_logins_that_are_not_good(void **state)
     expect_closed(connect_user("u1@example.org"));
     // An administrator ends what there is.
     login = login_of("u1@example.org");
-    assert_ok(directory_account_set_state(b->store, &tester, login.account, ACCOUNT_SUSPENDED));
-    assert_int_equal(keep_sessions_end(sessions, login.account, SESSION_SUSPENDED, 5000), 1);
+    assert_ok(
+        directory_account_set_state(b->store, &tester, login.grant.account, ACCOUNT_SUSPENDED));
+    assert_int_equal(keep_sessions_end(sessions, login.grant.account, KEEP_SESSIONS_ALL,
+                                       SESSION_SUSPENDED, 5000),
+                     1);
     buf_clear(&answers);
     EXPECT(fd, "end");
     close(fd);

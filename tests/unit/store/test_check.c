@@ -489,6 +489,18 @@ static void remembered_broken(struct edit *ed)
     put(ed, key_u64(KEY_REMEMBERED, 1), SPAN("\x01"));
 }
 
+static void device_broken(struct edit *ed)
+{
+    put(ed, key_u32(KEY_DEVICE, 1), SPAN("\x01\x01\x01"));
+}
+static void device_next_low(struct edit *ed)
+{
+    static const char device[] = "\x01\x01\x01\0\0\0\x01p\x20"
+                                 "0123456789abcdef0123456789abcdef\0";
+
+    put(ed, key_u32(KEY_DEVICE, 7), span_of(device, sizeof(device)));
+}
+
 // Of account 0.
 static void domain_count_wrong(struct edit *ed)
 {
@@ -627,6 +639,8 @@ static const struct damage damages[] = {
     OF(script_active_lost, true),
     OF(forwarding_broken, false),
     OF(remembered_broken, true),
+    OF(device_broken, false),
+    OF(device_next_low, true),
     OF_DIRECTORY(domain_count_wrong, true),
     OF_DIRECTORY(domain_lost, true),
     OF_DIRECTORY(alias_of_nobody, false),

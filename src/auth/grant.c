@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "auth/grant.h"
+
+#include <openssl/sha.h>
+
+#include "base/bytes.h"
+#include "base/clock.h"
+
+#include "base/banned.h"
+
+static uint64_t mark_of(struct span secret)
+{
+    unsigned char digest[SHA256_DIGEST_LENGTH];
+
+    SHA256((const unsigned char *)(secret.n ? secret.p : ""), secret.n, digest);
+    return get_be64(digest);
+}
+
+uint64_t auth_mark(const struct account *account)
+{
+    // Each hash has a salt of its own, so the same password set anew is another one, too.
+    return mark_of(account->password_hash);
+}
+
+uint64_t auth_device_mark(const struct device *device)
+{
+    return mark_of(device->secret);
+}
+
+static enum err device_holds(struct store *s, const struct auth_grant *g, struct arena *a,
+                             struct auth_identity *out)
+{
+    struct device d;
+    enum err e = device_get(s, g->account, g->device, a, &d);
+
+    if (e != ERR_OK) {
+        return e == ERR_NOT_FOUND ? ERR_DENIED : e;
+    }
+    out->device_name = d.name;
+    return d.state == DEVICE_ACTIVE && (!d.until || d.until > clock_real_ms() / 1000) &&
+                   auth_device_mark(&d) == g->mark
+               ? ERR_OK
+               : ERR_DENIED;
+}
+
+enum err auth_grant_holds(struct store *s, const struct auth_grant *g, struct arena *a,
+                          struct auth_identity *out)
+{
+    struct auth_identity who = {.device_name = SPAN("")};
+    struct account account;
+    enum err e = directory_account_by_id(s, g->account, a, &account);
+
+    if (e != ERR_OK) {
+        return e == ERR_NOT_FOUND ? ERR_DENIED : e;
+    }
+    who.user = account.name;
+    if (account.state != ACCOUNT_ACTIVE) {
+        return ERR_DENIED;
+    }
+    if (g->device) {
+        e = device_holds(s, g, a, &who);
+    } else if (auth_mark(&account) != g->mark) {
+        e = ERR_DENIED;
+    }
+    if (e == ERR_OK) {
+        *out = who;
+    }
+    return e;
+}

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What a client says to get in, and what it gets: a claim in, a grant out (auth.h). A grant lasts
+// from the right password until the session is opened a moment later, possibly by another thread;
+// it is looked at again there, so that a password changed or a device blocked meanwhile counts.
+#ifndef AUTH_GRANT_H
+#define AUTH_GRANT_H
+
+#include "store/access/device.h"
+#include "store/directory.h"
+
+// What somebody wants to use; the bits of a device's scope (device.h).
+enum auth_service {
+    AUTH_IMAP = DEVICE_IMAP,
+    AUTH_SUBMISSION = DEVICE_SUBMISSION,
+    AUTH_POP3 = DEVICE_POP3,
+    AUTH_SIEVE = DEVICE_SIEVE,
+    AUTH_JMAP = DEVICE_JMAP,
+    AUTH_WEB = DEVICE_WEB, // pages and the API
+};
+
+struct auth_claim {
+    struct span name;     // as the client spells it
+    struct span password; // the account's own, or a device's
+    struct span remote;   // the client's address as text, without port
+    enum auth_service service;
+};
+
+struct auth_grant {
+    account_id account;
+    uint32_t device; // 0: the account's own password
+    bool is_read_only;
+    uint64_t mark;   // of what was right: another one after each change of it
+    const char *why; // static, or NULL: a refusal that whoever knows the secret may read
+};
+
+// Whose a grant is, when it still holds.
+struct auth_identity {
+    struct span user;        // the account's address
+    struct span device_name; // empty for device 0
+};
+
+// A mark of the password an account has: another one after each change.
+uint64_t auth_mark(const struct account *account);
+uint64_t auth_device_mark(const struct device *device);
+
+// Is it still so? Texts in the arena. Any thread; may block on the disk. ERR_DENIED: not any more
+// (suspended, removed, another password, device blocked or its time over).
+enum err auth_grant_holds(struct store *s, const struct auth_grant *g, struct arena *a,
+                          struct auth_identity *out);
+
+#endif
