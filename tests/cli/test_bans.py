@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who is locked out for guessing, and who not any more."""
+"""Who is locked out for guessing, and who not any more (L03)."""
 import imaplib
 import smtplib
 import socket

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Locking guessers out.
+// Locking guessers out (L03).
 #include "../test.h"
 #include "auth/throttle.h"
 
