@@ -19,7 +19,7 @@ static const struct {
     {SETTING_TLS_TIMEOUT, SETTING_LOGIN_TIMEOUT},
 };
 
-#define LISTS 11
+#define LISTS 12
 
 static void check_addresses(const struct settings *s, struct conf_report *r)
 {
@@ -27,7 +27,7 @@ static void check_addresses(const struct settings *s, struct conf_report *r)
         SETTING_LISTEN_IMAP,       SETTING_LISTEN_IMAPS,       SETTING_LISTEN_POP3,
         SETTING_LISTEN_POP3S,      SETTING_LISTEN_SIEVE,       SETTING_LISTEN_SMTP,
         SETTING_LISTEN_SUBMISSION, SETTING_LISTEN_SUBMISSIONS, SETTING_LISTEN_LMTP,
-        SETTING_LISTEN_HTTPS,      SETTING_LISTEN_HTTP};
+        SETTING_LISTEN_HTTPS,      SETTING_LISTEN_HTTP,        SETTING_LISTEN_ADMIN};
     struct span seen[CONF_LIST_ITEMS_MAX * LISTS];
     size_t n = 0;
 

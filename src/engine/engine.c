@@ -3,9 +3,12 @@
 // The commit interface's calls: checks that are the same for all engines, then the engine's own.
 #include "engine/engine.h"
 
+#include "base/clock.h"
 #include "engine/engine_internal.h"
 
 #include "base/banned.h"
+
+struct metrics_times engine_commit_times;
 
 void engine_close(struct engine *e)
 {
@@ -164,7 +167,10 @@ enum err engine_commit_many(struct engine *e, struct batch *const *b, const uint
             b[i]->rider = NULL;
         }
     }
+    int64_t began = clock_monotonic_us();
+
     e->ops->commit(e, b, expected, count, results);
+    metrics_time(&engine_commit_times, clock_monotonic_us() - began);
     for (size_t i = 0; i < count; i++) {
         if (results[i] != ERR_OK) {
             return results[i];

@@ -23,6 +23,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/metrics.h"
 #include "base/span.h"
 
 #define ENGINE_KEY_BYTES_MAX     400         // a key, the account id not counted
@@ -60,6 +61,9 @@ struct engine_status {
     uint64_t bodies, body_bytes, segments, segment_bytes, dead_bytes, journal_lag_bytes;
     uint64_t commits, commit_groups, syncs;
 };
+
+// How long commits took, of all engines of the process.
+extern struct metrics_times engine_commit_times;
 
 void engine_close(struct engine *e); // waits for running commits; no snapshot may be open
 void engine_set_watch(struct engine *e, engine_watch_fn *fn, void *arg); // before the first commit

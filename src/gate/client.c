@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "gate/client_internal.h"
+#include "gate/count/gate_count.h"
 
 #include "base/banned.h"
 
@@ -71,6 +72,7 @@ void client_destroy(struct client *c)
     buf_finish(&c->held_text);
     buf_finish(&c->front);
     gate_config_unref(c->config);
+    gate_count_closed(c->service->ipc_protocol);
     atomic_fetch_sub(&c->worker->gate->connections, 1);
     free(c);
 }
@@ -156,10 +158,19 @@ bool client_displace(struct client *c, const struct client *newcomer)
     return true;
 }
 
+static void count_turned_away(enum dialogue_end why)
+{
+    gate_count_turned_away(why == DIALOGUE_TOO_MANY_CLIENTS        ? GATE_AWAY_ALL_FULL
+                           : why == DIALOGUE_TOO_MANY_FROM_ADDRESS ? GATE_AWAY_ADDRESS_FULL
+                           : why == DIALOGUE_TOO_FAST              ? GATE_AWAY_TOO_FAST
+                                                                   : GATE_AWAY_NOT_FROM_THERE);
+}
+
 void client_turn_away(int fd, const struct service *service, enum dialogue_end why)
 {
     struct buf line;
 
+    count_turned_away(why);
     buf_init(&line, LAST_WORDS_MAX);
     if (!service->has_implicit_tls) { // no handshake only to say goodbye
         dialogue_last_words(service->protocol, why, &line);
@@ -253,12 +264,14 @@ static void handshake_go_on(struct client *c)
         return;
     }
     if (e != ERR_OK) {
+        gate_count_handshake(false);
         log_debug("TLS handshake with %s failed", address_host_text(&c->peer).s);
         c->phase = CLIENT_GONE;
         return;
     }
     struct stream_tls_text text = stream_tls_text(&c->stream);
 
+    gate_count_handshake(true);
     memcpy(c->dialogue.peer.tls_text, text.s, sizeof(text.s));
     client_dialogue_begin(c);
     if (c->greets) {
@@ -496,6 +509,7 @@ static struct client *client_create(struct gate_worker *w, int fd, const struct 
     buf_init(&c->held_text, HELD_TEXT_MAX);
     stream_init(&c->stream, fd);
     list_append(&w->clients, &c->link);
+    gate_count_opened(service->ipc_protocol);
     if (dialogue_init(&c->dialogue, service->protocol, c->config->settings) != ERR_OK ||
         loop_add(w->loop, &c->source, EPOLLIN) != ERR_OK) {
         client_destroy(c);
@@ -552,6 +566,10 @@ void client_welcome(struct client *c)
 {
     enum dialogue_end why;
     bool is_in = client_admit(c, &why);
+
+    if (!is_in) {
+        count_turned_away(why);
+    }
 
     if (c->service->has_implicit_tls && (!is_in || !c->dialogue.has_certificate)) {
         c->phase = CLIENT_GONE; // no handshake only to say goodbye

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "gate/client_internal.h"
+#include "gate/count/gate_count.h"
 #include "gate/relay.h"
 
 #include "base/banned.h"
@@ -146,6 +147,7 @@ void client_unanswered(struct client *c)
         domain_known(c, DIALOGUE_DOMAIN_UNKNOWN);
     } else {
         client_forget_question(c);
+        gate_count_login(c->service->ipc_protocol, GATE_LOGIN_NO_ANSWER);
         client_refused(c, DIALOGUE_UNAVAILABLE, SPAN(""));
     }
 }
@@ -231,7 +233,16 @@ static void accepted(struct client *c, struct span ticket)
 
 void client_answered(struct client *c, enum ipc_auth result, struct span text, struct span ticket)
 {
+    static const enum gate_login how[] = {
+        [IPC_AUTH_OK] = GATE_LOGIN_ACCEPTED,
+        [IPC_AUTH_BAD] = GATE_LOGIN_REFUSED,
+        [IPC_AUTH_UNAVAILABLE] = GATE_LOGIN_NO_ANSWER,
+        [IPC_AUTH_TOO_MANY] = GATE_LOGIN_SLOWED,
+    };
+
     client_forget_question(c);
+    gate_count_login(c->service->ipc_protocol,
+                     result <= IPC_AUTH_TOO_MANY ? how[result] : GATE_LOGIN_NO_ANSWER);
     switch (result) {
     case IPC_AUTH_OK:
         accepted(c, ticket);

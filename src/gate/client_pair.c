@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The conversation with keep beside a client's, for dialogues that stay in the gate: a socket pair,
-// one end of which goes to keep with MAIL. What the dialogue says is sent as keep takes it; what
-// keep answers is given to the dialogue. A dialogue that waits for keep reads nothing from its
+// one end of which goes to keep with MAIL or API. What the dialogue says is sent as keep takes it;
+// what keep answers is given to the dialogue. A dialogue that waits for keep reads nothing from its
 // client, so neither side can make the gate hold more than a few hundred KB.
 #include <sys/socket.h>
 #include <unistd.h>
@@ -22,7 +22,14 @@ void client_pair_close(struct client *c)
     c->dialogue.pair.is_open = c->dialogue.pair.is_spent = false;
 }
 
-static enum err introduce(struct client *c, int fd)
+static enum err introduction_of_api(struct buf *frame)
+{
+    const struct ipc_api m = {.kind = IPC_API_METRICS};
+
+    return ipc_api_encode(&m, 1, frame);
+}
+
+static enum err introduction_of_mail(const struct client *c, struct buf *frame)
 {
     const struct dialogue_peer *p = &c->dialogue.peer;
     const struct ipc_mail m = {
@@ -35,10 +42,17 @@ static enum err introduce(struct client *c, int fd)
         .tls_text = span_from_str(p->tls_text),
         .ticket = span_of(c->dialogue.ticket, c->dialogue.ticket_bytes),
     };
+
+    return ipc_mail_encode(&m, 1, frame);
+}
+
+static enum err introduce(struct client *c, int fd)
+{
     struct buf frame;
 
     buf_init(&frame, 4096);
-    enum err e = ipc_mail_encode(&m, 1, &frame);
+    enum err e = c->service->ipc_protocol == IPC_ADMIN ? introduction_of_api(&frame)
+                                                       : introduction_of_mail(c, &frame);
 
     if (e == ERR_OK) {
         e = gate_keep_send(c->worker->gate, buf_span(&frame), fd);

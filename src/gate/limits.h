@@ -15,6 +15,7 @@ enum limits_kind {
     LIMITS_LOGIN, // who waits to log in
     LIMITS_MAIL,  // who brings mail, for as long as it stays
     LIMITS_HTTP,  // who asks by HTTP, the same
+    LIMITS_ADMIN, // administrators by HTTP: strangers take none of their places
     LIMITS__COUNT
 };
 

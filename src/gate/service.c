@@ -23,12 +23,14 @@ static const struct service services[] = {
     {"lmtp", &smtp_lmtp_protocol, IPC_LMTP, false, LIMITS_MAIL, false},
     {"https", &http_protocol, IPC_HTTP, true, LIMITS_HTTP, false},
     {"http", &http_protocol, IPC_HTTP, false, LIMITS_HTTP, false},
+    {"admin", &http_admin_protocol, IPC_ADMIN, false, LIMITS_ADMIN, false},
+    {"admins", &http_admin_protocol, IPC_ADMIN, true, LIMITS_ADMIN, false},
 };
 
 static const struct dialogue_protocol *const protocols[] = {
     &imap_login_protocol, &pop3_login_protocol,      &managesieve_login_protocol,
     &smtp_protocol,       &smtp_submission_protocol, &smtp_lmtp_protocol,
-    &http_protocol};
+    &http_protocol,       &http_admin_protocol};
 
 #define PROTOCOLS (sizeof(protocols) / sizeof(protocols[0]))
 _Static_assert(PROTOCOLS <= SERVICE_PROTOCOLS_MAX, "one TLS context each");

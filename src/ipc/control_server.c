@@ -314,8 +314,9 @@ static void on_ready(struct loop_source *source, uint32_t events)
     }
 }
 
-enum err control_server_create(struct loop *l, int fd, const struct control_command *commands,
-                               void *arg, struct control_server **out)
+enum err control_server_create_bare(unsigned threads, unsigned waiting_max,
+                                    const struct control_command *commands, void *arg,
+                                    struct control_server **out)
 {
     struct control_server *s = calloc(1, sizeof(*s));
 
@@ -324,17 +325,12 @@ enum err control_server_create(struct loop *l, int fd, const struct control_comm
     }
     s->commands = commands;
     s->arg = arg;
-    s->source = (struct loop_source){.fd = fd, .ready = on_ready};
+    s->source = (struct loop_source){.fd = -1, .ready = on_ready};
     lock_init(&s->lock, LOCK_LEAF);
     list_init(&s->calls);
-    fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
-    enum err e = worker_pool_create("control", THREADS, WAITING_MAX, &s->workers);
+    enum err e = worker_pool_create("control", threads, waiting_max, &s->workers);
 
-    if (e == ERR_OK) {
-        e = loop_add(l, &s->source, EPOLLIN);
-    }
     if (e != ERR_OK) {
-        worker_pool_destroy(s->workers);
         lock_finish(&s->lock);
         free(s);
         return e;
@@ -343,13 +339,41 @@ enum err control_server_create(struct loop *l, int fd, const struct control_comm
     return ERR_OK;
 }
 
+enum err control_server_create(struct loop *l, int fd, const struct control_command *commands,
+                               void *arg, struct control_server **out)
+{
+    struct control_server *s;
+    enum err e = control_server_create_bare(THREADS, WAITING_MAX, commands, arg, &s);
+
+    if (e != ERR_OK) {
+        return e;
+    }
+    s->source.fd = fd;
+    fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+    e = loop_add(l, &s->source, EPOLLIN);
+    if (e != ERR_OK) {
+        s->source.fd = -1; // stays the caller's
+        control_server_destroy(s);
+        return e;
+    }
+    *out = s;
+    return ERR_OK;
+}
+
+void control_server_take(struct control_server *s, int fd)
+{
+    start_call(s, fd);
+}
+
 void control_server_destroy(struct control_server *s)
 {
     if (!s) {
         return;
     }
     loop_remove(&s->source);
-    close(s->source.fd);
+    if (s->source.fd >= 0) {
+        close(s->source.fd);
+    }
     atomic_store(&s->stopping, true);
     lock_take(&s->lock);
     LIST_EACH(link, &s->calls)

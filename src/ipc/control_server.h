@@ -30,6 +30,13 @@ enum err control_socket_open(const char *data_dir, int *out_fd);
 // Serves on the loop; `commands` ends with a row whose name is NULL and must stay. Takes over `fd`.
 enum err control_server_create(struct loop *l, int fd, const struct control_command *commands,
                                void *arg, struct control_server **out);
+// The same without a socket: conversations come by control_server_take. At most `threads` commands
+// run at a time, and `waiting_max` wait.
+enum err control_server_create_bare(unsigned threads, unsigned waiting_max,
+                                    const struct control_command *commands, void *arg,
+                                    struct control_server **out);
+// Serves one conversation over a connected socket, which is taken over. Any thread.
+void control_server_take(struct control_server *s, int fd);
 // Stops accepting, tells running calls to end (control_cancelled), waits for them. NULL is allowed.
 void control_server_destroy(struct control_server *s);
 

@@ -15,7 +15,7 @@
 #include "base/err.h"
 #include "base/span.h"
 
-#define IPC_VERSION         6
+#define IPC_VERSION         7
 #define IPC_HEADER_BYTES    8
 #define IPC_FRAME_BYTES_MAX (1u << 20) // header included
 #define IPC_FDS_MAX         128        // descriptors with one message
@@ -34,6 +34,12 @@ enum ipc_protocol {
     IPC_SMTP = 5,
     IPC_LMTP = 6,
     IPC_HTTP = 7,
+    IPC_ADMIN = 8, // HTTP for administrators
+};
+
+// What the pair of an API frame is for.
+enum ipc_api_kind {
+    IPC_API_METRICS = 0, // only the command "metrics"; nobody has to be logged in
 };
 
 // Is a domain ours?

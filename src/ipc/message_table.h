@@ -148,6 +148,13 @@ MESSAGE(MAIL_ANSWER, 36, mail_answer,
     TEXT(enhanced, 16)            // "5.1.1"
     TEXT(text, 512))              // one clean line
 
+// ---- gate and keep: administration --------------------------------------------------------------
+
+// Gate to keep over the link, with one descriptor: one end of a socket pair. One command of the
+// control protocol (ipc/control_frame.h) goes over that pair, the gate being the client: a frame
+// REQUEST, then what comes of it, and keep closes. When the gate closes before, the command ends.
+MESSAGE(API, 90, api, U8(kind)) // enum ipc_api_kind
+
 // ---- keep and courier ---------------------------------------------------------------------------
 
 // Keep to courier over the link, with one descriptor: one end of a socket pair. Everything about

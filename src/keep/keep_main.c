@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "ipc/child.h"
 #include "ipc/sandbox.h"
+#include "keep/admin/keep_api.h"
 #include "keep/imap/imap_session.h"
 #include "keep/inbound/inbound.h"
 #include "keep/keep.h"
@@ -54,6 +55,7 @@ struct keep {
     struct keep_keys *keys;
     struct keep_report_sender *report_sender;
     struct keep_control *control;
+    struct keep_api *api;
     struct keep_reload *reload;
     int64_t started_ms, stop_timeout_ms, stop_at_ms;
 };
@@ -446,6 +448,13 @@ static enum err start_protocol(void *arg, unsigned protocol, const struct sessio
     }
 }
 
+static enum err take_api(void *arg, const struct ipc_api *m, int fd)
+{
+    struct keep *k = arg;
+
+    return k->api ? keep_api_take(k->api, m, fd) : ERR_UNAVAILABLE;
+}
+
 static enum err open_link(struct keep *k)
 {
     struct keep_link_options o = {
@@ -461,6 +470,8 @@ static enum err open_link(struct keep *k)
         .start_arg = k,
         .mail = take_mail,
         .mail_arg = k,
+        .api = take_api,
+        .api_arg = k,
     };
     enum err e = keep_link_create(&o, &k->link);
 
@@ -475,9 +486,17 @@ static enum err open_link(struct keep *k)
 static enum err open_control(struct keep *k, int fd)
 {
     struct admin admin = admin_of(k);
+    const struct keep_metrics metrics = {.store = k->store,
+                                         .queue = k->mail.queue,
+                                         .sessions = k->sessions,
+                                         .link = k->link,
+                                         .started_ms = k->started_ms};
     enum err e = keep_reload_create(ask_supervisor, k, &k->reload);
 
-    return e == ERR_OK ? keep_control_start(k->loop, fd, &admin, &k->control) : e;
+    if (e == ERR_OK) {
+        e = keep_control_start(k->loop, fd, &admin, &k->control);
+    }
+    return e == ERR_OK ? keep_api_create(&metrics, &k->api) : e;
 }
 
 // So many that workers do not wait for each other's memory: with 4, two of three calls of futex
@@ -541,6 +560,7 @@ static void keep_close(struct keep *k)
     }
     keep_reload_stop(k->reload);
     keep_control_stop(k->control);
+    keep_api_destroy(k->api);
     keep_reload_destroy(k->reload);
     keep_keys_stop(k->keys);
     keep_report_sender_stop(k->report_sender);

@@ -12,7 +12,7 @@
 #include "net/loop.h"
 #include "supervisor/supervisor.h"
 
-#define LISTENERS_MAX 105  // all lists full; with the links below IPC_FDS_MAX
+#define LISTENERS_MAX 113  // all lists full; with the links below IPC_FDS_MAX
 #define STARTS_KEPT   1000 // the largest restarts_per_minute
 
 struct process {

@@ -204,6 +204,24 @@ static enum err check_pair(const struct settings *settings, struct span cert, st
     return ERR_OK;
 }
 
+static bool is_loopback(struct span text)
+{
+    struct address a;
+
+    return address_parse(text, &a) == ERR_OK && address_is_loopback(&a);
+}
+
+// Whoever administers over a network has to do so over TLS.
+static bool admin_needs_tls(const struct settings *settings)
+{
+    for (size_t i = 0; i < conf_value_list_size(settings, SETTING_LISTEN_ADMIN); i++) {
+        if (!is_loopback(conf_value_list_item(settings, SETTING_LISTEN_ADMIN, i))) {
+            return true;
+        }
+    }
+    return false;
+}
+
 enum err setup_read_certificate(const struct settings *settings, struct buf *cert, struct buf *key,
                                 struct setup_certificate *out)
 {
@@ -215,7 +233,7 @@ enum err setup_read_certificate(const struct settings *settings, struct buf *cer
         conf_value_list_size(settings, SETTING_LISTEN_IMAPS) == 0 &&
         conf_value_list_size(settings, SETTING_LISTEN_POP3S) == 0 &&
         conf_value_list_size(settings, SETTING_LISTEN_SUBMISSIONS) == 0 &&
-        conf_value_list_size(settings, SETTING_LISTEN_HTTPS) == 0 &&
+        conf_value_list_size(settings, SETTING_LISTEN_HTTPS) == 0 && !admin_needs_tls(settings) &&
         conf_value_line(settings, SETTING_TLS_CERT) == 0) {
         return ERR_NOT_FOUND;
     }
@@ -407,15 +425,20 @@ static enum err open_listeners(struct supervisor *s)
                  {SETTING_LISTEN_SUBMISSIONS, "submissions"},
                  {SETTING_LISTEN_LMTP, "lmtp"},
                  {SETTING_LISTEN_HTTPS, "https"},
-                 {SETTING_LISTEN_HTTP, "http"}};
+                 {SETTING_LISTEN_HTTP, "http"},
+                 {SETTING_LISTEN_ADMIN, NULL}};
     enum err e = ERR_OK;
 
     for (size_t l = 0; l < sizeof(lists) / sizeof(lists[0]); l++) {
         size_t n = conf_value_list_size(s->settings, lists[l].id);
 
         for (size_t i = 0; i < n && e == ERR_OK; i++) {
-            e = open_listener(s, conf_value_list_item(s->settings, lists[l].id, i),
-                              lists[l].service);
+            struct span text = conf_value_list_item(s->settings, lists[l].id, i);
+
+            e = open_listener(s, text,
+                              lists[l].service    ? lists[l].service
+                              : is_loopback(text) ? "admin"
+                                                  : "admins");
         }
     }
     return e == ERR_OK ? open_lmtp_socket(s) : e;

@@ -9,5 +9,6 @@
 #include "gate/dialogue/dialogue.h"
 
 extern const struct dialogue_protocol http_protocol;
+extern const struct dialogue_protocol http_admin_protocol; // listen_admin
 
 #endif

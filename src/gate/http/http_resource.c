@@ -154,13 +154,30 @@ static const struct http_resource resources[] = {
      .type = "text/plain",
      .begin = health_begin,
      .answer = health_answer},
+    {.path = "/healthz",
+     .is_for_all = true,
+     .is_admin = true,
+     .methods = 1u << HTTP_GET,
+     .type = "text/plain",
+     .begin = health_begin,
+     .answer = health_answer},
+    {.path = "/metrics",
+     .is_admin = true,
+     .command = "{\"version\":1,\"command\":\"metrics\"}",
+     .methods = 1u << HTTP_GET,
+     .type = "text/plain; version=0.0.4; charset=utf-8",
+     .begin = http_metrics_begin,
+     .answer = http_metrics_answer},
 };
 
-const struct http_resource *http_resource_find(struct span path)
+const struct http_resource *http_resource_find(struct span path, bool is_admin)
 {
     for (size_t i = 0; i < sizeof(resources) / sizeof(resources[0]); i++) {
         struct span own = span_from_str(resources[i].path);
 
+        if (resources[i].is_admin != is_admin) {
+            continue;
+        }
         if (resources[i].ignores_case ? span_eq_nocase(path, own) : span_eq(path, own)) {
             return &resources[i];
         }

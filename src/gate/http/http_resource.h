@@ -18,15 +18,22 @@ struct http_call {
     struct span path;   // escapes undone
     struct span query, body;
     struct arena *arena;
+    bool is_loopback; // the client is on this machine
     // What a resource found out in `begin`:
     struct span domain;  // that is to be asked about
     struct span address; // whose settings are wanted, or empty
+    // What keep had to say to the resource's command; `keep_failed`: it said nothing, or no.
+    struct span told;
+    bool keep_failed;
 };
 
 struct http_resource {
     const char *path;
-    bool ignores_case;  // in the path
-    bool is_for_all;    // also when the domain is not ours
+    bool ignores_case; // in the path
+    bool is_for_all;   // also when the domain is not ours
+    bool is_admin;     // on listen_admin, and nowhere else
+    // Asked of keep instead of the domain: a request of the control protocol (ipc/control_frame.h).
+    const char *command;
     bool is_attachment; // not to be shown, but kept
     unsigned methods;   // bits 1 << enum http_method; HEAD comes with GET
     const char *type;   // of the body
@@ -36,6 +43,10 @@ struct http_resource {
 };
 
 // NULL: nothing is there.
-const struct http_resource *http_resource_find(struct span path);
+const struct http_resource *http_resource_find(struct span path, bool is_admin);
+
+// http_metrics.c
+unsigned http_metrics_begin(struct http_call *call);
+void http_metrics_answer(const struct http_call *call, struct buf *body);
 
 #endif

@@ -3,7 +3,9 @@
 // One connection: head, body, answer, and again. An idle one owns no buffers.
 #include "base/clock.h"
 #include "base/log.h"
+#include "gate/count/gate_count.h"
 #include "gate/http/http.h"
+#include "gate/http/http_keep.h"
 #include "gate/http/http_resource.h"
 #include "wire/http/http_body.h"
 #include "wire/http/http_response.h"
@@ -11,15 +13,20 @@
 #include "base/banned.h"
 
 #define BODY_MAX    16384        // of a request; whoever sets up a mail program sends 1 KB
-#define ANSWER_MAX  65536        // of a response's body
+#define ANSWER_MAX  (128u << 10) // of a response's body
+#define TOLD_MAX    (96u << 10)  // what keep may have to say to it
 #define ARENA_BYTES (128u << 10) // path, query, host, and what a resource makes of them
 #define OUT_MAX     16384        // of answers nobody has read: no more requests are taken then
 
+enum http_variant { HTTP_PUBLIC, HTTP_ADMIN };
+
 struct http_session {
-    enum { AT_HEAD, AT_BODY, AT_END } phase;
+    enum { AT_HEAD, AT_BODY, AT_END, AT_KEEP } phase;
     struct http_scan scan;
     struct http_body body;
     struct buf body_text;
+    struct http_keep keep; // what it says to our command
+    struct buf told;
     struct arena arena; // of the request
     struct http_call call;
     const struct http_resource *resource;
@@ -31,6 +38,11 @@ struct http_session {
 static struct http_session *session_of(const struct dialogue *d)
 {
     return d->state;
+}
+
+static bool is_admin(const struct dialogue *d)
+{
+    return d->protocol->variant == HTTP_ADMIN;
 }
 
 // ---- answers ------------------------------------------------------------------------------------
@@ -47,7 +59,8 @@ static const struct http_field common_fields[] = {
 };
 #define COMMON_FIELDS (sizeof(common_fields) / sizeof(common_fields[0]))
 
-static void put_response(struct buf *out, struct http_response *r, const struct http_field *more)
+static void put_response(struct buf *out, bool is_admin, struct http_response *r,
+                         const struct http_field *more)
 {
     struct http_field fields[COMMON_FIELDS + 1];
 
@@ -58,12 +71,13 @@ static void put_response(struct buf *out, struct http_response *r, const struct 
         fields[r->field_n++] = *more;
     }
     r->now_s = clock_real_s();
+    gate_count_http(is_admin, r->status);
     http_response_put(out, r);
 }
 
 // A page that says what the status says.
-static void put_page(struct buf *out, unsigned status, const char *text, bool is_head,
-                     bool is_closed, const struct http_field *more)
+static void put_page(struct buf *out, bool is_admin, unsigned status, const char *text,
+                     bool is_head, bool is_closed, const struct http_field *more)
 {
     struct buf body;
 
@@ -81,7 +95,7 @@ static void put_page(struct buf *out, unsigned status, const char *text, bool is
         .is_closed = is_closed,
     };
 
-    put_response(out, &r, more);
+    put_response(out, is_admin, &r, more);
     buf_finish(&body);
 }
 
@@ -91,6 +105,7 @@ static void request_end(struct dialogue *d)
     struct http_session *s = session_of(d);
 
     buf_release(&s->body_text);
+    buf_release(&s->told);
     arena_finish(&s->arena);
     s->phase = AT_HEAD;
     s->scan = (struct http_scan){0};
@@ -105,7 +120,7 @@ static void answer_page(struct dialogue *d, unsigned status, const struct http_f
 {
     struct http_session *s = session_of(d);
 
-    put_page(&d->out, status, NULL, s->is_head, s->is_closed, more);
+    put_page(&d->out, is_admin(d), status, NULL, s->is_head, s->is_closed, more);
     request_end(d);
 }
 
@@ -133,7 +148,7 @@ static void answer_resource(struct dialogue *d)
     if (body.failed) {
         refuse(d, 503);
     } else {
-        put_response(&d->out, &r, s->resource->is_attachment ? &attachment : NULL);
+        put_response(&d->out, is_admin(d), &r, s->resource->is_attachment ? &attachment : NULL);
         request_end(d);
     }
     buf_finish(&body);
@@ -167,6 +182,7 @@ static unsigned call_begin(struct dialogue *d, const struct http_request *r)
         .host = arena_dup(&s->arena, r->host),
         .query = arena_dup(&s->arena, r->query),
         .arena = &s->arena,
+        .is_loopback = d->is_loopback,
     };
     s->resource = NULL;
     if (!s->call.host.p || !s->call.query.p) {
@@ -177,7 +193,7 @@ static unsigned call_begin(struct dialogue *d, const struct http_request *r)
     if (e != ERR_OK) {
         return e == ERR_NOMEM ? 503 : 400;
     }
-    s->resource = http_resource_find(s->call.path);
+    s->resource = http_resource_find(s->call.path, is_admin(d));
     if (!s->resource) {
         return r->method == HTTP_METHOD_OTHER ? 501 : 404;
     }
@@ -264,6 +280,73 @@ static bool take_body(struct dialogue *d)
     return true;
 }
 
+static void keep_ask(struct dialogue *d)
+{
+    struct http_session *s = session_of(d);
+
+    s->phase = AT_KEEP;
+    s->keep = (struct http_keep){0};
+    http_keep_put(&d->pair.out, CONTROL_REQUEST, span_from_str(s->resource->command));
+    d->pair.is_wanted = true;
+    d->step = DIALOGUE_WAIT;
+}
+
+// The pair is of no use any more, whatever came of it.
+static void keep_leave(struct dialogue *d)
+{
+    d->pair.is_wanted = false;
+    d->pair.is_spent |= d->pair.is_open;
+    buf_release(&d->pair.in);
+    buf_release(&d->pair.out);
+}
+
+static bool take_told(struct dialogue *d)
+{
+    struct http_session *s = session_of(d);
+
+    if (!s->keep.is_over) {
+        d->step = DIALOGUE_WAIT;
+        return false;
+    }
+    keep_leave(d);
+    s->call.keep_failed = s->keep.has_failed || s->told.failed;
+    s->call.told = s->call.keep_failed ? SPAN("") : buf_span(&s->told);
+    answer_resource(d);
+    return true;
+}
+
+static enum err session_heard(struct dialogue *d)
+{
+    struct http_session *s = session_of(d);
+    enum err e = ERR_OK;
+
+    if (s->phase != AT_KEEP) {
+        return ERR_INVALID; // it was not asked
+    }
+    while (e == ERR_OK && d->pair.in.n && !s->keep.is_over) {
+        struct span piece;
+        size_t bytes;
+
+        e = http_keep_next(&s->keep, buf_span(&d->pair.in), &piece, &bytes);
+        if (e == ERR_OK && s->keep.kind == CONTROL_CHUNK) {
+            buf_put(&s->told, piece);
+        }
+        if (e == ERR_OK) {
+            buf_consume(&d->pair.in, bytes);
+        }
+    }
+    return e == ERR_AGAIN ? ERR_OK : e;
+}
+
+static void session_lost(struct dialogue *d)
+{
+    struct http_session *s = session_of(d);
+
+    if (s->phase == AT_KEEP && !s->keep.is_over) {
+        s->keep.is_over = s->keep.has_failed = true;
+    }
+}
+
 static bool take_end(struct dialogue *d)
 {
     struct http_session *s = session_of(d);
@@ -273,6 +356,8 @@ static bool take_end(struct dialogue *d)
 
     if (status) {
         answer_page(d, status, NULL);
+    } else if (s->resource->command) {
+        keep_ask(d);
     } else {
         dialogue_ask_domain(d, s->call.domain);
     }
@@ -288,6 +373,8 @@ static bool session_take(struct dialogue *d)
         return take_body(d);
     case AT_END:
         return take_end(d);
+    case AT_KEEP:
+        return take_told(d);
     }
     return false;
 }
@@ -320,6 +407,7 @@ static void session_begin(struct dialogue *d)
 
     arena_init(&s->arena, ARENA_BYTES);
     buf_init(&s->body_text, BODY_MAX);
+    buf_init(&s->told, TOLD_MAX);
 }
 
 static void session_finish(struct dialogue *d)
@@ -328,6 +416,7 @@ static void session_finish(struct dialogue *d)
 
     arena_finish(&s->arena);
     buf_finish(&s->body_text);
+    buf_finish(&s->told);
 }
 
 static void session_greet(struct dialogue *d)
@@ -356,7 +445,7 @@ static void session_last_words(struct buf *out, enum dialogue_end why, const cha
                       : why == DIALOGUE_TOO_MANY_FROM_ADDRESS ? "Too many connections."
                                                               : text;
 
-    put_page(out, statuses[why] ? statuses[why] : 400, own, false, true, NULL);
+    put_page(out, false, statuses[why] ? statuses[why] : 400, own, false, true, NULL);
 }
 
 // A request that has begun must come to its end in one time, however slowly its bytes come.
@@ -378,5 +467,23 @@ const struct dialogue_protocol http_protocol = {
     .refused = session_refused,
     .last_words = session_last_words,
     .domain_known = session_domain_known,
+    .patience_ms = session_patience_ms,
+};
+
+const struct dialogue_protocol http_admin_protocol = {
+    .alpn = "http/1.1",
+    .variant = HTTP_ADMIN,
+    .bad_max = SETTING_LOGIN_BAD_COMMANDS_MAX,
+    .state_bytes = sizeof(struct http_session),
+    .input_max = session_input_max,
+    .begin = session_begin,
+    .finish = session_finish,
+    .greet = session_greet,
+    .take = session_take,
+    .refused = session_refused,
+    .last_words = session_last_words,
+    .domain_known = session_domain_known,
+    .heard = session_heard,
+    .lost = session_lost,
     .patience_ms = session_patience_ms,
 };

@@ -3,6 +3,7 @@
 // A message that is whole: made ready, delivered, answered.
 #include "base/clock.h"
 #include "base/log.h"
+#include "keep/count/keep_count.h"
 #include "keep/inbound/inbound_internal.h"
 #include "keep/inbound/submission.h"
 
@@ -227,12 +228,14 @@ static enum err answer_each(struct mail_session *s)
         struct mail_reply r = reply_for_all(&s->t);
 
         note_refused(s, s->t.accepted, s->t.count, &r);
+        keep_count_mail_in(s->protocol, r.code);
         return mail_answer(s, IPC_MAIL_ALL, &r);
     }
     for (size_t i = 0; i < s->t.count && e == ERR_OK; i++) {
         struct mail_reply r = reply_of(&s->t.accepted[i].answer);
 
         note_refused(s, &s->t.accepted[i], 1, &r);
+        keep_count_mail_in(s->protocol, r.code);
         e = mail_answer(s, s->t.places[i], &r);
     }
     return e;
@@ -275,6 +278,7 @@ enum err mail_end(struct mail_session *s, const struct ipc_mail_end *m)
     } else {
         reply = reply.code ? reply : reply_of_error(e);
         note_refused(s, s->t.accepted, s->t.count, &reply);
+        keep_count_mail_in(s->protocol, reply.code);
         e = answer_all(s, &reply);
     }
     buf_finish(&c.header);

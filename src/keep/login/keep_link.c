@@ -386,6 +386,23 @@ static enum err on_mail(struct keep_link *l, const struct ipc_frame *frame, cons
     return ERR_OK;
 }
 
+static enum err on_api(struct keep_link *l, const struct ipc_frame *frame, const int *fds)
+{
+    struct ipc_api m;
+    enum err e = ipc_api_decode(frame->fields, &m);
+
+    if (e != ERR_OK || frame->fds != 1 || !l->options.api) {
+        for (unsigned i = 0; i < frame->fds; i++) {
+            close(fds[i]);
+        }
+        return ERR_INVALID;
+    }
+    if (l->options.api(l->options.api_arg, &m, fds[0]) != ERR_OK) {
+        close(fds[0]); // who asked is told to try again
+    }
+    return ERR_OK;
+}
+
 static enum err on_message(struct channel *c, void *arg, const struct ipc_frame *frame, int *fds)
 {
     struct keep_link *l = arg;
@@ -402,6 +419,9 @@ static enum err on_message(struct channel *c, void *arg, const struct ipc_frame 
     }
     if (frame->type == IPC_MAIL) {
         return on_mail(l, frame, fds);
+    }
+    if (frame->type == IPC_API) {
+        return on_api(l, frame, fds);
     }
     for (unsigned i = 0; i < frame->fds; i++) {
         close(fds[i]);

@@ -37,6 +37,10 @@ struct keep_link_options {
     enum err (*mail)(void *arg, const struct ipc_mail *m, const struct keep_link_login *login,
                      int fd);
     void *mail_arg;
+    // A command of an administrator's, or the figures for /metrics; takes over the descriptor
+    // unless it fails.
+    enum err (*api)(void *arg, const struct ipc_api *m, int fd);
+    void *api_arg;
 };
 
 enum err keep_link_create(const struct keep_link_options *o, struct keep_link **out);

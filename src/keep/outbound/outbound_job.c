@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "keep/count/keep_count.h"
 #include "keep/outbound/outbound_internal.h"
 #include "report/report_session.h"
 
@@ -328,6 +329,7 @@ static void log_results(const struct out_job *j)
                                         "lost on its way to the courier"};
 
     for (size_t i = 0; i < j->job->count; i++) {
+        keep_count_mail_out(j->results[i].outcome);
         log_info("message %s to %s: %s (%s%s%s)", queue_id_text(j->job->message.id).s,
                  log_text(j->job->recipients[i].address).s, words[j->results[i].outcome],
                  log_text(j->results[i].host).s, j->results[i].host.n ? ": " : "",
