@@ -58,7 +58,8 @@ enum dialogue_end {
 
 // How keep answered, when not with yes.
 enum dialogue_refusal {
-    DIALOGUE_BAD_PASSWORD, // no such user or wrong password, never said which
+    DIALOGUE_BAD_PASSWORD, // no such user or wrong password, never said which; with a text the
+                           // password was right, and that is in the way
     DIALOGUE_UNAVAILABLE,  // could not be checked now
     DIALOGUE_TOO_MANY,     // too many connections or failures
 };

@@ -341,7 +341,10 @@ static void login_refused(struct dialogue *d, enum dialogue_refusal why, struct 
 
     switch (why) {
     case DIALOGUE_BAD_PASSWORD:
-        reply(d, tag, IMAP_NO, "AUTHENTICATIONFAILED", "The name or the password is wrong");
+        // With a text the password was right and something else is in the way (RFC 5530).
+        imap_write_status_line(&d->out, tag, IMAP_NO,
+                               text.n ? SPAN("AUTHORIZATIONFAILED") : SPAN("AUTHENTICATIONFAILED"),
+                               text.n ? text : SPAN("The name or the password is wrong"));
         break;
     case DIALOGUE_TOO_MANY:
         imap_write_status_line(&d->out, tag, IMAP_NO, SPAN("LIMIT"),

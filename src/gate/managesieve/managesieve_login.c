@@ -212,7 +212,8 @@ static void login_refused(struct dialogue *d, enum dialogue_refusal why, struct 
     const struct span none = {NULL, 0};
 
     if (why == DIALOGUE_BAD_PASSWORD) {
-        say(d, MANAGESIEVE_NO, NULL, "The name or the password is wrong");
+        managesieve_result_put(&d->out, MANAGESIEVE_NO, NULL, none,
+                               text.n ? text : SPAN("The name or the password is wrong"));
         return;
     }
     managesieve_result_put(&d->out, MANAGESIEVE_NO, "TRYLATER", none,

@@ -229,7 +229,8 @@ static void login_refused(struct dialogue *d, enum dialogue_refusal why, struct 
 {
     switch (why) {
     case DIALOGUE_BAD_PASSWORD:
-        say_err(d, "AUTH", "The name or the password is wrong");
+        pop3_err_put(&d->out, "AUTH", text.n ? text : SPAN("The name or the password is wrong"),
+                     false);
         break;
     case DIALOGUE_TOO_MANY:
         pop3_err_put(&d->out, "LOGIN-DELAY",

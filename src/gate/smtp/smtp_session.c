@@ -234,7 +234,8 @@ static void session_refused(struct dialogue *d, enum dialogue_refusal why, struc
 {
     switch (why) {
     case DIALOGUE_BAD_PASSWORD:
-        smtp_say(d, 535, "5.7.8", "The name or the password is wrong");
+        smtp_reply_put(&d->out, 535, "5.7.8",
+                       text.n ? text : SPAN("The name or the password is wrong"), false);
         break;
     case DIALOGUE_TOO_MANY:
         smtp_reply_put(&d->out, 454, "4.7.0",

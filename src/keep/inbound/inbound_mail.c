@@ -67,7 +67,9 @@ static void begin(struct mail_session *s, const struct ipc_mail_from *m)
         .flags = m->flags & (QUEUE_SMTPUTF8 | QUEUE_8BITMIME | QUEUE_BINARYMIME | QUEUE_REQUIRETLS |
                              QUEUE_RET_FULL | QUEUE_RET_HDRS),
         .submitter = s->login.grant.account,
-        .device = ours ? arena_dup(&t->arena, m->helo) : SPAN(""),
+        .device = s->login.grant.device ? span_from_str(s->device)
+                  : ours                ? arena_dup(&t->arena, m->helo)
+                                        : SPAN(""),
         .origin = span_from_str(s->remote),
         .allow_remote = ours || s->is_trusted,
         .one_answer = s->protocol != IPC_LMTP,

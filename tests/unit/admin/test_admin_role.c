@@ -157,6 +157,12 @@ static const struct {
     {"account show", "{'account':'u1@example.org'}", "ODHAha"},
     {"account show", "{'account':'nora@example.net'}", "Ohao"},
     {"account passwd", "{'account':'u1@example.org'}", "ODHh"},
+    {"account device add", "{'account':'u1@example.org','device':'phone'}", "ODHh"},
+    {"account device list", "{'account':'u1@example.org'}", "ODHAha"},
+    {"account device set", "{'account':'u1@example.org','device':'phone'}", "ODHh"},
+    {"account device block", "{'account':'u1@example.org','device':'phone'}", "ODHh"},
+    {"account device unblock", "{'account':'u1@example.org','device':'phone'}", "ODHh"},
+    {"account device remove", "{'account':'u1@example.org','device':'phone'}", "ODHh"},
     {"account passwd", "{'account':'U1@EXAMPLE.ORG'}", "ODHh"},
     {"account passwd", "{'account':'nora@example.net'}", "Oho"},
     {"account passwd", "{'account':'nobody@example.net'}", "Oho"}, // nor who is there

@@ -1,0 +1,408 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// account device add, list, set, block, unblock, remove.
+#include <openssl/crypto.h>
+#include <stdlib.h>
+
+#include "admin/admin_internal.h"
+#include "auth/app_password.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "store/access/device.h"
+
+#include "base/banned.h"
+
+static const struct {
+    const char *word;
+    unsigned scope;
+} words[] = {
+    {"imap", DEVICE_IMAP},   {"smtp", DEVICE_SUBMISSION}, {"pop3", DEVICE_POP3},
+    {"sieve", DEVICE_SIEVE}, {"jmap", DEVICE_JMAP},       {"web", DEVICE_WEB},
+};
+#define WORDS (sizeof(words) / sizeof(words[0]))
+
+static json_t *device_json(const struct device *d)
+{
+    json_t *services = json_array(), *networks = json_array();
+
+    for (size_t i = 0; i < WORDS; i++) {
+        if (d->scope & words[i].scope) {
+            json_array_append_new(services, json_string(words[i].word));
+        }
+    }
+    for (size_t i = 0; i < d->network_count; i++) {
+        json_array_append_new(networks, admin_json_text(d->networks[i]));
+    }
+    json_t *j = json_pack("{s:I, s:o, s:s, s:o, s:b, s:o}", "id", (json_int_t)d->id, "device",
+                          admin_json_text(d->name), "state",
+                          d->state == DEVICE_BLOCKED ? "blocked" : "active", "for", services,
+                          "read_only", (d->scope & DEVICE_READ_ONLY) != 0, "networks", networks);
+
+    if (j) {
+        admin_json_time(j, "created", d->created);
+        if (d->until) {
+            admin_json_time(j, "until", d->until);
+            json_object_set_new(j, "is_over", json_boolean(d->until <= clock_real_ms() / 1000));
+        }
+        if (d->blocked) {
+            admin_json_time(j, "blocked", d->blocked);
+        }
+    }
+    return j;
+}
+
+// ---- arguments ----------------------------------------------------------------------------------
+
+static enum err services_arg(struct admin_call *c, unsigned *scope)
+{
+    const json_t *list = json_object_get(c->args, "for");
+    unsigned services = 0;
+
+    if (list) {
+        for (size_t i = 0; i < json_array_size(list); i++) {
+            const char *word = json_string_value(json_array_get(list, i));
+            unsigned one = word && strcmp(word, "mail") == 0 ? DEVICE_MAIL : 0;
+
+            for (size_t w = 0; word && w < WORDS; w++) {
+                one |= strcmp(word, words[w].word) == 0 ? words[w].scope : 0;
+            }
+            if (!one) {
+                return admin_fail(c, ERR_INVALID,
+                                  "\"%s\" is nothing a device can be for: imap, smtp, pop3, sieve, "
+                                  "jmap, web, or mail for all but web.",
+                                  word ? word : "");
+            }
+            services |= one;
+        }
+        if (!services) {
+            return admin_fail(c, ERR_INVALID, "A device is for one thing at least.");
+        }
+        *scope = (*scope & DEVICE_READ_ONLY) | services;
+    }
+    if (json_object_get(c->args, "read_only")) {
+        *scope = admin_bool(c, "read_only") ? *scope | DEVICE_READ_ONLY
+                                            : *scope & ~(unsigned)DEVICE_READ_ONLY;
+    }
+    return ERR_OK;
+}
+
+static enum err networks_arg(struct admin_call *c, struct device *d)
+{
+    const json_t *list = json_object_get(c->args, "networks");
+    size_t n = json_array_size(list);
+    struct span *networks = arena_zalloc(&c->arena, DEVICE_NETWORKS_MAX, sizeof(*networks));
+
+    if (!list) {
+        return ERR_OK;
+    }
+    if (!networks || n > DEVICE_NETWORKS_MAX) {
+        return admin_fail(c, ERR_LIMIT, "A device has %d networks at most.", DEVICE_NETWORKS_MAX);
+    }
+    for (size_t i = 0; i < n; i++) {
+        const json_t *one = json_array_get(list, i);
+
+        networks[i] =
+            span_of(json_is_string(one) ? json_string_value(one) : "", json_string_length(one));
+        if (!device_network_is_valid(networks[i])) {
+            return admin_fail(c, ERR_INVALID,
+                              "\"%.*s\" is no network: write it like 192.0.2.0/24 or "
+                              "2001:db8::/32.",
+                              SPAN_ARG(networks[i]));
+        }
+    }
+    d->networks = networks;
+    d->network_count = n;
+    return ERR_OK;
+}
+
+// What is not said stays as it is in `d`.
+static enum err device_args(struct admin_call *c, struct device *d)
+{
+    const json_t *until = json_object_get(c->args, "until");
+    enum err e = services_arg(c, &d->scope);
+
+    e = e == ERR_OK ? networks_arg(c, d) : e;
+    if (e == ERR_OK && until) {
+        d->until = json_is_integer(until) ? (int64_t)json_integer_value(until) : 0;
+        if (!json_is_null(until) && d->until <= clock_real_ms() / 1000) {
+            e = admin_fail(c, ERR_INVALID, "The time until when it is good has passed already.");
+        }
+    }
+    return e;
+}
+
+static enum err name_arg(struct admin_call *c, const char *arg, struct span *out)
+{
+    *out = admin_text(c, arg);
+    return device_name_is_valid(*out)
+               ? ERR_OK
+               : admin_fail(c, ERR_INVALID,
+                            "A device needs a name of up to %d bytes, like \"phone\".",
+                            DEVICE_NAME_BYTES_MAX);
+}
+
+static enum err fail(struct admin_call *c, enum err e, const struct account *account,
+                     struct span name, const char *what)
+{
+    switch (e) {
+    case ERR_EXISTS:
+        return admin_fail(c, e, "%.*s has a device \"%.*s\" already. Give this one another name.",
+                          SPAN_ARG(account->name), SPAN_ARG(name));
+    case ERR_NOT_FOUND:
+        return admin_fail(c, e,
+                          "%.*s has no device \"%.*s\". To see those it has: mailkeep account "
+                          "device list %.*s",
+                          SPAN_ARG(account->name), SPAN_ARG(name), SPAN_ARG(account->name));
+    case ERR_LIMIT:
+        return admin_fail(c, e,
+                          "%.*s has %d devices, which is as many as there may be. Remove one that "
+                          "is not used any more.",
+                          SPAN_ARG(account->name), DEVICES_MAX);
+    default:
+        return admin_fail_store(c, e, what);
+    }
+}
+
+// The account and the device of the arguments.
+static enum err device_arg(struct admin_call *c, struct account *account, struct device *out)
+{
+    struct span name;
+    enum err e = admin_account(c, account);
+
+    e = e == ERR_OK ? name_arg(c, "device", &name) : e;
+    if (e != ERR_OK) {
+        return e;
+    }
+    e = device_by_name(c->admin->store, account->id, name, &c->arena, out);
+    return e == ERR_OK ? e : fail(c, e, account, name, "Looking up the device");
+}
+
+static json_t *result_of(const struct account *account, struct span device)
+{
+    return json_pack("{s:o, s:o}", "account", admin_json_text(account->name), "device",
+                     admin_json_text(device));
+}
+
+// ---- add, list, set -----------------------------------------------------------------------------
+
+static enum err add_with(struct admin_call *c, const struct account *account, struct device *d)
+{
+    struct actor by = admin_actor(c, ACTOR_ADMIN);
+    char text[APP_PASSWORD_TEXT_BYTES], chars[APP_PASSWORD_CHARS];
+    unsigned char digest[DEVICE_DIGEST_BYTES];
+
+    app_password_make(text);
+    ASSERT(app_password_read(span_of(text, sizeof(text)), chars));
+    enum err e = app_password_digest(chars, digest);
+
+    d->secret = span_of(digest, sizeof(digest));
+    e = e == ERR_OK ? device_add(c->admin->store, account->id, &by, d, &d->id) : e;
+    if (e == ERR_OK) {
+        c->outcome->result = result_of(account, d->name);
+        json_object_set_new(c->outcome->result, "id", json_integer((json_int_t)d->id));
+        json_object_set_new(c->outcome->result, "password", json_stringn(text, sizeof(text)));
+    }
+    OPENSSL_cleanse(text, sizeof(text));
+    OPENSSL_cleanse(chars, sizeof(chars));
+    return e == ERR_OK ? e : fail(c, e, account, d->name, "Adding the device");
+}
+
+enum err admin_device_add(struct admin_call *c)
+{
+    struct device d = {.scope = DEVICE_MAIL};
+    struct account account;
+    enum err e = admin_account(c, &account);
+
+    e = e == ERR_OK ? name_arg(c, "device", &d.name) : e;
+    e = e == ERR_OK ? device_args(c, &d) : e;
+    return e == ERR_OK ? add_with(c, &account, &d) : e;
+}
+
+struct lister {
+    struct admin_call *call;
+    json_t *items;
+};
+
+static bool list_one(void *arg, const struct device *d)
+{
+    struct lister *l = arg;
+
+    json_array_append_new(l->items, device_json(d));
+    return true;
+}
+
+enum err admin_device_list(struct admin_call *c)
+{
+    struct lister l = {.call = c};
+    struct account account;
+    enum err e = admin_account(c, &account);
+
+    if (e != ERR_OK) {
+        return e;
+    }
+    l.items = json_array();
+    e = device_list(c->admin->store, account.id, list_one, &l);
+    for (size_t i = 0; e == ERR_OK && i < json_array_size(l.items); i++) {
+        e = admin_item(c, json_incref(json_array_get(l.items, i)));
+    }
+    if (e == ERR_OK) {
+        c->outcome->result = json_pack("{s:o, s:I}", "account", admin_json_text(account.name),
+                                       "devices", (json_int_t)json_array_size(l.items));
+    }
+    json_decref(l.items);
+    return e == ERR_OK ? e : admin_fail_store(c, e, "Listing the devices");
+}
+
+// Whoever uses it has to sign in again, by what it may now.
+static json_int_t end_sessions(struct admin_call *c, account_id account, uint32_t device)
+{
+    const struct admin *a = c->admin;
+
+    return a->end_sessions ? (json_int_t)a->end_sessions(a->arg, account, device, ADMIN_BLOCKED)
+                           : 0;
+}
+
+enum err admin_device_set(struct admin_call *c)
+{
+    struct actor by = admin_actor(c, ACTOR_ADMIN);
+    struct account account;
+    struct device d;
+    enum err e = device_arg(c, &account, &d);
+
+    e = e == ERR_OK ? device_args(c, &d) : e;
+    if (e == ERR_OK && json_object_get(c->args, "to")) {
+        e = name_arg(c, "to", &d.name);
+    }
+    if (e != ERR_OK) {
+        return e;
+    }
+    e = device_change(c->admin->store, account.id, &by, &d);
+    if (e != ERR_OK) {
+        return fail(c, e, &account, d.name, "Changing the device");
+    }
+    c->outcome->result = result_of(&account, d.name);
+    json_object_set_new(c->outcome->result, "sessions_ended",
+                        json_integer(end_sessions(c, account.id, d.id)));
+    return ERR_OK;
+}
+
+// ---- block, unblock, remove ---------------------------------------------------------------------
+
+struct holder {
+    account_id account;
+    struct span device;
+    queue_id *ids;
+    size_t n, cap;
+    bool failed;
+};
+
+static bool find_mail(void *arg, const struct queue_message *m, const struct queue_recipient *r)
+{
+    struct holder *h = arg;
+
+    if (m->submitter != h->account || !span_eq(m->device, h->device) || r->state != QUEUE_WAITING ||
+        (h->n && h->ids[h->n - 1] == m->id)) {
+        return true;
+    }
+    if (h->n == h->cap) {
+        size_t cap = h->cap ? h->cap * 2 : 64;
+        queue_id *ids = realloc(h->ids, cap * sizeof(*ids));
+
+        h->failed = !ids;
+        if (!ids) {
+            return false;
+        }
+        h->ids = ids;
+        h->cap = cap;
+    }
+    h->ids[h->n++] = m->id;
+    return true;
+}
+
+// What the device has sent and what has not left is held; a person looks at it.
+static enum err hold_mail(struct admin_call *c, account_id account, struct span device,
+                          uint64_t *out_held)
+{
+    struct holder h = {.account = account, .device = device};
+    enum err e = c->admin->queue ? queue_list(c->admin->queue, 0, find_mail, &h) : ERR_OK;
+
+    e = e == ERR_OK && h.failed ? ERR_NOMEM : e;
+    for (size_t i = 0; e == ERR_OK && i < h.n; i++) {
+        uint32_t changed = 0;
+
+        e = queue_act(c->admin->queue, h.ids[i], UINT32_MAX, QUEUE_HOLD, &changed);
+        e = e == ERR_NOT_FOUND ? ERR_OK : e; // it has left meanwhile
+        *out_held += changed > 0;
+    }
+    free(h.ids);
+    return e;
+}
+
+enum err admin_device_block(struct admin_call *c)
+{
+    struct actor by = admin_actor(c, ACTOR_ADMIN);
+    struct account account;
+    struct device d;
+    uint64_t held = 0;
+    enum err e = device_arg(c, &account, &d);
+
+    if (e != ERR_OK) {
+        return e;
+    }
+    e = device_set_state(c->admin->store, account.id, &by, d.id, DEVICE_BLOCKED);
+    if (e != ERR_OK) {
+        return fail(c, e, &account, d.name, "Blocking the device");
+    }
+    json_int_t ended = end_sessions(c, account.id, d.id);
+
+    e = hold_mail(c, account.id, d.name, &held);
+    if (e != ERR_OK) {
+        return admin_fail(
+            c, e,
+            "The device is blocked, but what it has sent could not be held (%s). See: "
+            "mailkeep queue list --from %.*s",
+            err_name(e), SPAN_ARG(account.name));
+    }
+    c->outcome->result = result_of(&account, d.name);
+    json_object_set_new(c->outcome->result, "sessions_ended", json_integer(ended));
+    json_object_set_new(c->outcome->result, "messages_held", json_integer((json_int_t)held));
+    return ERR_OK;
+}
+
+enum err admin_device_unblock(struct admin_call *c)
+{
+    struct actor by = admin_actor(c, ACTOR_ADMIN);
+    struct account account;
+    struct device d;
+    enum err e = device_arg(c, &account, &d);
+
+    if (e != ERR_OK) {
+        return e;
+    }
+    e = device_set_state(c->admin->store, account.id, &by, d.id, DEVICE_ACTIVE);
+    if (e != ERR_OK) {
+        return fail(c, e, &account, d.name, "Letting the device in again");
+    }
+    c->outcome->result = result_of(&account, d.name);
+    return ERR_OK;
+}
+
+enum err admin_device_remove(struct admin_call *c)
+{
+    struct actor by = admin_actor(c, ACTOR_ADMIN);
+    struct account account;
+    struct device d;
+    enum err e = device_arg(c, &account, &d);
+
+    if (e != ERR_OK) {
+        return e;
+    }
+    e = device_remove(c->admin->store, account.id, &by, d.id);
+    if (e != ERR_OK) {
+        return fail(c, e, &account, d.name, "Removing the device");
+    }
+    c->outcome->result = result_of(&account, d.name);
+    json_object_set_new(c->outcome->result, "sessions_ended",
+                        json_integer(end_sessions(c, account.id, d.id)));
+    return ERR_OK;
+}

@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Devices: made, listed, kept to what they may, blocked, and what the history says of them."""
+import imaplib
+import threading
+
+import pytest
+
+PASSWORD = "correct horse battery"
+ANNA = "anna@example.org"
+
+
+def imap(keeper, password):
+    c = imaplib.IMAP4("127.0.0.1", keeper.server.port, timeout=20)
+    c.login(ANNA, password)
+    return c
+
+
+def refused(keeper, password):
+    with pytest.raises(imaplib.IMAP4.error) as e:
+        imap(keeper, password)
+    return str(e.value)
+
+
+def device(keeper, name, *options):
+    return keeper.one("account", "device", "add", ANNA, name, *options)["password"]
+
+
+def test_devices_are_made_changed_and_forgotten(keeper):
+    keeper.add(ANNA)
+    assert "has no devices" in keeper.run("account", "device", "list", ANNA)
+    text = keeper.run("account", "device", "add", ANNA, "phone")
+    password = next(line.strip() for line in text.splitlines() if line.startswith("    "))
+    assert len(password.replace("-", "")) == 25
+    keeper.run("account", "device", "add", ANNA, "phone", code=1)
+    assert "another name" in keeper.error
+    device(keeper, "backup", "--for", "imap", "--read-only", "--from",
+           "192.0.2.0/24,2001:db8::/32", "--until", "2040-01-02")
+    phone, backup = keeper.json("account", "device", "list", ANNA)
+    assert phone["device"] == "phone" and phone["state"] == "active" and not phone["read_only"]
+    assert phone["for"] == ["imap", "smtp", "pop3", "sieve", "jmap"] and not phone["networks"]
+    assert backup["for"] == ["imap"] and backup["read_only"] and backup["until"]
+    assert backup["networks"] == ["192.0.2.0/24", "2001:db8::/32"] and not backup["is_over"]
+    table = keeper.run("account", "device", "list", ANNA)
+    assert "phone" in table and "imap, reading only" in table and "anywhere" in table
+    assert password not in table
+    keeper.run("account", "device", "set", ANNA, "backup", "--name", "copy", "--for", "mail,web",
+               "--from", "anywhere", "--until", "none", "--read-write")
+    copy = keeper.json("account", "device", "list", ANNA)[1]
+    assert (copy["device"], copy["id"]) == ("copy", backup["id"])
+    assert "web" in copy["for"] and not copy["networks"] and "until" not in copy
+    assert not copy["read_only"]
+    keeper.run("account", "device", "block", ANNA, "phone")
+    assert keeper.json("account", "device", "list", ANNA)[0]["state"] == "blocked"
+    keeper.run("account", "device", "unblock", ANNA, "phone")
+    keeper.run("account", "device", "remove", ANNA, "phone")
+    assert device(keeper, "phone")  # the name is free; the id is not given again
+    assert [d["id"] for d in keeper.json("account", "device", "list", ANNA)] == [2, 3]
+    log = keeper.run("log", ANNA)
+    assert 'device "phone" blocked' in log and 'device "backup" renamed' in log
+
+
+@pytest.mark.parametrize("options, why", [
+    (("--for", "telnet"), "telnet"), (("--from", "nowhere"), "network"),
+    (("--until", "2001-01-01"), "passed"), (("--for", ","), "one thing"),
+])
+def test_what_makes_no_sense_is_refused(keeper, options, why):
+    keeper.add(ANNA)
+    keeper.run("account", "device", "add", ANNA, "phone", *options, code=1)
+    assert why in keeper.error
+    assert keeper.json("account", "device", "list", ANNA) == []
+    keeper.run("account", "device", "block", ANNA, "phone", code=3)
+    assert "has no device" in keeper.error
+
+
+def test_a_device_signs_in_and_its_changes_are_its_own(online):
+    online.add(ANNA)
+    phone = device(online, "phone")
+    c = imap(online, phone)
+    assert c.create("Holiday")[0] == "OK"
+    c.logout()
+    own = imap(online, PASSWORD)  # the password goes on as before
+    own.create("Work")
+    own.logout()
+    by_phone = [e for e in online.json("log", ANNA) if e.get("device") == "phone"]
+    assert by_phone and all(e["device_id"] == 1 for e in by_phone)
+    assert any("Holiday" in str(e) for e in by_phone)
+    assert not any("Work" in str(e) for e in by_phone)
+    assert any("phone (127.0.0.1)" in line and "Holiday" in line
+               for line in online.run("log", ANNA).splitlines())
+
+
+def test_a_device_for_reading_only_changes_nothing(online):
+    online.add(ANNA)
+    own = imap(online, PASSWORD)
+    own.append("INBOX", None, None, b"Subject: one\r\n\r\nx\r\n")
+    c = imap(online, device(online, "viewer", "--read-only"))
+    typ, data = c.select("INBOX", readonly=True)
+    assert typ == "OK"
+    assert c.fetch("1", "(BODY[])")[0] == "OK"
+    for answer in (c.store("1", "+FLAGS", "\\Deleted"), c.copy("1", "Trash"), c.create("New"),
+                   c.append("INBOX", None, None, b"Subject: two\r\n\r\nx\r\n"),
+                   c.delete("Trash"), c.subscribe("INBOX")):
+        assert answer[0] == "NO", answer
+    assert c.noop()[0] == "OK"
+    own.select("INBOX")
+    assert own.fetch("1:*", "FLAGS")[1] == [b"1 (FLAGS (\\Recent))"] or \
+        b"\\Deleted" not in own.fetch("1:*", "FLAGS")[1][0]
+    assert len(own.search(None, "ALL")[1][0].split()) == 1
+
+
+def test_a_device_is_told_what_is_in_its_way(online):
+    online.add(ANNA)
+    assert "not for this service" in refused(online, device(online, "sender", "--for", "smtp"))
+    assert "from this network" in refused(online, device(online, "away", "--from", "192.0.2.0/24"))
+    phone = device(online, "phone")
+    online.run("account", "device", "block", ANNA, "phone")
+    assert "blocked" in refused(online, phone)
+
+
+def test_a_blocked_phone_is_out_at_once_and_nobody_else(online):
+    online.add(ANNA)
+    phone, laptop = device(online, "phone"), device(online, "laptop")
+    idle, busy, other, own = (imap(online, p) for p in (phone, phone, laptop, PASSWORD))
+    for c in (idle, other, own):
+        c.select("INBOX")
+    idle.send(b"x IDLE\r\n")
+    assert idle.readline().startswith(b"+")
+    heard = []
+    watcher = threading.Thread(target=lambda: heard.extend(iter(idle.readline, b"")))
+    watcher.start()
+    result = online.one("account", "device", "block", ANNA, "phone")
+    assert result["sessions_ended"] == 2
+    watcher.join(20)
+    assert not watcher.is_alive()
+    assert any(b"BYE" in line and b"blocked" in line for line in heard), heard
+    with pytest.raises((imaplib.IMAP4.abort, OSError)):
+        busy.noop()
+        busy.noop()
+    assert other.noop()[0] == "OK" and own.noop()[0] == "OK"
+    assert imap(online, laptop).noop()[0] == "OK"
+    assert "blocked" in refused(online, phone)
+    online.run("account", "device", "unblock", ANNA, "phone")
+    assert imap(online, phone).noop()[0] == "OK"
+
+
+def test_a_new_password_leaves_devices_alone(online):
+    online.add(ANNA)
+    phone = imap(online, device(online, "phone"))
+    own = imap(online, PASSWORD)
+    result = online.json("account", "passwd", ANNA, "--password-stdin",
+                         data="another long secret\n")[0]
+    assert result["sessions_ended"] == 1
+    assert phone.noop()[0] == "OK"
+    with pytest.raises((imaplib.IMAP4.abort, OSError)):
+        own.noop()
+        own.noop()
