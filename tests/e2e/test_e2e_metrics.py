@@ -181,3 +181,20 @@ def test_public_listeners_have_no_metrics():
         assert Admin(server, port).get("/metrics")[0] == 404
     finally:
         server.close()
+
+
+def test_elsewhere_than_on_loopback_only_over_tls():
+    port = free_port()
+    server = server_class()(users=1, settings={"listen_admin": f"0.0.0.0:{port}"})
+    try:
+        server.start()
+        over_tls = subprocess.run(
+            ["curl", "-sS", "-k", "--max-time", "60", f"https://127.0.0.1:{port}/metrics"],
+            capture_output=True, timeout=120, check=True)
+        assert Figures(over_tls.stdout.decode()).of("mailkeep_keep_up") == 1
+        clear = subprocess.run(
+            ["curl", "-s", "--max-time", "60", f"http://127.0.0.1:{port}/metrics"],
+            capture_output=True, timeout=120, check=False)
+        assert clear.returncode != 0 and not clear.stdout
+    finally:
+        server.close()
