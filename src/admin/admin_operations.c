@@ -41,6 +41,7 @@ const struct admin_operation admin_operations[] = {
     OP("account suspend", admin_account_suspend, RIGHT_ACCOUNTS, ON_ACCOUNT, "account"),
     OP("account resume", admin_account_resume, RIGHT_ACCOUNTS, ON_ACCOUNT, "account"),
     OP("account remove", admin_account_remove, RIGHT_ACCOUNTS, ON_ACCOUNT, "account"),
+    OP("account signins", admin_account_signins, RIGHT_HISTORY, ON_ACCOUNT, "account"),
     OP("account quota", admin_account_quota, RIGHT_ACCOUNTS, ON_ACCOUNT, "account"),
     OP("account device add", admin_device_add, RIGHT_PASSWORDS, ON_ACCOUNT, "account"),
     OP("account device list", admin_device_list, RIGHT_SEE, ON_ACCOUNT, "account"),

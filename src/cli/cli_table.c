@@ -58,6 +58,8 @@ const struct cli_command cli_commands[] = {
      cli_account_quota},
     {"account forward", "ADDRESS [TARGET... [--keep] | --off]",
      "Forward an account's mail; say where to it goes", cli_account_forward},
+    {"account signins", "ADDRESS [--since WHEN]",
+     "Say who signed in to an account, when, how, and from where", cli_account_signins},
     {"account device add",
      "ADDRESS DEVICE [--for imap,smtp,...] [--read-only] [--from NETWORK,...] [--until TIME]",
      "Make a password for one device of an account; it is shown once", cli_device_add},

@@ -21,6 +21,7 @@
 #include "keep/keep_mail.h"
 #include "keep/keep_reload.h"
 #include "keep/keep_report_sender.h"
+#include "keep/keep_signins.h"
 #include "keep/keep_store.h"
 #include "keep/keep_upkeep.h"
 #include "keep/login/keep_link.h"
@@ -53,6 +54,7 @@ struct keep {
     struct keep_link *link;
     struct keep_upkeep *upkeep;
     struct keep_keys *keys;
+    struct keep_signins *signins;
     struct keep_report_sender *report_sender;
     struct keep_control *control;
     struct keep_api *api;
@@ -235,6 +237,8 @@ static void apply_live(struct keep *k)
     keep_mail_apply(s, &k->mail);
     keep_link_set_auth_queue(k->link, (unsigned)conf_value_count(s, SETTING_AUTH_QUEUE_MAX));
     keep_upkeep_set(k->upkeep, expunged_keep_s(s));
+    keep_upkeep_set_signins(k->upkeep, conf_value_ms(s, SETTING_SIGNINS_KEEP));
+    keep_signins_set(k->signins, conf_value_ms(s, SETTING_SIGNINS_KEEP));
     keep_keys_set(k->keys, conf_value_ms(s, SETTING_DKIM_CHECK_INTERVAL));
     keep_control_set(k->control, &admin);
 }
@@ -371,7 +375,13 @@ static enum err open_auth(struct keep *k)
 {
     struct auth_options o = auth_options_of(k->settings);
 
-    return auth_create(k->store, &o, &k->auth);
+    enum err e = auth_create(k->store, &o, &k->auth);
+
+    return e == ERR_OK
+               ? keep_signins_start(k->store,
+                                    conf_value_text(k->start.settings, SETTING_DEFAULT_DOMAIN),
+                                    conf_value_ms(k->settings, SETTING_SIGNINS_KEEP), &k->signins)
+               : e;
 }
 
 static enum err open_protocols(struct keep *k)
@@ -464,6 +474,7 @@ static enum err open_link(struct keep *k)
         .tickets = k->tickets,
         .sessions = k->sessions,
         .pool = k->pool,
+        .signins = keep_signins_log(k->signins),
         .auth_threads = (unsigned)conf_value_count(k->settings, SETTING_ARGON2_CONCURRENT) + 4,
         .auth_queue_max = (unsigned)conf_value_count(k->settings, SETTING_AUTH_QUEUE_MAX),
         .start = start_protocol,
@@ -565,6 +576,7 @@ static void keep_close(struct keep *k)
     keep_keys_stop(k->keys);
     keep_report_sender_stop(k->report_sender);
     keep_link_destroy(k->link);
+    keep_signins_stop(k->signins);
     if (k->pool) {
         conn_pool_stop(k->pool, left_ms(k));
         conn_pool_destroy(k->pool);

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "keep/keep_chore.h"
+#include "store/access/signin.h"
 #include "store/directory.h"
 #include "store/expunged.h"
 #include "store/rules.h"
@@ -17,11 +18,12 @@
 #define FORGET_AT_ONCE   500 // messages a commit; keeps the account's writer free in between
 #define ACCOUNTS_A_PASS  256
 #define REMOVALS_A_ROUND 10
-#define RULES_ROUNDS     24 // what rules remember is looked through once a day
+#define RULES_ROUNDS     24 // what rules remember, and old sign-ins, are looked through once a day
 
 struct keep_upkeep {
     struct store *store;
     _Atomic uint32_t expunged_keep_s;
+    _Atomic int64_t signins_keep_ms; // 0: not said yet
     struct keep_chore *chore;
     unsigned rounds; // of the thread
 };
@@ -52,6 +54,18 @@ static void forget_of_rules(struct keep_upkeep *u, account_id account)
 
     if (e != ERR_OK && e != ERR_NOT_FOUND && e != ERR_UNAVAILABLE) {
         log_warn("what the rules of account %llu remember could not be looked through: %s",
+                 (unsigned long long)account, err_name(e));
+    }
+}
+
+static void forget_signins(struct keep_upkeep *u, account_id account)
+{
+    int64_t keep_ms = atomic_load(&u->signins_keep_ms);
+    enum err e =
+        keep_ms ? signin_forget(u->store, account, clock_real_s() - keep_ms / 1000) : ERR_OK;
+
+    if (e != ERR_OK && e != ERR_NOT_FOUND && e != ERR_UNAVAILABLE) {
+        log_warn("old sign-ins of account %llu could not be forgotten: %s",
                  (unsigned long long)account, err_name(e));
     }
 }
@@ -121,6 +135,7 @@ static void forget_round(void *arg)
             forget_in_account(u, list.ids[i]);
             if (u->rounds % RULES_ROUNDS == 0) {
                 forget_of_rules(u, list.ids[i]);
+                forget_signins(u, list.ids[i]);
             }
         }
         done += list.count;
@@ -161,6 +176,11 @@ void keep_upkeep_set(struct keep_upkeep *u, uint32_t expunged_keep_s)
     if (atomic_exchange(&u->expunged_keep_s, expunged_keep_s) != expunged_keep_s) {
         keep_chore_wake(u->chore, 0);
     }
+}
+
+void keep_upkeep_set_signins(struct keep_upkeep *u, int64_t keep_ms)
+{
+    atomic_store(&u->signins_keep_ms, keep_ms);
 }
 
 void keep_upkeep_stop(struct keep_upkeep *u)

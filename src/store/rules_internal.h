@@ -32,6 +32,10 @@ enum err role_get(struct view *v, struct span name, struct role *out);
 enum err role_edit_account_gone(struct edit *ed, account_id account);
 enum err role_edit_domain_gone(struct edit *ed, struct span domain);
 
+// A row `l` of the sign-in history (access/signin.h). The spans point into the key. ERR_CORRUPT.
+struct signin;
+enum err signin_decode(struct span key, struct span value, struct signin *out);
+
 // Values of rules.c; the spans point into the value (forwarding: into the arena).
 enum err rules_script_decode(struct span value, struct script *out);
 enum err rules_forwarding_decode(struct span value, struct arena *a, struct forwarding *out);

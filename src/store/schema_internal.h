@@ -45,6 +45,7 @@ enum key_kind {
     KEY_SCRIPT_ACTIVE = 'j',
     KEY_REMEMBERED = 'w',
     KEY_DEVICE = 'd',
+    KEY_SIGNIN = 'l',
     // in account 0
     KEY_SCHEMA = 'V',
     KEY_DOMAIN = 'D',

@@ -197,6 +197,18 @@ class Account:
     def read_w(self, key, f):
         fixed(key, 8), f.z()
 
+    def read_l(self, key, f):
+        day, service = fixed(key[:4], 4), fixed(key[8:9], 1)
+        network, end, client = key[9:].partition(b"\0")
+        first, last, count, failures, modseq = f.z(), f.z(), f.v(), f.v(), f.v()
+        if not end or len(network) > 48 or len(client) > 64 or not 1 <= service <= 6:
+            raise Bad("no key of a sign-in")
+        client.decode()
+        if not first <= last or first // 86400 != day or last // 86400 != day:
+            raise Bad(f"a sign-in of day {day} from {first} to {last}")
+        if not count + failures or not modseq:
+            raise Bad("a sign-in that never was")
+
     # Account 0 only; read by Directory.
     def directory_only(self, *_):
         if self.number:

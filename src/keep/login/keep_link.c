@@ -71,6 +71,51 @@ static void answer_send(struct keep_link *l, uint64_t conversation, enum ipc_aut
     buf_finish(&frame);
 }
 
+// Of those who are handed over only the hand-over counts, which knows what the mail program calls
+// itself.
+static bool is_handed_over(enum auth_service service)
+{
+    return service == AUTH_IMAP || service == AUTH_POP3 || service == AUTH_SIEVE;
+}
+
+static enum signin_service signin_service_of(enum auth_service service)
+{
+    return service == AUTH_IMAP         ? SIGNIN_IMAP
+           : service == AUTH_POP3       ? SIGNIN_POP3
+           : service == AUTH_SIEVE      ? SIGNIN_SIEVE
+           : service == AUTH_SUBMISSION ? SIGNIN_SUBMISSION
+           : service == AUTH_JMAP       ? SIGNIN_JMAP
+                                        : SIGNIN_WEB;
+}
+
+static void note_answer(struct keep_link *l, const struct question *q)
+{
+    struct signin_event e = {.account = q->result == ERR_OK ? q->grant.account : 0,
+                             .name = q->user,
+                             .device = q->grant.device,
+                             .service = signin_service_of(q->service),
+                             .remote = q->remote,
+                             .client_id = SPAN("")};
+
+    if (q->result != ERR_OK || !is_handed_over(q->service)) {
+        signin_log_note(l->options.signins, &e);
+    }
+}
+
+static void note_handoff(struct keep_link *l, const struct ipc_handoff *m,
+                         const struct auth_grant *grant)
+{
+    struct signin_event e = {.account = grant->account,
+                             .device = grant->device,
+                             .service = m->protocol == IPC_IMAP   ? SIGNIN_IMAP
+                                        : m->protocol == IPC_POP3 ? SIGNIN_POP3
+                                                                  : SIGNIN_SIEVE,
+                             .remote = m->remote,
+                             .client_id = m->client_id};
+
+    signin_log_note(l->options.signins, &e);
+}
+
 static void answer_right(struct keep_link *l, const struct question *q)
 {
     char ticket[TICKET_BYTES];
@@ -81,6 +126,7 @@ static void answer_right(struct keep_link *l, const struct question *q)
         return;
     }
     l->logins++;
+    note_answer(l, q);
     answer_send(l, q->conversation, IPC_AUTH_OK, SPAN(""), span_of(ticket, sizeof(ticket)));
 }
 
@@ -100,10 +146,12 @@ static void question_answered(struct loop_task *t)
         l->failures++;
         log_info("login refused: user %s from %s%s%s", log_text(q->user).s, log_text(q->remote).s,
                  q->grant.why ? ": " : "", q->grant.why ? q->grant.why : "");
+        note_answer(l, q);
         answer_send(l, q->conversation, IPC_AUTH_BAD,
                     q->grant.why ? span_from_str(q->grant.why) : SPAN(""), SPAN(""));
     } else if (q->result == ERR_LIMIT) {
         l->failures++;
+        note_answer(l, q);
         answer_send(l, q->conversation, IPC_AUTH_TOO_MANY,
                     SPAN("Too many wrong passwords; try again later"), SPAN(""));
     } else {
@@ -335,6 +383,7 @@ static void session_admit(struct keep_link *l, const struct ipc_handoff *m,
     }
     arena_init(&arena, 16384);
     if (auth_grant_holds(l->options.store, grant, &arena, &who) == ERR_OK) {
+        note_handoff(l, m, grant);
         session_begin(l, m, grant, &who, counted, fd);
     } else {
         keep_sessions_leave(counted);

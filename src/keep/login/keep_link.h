@@ -11,6 +11,7 @@
 #include "keep/login/keep_sessions.h"
 #include "keep/login/keep_tickets.h"
 #include "keep/login/session.h"
+#include "keep/login/signin_log.h"
 #include "net/loop.h"
 
 struct keep_link;
@@ -28,7 +29,8 @@ struct keep_link_options {
     struct keep_tickets *tickets;
     struct keep_sessions *sessions;
     struct conn_pool *pool;
-    unsigned auth_threads; // each may hold one hash's memory
+    struct signin_log *signins; // NULL: nobody wants to know
+    unsigned auth_threads;      // each may hold one hash's memory
     unsigned auth_queue_max;
     // Starts a session of the protocol (IPC_IMAP ...). ERR_UNSUPPORTED for one that is not there.
     enum err (*start)(void *arg, unsigned protocol, const struct session_start *start);

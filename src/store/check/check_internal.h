@@ -2,8 +2,8 @@
 //
 // The check of one account, in four files: store_check.c (what is looked at, the directory, the
 // bodies), check_mailboxes.c (mailboxes, names, keywords, placements), check_messages.c (messages,
-// restorable ones, threads, the change log), check_rules.c (aliases, scripts, forwarding, devices).
-// Only these include this.
+// restorable ones, threads, the change log), check_rules.c (aliases, scripts, forwarding, devices,
+// sign-ins). Only these include this.
 //
 // With `ed` the same code mends as it goes: the whole account is checked in one edit, and what can
 // be derived is put into its batch.
@@ -66,5 +66,6 @@ enum err check_log(struct check *c);
 enum err check_routes(struct check *c); // of account 0
 enum err check_roles(struct check *c);
 enum err check_rules(struct check *c);
+enum err check_signins(struct check *c);
 
 #endif

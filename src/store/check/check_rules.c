@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The check of where mail goes: aliases and other names of domains (in account 0), scripts,
-// forwarding and what the rules remember (in an account).
+// forwarding, what the rules remember, devices and the sign-in history (in an account).
 #include "store/access/device.h"
+#include "store/access/signin.h"
 #include "store/check/check_internal.h"
 #include "store/directory/role.h"
 #include "store/rules_internal.h"
@@ -217,4 +218,23 @@ enum err check_rules(struct check *c)
     e = e == ERR_OK ? check_forwarding(c) : e;
     e = e == ERR_OK ? view_each(c->v, &devices, check_device, c) : e;
     return e == ERR_OK ? view_each(c->v, &remembered, check_remembered, c) : e;
+}
+
+static enum err check_signin(void *arg, struct span key, struct span value)
+{
+    struct check *c = arg;
+    struct signin i;
+
+    if (signin_decode(key, value, &i) != ERR_OK || i.changed > c->v->version) {
+        check_problem(c, true, "a row of the sign-in history cannot be read");
+        return c->ed ? batch_delete(c->ed->batch, key) : ERR_OK;
+    }
+    return ERR_OK;
+}
+
+enum err check_signins(struct check *c)
+{
+    struct key rows = key_plain(KEY_SIGNIN);
+
+    return view_each(c->v, &rows, check_signin, c);
 }

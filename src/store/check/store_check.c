@@ -119,7 +119,7 @@ static enum err check_account_record(struct check *c)
 // Keys that no version of this program has written.
 static enum err check_unknown_keys(struct check *c)
 {
-    char known[] = "HVADIPREZGYBeabnskumtxcfijwd";
+    char known[] = "HVADIPREZGYBeabnskumtxcfijwdl";
     struct scan *scan;
     struct span key, value;
     char next = 0;
@@ -158,6 +158,7 @@ static enum err check_all_of(struct check *c)
     e = e != ERR_OK ? e : check_threads(c);
     e = e != ERR_OK ? e : check_log(c);
     e = e != ERR_OK ? e : check_rules(c);
+    e = e != ERR_OK ? e : check_signins(c);
     if (e == ERR_OK) {
         check_header(c);
     }

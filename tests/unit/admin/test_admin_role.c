@@ -176,6 +176,7 @@ static const struct {
     {"account resume", "{'account':'nora@example.net'}", "Oo"},
     {"account remove", "{'account':'nobody@example.org'}", "OD"},
     {"account remove", "{'account':'nobody@example.net'}", "Oo"},
+    {"account signins", "{'account':'u1@example.org'}", "OAa"},
     {"account quota", "{'account':'u1@example.org','bytes':0}", "OD"},
     {"account quota", "{'account':'nora@example.net','bytes':0}", "Oo"},
     {"mailbox list", "{'account':'u1@example.org'}", "ODHAha"},
