@@ -272,6 +272,7 @@ ROWS = {
     "undo_send": ("0 s", "1 s", None),
     "dmarc_reports": ("yes", "no", None),
     "reports_keep": ("400 d", "1 d", None),
+    "signins_keep": ("90 d", "1 d", None),
     "check_mail": ("enforce", "off", None),
     "check_timeout": ("20 s", "19 s", None),
     "check_spf_fail": ("accept", "junk", None),

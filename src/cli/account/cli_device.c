@@ -140,7 +140,7 @@ static void join(const json_t *list, char *into, size_t size)
 static void on_device(void *arg, const json_t *item)
 {
     struct cli_table *t = arg;
-    char text[256], plain[256];
+    char text[256], plain[300];
     int64_t when = 0;
 
     cli_table_cell(t, cli_plain(cli_get_text(item, "device"), plain, sizeof(plain)));
