@@ -26,7 +26,13 @@
 #include "trail/trail.h"
 
 // Why sessions are ended.
-enum admin_session_end { ADMIN_SUSPENDED, ADMIN_REMOVED, ADMIN_PASSWORD, ADMIN_BLOCKED };
+enum admin_session_end {
+    ADMIN_SUSPENDED,
+    ADMIN_REMOVED,
+    ADMIN_PASSWORD,
+    ADMIN_DEVICE_BLOCKED,
+    ADMIN_DEVICE_CHANGED, // what it may do, or its app password is no more
+};
 
 #define ADMIN_ALL_DEVICES UINT32_MAX
 
@@ -67,7 +73,7 @@ struct admin {
 // away: it is not enough for a role.
 enum admin_proof {
     ADMIN_BY_PASSWORD,          // refused
-    ADMIN_BY_PASSWORD_AND_CODE, // and a second factor (TOTP or a recovery code)
+    ADMIN_BY_PASSWORD_AND_CODE, // and a second factor: nobody has one yet
     ADMIN_BY_APP_PASSWORD,      // a device's, with the scope for web and API
 };
 

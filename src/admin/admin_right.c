@@ -93,9 +93,10 @@ enum err admin_caller_set(struct admin_call *c, const struct admin_caller *by)
         return admin_fail(c, ERR_DENIED, "Only root on the server itself may act as another.");
     }
     if (by->proof == ADMIN_BY_PASSWORD) {
-        return admin_fail(c, ERR_DENIED,
-                          "Administrators need a second factor: a code besides the password, or an "
-                          "app password for web and API. A password alone is not enough.");
+        return admin_fail(
+            c, ERR_DENIED,
+            "A password alone is not enough for an administrator. Use an app password "
+            "for web and API: mailkeep account device add ADDRESS NAME --for web");
     }
     enum err e = directory_account_by_id(c->admin->store, by->account, &c->caller_arena, &account);
 

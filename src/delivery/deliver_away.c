@@ -58,6 +58,7 @@ enum err deliver_submit(struct run *r, const struct deliver_letter *l,
         .envid = r->env->envid,
         .message_id = deliver_message_id(l->content ? l->content : r->message),
         .device = r->env->device,
+        .device_id = r->env->device_id,
         .origin = r->env->origin,
         .prefix = SPAN(""),
     };

@@ -45,7 +45,8 @@ static enum err file(struct run *r, enum sent_outcome *out)
 {
     struct actor by = {.kind = ACTOR_USER,
                        .device = span_first(r->env->device, 64),
-                       .origin = span_first(r->env->origin, 128)};
+                       .origin = span_first(r->env->origin, 128),
+                       .device_id = r->env->device_id};
     struct incoming *made = NULL, *body = NULL;
     enum err e = body_of(r, &made, &body);
 

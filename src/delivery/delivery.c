@@ -427,6 +427,7 @@ void delivery_again(struct delivery *d, const struct queue_message *m, struct sp
                                     .is_suspect = m->flags & QUEUE_SUSPECT,
                                     .submitter = m->submitter,
                                     .device = m->device,
+                                    .device_id = m->device_id,
                                     .origin = m->origin,
                                     .mail = m->mail,
                                     .is_traced = true,

@@ -65,7 +65,8 @@ struct delivery_envelope {
     struct span envid;    // decoded, or empty
     unsigned flags;       // enum queue_message_flag
     account_id submitter; // an account of ours that sends it, by its device
-    struct span device;   // its device's name
+    struct span device;   // its device's name, or what the client calls itself
+    uint32_t device_id;   // of the submitter's devices (store/access/device.h); 0: none of them
     struct span origin;   // the client's address, for people
     bool allow_remote;    // may go to other servers: it was submitted, or comes from a trusted host
     bool is_suspect;      // goes to Junk instead of INBOX

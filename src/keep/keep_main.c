@@ -96,10 +96,9 @@ static unsigned end_sessions(void *arg, account_id account, uint32_t device,
                              enum admin_session_end why)
 {
     static const enum session_end whys[] = {
-        [ADMIN_SUSPENDED] = SESSION_SUSPENDED,
-        [ADMIN_REMOVED] = SESSION_REMOVED,
-        [ADMIN_PASSWORD] = SESSION_PASSWORD,
-        [ADMIN_BLOCKED] = SESSION_BLOCKED,
+        [ADMIN_SUSPENDED] = SESSION_SUSPENDED,    [ADMIN_REMOVED] = SESSION_REMOVED,
+        [ADMIN_PASSWORD] = SESSION_PASSWORD,      [ADMIN_DEVICE_BLOCKED] = SESSION_BLOCKED,
+        [ADMIN_DEVICE_CHANGED] = SESSION_CHANGED,
     };
     struct keep *k = arg;
 

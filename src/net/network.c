@@ -37,18 +37,10 @@ bool network_list_has(const struct network_list *l, const struct address *a)
 
 bool network_list_has_host(const struct network_list *l, struct span host)
 {
-    struct address a = {.n = 0};
-    struct network n;
-
-    if (network_parse(host, &n) != ERR_OK) {
-        return false;
+    for (size_t i = 0; i < l->n; i++) {
+        if (network_has_text(&l->items[i], host)) {
+            return true;
+        }
     }
-    if (n.is_six) {
-        a.u.in6.sin6_family = AF_INET6;
-        memcpy(&a.u.in6.sin6_addr, n.b, sizeof(a.u.in6.sin6_addr));
-    } else {
-        a.u.in4.sin_family = AF_INET;
-        memcpy(&a.u.in4.sin_addr, n.b, sizeof(a.u.in4.sin_addr));
-    }
-    return network_list_has(l, &a);
+    return false;
 }

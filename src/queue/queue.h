@@ -69,6 +69,7 @@ struct queue_message {
     struct span envid;      // as given, decoded
     struct span message_id; // for people who look for it
     struct span device, origin;
+    uint32_t device_id; // of the submitter's devices (store/access/device.h); 0: none of them
     struct span prefix; // header lines that go before the body when it leaves
     trail_id mail;      // what it is in the trail; queue_submit: 0 for a new one
     // Only for queue_submit: events that ride with it (trail_batch; the queue adds its own; it

@@ -165,6 +165,7 @@ enum err queue_message_encode(const struct queue_message *m, char *room, struct 
     pack_u64(&k, m->mail);
     pack_str(&k, m->once);
     pack_str(&k, m->same);
+    pack_u64(&k, m->device_id);
     *out = pack_span(&k);
     return ERR_OK;
 }
@@ -192,7 +193,8 @@ enum err queue_message_decode(queue_id id, struct span value, struct queue_messa
               // Records of before end sooner.
               (value.n == 0 || unpack_u64(&value, UINT64_MAX, &m.mail)) &&
               (value.n == 0 || unpack_str(&value, QUEUE_ONCE_BYTES, &m.once)) &&
-              (value.n == 0 || unpack_str(&value, QUEUE_ONCE_BYTES, &m.same));
+              (value.n == 0 || unpack_str(&value, QUEUE_ONCE_BYTES, &m.same)) &&
+              (value.n == 0 || unpack_u32(&value, &m.device_id));
 
     if (!ok || (m.once.n && m.once.n != QUEUE_ONCE_BYTES)) {
         return ERR_CORRUPT;

@@ -1,9 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Devices: made, listed, kept to what they may, blocked, and what the history says of them."""
+import base64
 import imaplib
+import os
+import poplib
+import smtplib
+import socket
+import sys
 import threading
+import time
 
 import pytest
+
+sys.path.append(os.path.join(os.path.dirname(__file__), "..", "oracle"))
 
 PASSWORD = "correct horse battery"
 ANNA = "anna@example.org"
@@ -89,7 +98,7 @@ def test_a_device_signs_in_and_its_changes_are_its_own(online):
                for line in online.run("log", ANNA).splitlines())
 
 
-def test_a_device_for_reading_only_changes_nothing(online):
+def test_l04_a_device_for_reading_only_changes_nothing(online):
     online.add(ANNA)
     own = imap(online, PASSWORD)
     own.append("INBOX", None, None, b"Subject: one\r\n\r\nx\r\n")
@@ -108,7 +117,7 @@ def test_a_device_for_reading_only_changes_nothing(online):
     assert len(own.search(None, "ALL")[1][0].split()) == 1
 
 
-def test_a_device_is_told_what_is_in_its_way(online):
+def test_l04_a_device_is_told_what_is_in_its_way(online):
     online.add(ANNA)
     assert "not for this service" in refused(online, device(online, "sender", "--for", "smtp"))
     assert "from this network" in refused(online, device(online, "away", "--from", "192.0.2.0/24"))
@@ -117,7 +126,7 @@ def test_a_device_is_told_what_is_in_its_way(online):
     assert "blocked" in refused(online, phone)
 
 
-def test_a_blocked_phone_is_out_at_once_and_nobody_else(online):
+def test_l04_a_blocked_phone_is_out_at_once_and_nobody_else(online):
     online.add(ANNA)
     phone, laptop = device(online, "phone"), device(online, "laptop")
     idle, busy, other, own = (imap(online, p) for p in (phone, phone, laptop, PASSWORD))
@@ -154,3 +163,115 @@ def test_a_new_password_leaves_devices_alone(online):
     with pytest.raises((imaplib.IMAP4.abort, OSError)):
         own.noop()
         own.noop()
+
+
+def test_l04_reading_only_by_pop3_and_managesieve(online):
+    online.add(ANNA)
+    own = imap(online, PASSWORD)
+    own.append("INBOX", None, None, b"Subject: one\r\n\r\nx\r\n")
+    viewer = device(online, "viewer", "--read-only")
+    p = poplib.POP3("127.0.0.1", online.server.pop3_port, timeout=20)
+    p.user(ANNA)
+    p.pass_(viewer)
+    assert p.retr(1)[0].startswith(b"+OK")
+    with pytest.raises(poplib.error_proto, match="reading only"):
+        p.dele(1)
+    assert p.quit().startswith(b"+OK")
+    assert own.select("INBOX")[1] == [b"1"]
+    assert own.search(None, "UNSEEN")[1] == [b"1"]  # to have read it is a change, too
+    token = base64.b64encode(f"\0{ANNA}\0{viewer}".encode()).decode()
+    with socket.create_connection(("127.0.0.1", online.server.sieve_port), timeout=20) as s:
+        f = s.makefile("rb")
+
+        def answer():
+            for line in f:
+                if line.startswith((b"OK", b"NO", b"BYE")):
+                    return line
+            raise AssertionError("closed")
+
+        def say(text):
+            s.sendall(text.encode())
+            return answer()
+
+        assert answer().startswith(b"OK")
+        assert say(f'AUTHENTICATE "PLAIN" "{token}"\r\n').startswith(b"OK")
+        assert say("LISTSCRIPTS\r\n").startswith(b"OK")
+        for command in ('PUTSCRIPT "a" {5+}\r\nkeep;\r\n', 'SETACTIVE ""\r\n',
+                        'DELETESCRIPT "a"\r\n', 'RENAMESCRIPT "a" "b"\r\n'):
+            assert b"reading only" in say(command), command
+    assert online.json("sieve", "list", ANNA) == []
+
+
+def send(online, password, to):
+    with smtplib.SMTP("127.0.0.1", online.server.submission_port, "phone", timeout=30) as s:
+        s.login(ANNA, password)
+        s.sendmail(ANNA, [to], f"From: {ANNA}\r\nTo: {to}\r\nSubject: x\r\n\r\nx\r\n")
+
+
+def test_l04_what_a_lost_phone_has_sent_is_held(online):
+    online.add(ANNA)
+    phone, laptop = device(online, "phone"), device(online, "laptop")
+    online.run("queue", "pause", "example.net")
+    send(online, phone, "one@example.net")
+    send(online, laptop, "two@example.net")
+    send(online, PASSWORD, "three@example.net")
+    open_one = smtplib.SMTP("127.0.0.1", online.server.submission_port, "phone", timeout=30)
+    open_one.login(ANNA, phone)
+    open_two = smtplib.SMTP("127.0.0.1", online.server.submission_port, "phone", timeout=30)
+    open_two.login(ANNA, laptop)
+    online.run("account", "device", "set", ANNA, "phone", "--name", "lost phone")
+    result = online.one("account", "device", "block", ANNA, "lost phone")
+    assert result["messages_held"] == 1
+    open_two.sendmail(ANNA, [ANNA], "Subject: x\r\n\r\nx\r\n")  # the laptop goes on
+    states = {r["to"]: r["state"] for r in online.json("queue", "list")}
+    assert states["one@example.net"] == "held"
+    assert states["two@example.net"] == states["three@example.net"] != "held"
+    with pytest.raises((smtplib.SMTPException, OSError)):  # it could say MAIL once more
+        open_one.sendmail(ANNA, ["four@example.net"], "Subject: x\r\n\r\nx\r\n")
+    with pytest.raises(smtplib.SMTPAuthenticationError, match="blocked"):
+        send(online, phone, "five@example.net")
+    assert len(online.json("queue", "list")) == 3
+
+
+def test_a_device_that_is_set_anew_is_told_so(online):
+    online.add(ANNA)
+    phone = device(online, "phone")
+    c = imap(online, phone)
+    result = online.one("account", "device", "set", ANNA, "phone", "--for", "imap")
+    assert result["sessions_ended"] == 1
+    heard = c.readline()
+    assert b"BYE" in heard and b"changed" in heard, heard
+    assert imap(online, phone).noop()[0] == "OK"
+
+
+def test_the_history_of_sign_ins_names_devices(online):
+    online.add(ANNA)
+    phone = device(online, "phone")
+    imap(online, phone).logout()
+    online.run("account", "device", "block", ANNA, "phone")
+    refused(online, phone)
+    for _ in range(300):
+        rows = online.json("account", "signins", ANNA)
+        if sum(r["count"] + r["failures"] for r in rows) == 2:
+            break
+        time.sleep(0.1)
+    assert [(r["device_name"], r["count"], r["failures"]) for r in rows] == [("phone", 1, 1)], rows
+    assert "(phone)" in online.run("account", "signins", ANNA)
+    online.run("account", "device", "remove", ANNA, "phone")
+    assert "(device 1, removed since)" in online.run("account", "signins", ANNA)
+
+
+def test_both_readers_find_nothing_wrong(online):
+    pytest.importorskip("lmdb", reason="python3-lmdb")
+    from oracle import read_apart
+    online.add(ANNA)
+    phone = device(online, "phone", "--from", "127.0.0.0/8", "--until", "2040-01-02")
+    imap(online, phone).create("Holiday")
+    online.run("account", "device", "block", ANNA, "phone")
+    device(online, "laptop")
+    online.run("account", "device", "remove", ANNA, "laptop")
+    assert "differences" not in online.run("check") or online.one("check")["differences"] == 0
+    online.server.stop()
+    online.online = False
+    problems = read_apart(online.server.data)[0]
+    assert not problems, problems

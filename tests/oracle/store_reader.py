@@ -140,6 +140,8 @@ class Account:
         if (state not in (1, 2) or scope & ~319 or not name or len(secret) != 32 or
                 len(scram) not in (0, 64) or bool(blocked) != (state == 2)):
             raise Bad(f"device {number} makes no sense")
+        if not 0 < number < (self.header or {}).get("next_device", 1):
+            raise Bad(f"device {number} was never given out")
         if name in self.devices:
             raise Bad(f"two devices have the name {name!r}")
         for _ in range(f.v()):
@@ -247,7 +249,7 @@ class Account:
             if said != (0 if part else len(parts)):
                 raise Bad(f"entry {modseq}, part {part}: says {said} parts of {len(parts)}")
             f.z(), f.v(), f.str(), f.str()
-            if layout == 2 and not 0 < f.v() < self.header.get("next_device", 1):
+            if layout == 2 and not 0 < f.v() < (self.header or {}).get("next_device", 1):
                 raise Bad(f"entry {modseq}: a device that never was")
             while f.left:
                 out.append(change(modseq, f))

@@ -220,6 +220,7 @@ def version(value):
 
 DIRECTORY = b"d" + bytes(8)
 FIRST = (1).to_bytes(8, "big")
+ACCOUNT = b"d" + FIRST
 REPORTS = b"d" + struct.pack(">Q", 0xFFFFFFFFFFFFFE00)
 
 
@@ -231,6 +232,12 @@ PLANTS = {
     "a hash that leads nowhere": index(b"d", add(REPORTS + b"X" + bytes(8), b"\1\5")),
     "what was seen, of another day": index(b"d", add(
         REPORTS + b"O\1\0\0\0\1b.c\0" + bytes(8), b"\1" + bytes(11))),
+    "a device nobody can read": index(b"d", add(ACCOUNT + b"d\0\0\0\1", b"\1\1\1")),
+    "a device blocked since never": index(b"d", add(
+        ACCOUNT + b"d\0\0\0\1", b"\1\2\1\0\0\0\1p\x20" + bytes(32) + b"\0\0")),
+    "a device whose id was never given": index(b"d", add(
+        ACCOUNT + b"d\0\0\0\7", b"\1\1\1\0\0\0\1p\x20" + bytes(32) + b"\0\0")),
+    "a sign-in nobody can read": index(b"d", add(ACCOUNT + b"l" + bytes(8) + b"\1\0", b"\1\0")),
     # R06
     "a role nobody can read": index(b"d", add(DIRECTORY + b"enight", b"\1")),
     "roles nobody can read": index(b"d", add(DIRECTORY + b"B" + FIRST, b"\1\1\5owner")),

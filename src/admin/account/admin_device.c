@@ -253,13 +253,17 @@ enum err admin_device_list(struct admin_call *c)
     return e == ERR_OK ? e : admin_fail_store(c, e, "Listing the devices");
 }
 
-// Whoever uses it has to sign in again, by what it may now.
-static json_int_t end_sessions(struct admin_call *c, account_id account, uint32_t device)
+// The device is changed: the result, with the sessions that are ended. ERR_OK.
+static enum err changed(struct admin_call *c, const struct account *account, const struct device *d,
+                        enum admin_session_end why)
 {
     const struct admin *a = c->admin;
+    json_int_t ended =
+        a->end_sessions ? (json_int_t)a->end_sessions(a->arg, account->id, d->id, why) : 0;
 
-    return a->end_sessions ? (json_int_t)a->end_sessions(a->arg, account, device, ADMIN_BLOCKED)
-                           : 0;
+    c->outcome->result = result_of(account, d->name);
+    json_object_set_new(c->outcome->result, "sessions_ended", json_integer(ended));
+    return ERR_OK;
 }
 
 enum err admin_device_set(struct admin_call *c)
@@ -277,20 +281,15 @@ enum err admin_device_set(struct admin_call *c)
         return e;
     }
     e = device_change(c->admin->store, account.id, &by, &d);
-    if (e != ERR_OK) {
-        return fail(c, e, &account, d.name, "Changing the device");
-    }
-    c->outcome->result = result_of(&account, d.name);
-    json_object_set_new(c->outcome->result, "sessions_ended",
-                        json_integer(end_sessions(c, account.id, d.id)));
-    return ERR_OK;
+    return e == ERR_OK ? changed(c, &account, &d, ADMIN_DEVICE_CHANGED)
+                       : fail(c, e, &account, d.name, "Changing the device");
 }
 
 // ---- block, unblock, remove ---------------------------------------------------------------------
 
 struct holder {
     account_id account;
-    struct span device;
+    uint32_t device;
     queue_id *ids;
     size_t n, cap;
     bool failed;
@@ -300,7 +299,7 @@ static bool find_mail(void *arg, const struct queue_message *m, const struct que
 {
     struct holder *h = arg;
 
-    if (m->submitter != h->account || !span_eq(m->device, h->device) || r->state != QUEUE_WAITING ||
+    if (m->submitter != h->account || m->device_id != h->device || r->state != QUEUE_WAITING ||
         (h->n && h->ids[h->n - 1] == m->id)) {
         return true;
     }
@@ -320,7 +319,7 @@ static bool find_mail(void *arg, const struct queue_message *m, const struct que
 }
 
 // What the device has sent and what has not left is held; a person looks at it.
-static enum err hold_mail(struct admin_call *c, account_id account, struct span device,
+static enum err hold_mail(struct admin_call *c, account_id account, uint32_t device,
                           uint64_t *out_held)
 {
     struct holder h = {.account = account, .device = device};
@@ -353,18 +352,17 @@ enum err admin_device_block(struct admin_call *c)
     if (e != ERR_OK) {
         return fail(c, e, &account, d.name, "Blocking the device");
     }
-    json_int_t ended = end_sessions(c, account.id, d.id);
-
-    e = hold_mail(c, account.id, d.name, &held);
+    changed(c, &account, &d, ADMIN_DEVICE_BLOCKED);
+    e = hold_mail(c, account.id, d.id, &held); // after its sessions, which could send more
     if (e != ERR_OK) {
+        json_decref(c->outcome->result);
+        c->outcome->result = NULL;
         return admin_fail(
             c, e,
             "The device is blocked, but what it has sent could not be held (%s). See: "
             "mailkeep queue list --from %.*s",
             err_name(e), SPAN_ARG(account.name));
     }
-    c->outcome->result = result_of(&account, d.name);
-    json_object_set_new(c->outcome->result, "sessions_ended", json_integer(ended));
     json_object_set_new(c->outcome->result, "messages_held", json_integer((json_int_t)held));
     return ERR_OK;
 }
@@ -398,11 +396,6 @@ enum err admin_device_remove(struct admin_call *c)
         return e;
     }
     e = device_remove(c->admin->store, account.id, &by, d.id);
-    if (e != ERR_OK) {
-        return fail(c, e, &account, d.name, "Removing the device");
-    }
-    c->outcome->result = result_of(&account, d.name);
-    json_object_set_new(c->outcome->result, "sessions_ended",
-                        json_integer(end_sessions(c, account.id, d.id)));
-    return ERR_OK;
+    return e == ERR_OK ? changed(c, &account, &d, ADMIN_DEVICE_CHANGED)
+                       : fail(c, e, &account, d.name, "Removing the device");
 }

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // account signins: the sign-in history, oldest day first.
+#include <stdio.h>
+
 #include "admin/admin_internal.h"
 #include "base/clock.h"
+#include "store/access/device.h"
 #include "store/access/signin.h"
 
 #include "base/banned.h"
@@ -22,8 +25,32 @@ static const char *service_name(enum signin_service s)
 
 struct collect {
     json_t *items;
+    json_t *devices; // their names by id
     int64_t since_s;
 };
+
+static bool name_device(void *arg, const struct device *d)
+{
+    struct collect *c = arg;
+    char id[12];
+
+    snprintf(id, sizeof(id), "%u", d->id);
+    json_object_set_new(c->devices, id, admin_json_text(d->name));
+    return true;
+}
+
+// "device_name", unless it has been removed meanwhile.
+static void put_device_name(const struct collect *c, uint32_t device, json_t *into)
+{
+    char id[12];
+
+    snprintf(id, sizeof(id), "%u", device);
+    json_t *name = json_object_get(c->devices, id);
+
+    if (name) {
+        json_object_set(into, "device_name", name);
+    }
+}
 
 static bool collect(void *arg, const struct signin *i)
 {
@@ -42,13 +69,16 @@ static bool collect(void *arg, const struct signin *i)
     if (j) {
         admin_json_time(j, "first", i->first);
         admin_json_time(j, "last", i->last);
+        put_device_name(c, i->device, j);
     }
     return json_array_append_new(c->items, j) == 0;
 }
 
 enum err admin_account_signins(struct admin_call *c)
 {
-    struct collect all = {.items = json_array(), .since_s = clock_real_s() - SINCE_DEFAULT_S};
+    struct collect all = {.items = json_array(),
+                          .devices = json_object(),
+                          .since_s = clock_real_s() - SINCE_DEFAULT_S};
     struct account account;
     uint64_t since_ms;
     enum err e = admin_account(c, &account);
@@ -57,7 +87,8 @@ enum err admin_account_signins(struct admin_call *c)
         all.since_s = (int64_t)(since_ms / 1000);
     }
     if (e == ERR_OK) {
-        e = signin_list(c->admin->store, account.id, all.since_s, collect, &all);
+        e = device_list(c->admin->store, account.id, name_device, &all);
+        e = e == ERR_OK ? signin_list(c->admin->store, account.id, all.since_s, collect, &all) : e;
         e = e == ERR_OK ? e : admin_fail_store(c, e, "Reading the sign-in history");
     }
     size_t n = json_array_size(all.items);
@@ -66,6 +97,7 @@ enum err admin_account_signins(struct admin_call *c)
         e = admin_item(c, json_incref(json_array_get(all.items, i)));
     }
     json_decref(all.items);
+    json_decref(all.devices);
     c->outcome->result = json_pack("{s:I}", "rows", (json_int_t)n);
     return e;
 }

@@ -41,7 +41,8 @@ static void print_times(unsigned long long count, const char *one, const char *m
 
 static void print_how(const json_t *item)
 {
-    char client[512], network[128];
+    const char *name = cli_get_text(item, "device_name");
+    char client[512], network[128], device_name[100];
     unsigned long long device = cli_get_number(item, "device");
 
     cli_plain(cli_get_text(item, "client"), client, sizeof(client));
@@ -51,8 +52,10 @@ static void print_how(const json_t *item)
     if (client[0]) {
         printf(" with %s", client);
     }
-    if (device) {
-        printf(" (device %llu)", device);
+    if (device && name[0]) {
+        printf(" (%s)", cli_plain(name, device_name, sizeof(device_name)));
+    } else if (device) {
+        printf(" (device %llu, removed since)", device);
     }
 }
 

@@ -455,35 +455,16 @@ static int64_t session_patience_ms(const struct dialogue *d)
                                                               : SETTING_HTTP_IDLE_TIMEOUT);
 }
 
-const struct dialogue_protocol http_protocol = {
-    .alpn = "http/1.1",
-    .bad_max = SETTING_LOGIN_BAD_COMMANDS_MAX,
-    .state_bytes = sizeof(struct http_session),
-    .input_max = session_input_max,
-    .begin = session_begin,
-    .finish = session_finish,
-    .greet = session_greet,
-    .take = session_take,
-    .refused = session_refused,
-    .last_words = session_last_words,
-    .domain_known = session_domain_known,
-    .patience_ms = session_patience_ms,
-};
+// Both hear of keep; what is public has no command for it.
+#define HTTP_PROTOCOL(variant_)                                                                    \
+    {                                                                                              \
+        .alpn = "http/1.1", .variant = (variant_), .bad_max = SETTING_LOGIN_BAD_COMMANDS_MAX,      \
+        .state_bytes = sizeof(struct http_session), .input_max = session_input_max,                \
+        .begin = session_begin, .finish = session_finish, .greet = session_greet,                  \
+        .take = session_take, .refused = session_refused, .last_words = session_last_words,        \
+        .domain_known = session_domain_known, .heard = session_heard, .lost = session_lost,        \
+        .patience_ms = session_patience_ms,                                                        \
+    }
 
-const struct dialogue_protocol http_admin_protocol = {
-    .alpn = "http/1.1",
-    .variant = HTTP_ADMIN,
-    .bad_max = SETTING_LOGIN_BAD_COMMANDS_MAX,
-    .state_bytes = sizeof(struct http_session),
-    .input_max = session_input_max,
-    .begin = session_begin,
-    .finish = session_finish,
-    .greet = session_greet,
-    .take = session_take,
-    .refused = session_refused,
-    .last_words = session_last_words,
-    .domain_known = session_domain_known,
-    .heard = session_heard,
-    .lost = session_lost,
-    .patience_ms = session_patience_ms,
-};
+const struct dialogue_protocol http_protocol = HTTP_PROTOCOL(HTTP_PUBLIC);
+const struct dialogue_protocol http_admin_protocol = HTTP_PROTOCOL(HTTP_ADMIN);

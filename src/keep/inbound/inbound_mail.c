@@ -67,6 +67,7 @@ static void begin(struct mail_session *s, const struct ipc_mail_from *m)
         .flags = m->flags & (QUEUE_SMTPUTF8 | QUEUE_8BITMIME | QUEUE_BINARYMIME | QUEUE_REQUIRETLS |
                              QUEUE_RET_FULL | QUEUE_RET_HDRS),
         .submitter = s->login.grant.account,
+        .device_id = s->login.grant.device,
         .device = s->login.grant.device ? span_from_str(s->device)
                   : ours                ? arena_dup(&t->arena, m->helo)
                                         : SPAN(""),

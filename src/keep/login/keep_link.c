@@ -71,6 +71,20 @@ static void answer_send(struct keep_link *l, uint64_t conversation, enum ipc_aut
     buf_finish(&frame);
 }
 
+static enum auth_service service_of(unsigned protocol)
+{
+    static const enum auth_service services[] = {
+        [IPC_IMAP] = AUTH_IMAP,         [IPC_POP3] = AUTH_POP3,
+        [IPC_MANAGESIEVE] = AUTH_SIEVE, [IPC_SUBMISSION] = AUTH_SUBMISSION,
+        [IPC_HTTP] = AUTH_WEB,
+    };
+
+    // SMTP between servers and LMTP: who signs in there sends.
+    return protocol < sizeof(services) / sizeof(services[0]) && services[protocol]
+               ? services[protocol]
+               : AUTH_SUBMISSION;
+}
+
 // Of those who are handed over only the hand-over counts, which knows what the mail program calls
 // itself.
 static bool is_handed_over(enum auth_service service)
@@ -90,7 +104,10 @@ static enum signin_service signin_service_of(enum auth_service service)
 
 static void note_answer(struct keep_link *l, const struct question *q)
 {
-    struct signin_event e = {.account = q->result == ERR_OK ? q->grant.account : 0,
+    // A device that is refused is named: its password was right.
+    bool is_known = q->result == ERR_OK || q->grant.why;
+    struct signin_event e = {.has_failed = q->result != ERR_OK,
+                             .account = is_known ? q->grant.account : 0,
                              .name = q->user,
                              .device = q->grant.device,
                              .service = signin_service_of(q->service),
@@ -107,9 +124,7 @@ static void note_handoff(struct keep_link *l, const struct ipc_handoff *m,
 {
     struct signin_event e = {.account = grant->account,
                              .device = grant->device,
-                             .service = m->protocol == IPC_IMAP   ? SIGNIN_IMAP
-                                        : m->protocol == IPC_POP3 ? SIGNIN_POP3
-                                                                  : SIGNIN_SIEVE,
+                             .service = signin_service_of(service_of(m->protocol)),
                              .remote = m->remote,
                              .client_id = m->client_id};
 
@@ -198,20 +213,6 @@ static enum err question_submit(struct question *q, struct worker_pool *workers,
         question_destroy(q);
     }
     return e;
-}
-
-static enum auth_service service_of(unsigned protocol)
-{
-    static const enum auth_service services[] = {
-        [IPC_IMAP] = AUTH_IMAP,         [IPC_POP3] = AUTH_POP3,
-        [IPC_MANAGESIEVE] = AUTH_SIEVE, [IPC_SUBMISSION] = AUTH_SUBMISSION,
-        [IPC_HTTP] = AUTH_WEB,
-    };
-
-    // SMTP between servers and LMTP: who signs in there sends.
-    return protocol < sizeof(services) / sizeof(services[0]) && services[protocol]
-               ? services[protocol]
-               : AUTH_SUBMISSION;
 }
 
 static enum err question_start(struct keep_link *l, const struct ipc_auth_request *m)

@@ -14,7 +14,13 @@
 #include "store/access/device.h"
 
 // Why an administrator ends sessions.
-enum session_end { SESSION_SUSPENDED, SESSION_REMOVED, SESSION_PASSWORD, SESSION_BLOCKED };
+enum session_end {
+    SESSION_SUSPENDED,
+    SESSION_REMOVED,
+    SESSION_PASSWORD,
+    SESSION_BLOCKED, // the device
+    SESSION_CHANGED, // what the device may do
+};
 
 // How a session is ended from outside. Both return at once and may be called on any thread, from
 // the call of on_open until on_end is called, or until on_open is called with NULL.

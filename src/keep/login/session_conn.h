@@ -35,8 +35,9 @@ enum session_stop {
     SESSION_STOP_SUSPENDED,
     SESSION_STOP_REMOVED,
     SESSION_STOP_PASSWORD,
-    SESSION_STOP_BLOCKED, // the device
-    SESSION_STOP_SERVER,  // the server stops
+    SESSION_STOP_BLOCKED,
+    SESSION_STOP_CHANGED,
+    SESSION_STOP_SERVER, // the server stops
 };
 // What a client is told, without code; "" for SESSION_GOES_ON. Static.
 const char *session_stop_text(enum session_stop why);

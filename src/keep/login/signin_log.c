@@ -88,12 +88,12 @@ static void entry_fill(struct entry *x, const struct signin_event *e)
     x->row.service = e->service;
     x->row.first = x->row.last = clock_real_s();
     x->network_n = network_text(e->remote, x->network);
+    x->row.count = !e->has_failed;
+    x->row.failures = e->has_failed;
     if (e->account) {
         x->row.device = e->device;
-        x->row.count = 1;
         x->client_n = client_text(e->client_id, x->client);
     } else {
-        x->row.failures = 1;
         memcpy(x->name, e->name.p, e->name.n);
         x->name_n = (uint8_t)e->name.n;
     }
@@ -141,7 +141,7 @@ static bool entry_count(struct signin_log *l, const struct entry *x)
     char room[512];
     struct span key = entry_key(x, room);
     struct entry *had = map_get(&l->entries, key);
-    size_t max = x->account ? SIGNIN_LOG_ENTRIES_MAX : SIGNIN_LOG_ENTRIES_MAX / 2;
+    size_t max = x->row.count ? SIGNIN_LOG_ENTRIES_MAX : SIGNIN_LOG_ENTRIES_MAX / 2;
 
     if (had) {
         had->row.last = x->row.last > had->row.last ? x->row.last : had->row.last;
@@ -171,7 +171,7 @@ void signin_log_note(struct signin_log *l, const struct signin_event *e)
     }
     entry_fill(&x, e);
     lock_take(&l->lock);
-    bool is_urgent = e->account && is_new_network(l, &x);
+    bool is_urgent = !e->has_failed && is_new_network(l, &x);
 
     entry_count(l, &x);
     lock_release(&l->lock);

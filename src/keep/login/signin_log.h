@@ -26,7 +26,8 @@ void signin_log_destroy(struct signin_log *l); // what is not written is lost; N
 void signin_log_set_keep(struct signin_log *l, int64_t keep_ms); // any thread
 
 struct signin_event {
-    account_id account; // 0: nobody got in; then
+    bool has_failed;
+    account_id account; // 0 when it failed, unless the password was right; then
     struct span name;   // what they said who they were
     uint32_t device;
     enum signin_service service;

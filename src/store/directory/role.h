@@ -17,7 +17,7 @@
 // The numbers are stored.
 enum role_right {
     RIGHT_SEE = 1 << 0,          // what there is: accounts and their sizes, domains, aliases, state
-    RIGHT_PASSWORDS = 1 << 1,    // reset passwords, block devices, end a lost second factor
+    RIGHT_PASSWORDS = 1 << 1,    // reset passwords, make, change and block devices
     RIGHT_ACCOUNTS = 1 << 2,     // make, rename, suspend and remove accounts, their quota
     RIGHT_ADDRESSES = 1 << 3,    // aliases, groups, catch-alls, forwarding
     RIGHT_KEYS = 1 << 4,         // keys that sign mail (DKIM)

@@ -322,7 +322,7 @@ static void test_a_new_password_is_not_renewed_away(void **state)
     arena_finish(&arena);
 }
 
-// ---- devices ------------------------------------------------------------------------------------
+// ---- devices (L04) ------------------------------------------------------------------------------
 
 // Adds a device to anna and gives its app password.
 static uint32_t add_device(struct fixture *f, const char *name, unsigned scope, int64_t until,

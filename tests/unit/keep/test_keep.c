@@ -170,6 +170,7 @@ static void test_an_accounts_sessions_are_ended(void **state)
     keep_sessions_destroy(s);
 }
 
+// L04
 static void test_a_devices_sessions_are_ended(void **state)
 {
     struct fake phone = {0}, laptop = {0}, own = {0}, other = {0};

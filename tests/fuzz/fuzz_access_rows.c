@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Rows about who gets in as they may stand on a disk (devices, sign-ins), what people type as an
+// app password, and what mail programs call themselves before anybody has signed in. The first byte
+// says what is read.
+#include <string.h>
+
+#include "auth/app_password.h"
+#include "base/utf8.h"
+#include "fuzz.h"
+#include "keep/login/signin_log.h"
+#include "store/access/device.h"
+#include "store/rules_internal.h"
+
+static void device(struct span input)
+{
+    struct span networks[DEVICE_NETWORKS_MAX];
+    struct device d;
+
+    if (input.n < 4) {
+        return;
+    }
+    char key[5] = "d";
+
+    memcpy(key + 1, input.p, 4);
+    if (device_decode(span_of(key, 5), span_skip(input, 4), networks, &d) != ERR_OK) {
+        return;
+    }
+    CHECK(d.id > 0 && device_name_is_valid(d.name) && d.secret.n == DEVICE_DIGEST_BYTES);
+    CHECK((d.scope & ~(unsigned)DEVICE_SCOPES) == 0 && (d.scope & (DEVICE_MAIL | DEVICE_WEB)));
+    CHECK((d.state == DEVICE_BLOCKED) == (d.blocked != 0));
+    for (size_t i = 0; i < d.network_count; i++) {
+        CHECK(device_network_is_valid(d.networks[i]));
+    }
+}
+
+static void signin(struct span input)
+{
+    size_t n = input.n ? (unsigned char)input.p[0] : 0;
+    struct span key = span_first(span_skip(input, 1), n);
+    struct signin s;
+
+    if (signin_decode(key, span_skip(input, 1 + n), &s) == ERR_OK) {
+        CHECK(s.first <= s.last && s.last / 86400 == s.first / 86400 && s.count + s.failures > 0);
+        CHECK(s.network.n <= SIGNIN_NETWORK_BYTES_MAX && s.client.n <= SIGNIN_CLIENT_BYTES_MAX);
+    }
+}
+
+static void typed(struct span input)
+{
+    char one[APP_PASSWORD_CHARS], two[APP_PASSWORD_CHARS];
+
+    if (app_password_read(input, one)) {
+        CHECK(app_password_read(span_of(one, sizeof(one)), two));
+        CHECK(memcmp(one, two, sizeof(one)) == 0);
+    }
+}
+
+static void nothing(void *arg, bool is_urgent)
+{
+    (void)arg;
+    (void)is_urgent;
+}
+
+// Nobody's name has a NUL; the rest is what the mail program says.
+static void client(struct span input)
+{
+    static struct signin_log *l;
+    struct signin_log_options o = {.wake = nothing, .default_domain = SPAN("x.example")};
+
+    CHECK(l || signin_log_create(&o, &l) == ERR_OK);
+    struct span remote = span_split(&input, '\0');
+    struct signin_event e = {
+        .account = 1, .service = SIGNIN_IMAP, .remote = span_first(remote, 64), .client_id = input};
+
+    signin_log_note(l, &e);
+    e.account = 0;
+    e.has_failed = true;
+    e.name = input;
+    signin_log_note(l, &e);
+    static unsigned count;
+
+    if (++count % 1000 == 0) { // it keeps what is told until somebody writes it
+        signin_log_destroy(l);
+        l = NULL;
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static void (*const readers[])(struct span) = {device, signin, typed, client};
+
+    if (size > 0) {
+        readers[data[0] % 4](span_of(data + 1, size - 1));
+    }
+    return 0;
+}
