@@ -237,7 +237,6 @@ static enum err send_waiting(struct channel *c)
 static bool write_on(struct channel *c)
 {
     lock_take(&c->lock);
-    c->write_posted = false;
     enum err e = c->broken ? ERR_EOF : send_waiting(c);
 
     lock_release(&c->lock);
@@ -253,6 +252,11 @@ static void on_want_write(struct loop_task *t)
 {
     struct channel *c = LIST_ITEM(t, struct channel, want_write);
 
+    // Only here, where the task is out of the loop's list: room in the socket comes to be known by
+    // an event, too, and then the task may still stand there.
+    lock_take(&c->lock);
+    c->write_posted = false;
+    lock_release(&c->lock);
     if (!c->ended) {
         write_on(c);
     }

@@ -103,10 +103,15 @@ def test_l04_a_device_for_reading_only_changes_nothing(online):
     own = imap(online, PASSWORD)
     own.append("INBOX", None, None, b"Subject: one\r\n\r\nx\r\n")
     c = imap(online, device(online, "viewer", "--read-only"))
-    typ, data = c.select("INBOX", readonly=True)
-    assert typ == "OK"
+    c.send(b"s SELECT INBOX\r\n")  # imaplib's own select takes READ-ONLY for an error
+    selected = b""
+    while b"s OK" not in selected:
+        selected += c.readline()
+    assert b"s OK [READ-ONLY]" in selected and b"[PERMANENTFLAGS ()]" in selected, selected
+    c.state, c.is_readonly = "SELECTED", True
     assert c.fetch("1", "(BODY[])")[0] == "OK"
     for answer in (c.store("1", "+FLAGS", "\\Deleted"), c.copy("1", "Trash"), c.create("New"),
+                   c.expunge(), c.uid("MOVE", "1", "Trash"), c.rename("Trash", "Bin"),
                    c.append("INBOX", None, None, b"Subject: two\r\n\r\nx\r\n"),
                    c.delete("Trash"), c.subscribe("INBOX")):
         assert answer[0] == "NO", answer

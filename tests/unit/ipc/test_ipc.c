@@ -3,6 +3,8 @@
 #include <sys/socket.h>
 
 #include "../test.h"
+#include "base/clock.h"
+#include "base/list.h"
 #include "ipc/channel.h"
 #include "ipc/data_lock.h"
 
@@ -242,6 +244,104 @@ static void test_a_channel_may_close_in_its_handler(void **state)
     buf_finish(&bytes);
 }
 
+// ---- a channel that answers while its socket is full --------------------------------------------
+
+struct talker {
+    struct loop *loop;
+    struct channel *channel;
+    int peer;
+    struct loop_task stop;
+    struct timer bound, push;
+    bool was_stopped;
+};
+
+static void say(struct channel *c, unsigned times)
+{
+    struct ipc_ping m = {.number = 1};
+    struct buf b;
+
+    buf_init(&b, 4096);
+    assert_ok(ipc_ping_encode(&m, 0, &b));
+    for (unsigned i = 0; i < times; i++) {
+        assert_ok(channel_send(c, buf_span(&b), NULL, 0));
+    }
+    buf_finish(&b);
+}
+
+static enum err talk_back(struct channel *c, void *arg, const struct ipc_frame *frame, int *fds)
+{
+    (void)arg;
+    (void)frame;
+    (void)fds;
+    say(c, 1);
+    return ERR_OK;
+}
+
+static const struct channel_handler talk_handler = {talk_back, on_ended};
+
+static void on_stop(struct loop_task *t)
+{
+    struct talker *k = LIST_ITEM(t, struct talker, stop);
+
+    k->was_stopped = true;
+    loop_stop(k->loop);
+}
+
+static void on_bound(struct timer *t)
+{
+    struct talker *k = LIST_ITEM(t, struct talker, bound);
+
+    loop_stop(k->loop); // or the test would hang
+}
+
+// It is asked something, its socket has room, it is to be told so, in this order: that is how the
+// loop hears of it, since nothing else is ready when a timer fires.
+static void on_push(struct timer *t)
+{
+    struct talker *k = LIST_ITEM(t, struct talker, push);
+    char bytes[65536];
+    struct buf b;
+
+    buf_init(&b, 4096);
+    assert_ok(ipc_ping_encode(&(struct ipc_ping){.number = 2}, 0, &b));
+    assert_int_equal(write(k->peer, b.p, b.n), (ssize_t)b.n);
+    buf_finish(&b);
+    while (read(k->peer, bytes, sizeof(bytes)) > 0) {
+    }
+    say(k->channel, 1);
+    loop_post(k->loop, &k->stop);
+}
+
+// It answers while it is still to be told to write: it stands once among the loop's tasks all the
+// same, and what stands behind it is run.
+static void test_a_channel_is_told_to_write_once(void **state)
+{
+    struct talker k = {
+        .stop = {.run = on_stop}, .bound = {.fire = on_bound}, .push = {.fire = on_push}};
+    int fds[2], small = 1;
+
+    (void)state;
+    assert_ok(loop_create(&k.loop));
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds), 0);
+    assert_int_equal(setsockopt(fds[0], SOL_SOCKET, SO_SNDBUF, &small, sizeof(small)), 0);
+    k.peer = fds[1];
+    assert_ok(channel_open(k.loop, fds[0], 1u << 20, &talk_handler, &k, &k.channel));
+    say(k.channel, 5000); // far more than the socket takes
+    loop_post(k.loop, &k.stop);
+    loop_run(k.loop);
+    k.was_stopped = false;
+    loop_timer_set(k.loop, &k.push, clock_monotonic_ms() + 20);
+    loop_timer_set(k.loop, &k.bound, clock_monotonic_ms() + 10000);
+    loop_run(k.loop);
+    assert_true(k.was_stopped);
+    loop_timer_cancel(k.loop, &k.bound);
+    channel_close(k.channel);
+    loop_post(k.loop, &k.stop); // it is freed by its task, if that still stands there
+    loop_run(k.loop);
+    loop_destroy(k.loop);
+    close(fds[1]);
+}
+
 static void test_blocking_receive_takes_one_frame(void **state)
 {
     int fds[2], got[IPC_FDS_MAX];
@@ -311,6 +411,7 @@ int main(void)
         cmocka_unit_test(test_channel_keeps_order_and_descriptors),
         cmocka_unit_test(test_a_bad_message_ends_the_conversation_only),
         cmocka_unit_test(test_a_channel_may_close_in_its_handler),
+        cmocka_unit_test(test_a_channel_is_told_to_write_once),
         cmocka_unit_test(test_blocking_receive_takes_one_frame),
         cmocka_unit_test(test_data_lock_has_one_owner),
     };
