@@ -40,7 +40,8 @@ static void weigh(struct role_holder *h)
         anywhere |= g->rights;
     }
     CHECK(role_rights_everywhere(h) == everywhere && role_rights_anywhere(h) == anywhere);
-    CHECK(role_rights_over(h, SPAN("no such domain")) == everywhere);
+    // Any name that is not in a row may be guessed by the fuzzer; this one is in none.
+    CHECK(role_rights_over(h, SPAN("")) == everywhere);
     CHECK(role_covers(h, h) && !role_covers(&(struct role_holder){.count = 0}, h));
     for (size_t i = 0; i < h->count; i++) {
         for (size_t d = 0; d < h->grants[i].domain_count; d++) {
