@@ -59,13 +59,8 @@ static void test_ids_are_never_given_twice(void **state)
 
 static void test_what_is_no_device(void **state)
 {
-    static const char *const names[] = {"",
-                                        " phone",
-                                        "phone ",
-                                        "a\nb",
-                                        "\xff",
-                                        "a name that is longer than the sixty-four bytes that "
-                                        "there may be"};
+    static const char *const names[] = {"", " phone", "phone ", "a\nb", "\xff"};
+    char long_name[DEVICE_NAME_BYTES_MAX + 2] = "";
     struct span network = SPAN("192.0.2.0/33");
     struct device bad[] = {device_of("x"), device_of("x"), device_of("x"), device_of("x")};
     uint32_t id;
@@ -74,6 +69,8 @@ static void test_what_is_no_device(void **state)
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         assert_err(add(names[i], &id), ERR_INVALID);
     }
+    memset(long_name, 'a', DEVICE_NAME_BYTES_MAX + 1);
+    assert_err(add(long_name, &id), ERR_INVALID);
     bad[0].scope = 0;
     bad[1].scope = DEVICE_READ_ONLY; // of nothing
     bad[2].scope = 1u << 20;
