@@ -153,8 +153,8 @@ def fuzz():
                       if p.is_file() and os.access(p, os.X_OK))
     if not programs:
         yield "fuzz targets are built", "failed", ""
-    # Each has its minute by the clock; eight at a time keep the whole within a coffee break.
-    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+    # Each has its minute by the clock; eleven at a time keep the whole within a coffee break.
+    with concurrent.futures.ThreadPoolExecutor(11) as pool:
         yield from pool.map(fuzz_one, programs)
 
 
