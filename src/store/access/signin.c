@@ -18,6 +18,14 @@ static uint32_t day_of(int64_t when)
     return when > 0 ? (uint32_t)(when / SIGNIN_DAY_S) : 0;
 }
 
+// One day, one that a key can name.
+static bool times_are_of(int64_t first, int64_t last, uint32_t day)
+{
+    int64_t start = (int64_t)day * SIGNIN_DAY_S;
+
+    return first >= start && first <= last && last - start < SIGNIN_DAY_S;
+}
+
 static struct key row_key(const struct signin *i)
 {
     struct key k = key_u32(KEY_SIGNIN, day_of(i->last));
@@ -78,10 +86,10 @@ enum err signin_decode(struct span key, struct span value, struct signin *out)
         return e;
     }
     if (!key_decode(key, &i, &day) || !unpack_i64(&value, &i.first) ||
-        !unpack_i64(&value, &i.last) || !unpack_u64(&value, UINT64_MAX, &i.count) ||
-        !unpack_u64(&value, UINT64_MAX, &i.failures) ||
-        !unpack_u64(&value, UINT64_MAX, &i.changed) || i.first > i.last || day_of(i.first) != day ||
-        day_of(i.last) != day || (!i.count && !i.failures)) {
+        !unpack_i64(&value, &i.last) || !unpack_u64(&value, INT64_MAX, &i.count) ||
+        !unpack_u64(&value, INT64_MAX, &i.failures) ||
+        !unpack_u64(&value, UINT64_MAX, &i.changed) || !times_are_of(i.first, i.last, day) ||
+        (!i.count && !i.failures)) {
         return ERR_CORRUPT;
     }
     *out = i;

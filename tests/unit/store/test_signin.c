@@ -3,6 +3,7 @@
 // The sign-in history: what adds up, what is bounded, what goes first, and what stays untouched.
 #include "store/access/signin.h"
 #include "store/mailbox.h"
+#include "store/rules_internal.h"
 #include "support.h"
 
 #define DAY  86400ll
@@ -194,6 +195,32 @@ static void test_bounded(void **state)
     buf_finish(&s.text);
 }
 
+// A row of day 0 whose times stand `days` later: a day is 32 bits in the key, a time is not.
+static enum err decode_with(int64_t days, uint64_t count)
+{
+    static const char key[] = "l\0\0\0\0\0\0\0\0\001net\0client";
+    char room[64];
+    struct pack p = pack_record(room, sizeof(room), SCHEMA_VERSION);
+    struct signin out;
+
+    pack_i64(&p, days * DAY + 1);
+    pack_i64(&p, days * DAY + 2);
+    pack_u64(&p, count);
+    pack_u64(&p, 0);
+    pack_u64(&p, 7);
+    return signin_decode(span_of(key, sizeof(key) - 1), pack_span(&p), &out);
+}
+
+static void test_damaged(void **state)
+{
+    (void)state;
+    assert_ok(decode_with(0, 1));
+    assert_int_equal(decode_with(1, 1), ERR_CORRUPT);
+    assert_int_equal(decode_with(-1, 1), ERR_CORRUPT);
+    assert_int_equal(decode_with((int64_t)UINT32_MAX + 1, 1), ERR_CORRUPT);
+    assert_int_equal(decode_with(0, UINT64_MAX), ERR_CORRUPT);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -202,6 +229,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_forgotten, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_guessers, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_bounded, set_up, tear_down),
+        cmocka_unit_test(test_damaged),
     };
 
     return BENCH_RUN("store-signin", tests);
