@@ -5,6 +5,7 @@
 // Nothing may crash; answers come for exactly the frames that keep may take, in the promised order,
 // and a frame that cannot come in this state ends the conversation. What a model of the states in
 // this file says of it must hold.
+#include <errno.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -304,6 +305,27 @@ static void check_answers(const struct model *m, struct span said)
 
 // ---- a conversation -----------------------------------------------------------------------------
 
+// libFuzzer's alarm, which looks for inputs that take too long, interrupts calls.
+static ssize_t send_some(int fd, struct span bytes)
+{
+    ssize_t n;
+
+    do {
+        n = send(fd, bytes.p, bytes.n, MSG_NOSIGNAL);
+    } while (n < 0 && errno == EINTR);
+    return n;
+}
+
+static ssize_t receive_some(int fd, struct buf *said)
+{
+    ssize_t n;
+
+    do {
+        n = recv(fd, buf_reserve(said, 65536), 65536, 0);
+    } while (n < 0 && errno == EINTR);
+    return n;
+}
+
 static void converse(struct world *w, uint8_t mode, struct span frames, struct buf *said)
 {
     static const uint8_t protocols[] = {IPC_SMTP, IPC_SUBMISSION, IPC_LMTP, IPC_SMTP};
@@ -327,11 +349,11 @@ static void converse(struct world *w, uint8_t mode, struct span frames, struct b
     }
     CHECK(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair));
     CHECK(!inbound_open(w->inbound, &m, &login, pair[0]));
-    while (frames.n && (n = send(pair[1], frames.p, frames.n, MSG_NOSIGNAL)) > 0) {
+    while (frames.n && (n = send_some(pair[1], frames)) > 0) {
         frames = span_skip(frames, (size_t)n);
     }
     shutdown(pair[1], SHUT_WR);
-    while ((n = recv(pair[1], buf_reserve(said, 65536), 65536, 0)) > 0) {
+    while ((n = receive_some(pair[1], said)) > 0) {
         said->n += (size_t)n;
     }
     close(pair[1]);
