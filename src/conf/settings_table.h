@@ -81,6 +81,9 @@ SETTING(LOGIN_FAILURES_MAX, login_failures_max, COUNT, "3", 1, 100, LIVE,
         "Failed logins after which a connection is closed.")
 SETTING(LOGIN_FAILURE_DELAY, login_failure_delay, TIME, "1500 ms", 0, 30000, LIVE,
         "How long the answer to a failed login is held back.")
+SETTING(AUTH_LOGIN, auth_login, BOOL, "no", 0, 0, LIVE,
+        "Offer the SASL mechanism LOGIN by IMAP, POP3 and SMTP, for old programs that know nothing "
+        "else.")
 SETTING(LOGIN_BAD_COMMANDS_MAX, login_bad_commands_max, COUNT, "10", 1, 1000, LIVE,
         "Commands that break the grammar after which a connection is closed before login.")
 SETTING(LOGIN_CONNECTIONS_PER_ADDRESS, login_connections_per_address, COUNT, "50", 1, 1000000, LIVE,

@@ -160,6 +160,11 @@ def no_quick_second_try(world):
     world.login_refused(3, b"LIMIT")
 
 
+def has_mechanism(world, name):
+    with world.server.connect() as c:
+        assert name in c.capabilities(), c.capabilities()
+
+
 def answered(world):
     assert world.login_refused(4, b"AUTHENTICATIONFAILED", "not this one either")
 
@@ -204,6 +209,7 @@ ROWS = {
     "tls_timeout": ("60 s", "1 s", handshake_ends),
     "login_failures_max": ("3", "1", lambda w: ended(w.server.connect(), b"a LOGIN u3 no\r\n")),
     "login_failure_delay": ("30 s", "0", answered),
+    "auth_login": ("no", "yes", lambda w: has_mechanism(w, b"AUTH=LOGIN")),
     "login_bad_commands_max": ("10", "1", lambda w: ended(w.server.connect(), b"a WHAT\r\n")),
     "login_connections_per_address": ("50", "1", too_many_at_the_door),
     "login_connections_max": ("4000", "1", only_one_waits),

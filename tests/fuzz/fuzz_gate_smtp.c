@@ -33,7 +33,7 @@ enum {
 static const char small[] = "message_max = 64 KB\nsmtp_stranger_recipients_max = 3\n"
                             "smtp_recipients_max = 100\nsmtp_text_line_max = 998\n"
                             "smtp_received_max = 2\nsmtp_messages_max = 2\n"
-                            "clear_login_loopback = yes\n";
+                            "clear_login_loopback = yes\nauth_login = yes\n";
 
 static void check_said(struct span said, bool utf8)
 {

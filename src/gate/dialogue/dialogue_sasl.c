@@ -27,6 +27,36 @@ void dialogue_sasl_fail(struct dialogue *d, struct dialogue_sasl *s, const char 
     s->style->failed(d, why);
 }
 
+// LOGIN says nothing that PLAIN does not, in one step more and without a specification.
+static bool is_offered(const struct dialogue *d, enum sasl_mechanism mechanism)
+{
+    return mechanism != SASL_LOGIN || conf_value_bool(d->settings, SETTING_AUTH_LOGIN);
+}
+
+enum err dialogue_sasl_find(const struct dialogue *d, struct span name, enum sasl_mechanism *out)
+{
+    enum sasl_mechanism found;
+    enum err e = sasl_mechanism_from_name(name, &found);
+
+    if (e == ERR_OK && !is_offered(d, found)) {
+        return ERR_UNSUPPORTED;
+    }
+    if (e == ERR_OK) {
+        *out = found;
+    }
+    return e;
+}
+
+void dialogue_sasl_put_names(const struct dialogue *d, const char *before, struct buf *out)
+{
+    for (int i = 0; i < SASL_MECHANISM__COUNT; i++) {
+        if (is_offered(d, (enum sasl_mechanism)i)) {
+            buf_put_str(out, before);
+            buf_put_str(out, sasl_mechanism_name((enum sasl_mechanism)i));
+        }
+    }
+}
+
 static void put_challenge(struct dialogue *d, const struct dialogue_sasl_style *style,
                           struct span challenge)
 {

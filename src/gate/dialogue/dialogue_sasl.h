@@ -28,6 +28,11 @@ struct dialogue_sasl {
 void dialogue_sasl_init(struct dialogue_sasl *s, const struct dialogue_sasl_style *style);
 void dialogue_sasl_finish(struct dialogue_sasl *s);
 
+// Which mechanism is it? ERR_UNSUPPORTED: none that is offered here.
+enum err dialogue_sasl_find(const struct dialogue *d, struct span name, enum sasl_mechanism *out);
+// Appends each mechanism that is offered, with `before` in front: " AUTH=PLAIN".
+void dialogue_sasl_put_names(const struct dialogue *d, const char *before, struct buf *out);
+
 // Starts an exchange; `initial` is what came with the command, base64, or NULL. Passwords may be
 // said (dialogue_is_private).
 void dialogue_sasl_begin(struct dialogue *d, struct dialogue_sasl *s, enum sasl_mechanism mechanism,

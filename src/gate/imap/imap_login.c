@@ -37,7 +37,11 @@ static void put_capabilities(struct dialogue *d, struct buf *out)
     if (dialogue_can_start_tls(d)) {
         buf_put_str(out, " STARTTLS");
     }
-    buf_put_str(out, dialogue_is_private(d) ? " AUTH=PLAIN" : " LOGINDISABLED");
+    if (dialogue_is_private(d)) {
+        dialogue_sasl_put_names(d, " AUTH=", out);
+    } else {
+        buf_put_str(out, " LOGINDISABLED");
+    }
 }
 
 // ---- passwords ----------------------------------------------------------------------------------
@@ -104,8 +108,8 @@ static void do_authenticate(struct dialogue *d, const struct imap_command *cmd)
     if (refuse_in_clear(d, cmd->tag)) {
         return;
     }
-    if (sasl_mechanism_from_name(cmd->authenticate.mechanism, &mechanism) != ERR_OK) {
-        reply(d, cmd->tag, IMAP_NO, "CANNOT", "No such mechanism; PLAIN is there");
+    if (dialogue_sasl_find(d, cmd->authenticate.mechanism, &mechanism) != ERR_OK) {
+        reply(d, cmd->tag, IMAP_NO, "CANNOT", "There is no such mechanism here");
         return;
     }
     if (tag_keep(d, cmd->tag)) {

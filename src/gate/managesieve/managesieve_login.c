@@ -63,7 +63,8 @@ static void do_authenticate(struct dialogue *d, const struct managesieve_command
         say(d, MANAGESIEVE_NO, "ENCRYPT-NEEDED", "Passwords are not taken in the clear");
         return;
     }
-    if (sasl_mechanism_from_name(c->name, &mechanism) != ERR_OK || mechanism != SASL_PLAIN) {
+    // LOGIN, which RFC 5804 never had, is not here even where it is elsewhere.
+    if (dialogue_sasl_find(d, c->name, &mechanism) != ERR_OK || mechanism == SASL_LOGIN) {
         say(d, MANAGESIEVE_NO, NULL, "No such mechanism; PLAIN is there");
         return;
     }

@@ -84,11 +84,13 @@ static void do_auth(struct dialogue *d, const struct pop3_command *c)
         return;
     }
     if (!c->text.p) { // an old custom: which are there?
-        buf_put_str(&d->out, "+OK Mechanisms follow\r\nPLAIN\r\nLOGIN\r\n.\r\n");
+        buf_put_str(&d->out, "+OK Mechanisms follow");
+        dialogue_sasl_put_names(d, "\r\n", &d->out);
+        buf_put_str(&d->out, "\r\n.\r\n");
         return;
     }
-    if (sasl_mechanism_from_name(c->text, &mechanism) != ERR_OK) {
-        say_err(d, NULL, "No such mechanism; PLAIN and LOGIN are there");
+    if (dialogue_sasl_find(d, c->text, &mechanism) != ERR_OK) {
+        say_err(d, NULL, "There is no such mechanism here");
         return;
     }
     dialogue_sasl_begin(d, &l->sasl, mechanism, c->initial.p ? &c->initial : NULL);
@@ -104,13 +106,18 @@ static void do_stls(struct dialogue *d, const struct pop3_command *c)
 
 static void do_capa(struct dialogue *d, const struct pop3_command *c)
 {
-    const struct pop3_offer offer = {
-        .has_stls = dialogue_can_start_tls(d),
-        .has_login = dialogue_is_private(d),
-    };
+    struct buf mechanisms;
 
     (void)c;
+    buf_init(&mechanisms, 256);
+    dialogue_sasl_put_names(d, " ", &mechanisms);
+    const struct pop3_offer offer = {
+        .has_stls = dialogue_can_start_tls(d),
+        .mechanisms = dialogue_is_private(d) ? buf_span(&mechanisms) : SPAN(""),
+    };
+
     pop3_capa_put(&d->out, &offer);
+    buf_finish(&mechanisms);
 }
 
 // Messages are sent as they are with UTF8 and without; there is nothing to switch on.

@@ -66,7 +66,6 @@ static void put_offers(struct buf *b, const struct dialogue *d)
         {SMTP_EXT_DSN, "\nDSN"},
         {SMTP_EXT_ENHANCED, "\nENHANCEDSTATUSCODES"},
         {SMTP_EXT_STARTTLS, "\nSTARTTLS"},
-        {SMTP_EXT_AUTH, "\nAUTH PLAIN LOGIN"},
         {SMTP_EXT_REQUIRETLS, "\nREQUIRETLS"},
         {SMTP_EXT_XCLIENT, "\nXCLIENT ADDR PORT DESTPORT"},
     };
@@ -78,6 +77,10 @@ static void put_offers(struct buf *b, const struct dialogue *d)
         if (offers & plain[i].extension) {
             buf_put_str(b, plain[i].line);
         }
+    }
+    if (offers & SMTP_EXT_AUTH) {
+        buf_put_str(b, "\nAUTH");
+        dialogue_sasl_put_names(d, " ", b);
     }
     if (offers & SMTP_EXT_FUTURERELEASE) {
         put_hold(b, d);
@@ -131,8 +134,8 @@ static void do_auth(struct dialogue *d, const struct smtp_command *c)
 
     if (!s->helo.n) {
         smtp_say_bad(d, 503, "5.5.1", "Say EHLO first");
-    } else if (sasl_mechanism_from_name(c->auth.mechanism, &mechanism) != ERR_OK) {
-        smtp_say_bad(d, 504, "5.5.4", "No such mechanism; PLAIN and LOGIN are there");
+    } else if (dialogue_sasl_find(d, c->auth.mechanism, &mechanism) != ERR_OK) {
+        smtp_say_bad(d, 504, "5.5.4", "There is no such mechanism here");
     } else {
         dialogue_sasl_begin(d, &s->sasl, mechanism, c->auth.has_initial ? &c->auth.initial : NULL);
     }

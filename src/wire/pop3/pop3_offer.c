@@ -13,8 +13,10 @@ void pop3_capa_put(struct buf *out, const struct pop3_offer *offer)
     if (offer->has_stls) {
         buf_put(out, SPAN("STLS\r\n"));
     }
-    if (offer->has_login) {
-        buf_put(out, SPAN("USER\r\nSASL PLAIN LOGIN\r\n"));
+    if (offer->mechanisms.n) {
+        buf_put(out, SPAN("USER\r\nSASL"));
+        buf_put(out, offer->mechanisms);
+        buf_put(out, SPAN("\r\n"));
     }
     buf_put(out, SPAN(".\r\n"));
 }

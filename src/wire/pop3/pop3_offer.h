@@ -8,8 +8,9 @@
 #include "base/buf.h"
 
 struct pop3_offer {
-    bool has_stls;  // TLS can be started
-    bool has_login; // passwords are taken here and now: USER and SASL
+    bool has_stls; // TLS can be started
+    // " PLAIN LOGIN": passwords are taken here and now, by USER and these. Empty: they are not.
+    struct span mechanisms;
 };
 
 // The whole answer to CAPA.

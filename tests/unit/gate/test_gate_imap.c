@@ -36,6 +36,8 @@ static void test_greeting_says_what_may_be_done(void **state)
         const char *conf, *want;
     } cases[] = {
         {true, true, false, "", "ENABLE AUTH=PLAIN]"},
+        {true, true, false, "auth_login = yes\n", "ENABLE AUTH=PLAIN AUTH=LOGIN]"},
+        {false, true, false, "auth_login = yes\n", "ENABLE STARTTLS LOGINDISABLED]"},
         {false, true, false, "", "ENABLE STARTTLS LOGINDISABLED]"},
         {false, false, false, "", "ENABLE LOGINDISABLED]"},
         {false, true, true, "", "ENABLE STARTTLS LOGINDISABLED]"},
@@ -182,7 +184,7 @@ static void test_sasl_ends(void **state)
     driver_send(&r, span_of("ab\0c\r\n", 6), 0);
     assert_span(driver_hear(&r), "c BAD A line has a NUL or a bare CR in it\r\n");
     assert_span(say("d AUTHENTICATE CRAM-MD5\r\n"),
-                "d NO [CANNOT] No such mechanism; PLAIN is there\r\n");
+                "d NO [CANNOT] There is no such mechanism here\r\n");
     assert_span(say("e NOOP\r\n"), "e OK NOOP done\r\n");
     driver_close(&r);
 }

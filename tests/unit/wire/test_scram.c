@@ -224,7 +224,7 @@ static void test_what_is_too_long(void **state)
     }
 }
 
-// Downgrades: section 6 of RFC 5802.
+// L06. Downgrades: section 6 of RFC 5802.
 static void test_mechanism_and_channel(void **state)
 {
     static const struct scram_channel old = {.server_point = {"x", 1}}; // TLS 1.2
@@ -261,7 +261,7 @@ static void test_mechanism_and_channel(void **state)
     }
 }
 
-// One exchange from the first to the last message.
+// L06. One exchange from the first to the last message.
 struct trial {
     const char *first;       // client-first
     const char *password;    // of the client

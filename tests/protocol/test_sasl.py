@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: Apache-2.0
+"""SASL by every protocol: what is offered, and bytes that are no sign-in (L05)."""
+import base64
+
+import pytest
+
+from servers import PASSWORD
+from talk import Pop3, Sieve, Smtp, Talk
+
+PROTOCOLS = ["imap", "pop3", "smtp", "sieve"]
+TOO_LONG = b"A" * (1 << 20)
+
+
+def b64(data):
+    return base64.b64encode(data if isinstance(data, bytes) else data.encode()).decode()
+
+
+@pytest.fixture(scope="module")
+def server():
+    from conftest import need_server, server_class
+    need_server()
+    s = server_class()(users=8, settings={"auth_login": "yes", "login_failure_delay": "0"})
+    if s.peer != "mailkeep":
+        s.close()
+        pytest.skip("the peer has its own ports")
+    try:
+        s.start()
+        yield s
+    finally:
+        s.close()
+
+
+class Exchange:
+    """One connection by a protocol; `begin` and `go_on` give "yes", "no", "more" or "gone"."""
+
+    def __init__(self, server, protocol):
+        self.protocol = protocol
+        if protocol == "imap":
+            self.talk = Talk(server.port)
+            self.talk.line()
+        else:
+            kind, port = {"pop3": (Pop3, server.pop3_port), "sieve": (Sieve, server.sieve_port),
+                          "smtp": (Smtp, server.submission_port)}[protocol]
+            self.talk = kind(port)
+        if protocol == "smtp":
+            self.talk.cmd("EHLO c.example")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *unused):
+        self.talk.sock.close()
+
+    def offers(self):
+        if self.protocol == "imap":
+            self.talk.send("x CAPABILITY\r\n")
+            words = self.talk.line().decode().split()
+            self.talk.line()
+            return [w[5:] for w in words if w.startswith("AUTH=")]
+        if self.protocol == "pop3":
+            return next(x for x in self.talk.many("CAPA") if x.startswith(b"SASL")).decode().split()[1:]
+        if self.protocol == "smtp":
+            lines = self.talk.cmd("EHLO c.example").split(b"\n")
+            return next(x for x in lines if x[4:].startswith(b"AUTH")).decode().split()[1:]
+        line = next(x for x in self.talk.cmd("CAPABILITY") if x.startswith(b'"SASL"'))
+        return line.decode().split(" ", 1)[1].strip('"').split()
+
+    def answer(self):
+        try:
+            line = self.talk.answer() if self.protocol == "sieve" else self.talk.line()
+        except OSError:
+            line = None
+        if not line:
+            return "gone"
+        if self.protocol == "sieve":
+            line = line[-1]
+        for start, meaning in {"imap": [(b"+", "more"), (b"a OK", "yes"), (b"a NO", "no"), (b"a BAD", "no")],
+                               "pop3": [(b"+ ", "more"), (b"+OK", "yes"), (b"-ERR", "no")],
+                               "smtp": [(b"334", "more"), (b"235", "yes"), (b"5", "no")],
+                               "sieve": [(b"OK", "yes"), (b"NO", "no"), (b"BYE", "gone")]}[self.protocol]:
+            if line.startswith(start):
+                return meaning
+        return "gone" if line.startswith((b"* BYE", b"421")) else f"? {line!r}"
+
+    def send(self, line):
+        try:
+            self.talk.send(line)
+        except OSError:
+            pass  # closed meanwhile: the answer says so
+
+    def begin(self, mechanism, initial=None):
+        if self.protocol == "sieve":
+            line = f'AUTHENTICATE "{mechanism}"' + (f' "{initial}"' if initial is not None else "")
+        else:
+            word = {"imap": "a AUTHENTICATE", "pop3": "AUTH", "smtp": "AUTH"}[self.protocol]
+            line = f"{word} {mechanism}" + (f" {initial}" if initial is not None else "")
+        self.send(line + "\r\n")
+        if self.protocol == "sieve" and initial is None and mechanism == "PLAIN":
+            return "more" if self.talk.line() in (b'""', b"{0}") else "?"
+        return self.answer()
+
+    def go_on(self, text):
+        self.send(f'"{text}"\r\n' if self.protocol == "sieve" else f"{text}\r\n")
+        return self.answer()
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_login_is_off_as_it_comes(shared_server, protocol):
+    if shared_server.peer != "mailkeep":
+        pytest.skip("the peer has its own ports")
+    with Exchange(shared_server, protocol) as x:
+        assert x.offers() == ["PLAIN"]
+        assert x.begin("LOGIN") == "no"
+        assert x.begin("login", b64("anna")) == "no"
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_login_where_it_is_on(server, protocol):
+    with Exchange(server, protocol) as x:
+        if protocol == "sieve":
+            assert x.offers() == ["PLAIN"] and x.begin("LOGIN") == "no"
+            return
+        assert x.offers() == ["PLAIN", "LOGIN"]
+        assert x.begin("LOGIN") == "more"
+        assert x.go_on(b64(server.user(1))) == "more"
+        assert x.go_on(b64("wrong")) == "no"
+        assert x.begin("login", b64(server.user(1))) == "more"
+        assert x.go_on(b64(PASSWORD)) == "yes"
+
+
+def twin(text):
+    """The same letters, as wide as a Chinese one: NFKC makes them one."""
+    return "".join(chr(ord(c) - 0x21 + 0xFF01) if "!" <= c <= "~" and c not in "@." else c for c in text)
+
+
+def bad_messages(user, other):
+    return {
+        "no bytes": "=",
+        "not base64": "!!!!",
+        "base64 cut": "AGEAY",
+        "bits left over": "AGEAYh==",
+        "no NUL": b64("x"),
+        "one NUL": b64(f"{user}\0{PASSWORD}"),
+        "three NULs": b64(f"\0{user}\0{PASSWORD}\0"),
+        "nobody": b64(f"\0\0{PASSWORD}"),
+        "nobody as somebody": b64(f"{user}\0\0{PASSWORD}"),
+        "no password": b64(f"\0{user}\0"),
+        "as another": b64(f"{other}\0{user}\0{PASSWORD}"),
+        "another's name": b64(f"{user}\0{other}\0wrong"),
+        "not UTF-8": b64(b"\0" + user.encode() + b"\xff\0" + PASSWORD.encode()),
+        "surrogate": b64(b"\0" + user.encode() + b"\0" + PASSWORD.encode() + b"\xed\xa0\x80"),
+        "twin of the name": b64(f"\0{twin(user)}\0{PASSWORD}"),
+        "twin of the password": b64(f"\0{user}\0{twin(PASSWORD)}"),
+        "longer name": b64(f"\0{user}" + "x" * 300 + f"\0{PASSWORD}"),
+    }
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_l04_what_is_no_sign_in(server, protocol):
+    user, other = server.user(2), server.user(3)
+    with server.login(4) as undisturbed:
+        for name, message in bad_messages(user, other).items():
+            with Exchange(server, protocol) as x:
+                assert x.begin("PLAIN", message) == "no", name
+                assert x.begin("PLAIN", b64(f"{user}\0{user}\0{PASSWORD}")) == "yes", name
+            undisturbed.ok("NOOP")
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_l04_cancelled_and_begun_anew(server, protocol):
+    with Exchange(server, protocol) as x:
+        assert x.begin("PLAIN") == "more"
+        assert x.go_on("*") == "no"
+        assert x.begin("PLAIN") == "more"
+        assert x.go_on(b64(f"\0{server.user(5)}\0{PASSWORD}")) == "yes"
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_l04_a_response_without_end(server, protocol):
+    with server.login(4) as undisturbed, Exchange(server, protocol) as x:
+        assert x.begin("PLAIN") == "more"
+        assert x.go_on(TOO_LONG.decode()) in ("no", "gone")
+        undisturbed.ok("NOOP")
+    with Exchange(server, protocol) as x:
+        assert x.begin("PLAIN", b64(f"\0{server.user(5)}\0{PASSWORD}")) == "yes"
