@@ -17,7 +17,7 @@
 #define TOTP_SECRET_BYTES 20 // as long as the digest: RFC 4226 section 4, R6
 #define TOTP_DIGITS       6
 #define TOTP_STEP_S       30
-#define TOTP_WINDOW       1 // steps that a clock may be off, before and after (RFC 6238 section 5.2)
+#define TOTP_WINDOW       1 // steps a clock may be off, before and after: RFC 6238 section 5.2
 
 void totp_secret_make(unsigned char out[TOTP_SECRET_BYTES]);
 

@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Rows about who gets in as they may stand on a disk (devices, sign-ins), what people type as an
-// app password, and what mail programs call themselves before anybody has signed in. The first byte
-// says what is read.
+// Rows about who gets in as they may stand on a disk (devices, sign-ins, second factors), what
+// people type as an app password or a code, and what mail programs call themselves before anybody
+// has signed in. The first byte says what is read.
+#include <stdio.h>
 #include <string.h>
 
 #include "auth/app_password.h"
+#include "auth/totp.h"
 #include "base/utf8.h"
 #include "fuzz.h"
 #include "keep/login/signin_log.h"
 #include "store/access/device.h"
+#include "store/access/totp_row.h"
 #include "store/rules_internal.h"
 
 static void device(struct span input)
@@ -86,12 +89,51 @@ static void client(struct span input)
     }
 }
 
+static void second_factor(struct span input)
+{
+    struct totp_row r;
+
+    if (totp_row_decode(SPAN("y"), input, &r) != ERR_OK) {
+        return;
+    }
+    CHECK(r.state == TOTP_PENDING || r.state == TOTP_ON);
+    CHECK((r.state == TOTP_ON) == (r.on_since != 0));
+    CHECK(r.code_count <= TOTP_ROW_CODES_MAX && (r.state == TOTP_ON || r.code_count == 0));
+    for (unsigned i = 0; i < r.code_count; i++) {
+        CHECK(r.codes[i].used >= 0);
+    }
+}
+
+static void code(struct span input)
+{
+    struct span secret = span_first(input, TOTP_SECRET_BYTES);
+    unsigned char digest[32];
+    uint32_t typed, right;
+    uint64_t step;
+    char shown[TOTP_DIGITS + 1];
+
+    input = span_skip(input, secret.n);
+    (void)recovery_code_read(input, digest);
+    if (!totp_read(input, &typed)) {
+        return;
+    }
+    CHECK(typed < 1000000);
+    snprintf(shown, sizeof(shown), "%06u", typed);
+    CHECK(totp_read(span_of(shown, TOTP_DIGITS), &right) && right == typed);
+    if (totp_find(secret, typed, (int64_t)typed * 1000, TOTP_WINDOW, 0, &step) == ERR_OK) {
+        CHECK(hotp_code(secret, step, TOTP_DIGITS, &right) == ERR_OK && right == typed);
+        CHECK(totp_find(secret, typed, (int64_t)typed * 1000, TOTP_WINDOW, step, &step) ==
+              ERR_NOT_FOUND);
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static void (*const readers[])(struct span) = {device, signin, typed, client};
+    static void (*const readers[])(struct span) = {device, signin,        typed,
+                                                   client, second_factor, code};
 
     if (size > 0) {
-        readers[data[0] % 4](span_of(data + 1, size - 1));
+        readers[data[0] % 6](span_of(data + 1, size - 1));
     }
     return 0;
 }

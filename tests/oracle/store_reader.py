@@ -133,6 +133,15 @@ class Account:
     def read_x(self, key, _):
         self.restorable[fixed(key[8:], 8)] = fixed(key[:8], 8) - (1 << 63)
 
+    def read_y(self, key, f):
+        state, _, on_since, secret = f.v(), f.z(), f.z(), f.str()
+        f.v(), f.v(), f.z()
+        codes = [(f.str(), f.z()) for _ in range(f.v())]
+        if (key or state not in (1, 2) or (state == 2) != (on_since != 0) or len(secret) != 20 or
+                len(codes) > (10 if state == 2 else 0) or
+                any(len(digest) != 32 or used < 0 for digest, used in codes)):
+            raise Bad("a second factor that makes no sense")
+
     def read_d(self, key, f):
         number = fixed(key, 4)
         state, scope, _, _, blocked = f.v(), f.v(), f.z(), f.z(), f.z()

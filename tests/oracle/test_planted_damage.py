@@ -237,6 +237,11 @@ PLANTS = {
         ACCOUNT + b"d\0\0\0\1", b"\1\2\1\0\0\0\1p\x20" + bytes(32) + b"\0\0")),
     "a device whose id was never given": index(b"d", add(
         ACCOUNT + b"d\0\0\0\7", b"\1\1\1\0\0\0\1p\x20" + bytes(32) + b"\0\0")),
+    "a second factor nobody can read": index(b"d", add(ACCOUNT + b"y", b"\1\2")),
+    "a second factor on since never": index(b"d", add(
+        ACCOUNT + b"y", b"\1\2\0\0\x14" + bytes(20) + bytes(4))),
+    "a recovery code before its factor is on": index(b"d", add(
+        ACCOUNT + b"y", b"\1\1\0\0\x14" + bytes(20) + b"\0\0\0\1\x20" + bytes(33))),
     "a sign-in nobody can read": index(b"d", add(ACCOUNT + b"l" + bytes(8) + b"\1\0", b"\1\0")),
     # R06
     "a role nobody can read": index(b"d", add(DIRECTORY + b"enight", b"\1")),

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The check of where mail goes: aliases and other names of domains (in account 0), scripts,
-// forwarding, what the rules remember, devices and the sign-in history (in an account).
+// forwarding, what the rules remember, devices, second factors and the sign-in history (in an
+// account).
 #include "store/access/device.h"
 #include "store/access/signin.h"
+#include "store/access/totp_row.h"
 #include "store/check/check_internal.h"
 #include "store/directory/role.h"
 #include "store/rules_internal.h"
@@ -208,15 +210,27 @@ static enum err check_device(void *arg, struct span key, struct span value)
     return ERR_OK;
 }
 
+// Not mended: without it the password alone would do.
+static enum err check_totp(void *arg, struct span key, struct span value)
+{
+    struct totp_row r;
+
+    if (totp_row_decode(key, value, &r) != ERR_OK) {
+        check_problem(arg, false, "the second factor cannot be read");
+    }
+    return ERR_OK;
+}
+
 enum err check_rules(struct check *c)
 {
     struct key scripts = key_plain(KEY_SCRIPT), remembered = key_plain(KEY_REMEMBERED),
-               devices = key_plain(KEY_DEVICE);
+               devices = key_plain(KEY_DEVICE), totp = key_plain(KEY_TOTP);
     enum err e = view_each(c->v, &scripts, check_script, c);
 
     e = e == ERR_OK ? check_active(c) : e;
     e = e == ERR_OK ? check_forwarding(c) : e;
     e = e == ERR_OK ? view_each(c->v, &devices, check_device, c) : e;
+    e = e == ERR_OK ? view_each(c->v, &totp, check_totp, c) : e;
     return e == ERR_OK ? view_each(c->v, &remembered, check_remembered, c) : e;
 }
 
