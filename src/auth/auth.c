@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "auth/auth.h"
-
 #include <openssl/crypto.h>
 #include <openssl/hmac.h>
 #include <stdlib.h>
 
 #include "auth/app_password.h"
+#include "auth/auth_internal.h"
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/ip_network.h"
@@ -593,6 +592,16 @@ enum throttle_rank auth_rank(struct auth *a, struct span name, struct span remot
 
     arena_finish(&arena);
     return rank;
+}
+
+struct store *auth_store(struct auth *a)
+{
+    return a->store;
+}
+
+const struct auth_options *auth_fixed_options(struct auth *a)
+{
+    return &a->options;
 }
 
 struct throttle *auth_throttle(struct auth *a)

@@ -23,6 +23,11 @@
 #include "auth/throttle.h"
 #include "store/directory.h"
 
+// Looks up claim->password, a token that has the shape of our own (bearer.h); the name is not
+// looked at. ERR_DENIED: there is none like it, or something is in the way that out->why says.
+typedef enum err auth_own_token_fn(struct store *s, const struct auth_claim *claim,
+                                   struct auth_grant *out);
+
 struct auth_options {
     struct password_params params;
     struct span default_domain; // added to a name without a domain; empty: none
@@ -31,6 +36,7 @@ struct auth_options {
     int64_t remember_ms;        // how long a right answer is remembered
     unsigned remember_max;      // answers remembered
     struct throttle_limits throttle;
+    auth_own_token_fn *own_token; // NULL: we issue none
 };
 void auth_options_default(struct auth_options *o);
 
@@ -38,8 +44,9 @@ struct auth;
 enum err auth_create(struct store *s, const struct auth_options *o, struct auth **out);
 void auth_destroy(struct auth *a);
 
-// New parameters, limits and times; hashes_max and default_domain stay what they were. Hashes once
-// when the parameters are new: blocks for as long. ERR_NOMEM, ERR_INVALID: nothing has changed.
+// New parameters, limits and times; hashes_max, default_domain and own_token stay what they were.
+// Hashes once when the parameters are new: blocks for as long. ERR_NOMEM, ERR_INVALID: nothing has
+// changed.
 enum err auth_set_options(struct auth *a, const struct auth_options *o);
 
 // Checks a claim. Too many wrong passwords from the network of claim->remote lock the name out

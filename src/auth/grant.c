@@ -54,7 +54,7 @@ enum err auth_grant_holds(struct store *s, const struct auth_grant *g, struct ar
         return e == ERR_NOT_FOUND ? ERR_DENIED : e;
     }
     who.user = account.name;
-    if (account.state != ACCOUNT_ACTIVE) {
+    if (account.state != ACCOUNT_ACTIVE || (g->until_ms && g->until_ms <= clock_real_ms())) {
         return ERR_DENIED;
     }
     if (g->device) {

@@ -30,8 +30,9 @@ struct auth_grant {
     account_id account;
     uint32_t device; // 0: the account's own password
     bool is_read_only;
-    uint64_t mark;   // of what was right: another one after each change of it
-    const char *why; // static, or NULL: a refusal that whoever knows the secret may read
+    uint64_t mark;    // of what was right: another one after each change of it
+    int64_t until_ms; // of clock_real_ms: when what it rests on ends by itself; 0: it does not
+    const char *why;  // static, or NULL: a refusal that whoever knows the secret may read
 };
 
 // Whose a grant is, when it still holds.

@@ -63,7 +63,9 @@ MESSAGE(AUTH_REQUEST, 20, auth_request,
     U8(protocol)                  // enum ipc_protocol
     U8(tls) U16(local_port)
     TEXT(mechanism, 32)           // "PLAIN", "LOGIN"; "LOGIN" also for the command
-    TEXT(authzid, 1024) TEXT(user, 1024) TEXT(password, 4096)
+    TEXT(authzid, 1024)
+    TEXT(user, 1024)              // empty only with OAUTHBEARER: the token says it alone
+    TEXT(password, 8192)          // with OAUTHBEARER and XOAUTH2 the token
     TEXT(remote, 64))             // address without port
 // Keep to gate. The ticket is good once, for a short time, on this link.
 MESSAGE(AUTH_RESULT, 21, auth_result,

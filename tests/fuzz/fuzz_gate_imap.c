@@ -85,7 +85,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     }
     log_set_level(LOG_ERROR);
     driver_open(&r, &imap_login_protocol,
-                data[0] & MODE_CLEAR_LOGIN ? "clear_login_loopback = yes\n" : "");
+                data[0] & MODE_CLEAR_LOGIN ? "clear_login_loopback = yes\n"
+                                           : "oauth_issuers = https://id.example.org\n");
     r.d.has_tls = data[0] & MODE_TLS;
     r.d.is_loopback = data[0] & MODE_LOOPBACK;
     r.d.has_certificate = data[0] & MODE_CERTIFICATE;

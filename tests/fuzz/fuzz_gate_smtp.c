@@ -156,7 +156,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     log_set_level(LOG_ERROR);
     const struct dialogue_protocol *p = protocols[data[0] & MODE_PROTOCOL];
 
-    driver_open(&r, p, data[0] & MODE_SMALL ? small : "");
+    driver_open(&r, p, data[0] & MODE_SMALL ? small : "oauth_issuers = https://id.example.org\n");
     smtp_keep_open(&k, p == &smtp_lmtp_protocol);
     k.end_code = data[2] & KEEP_REFUSES ? 452 : 250;
     r.d.host = SPAN("mail.example.org");

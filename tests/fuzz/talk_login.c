@@ -84,7 +84,8 @@ void talk_login_fuzz(const struct talk_login *l, const uint8_t *data, size_t n)
     }
     log_set_level(LOG_ERROR);
     driver_open(&r, l->protocol,
-                data[0] & MODE_CLEAR_LOGIN ? "clear_login_loopback = yes\nauth_login = yes\n" : "");
+                data[0] & MODE_CLEAR_LOGIN ? "clear_login_loopback = yes\nauth_login = yes\n"
+                                           : "oauth_issuers = https://id.example.org\n");
     r.d.has_tls = data[0] & MODE_TLS;
     r.d.is_loopback = data[0] & MODE_LOOPBACK;
     r.d.has_certificate = data[0] & MODE_CERTIFICATE;

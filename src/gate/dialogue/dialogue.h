@@ -111,6 +111,7 @@ struct dialogue_protocol {
     // One line that says yes or no, where such a line needs no more than its text; else NULL.
     void (*say)(struct dialogue *d, bool is_yes, const char *text);
     bool greets_after_starttls; // ManageSieve does (RFC 5804 section 2.2)
+    bool has_no_login;          // and has never had the SASL mechanism LOGIN
     // Takes the next complete thing off d->in and answers it; false when it needs more bytes, or
     // has set another step. Called while the step is DIALOGUE_READ.
     bool (*take)(struct dialogue *d);

@@ -4,6 +4,7 @@
 #include <openssl/crypto.h>
 
 #include "base/encode.h"
+#include "wire/sasl/sasl_bearer.h"
 
 #include "base/banned.h"
 
@@ -24,13 +25,25 @@ void dialogue_sasl_finish(struct dialogue_sasl *s)
 void dialogue_sasl_fail(struct dialogue *d, struct dialogue_sasl *s, const char *why)
 {
     s->is_open = false;
+    s->is_refused = false;
     s->style->failed(d, why);
 }
 
-// LOGIN says nothing that PLAIN does not, in one step more and without a specification.
+// Somebody issues tokens that we take.
+static bool has_issuer(const struct dialogue *d)
+{
+    return conf_value_list_size(d->settings, SETTING_OAUTH_ISSUERS) > 0;
+}
+
+// LOGIN says nothing that PLAIN does not, in one step more and without a specification. A token is
+// said over TLS only, whatever else may be said in the clear (RFC 6750 section 5.3).
 static bool is_offered(const struct dialogue *d, enum sasl_mechanism mechanism)
 {
-    return mechanism != SASL_LOGIN || conf_value_bool(d->settings, SETTING_AUTH_LOGIN);
+    if (sasl_is_bearer(mechanism)) {
+        return d->has_tls && has_issuer(d);
+    }
+    return mechanism != SASL_LOGIN ||
+           (!d->protocol->has_no_login && conf_value_bool(d->settings, SETTING_AUTH_LOGIN));
 }
 
 enum err dialogue_sasl_find(const struct dialogue *d, struct span name, enum sasl_mechanism *out)
@@ -117,9 +130,46 @@ void dialogue_sasl_begin(struct dialogue *d, struct dialogue_sasl *s, enum sasl_
     }
 }
 
+// The first issuer: RFC 7628 has room for one, where the client learns how to get a better token.
+static struct span issuer_of(const struct dialogue *d)
+{
+    struct span first = conf_value_list_item(d->settings, SETTING_OAUTH_ISSUERS, 0);
+
+    return span_first(first, span_find_byte(first, ' '));
+}
+
+bool dialogue_sasl_refused(struct dialogue *d, struct dialogue_sasl *s, enum dialogue_refusal why,
+                           struct span text)
+{
+    enum sasl_mechanism mechanism = s->sasl.mechanism;
+    struct buf words;
+
+    // Something else than SASL may have asked last.
+    if (why != DIALOGUE_BAD_PASSWORD || !sasl_is_bearer(mechanism) || !has_issuer(d) ||
+        d->question.mechanism != sasl_mechanism_name(mechanism)) {
+        return false;
+    }
+    buf_init(&words, 2048);
+    sasl_bearer_error_put(&words, mechanism == SASL_XOAUTH2, SPAN(""), issuer_of(d));
+    put_challenge(d, s->style, buf_span(&words));
+    buf_finish(&words);
+    s->refusal = arena_dup(&s->arena, text);
+    s->is_refused = s->is_open = true;
+    return true;
+}
+
+// Whatever the client says to it, the answer is no.
+static void end_refused(struct dialogue *d, struct dialogue_sasl *s)
+{
+    s->is_refused = s->is_open = false;
+    s->style->refused(d, DIALOGUE_BAD_PASSWORD, s->refusal);
+}
+
 void dialogue_sasl_line(struct dialogue *d, struct dialogue_sasl *s, struct span line)
 {
-    if (span_eq(line, SPAN("*"))) {
+    if (s->is_refused) {
+        end_refused(d, s);
+    } else if (span_eq(line, SPAN("*"))) {
         dialogue_sasl_fail(d, s, s->style->cancelled);
     } else {
         respond(d, s, line, false);

@@ -16,13 +16,17 @@ struct dialogue_sasl_style {
     bool has_equals;            // "=" is an empty initial response (RFC 4959)
     // The exchange is over without a question to keep. The client broke a rule, or gave up.
     void (*failed)(struct dialogue *d, const char *why);
+    // Keep's no is told, in the end (dialogue_sasl_refused).
+    void (*refused)(struct dialogue *d, enum dialogue_refusal why, struct span text);
 };
 
 struct dialogue_sasl {
     const struct dialogue_sasl_style *style;
     struct sasl_dialogue sasl;
-    struct arena arena; // of one exchange
-    bool is_open;       // the next line is a response
+    struct arena arena;  // of one exchange
+    bool is_open;        // the next line is a response
+    bool is_refused;     // and the last one: the client answers what was said about its token
+    struct span refusal; // what is said then
 };
 
 void dialogue_sasl_init(struct dialogue_sasl *s, const struct dialogue_sasl_style *style);
@@ -39,6 +43,11 @@ void dialogue_sasl_begin(struct dialogue *d, struct dialogue_sasl *s, enum sasl_
                          const struct span *initial);
 // A response in base64, or "*".
 void dialogue_sasl_line(struct dialogue *d, struct dialogue_sasl *s, struct span line);
+// Keep has said no. True: it was to a token, and the client has been told why in the mechanism's
+// own way (RFC 7628 section 3.2.3); when it has answered, style->refused is called. For a
+// protocol's own `refused`, which goes on when it is false.
+bool dialogue_sasl_refused(struct dialogue *d, struct dialogue_sasl *s, enum dialogue_refusal why,
+                           struct span text);
 // The exchange ends: what came was no response at all.
 void dialogue_sasl_fail(struct dialogue *d, struct dialogue_sasl *s, const char *why);
 

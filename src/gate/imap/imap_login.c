@@ -92,12 +92,35 @@ static void sasl_failed(struct dialogue *d, const char *why)
     dialogue_count_bad(d);
 }
 
+static void say_refused(struct dialogue *d, enum dialogue_refusal why, struct span text)
+{
+    struct span tag = buf_span(&login_of(d)->tag);
+
+    switch (why) {
+    case DIALOGUE_BAD_PASSWORD:
+        // With a text the password was right and something else is in the way (RFC 5530).
+        imap_write_status_line(&d->out, tag, IMAP_NO,
+                               text.n ? SPAN("AUTHORIZATIONFAILED") : SPAN("AUTHENTICATIONFAILED"),
+                               text.n ? text : SPAN("The name or the password is wrong"));
+        break;
+    case DIALOGUE_TOO_MANY:
+        imap_write_status_line(&d->out, tag, IMAP_NO, SPAN("LIMIT"),
+                               text.n ? text : SPAN("Too many connections; try again later"));
+        break;
+    case DIALOGUE_UNAVAILABLE:
+        imap_write_status_line(&d->out, tag, IMAP_NO, SPAN("UNAVAILABLE"),
+                               text.n ? text : SPAN("Logins cannot be checked now; try again"));
+        break;
+    }
+}
+
 static const struct dialogue_sasl_style sasl_style = {
     .before = "+ ",
     .after = "\r\n",
     .cancelled = "AUTHENTICATE was cancelled",
     .has_equals = true,
     .failed = sasl_failed,
+    .refused = say_refused,
 };
 
 static void do_authenticate(struct dialogue *d, const struct imap_command *cmd)
@@ -253,12 +276,23 @@ static void bad_line(struct dialogue *d, struct span text)
     }
 }
 
+// An initial response makes the command longer than others (RFC 4959 section 3).
+static uint32_t line_max(const struct dialogue *d)
+{
+    struct span in = buf_span(&d->in), tag = imap_peek_tag(in);
+    uint32_t max = (uint32_t)conf_value_bytes(d->settings, SETTING_LOGIN_LINE_MAX);
+    bool is_long = tag.n && span_starts_nocase(span_skip(in, tag.n), SPAN(" AUTHENTICATE "));
+
+    return is_long && max < IMAP_AUTH_LINE_BYTES_MAX ? IMAP_AUTH_LINE_BYTES_MAX : max;
+}
+
 // One frame; false when more input is needed.
 static bool login_take(struct dialogue *d)
 {
     struct imap_dialogue *l = login_of(d);
     struct imap_frame f;
 
+    l->limits.line_bytes = line_max(d);
     if (l->sasl.is_open) {
         imap_framer_line(&l->framer, buf_span(&d->in), IMAP_AUTH_LINE_BYTES_MAX, &f);
     } else {
@@ -341,23 +375,8 @@ static void login_greet(struct dialogue *d)
 
 static void login_refused(struct dialogue *d, enum dialogue_refusal why, struct span text)
 {
-    struct span tag = buf_span(&login_of(d)->tag);
-
-    switch (why) {
-    case DIALOGUE_BAD_PASSWORD:
-        // With a text the password was right and something else is in the way (RFC 5530).
-        imap_write_status_line(&d->out, tag, IMAP_NO,
-                               text.n ? SPAN("AUTHORIZATIONFAILED") : SPAN("AUTHENTICATIONFAILED"),
-                               text.n ? text : SPAN("The name or the password is wrong"));
-        break;
-    case DIALOGUE_TOO_MANY:
-        imap_write_status_line(&d->out, tag, IMAP_NO, SPAN("LIMIT"),
-                               text.n ? text : SPAN("Too many connections; try again later"));
-        break;
-    case DIALOGUE_UNAVAILABLE:
-        imap_write_status_line(&d->out, tag, IMAP_NO, SPAN("UNAVAILABLE"),
-                               text.n ? text : SPAN("Logins cannot be checked now; try again"));
-        break;
+    if (!dialogue_sasl_refused(d, &login_of(d)->sasl, why, text)) {
+        say_refused(d, why, text);
     }
 }
 

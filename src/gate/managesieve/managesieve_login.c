@@ -28,23 +28,41 @@ static void say(struct dialogue *d, enum managesieve_result result, const char *
 
 static void put_capabilities(struct dialogue *d, const char *text)
 {
-    struct buf extensions;
+    struct buf extensions, mechanisms;
 
     buf_init(&extensions, 4096);
+    buf_init(&mechanisms, 256);
+    if (dialogue_is_private(d)) {
+        dialogue_sasl_put_names(d, " ", &mechanisms);
+    }
     sieve_extensions_put(&extensions);
     const struct managesieve_offer offer = {
         .extensions = buf_span(&extensions),
         .redirects_max = sieve_limits_default.redirects_max,
         .has_starttls = dialogue_can_start_tls(d),
-        .has_login = dialogue_is_private(d),
+        .mechanisms = span_skip(buf_span(&mechanisms), 1),
     };
 
     managesieve_capabilities_put(&d->out, &offer);
     buf_finish(&extensions);
+    buf_finish(&mechanisms);
     say(d, MANAGESIEVE_OK, NULL, text);
 }
 
 // ---- AUTHENTICATE -------------------------------------------------------------------------------
+
+static void say_refused(struct dialogue *d, enum dialogue_refusal why, struct span text)
+{
+    const struct span none = {NULL, 0};
+
+    if (why == DIALOGUE_BAD_PASSWORD) {
+        managesieve_result_put(&d->out, MANAGESIEVE_NO, NULL, none,
+                               text.n ? text : SPAN("The name or the password is wrong"));
+        return;
+    }
+    managesieve_result_put(&d->out, MANAGESIEVE_NO, "TRYLATER", none,
+                           text.n ? text : SPAN("You cannot be let in now; try again later"));
+}
 
 // "" says that an initial response is empty, not "=".
 static const struct dialogue_sasl_style sasl_style = {
@@ -52,6 +70,7 @@ static const struct dialogue_sasl_style sasl_style = {
     .after = "\"\r\n",
     .cancelled = "AUTHENTICATE was cancelled",
     .failed = dialogue_say_bad,
+    .refused = say_refused,
 };
 
 static void do_authenticate(struct dialogue *d, const struct managesieve_command *c)
@@ -63,9 +82,8 @@ static void do_authenticate(struct dialogue *d, const struct managesieve_command
         say(d, MANAGESIEVE_NO, "ENCRYPT-NEEDED", "Passwords are not taken in the clear");
         return;
     }
-    // LOGIN, which RFC 5804 never had, is not here even where it is elsewhere.
-    if (dialogue_sasl_find(d, c->name, &mechanism) != ERR_OK || mechanism == SASL_LOGIN) {
-        say(d, MANAGESIEVE_NO, NULL, "No such mechanism; PLAIN is there");
+    if (dialogue_sasl_find(d, c->name, &mechanism) != ERR_OK) {
+        say(d, MANAGESIEVE_NO, NULL, "There is no such mechanism here");
         return;
     }
     dialogue_sasl_begin(d, &l->sasl, mechanism, c->content.p ? &c->content : NULL);
@@ -210,15 +228,9 @@ static void login_say(struct dialogue *d, bool is_yes, const char *text)
 
 static void login_refused(struct dialogue *d, enum dialogue_refusal why, struct span text)
 {
-    const struct span none = {NULL, 0};
-
-    if (why == DIALOGUE_BAD_PASSWORD) {
-        managesieve_result_put(&d->out, MANAGESIEVE_NO, NULL, none,
-                               text.n ? text : SPAN("The name or the password is wrong"));
-        return;
+    if (!dialogue_sasl_refused(d, &login_of(d)->sasl, why, text)) {
+        say_refused(d, why, text);
     }
-    managesieve_result_put(&d->out, MANAGESIEVE_NO, "TRYLATER", none,
-                           text.n ? text : SPAN("You cannot be let in now; try again later"));
 }
 
 static void login_last_words(struct buf *out, enum dialogue_end why, const char *text)
@@ -232,6 +244,7 @@ const struct dialogue_protocol managesieve_login_protocol = {
     .bad_max = SETTING_LOGIN_BAD_COMMANDS_MAX,
     .state_bytes = sizeof(struct managesieve_dialogue),
     .greets_after_starttls = true,
+    .has_no_login = true,
     .input_max = login_input_max,
     .begin = login_begin,
     .finish = login_finish,

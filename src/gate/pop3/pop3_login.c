@@ -67,12 +67,31 @@ static void do_pass(struct dialogue *d, const struct pop3_command *c)
     buf_clear(user);
 }
 
+static void say_refused(struct dialogue *d, enum dialogue_refusal why, struct span text)
+{
+    switch (why) {
+    case DIALOGUE_BAD_PASSWORD:
+        pop3_err_put(&d->out, "AUTH", text.n ? text : SPAN("The name or the password is wrong"),
+                     false);
+        break;
+    case DIALOGUE_TOO_MANY:
+        pop3_err_put(&d->out, "LOGIN-DELAY",
+                     text.n ? text : SPAN("Too many connections; try again later"), false);
+        break;
+    case DIALOGUE_UNAVAILABLE:
+        pop3_err_put(&d->out, "SYS/TEMP",
+                     text.n ? text : SPAN("Logins cannot be checked now; try again"), false);
+        break;
+    }
+}
+
 static const struct dialogue_sasl_style sasl_style = {
     .before = "+ ",
     .after = "\r\n",
     .cancelled = "AUTH was cancelled",
     .has_equals = true,
     .failed = dialogue_say_bad,
+    .refused = say_refused,
 };
 
 static void do_auth(struct dialogue *d, const struct pop3_command *c)
@@ -234,19 +253,8 @@ static void login_say(struct dialogue *d, bool is_yes, const char *text)
 
 static void login_refused(struct dialogue *d, enum dialogue_refusal why, struct span text)
 {
-    switch (why) {
-    case DIALOGUE_BAD_PASSWORD:
-        pop3_err_put(&d->out, "AUTH", text.n ? text : SPAN("The name or the password is wrong"),
-                     false);
-        break;
-    case DIALOGUE_TOO_MANY:
-        pop3_err_put(&d->out, "LOGIN-DELAY",
-                     text.n ? text : SPAN("Too many connections; try again later"), false);
-        break;
-    case DIALOGUE_UNAVAILABLE:
-        pop3_err_put(&d->out, "SYS/TEMP",
-                     text.n ? text : SPAN("Logins cannot be checked now; try again"), false);
-        break;
+    if (!dialogue_sasl_refused(d, &login_of(d)->sasl, why, text)) {
+        say_refused(d, why, text);
     }
 }
 

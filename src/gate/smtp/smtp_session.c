@@ -149,12 +149,31 @@ static void sasl_failed(struct dialogue *d, const char *why)
     smtp_say_bad(d, 501, "5.5.2", why);
 }
 
+static void say_refused(struct dialogue *d, enum dialogue_refusal why, struct span text)
+{
+    switch (why) {
+    case DIALOGUE_BAD_PASSWORD:
+        smtp_reply_put(&d->out, 535, "5.7.8",
+                       text.n ? text : SPAN("The name or the password is wrong"), false);
+        break;
+    case DIALOGUE_TOO_MANY:
+        smtp_reply_put(&d->out, 454, "4.7.0",
+                       text.n ? text : SPAN("Too many connections; try again later"), false);
+        break;
+    case DIALOGUE_UNAVAILABLE:
+        smtp_reply_put(&d->out, 454, "4.7.0",
+                       text.n ? text : SPAN("Logins cannot be checked now; try again"), false);
+        break;
+    }
+}
+
 static const struct dialogue_sasl_style sasl_style = {
     .before = "334 ",
     .after = "\r\n",
     .cancelled = "AUTH was cancelled",
     .has_equals = true,
     .failed = sasl_failed,
+    .refused = say_refused,
 };
 
 static void session_begin(struct dialogue *d)
@@ -232,19 +251,8 @@ static void session_last_words(struct buf *out, enum dialogue_end why, const cha
 
 static void session_refused(struct dialogue *d, enum dialogue_refusal why, struct span text)
 {
-    switch (why) {
-    case DIALOGUE_BAD_PASSWORD:
-        smtp_reply_put(&d->out, 535, "5.7.8",
-                       text.n ? text : SPAN("The name or the password is wrong"), false);
-        break;
-    case DIALOGUE_TOO_MANY:
-        smtp_reply_put(&d->out, 454, "4.7.0",
-                       text.n ? text : SPAN("Too many connections; try again later"), false);
-        break;
-    case DIALOGUE_UNAVAILABLE:
-        smtp_reply_put(&d->out, 454, "4.7.0",
-                       text.n ? text : SPAN("Logins cannot be checked now; try again"), false);
-        break;
+    if (!dialogue_sasl_refused(d, &smtp_of(d)->sasl, why, text)) {
+        say_refused(d, why, text);
     }
 }
 

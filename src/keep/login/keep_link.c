@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "auth/bearer.h"
 #include "base/list.h"
 #include "base/log.h"
 #include "ipc/channel.h"
@@ -40,6 +41,7 @@ struct question {
     struct arena arena; // holds the texts; wiped at the end
     struct span user, password, remote, mechanism;
     enum auth_service service;
+    bool is_token;      // the password is one of OAuth
     struct span domain; // of one about a domain
     bool is_ours;       // its answer
     enum err result;
@@ -182,7 +184,8 @@ static void question_work(struct worker_task *t)
     struct auth_claim claim = {
         .name = q->user, .password = q->password, .remote = q->remote, .service = q->service};
 
-    q->result = auth_password(q->link->options.auth, &claim, &q->grant);
+    q->result = q->is_token ? auth_bearer(q->link->options.auth, &claim, &q->grant)
+                            : auth_password(q->link->options.auth, &claim, &q->grant);
     loop_post(q->link->options.loop, &q->back);
 }
 
@@ -215,6 +218,11 @@ static enum err question_submit(struct question *q, struct worker_pool *workers,
     return e;
 }
 
+static bool is_bearer(const struct ipc_auth_request *m)
+{
+    return span_eq(m->mechanism, SPAN("OAUTHBEARER")) || span_eq(m->mechanism, SPAN("XOAUTH2"));
+}
+
 static enum err question_start(struct keep_link *l, const struct ipc_auth_request *m)
 {
     struct question *q = question_make(l, m->conversation, question_work, question_answered);
@@ -226,6 +234,7 @@ static enum err question_start(struct keep_link *l, const struct ipc_auth_reques
     q->password = arena_dup(&q->arena, m->password);
     q->remote = arena_dup(&q->arena, m->remote);
     q->service = service_of(m->protocol);
+    q->is_token = is_bearer(m);
     return question_submit(q, l->workers[auth_rank(l->options.auth, q->user, q->remote)],
                            q->user.p && q->password.p && q->remote.p);
 }
@@ -238,8 +247,9 @@ static enum err on_auth_request(struct keep_link *l, struct span fields)
     if (e != ERR_OK) {
         return e;
     }
-    // No mechanism here lets one person act for another.
-    if (m.authzid.n && !span_eq(m.authzid, m.user)) {
+    // No mechanism here lets one person act for another, and nobody has such a long password.
+    if ((m.authzid.n && !span_eq(m.authzid, m.user)) ||
+        (!is_bearer(&m) && m.password.n > PASSWORD_BYTES_MAX)) {
         l->failures++;
         answer_send(l, m.conversation, IPC_AUTH_BAD, SPAN(""), SPAN(""));
         return ERR_OK;

@@ -67,7 +67,7 @@ static enum managesieve_step do_capability(struct managesieve_session *s,
     const struct managesieve_offer offer = {
         .extensions = buf_span(&extensions),
         .redirects_max = sieve_limits_default.redirects_max,
-        .has_login = true,
+        .mechanisms = SPAN("PLAIN"), // what got them here was maybe another
         .owner = span_from_str(s->user),
     };
 

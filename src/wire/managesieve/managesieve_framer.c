@@ -7,7 +7,7 @@
 
 const struct managesieve_limits managesieve_limits_before_login = {
     .line_bytes = 8 * 1024,
-    .literal_bytes = 8 * 1024,
+    .literal_bytes = 12 * 1024, // a SASL response, as elsewhere
     .skip_bytes = 8 * 1024,
 };
 

@@ -16,7 +16,7 @@ static void put_line(struct buf *out, const char *name, struct span value)
 void managesieve_capabilities_put(struct buf *out, const struct managesieve_offer *offer)
 {
     put_line(out, "IMPLEMENTATION", SPAN("Mailkeep"));
-    put_line(out, "SASL", offer->has_login ? SPAN("PLAIN") : SPAN(""));
+    put_line(out, "SASL", offer->mechanisms.n ? offer->mechanisms : SPAN(""));
     put_line(out, "SIEVE", offer->extensions);
     put_line(out, "NOTIFY", SPAN("mailto"));
     buf_printf(out, "\"MAXREDIRECTS\" \"%u\"\r\n", offer->redirects_max);

@@ -10,8 +10,8 @@ struct managesieve_offer {
     struct span extensions; // of Sieve, separated by blanks
     unsigned redirects_max;
     bool has_starttls;
-    bool has_login;    // passwords are taken here and now
-    struct span owner; // who has logged in; p NULL: nobody
+    struct span mechanisms; // of SASL, here and now, separated by blanks; may be empty
+    struct span owner;      // who has logged in; p NULL: nobody
 };
 
 // The lines; the response that ends them (OK) is the caller's.

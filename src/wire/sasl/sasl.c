@@ -3,13 +3,14 @@
 
 #include "base/encode.h"
 #include "base/utf8.h"
+#include "wire/sasl/sasl_bearer.h"
 
 #include "base/banned.h"
 
 typedef enum sasl_verdict step_fn(struct sasl_dialogue *d, const struct span *response,
                                   struct span *out_challenge, struct sasl_credentials *out);
 
-static step_fn step_plain, step_login;
+static step_fn step_plain, step_login, step_bearer;
 
 static const struct {
     const char *name;
@@ -17,6 +18,8 @@ static const struct {
 } mechanisms[SASL_MECHANISM__COUNT] = {
     [SASL_PLAIN] = {"PLAIN", step_plain},
     [SASL_LOGIN] = {"LOGIN", step_login},
+    [SASL_OAUTHBEARER] = {"OAUTHBEARER", step_bearer},
+    [SASL_XOAUTH2] = {"XOAUTH2", step_bearer},
 };
 
 enum err sasl_mechanism_from_name(struct span name, enum sasl_mechanism *out)
@@ -33,6 +36,11 @@ enum err sasl_mechanism_from_name(struct span name, enum sasl_mechanism *out)
 const char *sasl_mechanism_name(enum sasl_mechanism mechanism)
 {
     return mechanism < SASL_MECHANISM__COUNT ? mechanisms[mechanism].name : "?";
+}
+
+bool sasl_is_bearer(enum sasl_mechanism mechanism)
+{
+    return mechanism == SASL_OAUTHBEARER || mechanism == SASL_XOAUTH2;
 }
 
 void sasl_begin(struct sasl_dialogue *d, enum sasl_mechanism mechanism, struct arena *arena)
@@ -148,4 +156,22 @@ static enum sasl_verdict step_login(struct sasl_dialogue *d, const struct span *
     }
     *out = (struct sasl_credentials){.authcid = d->user, .password = copy};
     return SASL_COMPLETE;
+}
+
+// RFC 7628 section 3.1: one message, like PLAIN's. The step after a refusal is the carrier's.
+static enum sasl_verdict step_bearer(struct sasl_dialogue *d, const struct span *response,
+                                     struct span *out_challenge, struct sasl_credentials *out)
+{
+    if (!response) {
+        return d->step++ ? SASL_MALFORMED : challenge(SPAN(""), out_challenge);
+    }
+    struct span copy = arena_dup(d->arena, *response);
+
+    if (!copy.p) {
+        return SASL_MALFORMED;
+    }
+    enum err e = d->mechanism == SASL_XOAUTH2 ? sasl_xoauth2_parse(copy, out)
+                                              : sasl_oauthbearer_parse(copy, d->arena, out);
+
+    return e == ERR_OK ? SASL_COMPLETE : SASL_MALFORMED;
 }

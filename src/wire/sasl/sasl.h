@@ -2,7 +2,8 @@
 //
 // SASL messages on the server's side (RFC 4422), apart from any protocol that carries them and from
 // any knowledge of accounts: bytes in, credentials out. PLAIN (RFC 4616) and LOGIN
-// (draft-murchison, what old clients speak); SCRAM and OAUTHBEARER get a row in the same table.
+// (draft-murchison, what old clients speak); OAUTHBEARER and XOAUTH2 (sasl_bearer.h), whose token
+// stands in the place of a password; SCRAM gets a row in the same table.
 // Pure; any thread, one dialogue on one at a time.
 //
 // A dialogue: sasl_begin with the mechanism's name, then sasl_step with each response of the client
@@ -21,13 +22,19 @@
 #define SASL_PASSWORD_BYTES_MAX 1024
 #define SASL_MESSAGE_BYTES_MAX  9216 // decoded; IMAP_AUTH_LINE_BYTES_MAX of base64
 
-enum sasl_mechanism { SASL_PLAIN, SASL_LOGIN, SASL_MECHANISM__COUNT };
+enum sasl_mechanism {
+    SASL_PLAIN,
+    SASL_LOGIN,
+    SASL_OAUTHBEARER,
+    SASL_XOAUTH2,
+    SASL_MECHANISM__COUNT
+};
 
 // The spans live in the dialogue's arena; whoever is done with them wipes them (sasl_wipe).
 struct sasl_credentials {
     struct span authzid;  // whom to act as; empty: the same as authcid
-    struct span authcid;  // who it is; never empty
-    struct span password; // never empty
+    struct span authcid;  // who it is; empty only with OAUTHBEARER: the token says it alone
+    struct span password; // or a token of OAuth; never empty
 };
 
 enum sasl_verdict {
@@ -46,6 +53,8 @@ struct sasl_dialogue {
 // Finds a mechanism by name, in any case. ERR_UNSUPPORTED when it is not in the table.
 enum err sasl_mechanism_from_name(struct span name, enum sasl_mechanism *out);
 const char *sasl_mechanism_name(enum sasl_mechanism mechanism);
+// The password is a token of OAuth: RFC 7628 has one step more when it is refused.
+bool sasl_is_bearer(enum sasl_mechanism mechanism);
 
 // Starts a dialogue in the caller's memory; `arena` keeps copies of what the client says.
 void sasl_begin(struct sasl_dialogue *d, enum sasl_mechanism mechanism, struct arena *arena);
