@@ -5,6 +5,7 @@
 
 #include "auth/app_password.h"
 #include "auth/auth_internal.h"
+#include "auth/second_factor.h"
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/ip_network.h"
@@ -538,7 +539,7 @@ static enum err judge_in_turn(struct auth *a, struct arena *arena, struct span n
 
     OPENSSL_cleanse(chars, sizeof(chars));
     if (is_device && (e != ERR_DENIED || out->why)) {
-        return e;
+        return e == ERR_OK ? second_factor_admit(a->store, claim, out) : e;
     }
     if (throttle_wait(a->throttle, name, claim->remote, now) > 0) {
         return ERR_LIMIT;
@@ -546,11 +547,13 @@ static enum err judge_in_turn(struct auth *a, struct arena *arena, struct span n
     if (!is_device) {
         e = judge_own(a, arena, name, claim, throttle_rank(a->throttle, name, claim->remote, now),
                       out);
+        e = e == ERR_OK ? second_factor_admit(a->store, claim, out) : e;
     }
     if (e == ERR_OK) {
         throttle_passed(a->throttle, name, claim->remote);
-    } else if (e == ERR_DENIED && throttle_failed(a->throttle, name, claim->remote, claim->password,
-                                                  clock_monotonic_ms())) {
+    } else if (e == ERR_DENIED && !out->why &&
+               throttle_failed(a->throttle, name, claim->remote, claim->password,
+                               clock_monotonic_ms())) {
         log_warn("too many wrong passwords for %s from %s: locked out there for a while; see: "
                  "mailkeep ban list",
                  log_text(name).s, log_text(claim->remote).s);

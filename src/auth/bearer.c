@@ -40,6 +40,7 @@ static enum err judge(struct auth *a, struct arena *arena, struct span name,
     if (own_token && span_starts(claim->password, SPAN(BEARER_OWN_PREFIX))) {
         e = own_token(auth_store(a), claim, out);
     }
+    out->is_by_token = e == ERR_OK; // a second factor was asked for when it was given
     return e == ERR_OK ? check_account(a, arena, name, out) : e;
 }
 

@@ -3,6 +3,7 @@
 
 #include <openssl/sha.h>
 
+#include "auth/second_factor.h"
 #include "base/bytes.h"
 #include "base/clock.h"
 
@@ -43,6 +44,19 @@ static enum err device_holds(struct store *s, const struct auth_grant *g, struct
                : ERR_DENIED;
 }
 
+// A second factor may have been turned on since the password was right.
+static enum err code_holds(struct store *s, const struct auth_grant *g)
+{
+    bool is_on = false;
+
+    if (g->by_code || g->is_by_token) {
+        return ERR_OK;
+    }
+    enum err e = second_factor_is_on(s, g->account, &is_on);
+
+    return e == ERR_OK && is_on ? ERR_DENIED : e;
+}
+
 enum err auth_grant_holds(struct store *s, const struct auth_grant *g, struct arena *a,
                           struct auth_identity *out)
 {
@@ -61,6 +75,8 @@ enum err auth_grant_holds(struct store *s, const struct auth_grant *g, struct ar
         e = device_holds(s, g, a, &who);
     } else if (auth_mark(&account) != g->mark) {
         e = ERR_DENIED;
+    } else {
+        e = code_holds(s, g);
     }
     if (e == ERR_OK) {
         *out = who;

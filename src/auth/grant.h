@@ -24,12 +24,16 @@ struct auth_claim {
     struct span password; // the account's own, or a device's
     struct span remote;   // the client's address as text, without port
     enum auth_service service;
+    struct span code; // of the second factor, for AUTH_WEB; empty: none was said
 };
 
 struct auth_grant {
     account_id account;
     uint32_t device; // 0: the account's own password
     bool is_read_only;
+    bool is_by_token; // of somebody else's making, who has asked for whatever they want
+    bool by_code;     // the second factor's code was right, too
+    bool wants_code;  // a refusal: with a right code it would have been a yes
     uint64_t mark;    // of what was right: another one after each change of it
     int64_t until_ms; // of clock_real_ms: when what it rests on ends by itself; 0: it does not
     const char *why;  // static, or NULL: a refusal that whoever knows the secret may read
