@@ -153,8 +153,8 @@ def fuzz():
                       if p.is_file() and os.access(p, os.X_OK))
     if not programs:
         yield "fuzz targets are built", "failed", ""
-    # Each has its minute by the clock; eleven at a time keep the whole within a coffee break.
-    with concurrent.futures.ThreadPoolExecutor(11) as pool:
+    # Each has its minute by the clock; sixteen at a time keep the whole within a coffee break.
+    with concurrent.futures.ThreadPoolExecutor(16) as pool:
         yield from pool.map(fuzz_one, programs)
 
 
@@ -168,7 +168,9 @@ def pytest():
     report.unlink(missing_ok=True)
     folders = [f for f in ("protocol", "cli", "e2e", "interop", "network", "crash", "sandbox", "oracle")
                if any((ROOT / "tests" / f).glob("test_*.py"))]
+    # Most of a test's time is somebody's wait; a file's tests share a server, so they stay together.
     status, out = run(["/usr/bin/python3", "-m", "pytest", "-q", "-x" if "-x" in sys.argv else "-q",
+                       "-n", "3", "--dist", "loadfile",
                        "-p", "no:cacheprovider", f"--junit-xml={report}",
                        *[ROOT / "tests" / f for f in folders]], timeout=1500,
                       env={"MAILKEEP": str(ROOT / "build" / "mailkeep"),

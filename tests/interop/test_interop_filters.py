@@ -12,6 +12,8 @@ import time
 
 import pytest
 
+from servers import free_port
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 HELLO = b"From: ann@example.org\r\nTo: bob@example.net\r\nSubject: hello\r\n" \
         b"Date: Fri, 01 Aug 2025 10:00:00 +0000\r\nMessage-ID: <1@example.org>\r\n" \
@@ -37,12 +39,6 @@ def show(filter_text, message, sender="ann@example.org", recipients=("bob@exampl
     said = dict(line.partition(" ")[::2] for line in head.splitlines())
     said["lines"] = lines
     return said
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 class Served:

@@ -35,7 +35,8 @@ verbose = 0
 
 def configure(server, number, home, tls, options, boxes='("INBOX", "Lists")', more=""):
     (home / "in").mkdir(exist_ok=True)
-    (home / "deliver").write_text(f"n=$(ls {home}/in | wc -l); cat > {home}/in/$n\n")
+    # getmail looks for the child's end only a moment after it has started it.
+    (home / "deliver").write_text(f"n=$(ls {home}/in | wc -l); cat > {home}/in/$n; sleep 0.1\n")
     ssl = f"ca_certs = {server.cert}\n" if tls else ""
     (home / "rc").write_text(CONF.format(
         type="SimpleIMAPSSLRetriever" if tls else "SimpleIMAPRetriever",

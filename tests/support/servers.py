@@ -8,6 +8,7 @@ import glob
 import json
 import os
 import pwd
+import random
 import re
 import shutil
 import signal
@@ -24,18 +25,27 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 PASSWORD = "garden-gate-77"
 
 
-given_ports = set()
+claims = {}
 
 
 def free_port():
-    """A port nobody has, and that this process was not given before."""
+    """A port for TCP and UDP that nobody has, and that no test is given as long as this process
+    lives. Below those that the system gives to clients (ip_local_port_range)."""
     while True:
-        with socket.socket() as s:
-            s.bind(("127.0.0.1", 0))
-            port = s.getsockname()[1]
-        if port not in given_ports:
-            given_ports.add(port)
-            return port
+        port = random.randrange(10000, 32000)
+        if port in claims:
+            continue
+        claim = socket.socket(socket.AF_UNIX)
+        try:
+            claim.bind(f"\0mailkeep-test-port-{port}")  # goes with the process
+            for kind in socket.SOCK_STREAM, socket.SOCK_DGRAM:
+                with socket.socket(type=kind) as s:
+                    s.bind(("127.0.0.1", port))
+        except OSError:
+            claim.close()
+            continue
+        claims[port] = claim
+        return port
 
 
 def alive(pid):
