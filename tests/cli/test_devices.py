@@ -157,6 +157,46 @@ def test_l04_a_blocked_phone_is_out_at_once_and_nobody_else(online):
     assert imap(online, phone).noop()[0] == "OK"
 
 
+def fetching(keeper, password, messages):
+    """A connection in the middle of a large answer, which it takes no more of."""
+    s = socket.create_connection(("127.0.0.1", keeper.server.port), timeout=20)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+    s.sendall(f'a LOGIN {ANNA} "{password}"\r\nb EXAMINE INBOX\r\n'
+              f"c FETCH 1:{messages} (FLAGS BODY.PEEK[])\r\n".encode())
+    head = b""
+    while b"BODY[] {" not in head:
+        head += s.recv(1000)
+    return s
+
+
+def test_l04_a_fetch_of_a_blocked_phone_ends_in_its_middle(online):
+    online.add(ANNA)
+    phone, laptop = device(online, "phone"), device(online, "laptop")
+    c = imap(online, PASSWORD)
+    text = b"From: a@example.org\r\nSubject: large\r\n\r\n" + b"0123456789abcde\r\n" * 250_000
+    for _ in range(5):
+        assert c.append("INBOX", None, None, text)[0] == "OK"
+    lost, kept = fetching(online, phone, 5), fetching(online, laptop, 5)
+    began = time.monotonic()
+    assert online.one("account", "device", "block", ANNA, "phone")["sessions_ended"] == 1
+    rest = 0
+    try:
+        while piece := lost.recv(65536):  # what stood in the buffers, no more
+            rest += len(piece)
+    except ConnectionResetError:
+        pass
+    print(f"over {time.monotonic() - began:.3f} s after the command was given, {rest} bytes later")
+    assert rest < 2 * len(text)
+    heard, last = 0, b""
+    while b"\r\nc OK " not in last:  # the other's comes whole
+        piece = kept.recv(65536)
+        assert piece
+        heard, last = heard + len(piece), last[-100:] + piece
+    assert heard > 4.9 * len(text)
+    history = online.run("log", ANNA)
+    assert "phone" in history and "blocked" in history
+
+
 def test_a_new_password_leaves_devices_alone(online):
     online.add(ANNA)
     phone = imap(online, device(online, "phone"))
