@@ -8,7 +8,6 @@
 #include "auth/second_factor.h"
 #include "base/bytes.h"
 #include "base/clock.h"
-#include "base/ip_network.h"
 #include "base/list.h"
 #include "base/lock.h"
 #include "base/log.h"
@@ -422,35 +421,6 @@ struct device_match {
     struct auth_grant grant; // device 0: none has this secret
 };
 
-static bool comes_from(const struct device *d, struct span remote)
-{
-    struct network n;
-
-    for (size_t i = 0; i < d->network_count; i++) {
-        if (network_parse(d->networks[i], &n) == ERR_OK && network_has_text(&n, remote)) {
-            return true;
-        }
-    }
-    return d->network_count == 0;
-}
-
-static const char *obstacle(const struct device *d, const struct auth_claim *claim)
-{
-    if (d->state != DEVICE_ACTIVE) {
-        return "This device has been blocked";
-    }
-    if (d->until && d->until <= clock_real_ms() / 1000) {
-        return "The time of this app password is over; make a new one";
-    }
-    if (!(d->scope & claim->service)) {
-        return "This app password is not for this service";
-    }
-    if ((d->scope & DEVICE_READ_ONLY) && claim->service == AUTH_SUBMISSION) {
-        return "This app password is for reading only";
-    }
-    return comes_from(d, claim->remote) ? NULL : "This app password is not good from this network";
-}
-
 // Looks at all of them, whichever it is.
 static bool match_device(void *arg, const struct device *d)
 {
@@ -460,7 +430,7 @@ static bool match_device(void *arg, const struct device *d)
         m->grant.device = d->id;
         m->grant.is_read_only = d->scope & DEVICE_READ_ONLY;
         m->grant.mark = auth_device_mark(d);
-        m->grant.why = obstacle(d, m->claim);
+        m->grant.why = auth_device_obstacle(d, m->claim);
     }
     return true;
 }

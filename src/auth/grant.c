@@ -6,6 +6,7 @@
 #include "auth/second_factor.h"
 #include "base/bytes.h"
 #include "base/clock.h"
+#include "base/ip_network.h"
 
 #include "base/banned.h"
 
@@ -26,6 +27,35 @@ uint64_t auth_mark(const struct account *account)
 uint64_t auth_device_mark(const struct device *device)
 {
     return mark_of(device->secret);
+}
+
+static bool comes_from(const struct device *d, struct span remote)
+{
+    struct network n;
+
+    for (size_t i = 0; i < d->network_count; i++) {
+        if (network_parse(d->networks[i], &n) == ERR_OK && network_has_text(&n, remote)) {
+            return true;
+        }
+    }
+    return d->network_count == 0;
+}
+
+const char *auth_device_obstacle(const struct device *d, const struct auth_claim *claim)
+{
+    if (d->state != DEVICE_ACTIVE) {
+        return "This device has been blocked";
+    }
+    if (d->until && d->until <= clock_real_ms() / 1000) {
+        return "The time of this device is over; make a new password for it, or sign in anew";
+    }
+    if (!(d->scope & claim->service)) {
+        return "This device is not for this service";
+    }
+    if ((d->scope & DEVICE_READ_ONLY) && claim->service == AUTH_SUBMISSION) {
+        return "This device is for reading only";
+    }
+    return comes_from(d, claim->remote) ? NULL : "This device is not let in from this network";
 }
 
 static enum err device_holds(struct store *s, const struct auth_grant *g, struct arena *a,

@@ -49,6 +49,10 @@ struct auth_identity {
 uint64_t auth_mark(const struct account *account);
 uint64_t auth_device_mark(const struct device *device);
 
+// What is in a device's way to the claim's service from the claim's address, as a sentence without
+// its full stop (static); NULL: nothing.
+const char *auth_device_obstacle(const struct device *device, const struct auth_claim *claim);
+
 // Is it still so? Texts in the arena. Any thread; may block on the disk. ERR_DENIED: not any more
 // (suspended, removed, another password, device blocked or its time over).
 enum err auth_grant_holds(struct store *s, const struct auth_grant *g, struct arena *a,

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "auth/token_own.h"
 #include "base/clock.h"
 #include "base/dns_type.h"
 #include "base/log.h"
@@ -124,6 +125,7 @@ static struct auth_options auth_options_of(const struct settings *s)
     network_list_read(s, SETTING_PROXY_NETWORKS, &o.throttle.trusted[1]);
     o.throttle.time_ms = conf_value_ms(s, SETTING_AUTH_FAILURES_TIME);
     o.remember_ms = conf_value_ms(s, SETTING_AUTH_CACHE_TIME);
+    o.own_token = auth_token_own;
     return o;
 }
 

@@ -47,6 +47,7 @@ enum key_kind {
     KEY_DEVICE = 'd',
     KEY_SIGNIN = 'l',
     KEY_TOTP = 'y',
+    KEY_TOKENS = 'o',
     // in account 0
     KEY_SCHEMA = 'V',
     KEY_DOMAIN = 'D',
@@ -60,6 +61,7 @@ enum key_kind {
     KEY_RELAY = 'Y',
     KEY_ROLES_OF = 'B',
     KEY_ROLE = 'e',
+    KEY_OAUTH_CLIENT = 'O',
 };
 
 struct key {

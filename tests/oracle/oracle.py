@@ -21,7 +21,7 @@ from engine_reader import Engine  # noqa: E402
 from fields import Bad, Fields  # noqa: E402
 from queue_check import QUEUE, check_queue  # noqa: E402
 from report_check import check_reports  # noqa: E402
-from role_check import check_roles  # noqa: E402
+from role_check import check_clients, check_roles  # noqa: E402
 from store_check import check_account  # noqa: E402
 from store_reader import NO_SELECT, Account, fixed  # noqa: E402
 from trail_check import TRAIL, check_trail  # noqa: E402
@@ -99,6 +99,7 @@ class Store:
             if states and max(states) >= header.get("next_account", 0):
                 self.wrong(0, f"account {max(states):x} was never given out")
         self.check_domains()
+        check_clients(keys, lambda text: self.wrong(0, text))
         check_roles(keys, {n for n, s in states.items() if s == 1},
                     lambda text: self.wrong(0, text))
 

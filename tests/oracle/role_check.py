@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who has which role over which domains, as docs/format/store.md says."""
+"""Who has which role over which domains, and which apps may ask for tokens, as docs/format/store.md
+says."""
 import re
 
 from fields import Bad, Fields
@@ -7,6 +8,9 @@ from store_reader import fixed
 
 BUILT_IN = {b"owner", b"domain-admin", b"help-desk", b"auditor"}
 NAME = re.compile(rb"[a-z0-9][a-z0-9-]{0,63}")
+CLIENT = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+REDIRECT = re.compile(rb"(https://[^/?@]+|http://(127\.0\.0\.1|\[::1\]|localhost)(:\d+)?([/?]|$)"
+                      rb"|[a-z][a-z0-9+-]*\.[a-z0-9.+-]*:.)")
 ALL, NAMED = 1, 2
 
 
@@ -32,6 +36,20 @@ def check_roles(keys, accounts, wrong):
                 check_grants(Fields(value).version(), keys, made | BUILT_IN)
             except (Bad, IndexError) as e:
                 wrong(f"roles {key[1:]!r}: {e}")
+
+
+def check_clients(keys, wrong):
+    for key, value in keys.items():
+        if key[:1] == b"O":
+            try:
+                f = Fields(value).version()
+                kind, _, name = f.v(), f.z(), f.str()
+                redirects = [f.str() for _ in range(f.v())]
+                if (not CLIENT.fullmatch(key[1:]) or kind != 1 or not 0 < len(name) <= 48 or
+                        len(redirects) > 16 or not all(REDIRECT.match(r) for r in redirects)):
+                    raise Bad("no app that may be")
+            except (Bad, IndexError) as e:
+                wrong(f"OAuth client {key[1:]!r}: {e}")
 
 
 def check_grants(f, keys, roles):

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """An account's keys and values, as docs/format/store.md says."""
+import re
 import struct
 from dataclasses import dataclass, field
 
@@ -141,6 +142,18 @@ class Account:
                 len(codes) > (10 if state == 2 else 0) or
                 any(len(digest) != 32 or used < 0 for digest, used in codes)):
             raise Bad("a second factor that makes no sense")
+
+    def read_o(self, key, f):
+        family, device, generation = fixed(key, 8), f.v(), f.v()
+        f.z(), f.z(), f.z()
+        client, refresh = f.str(), f.str()
+        access = [(f.z(), f.str()) for _ in range(f.v())]
+        if (not 0 < family < 1 << 48 or not 0 < generation < 1 << 31 or
+                not re.fullmatch(rb"[A-Za-z0-9._-]{1,64}", client) or len(refresh) not in (0, 32) or
+                len(access) > (2 if refresh else 0) or any(len(d) != 32 for _, d in access)):
+            raise Bad(f"tokens {family} make no sense")
+        if device not in self.devices.values():  # keys come in order: d before o
+            raise Bad(f"tokens of device {device}, which is not there")
 
     def read_d(self, key, f):
         number = fixed(key, 4)

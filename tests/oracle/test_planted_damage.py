@@ -242,6 +242,11 @@ PLANTS = {
         ACCOUNT + b"y", b"\1\2\0\0\x14" + bytes(20) + bytes(4))),
     "a recovery code before its factor is on": index(b"d", add(
         ACCOUNT + b"y", b"\1\1\0\0\x14" + bytes(20) + b"\0\0\0\1\x20" + bytes(33))),
+    "tokens nobody can read": index(b"d", add(ACCOUNT + b"o" + bytes(7) + b"\1", b"\1\1\0")),
+    "tokens of a device that is not there": index(b"d", add(
+        ACCOUNT + b"o" + bytes(7) + b"\1", b"\1\7\1\0\0\0\1a\0\0")),
+    "an app that comes back to nowhere": index(b"d", add(
+        DIRECTORY + b"Oapp", b"\1\1\0\1A\1\5xxxxx")),
     "a sign-in nobody can read": index(b"d", add(ACCOUNT + b"l" + bytes(8) + b"\1\0", b"\1\0")),
     # R06
     "a role nobody can read": index(b"d", add(DIRECTORY + b"enight", b"\1")),

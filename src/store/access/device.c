@@ -3,7 +3,7 @@
 
 #include "base/ip_network.h"
 #include "base/utf8.h"
-#include "store/store_internal.h"
+#include "store/access/access_internal.h"
 
 #include "base/banned.h"
 
@@ -35,7 +35,7 @@ bool device_network_is_valid(struct span network)
     return network.n <= DEVICE_NETWORK_BYTES_MAX && network_parse(network, &n) == ERR_OK;
 }
 
-static bool is_valid(const struct device *d)
+bool device_is_valid(const struct device *d)
 {
     bool ok = device_name_is_valid(d->name) && !(d->scope & ~(unsigned)DEVICE_SCOPES) &&
               (d->scope & (DEVICE_MAIL | DEVICE_WEB)) && d->until >= 0 &&
@@ -96,7 +96,8 @@ enum err device_decode(struct span key, struct span value, struct span *networks
     d.scope = (unsigned)scope;
     d.network_count = count;
     *out = d;
-    return is_valid(&d) && (d.state == DEVICE_BLOCKED) == (d.blocked != 0) ? ERR_OK : ERR_CORRUPT;
+    return device_is_valid(&d) && (d.state == DEVICE_BLOCKED) == (d.blocked != 0) ? ERR_OK
+                                                                                  : ERR_CORRUPT;
 }
 
 // ---- looking ------------------------------------------------------------------------------------
@@ -237,7 +238,7 @@ enum err device_list(struct store *s, account_id account, device_fn *fn, void *a
 
 // ---- changing -----------------------------------------------------------------------------------
 
-static enum err note(struct edit *ed, uint32_t id, const char *words, struct span name)
+enum err device_edit_note(struct edit *ed, uint32_t id, const char *words, struct span name)
 {
     struct change c = {.kind = CHANGE_DEVICE, .value = id};
     struct buf text;
@@ -251,7 +252,7 @@ static enum err note(struct edit *ed, uint32_t id, const char *words, struct spa
     return e;
 }
 
-static enum err put(struct edit *ed, const struct device *d)
+enum err device_edit_put(struct edit *ed, const struct device *d)
 {
     struct key k = key_u32(KEY_DEVICE, d->id);
     char room[VALUE_BYTES_MAX];
@@ -259,9 +260,13 @@ static enum err put(struct edit *ed, const struct device *d)
     return edit_put(ed, &k, encode(d, room));
 }
 
-static enum err add_edit(struct edit *ed, void *arg)
+enum err device_edit_find(struct edit *ed, uint32_t id, struct span *networks, struct device *out)
 {
-    struct device *d = arg;
+    return find(&ed->view, id, networks, out);
+}
+
+enum err device_edit_add(struct edit *ed, struct device *d)
+{
     struct by_name b = {.name = d->name};
     enum err e = find_name(&ed->view, &b);
 
@@ -275,8 +280,13 @@ static enum err add_edit(struct edit *ed, void *arg)
     d->state = DEVICE_ACTIVE;
     d->blocked = 0;
     d->created = edit_now_s(ed);
-    e = put(ed, d);
-    return e == ERR_OK ? note(ed, d->id, "added", d->name) : e;
+    e = device_edit_put(ed, d);
+    return e == ERR_OK ? device_edit_note(ed, d->id, "added", d->name) : e;
+}
+
+static enum err add_edit(struct edit *ed, void *arg)
+{
+    return device_edit_add(ed, arg);
 }
 
 enum err device_add(struct store *s, account_id account, const struct actor *by,
@@ -284,7 +294,7 @@ enum err device_add(struct store *s, account_id account, const struct actor *by,
 {
     struct device new = *d;
 
-    if (!is_valid(d) || d->secret.n != DEVICE_DIGEST_BYTES ||
+    if (!device_is_valid(d) || d->secret.n != DEVICE_DIGEST_BYTES ||
         (d->scram_keys.n && d->scram_keys.n != SCRAM_KEYS_BYTES)) {
         return ERR_INVALID;
     }
@@ -296,6 +306,28 @@ enum err device_add(struct store *s, account_id account, const struct actor *by,
     return e;
 }
 
+static enum err state_set(struct edit *ed, uint32_t id, enum device_state state)
+{
+    struct span networks[DEVICE_NETWORKS_MAX];
+    struct device d;
+    enum err e = find(&ed->view, id, networks, &d);
+
+    if (e != ERR_OK || d.state == state) {
+        return e;
+    }
+    d.state = state;
+    d.blocked = state == DEVICE_BLOCKED ? edit_now_s(ed) : 0;
+    e = device_edit_put(ed, &d);
+    return e != ERR_OK
+               ? e
+               : device_edit_note(ed, d.id, d.blocked ? "blocked" : "not blocked any more", d.name);
+}
+
+enum err device_edit_block(struct edit *ed, uint32_t id)
+{
+    return state_set(ed, id, DEVICE_BLOCKED);
+}
+
 struct state_args {
     uint32_t id;
     enum device_state state;
@@ -303,18 +335,9 @@ struct state_args {
 
 static enum err state_edit(struct edit *ed, void *arg)
 {
-    struct span networks[DEVICE_NETWORKS_MAX];
     const struct state_args *a = arg;
-    struct device d;
-    enum err e = find(&ed->view, a->id, networks, &d);
 
-    if (e != ERR_OK || d.state == a->state) {
-        return e;
-    }
-    d.state = a->state;
-    d.blocked = a->state == DEVICE_BLOCKED ? edit_now_s(ed) : 0;
-    e = put(ed, &d);
-    return e != ERR_OK ? e : note(ed, d.id, d.blocked ? "blocked" : "not blocked any more", d.name);
+    return state_set(ed, a->id, a->state);
 }
 
 enum err device_set_state(struct store *s, account_id account, const struct actor *by, uint32_t id,
@@ -348,12 +371,13 @@ static enum err change_edit(struct edit *ed, void *arg)
     d.until = to->until;
     d.networks = to->networks;
     d.network_count = to->network_count;
-    e = put(ed, &d);
+    e = device_edit_put(ed, &d);
     if (e == ERR_OK && is_renamed) {
-        e = note(ed, d.id, "renamed", name_before);
+        e = device_edit_note(ed, d.id, "renamed", name_before);
     }
-    return e == ERR_OK ? note(ed, d.id, "set anew: what it may do, from where, until when", d.name)
-                       : e;
+    return e != ERR_OK ? e
+                       : device_edit_note(
+                             ed, d.id, "set anew: what it may do, from where, until when", d.name);
 }
 
 enum err device_change(struct store *s, account_id account, const struct actor *by,
@@ -361,25 +385,29 @@ enum err device_change(struct store *s, account_id account, const struct actor *
 {
     struct device to = *d;
 
-    if (!is_valid(d)) {
+    if (!device_is_valid(d)) {
         return ERR_INVALID;
     }
     return account ? store_edit(s, account, by, change_edit, &to, NULL) : ERR_NOT_FOUND;
 }
 
-static enum err remove_edit(struct edit *ed, void *arg)
+enum err device_edit_remove(struct edit *ed, uint32_t id)
 {
     struct span networks[DEVICE_NETWORKS_MAX];
-    const uint32_t *id = arg;
-    struct key k = key_u32(KEY_DEVICE, *id);
+    struct key k = key_u32(KEY_DEVICE, id);
     struct device d;
-    enum err e = find(&ed->view, *id, networks, &d);
+    enum err e = find(&ed->view, id, networks, &d);
 
-    if (e != ERR_OK) {
-        return e;
-    }
-    e = edit_delete(ed, &k);
-    return e == ERR_OK ? note(ed, *id, "removed", d.name) : e;
+    e = e == ERR_OK ? oauth_edit_forget(ed, id) : e;
+    e = e == ERR_OK ? edit_delete(ed, &k) : e;
+    return e == ERR_OK ? device_edit_note(ed, id, "removed", d.name) : e;
+}
+
+static enum err remove_edit(struct edit *ed, void *arg)
+{
+    const uint32_t *id = arg;
+
+    return device_edit_remove(ed, *id);
 }
 
 enum err device_remove(struct store *s, account_id account, const struct actor *by, uint32_t id)

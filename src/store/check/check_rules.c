@@ -4,6 +4,7 @@
 // forwarding, what the rules remember, devices, second factors and the sign-in history (in an
 // account).
 #include "store/access/device.h"
+#include "store/access/oauth_client.h"
 #include "store/access/signin.h"
 #include "store/access/totp_row.h"
 #include "store/check/check_internal.h"
@@ -120,11 +121,25 @@ static enum err check_roles_of(void *arg, struct span key, struct span value)
     return ERR_OK;
 }
 
+static enum err check_oauth_client(void *arg, struct span key, struct span value)
+{
+    struct span redirects[OAUTH_REDIRECTS_MAX];
+    struct check *c = arg;
+    struct oauth_client o;
+
+    if (oauth_client_decode(key, value, redirects, &o) != ERR_OK) {
+        check_problem(c, false, "an OAuth client cannot be read");
+    }
+    return ERR_OK;
+}
+
 enum err check_roles(struct check *c)
 {
-    struct key roles = key_plain(KEY_ROLE), holders = key_plain(KEY_ROLES_OF);
+    struct key roles = key_plain(KEY_ROLE), holders = key_plain(KEY_ROLES_OF),
+               clients = key_plain(KEY_OAUTH_CLIENT);
     enum err e = view_each(c->v, &roles, check_role, c);
 
+    e = e == ERR_OK ? view_each(c->v, &clients, check_oauth_client, c) : e;
     return e == ERR_OK ? view_each(c->v, &holders, check_roles_of, c) : e;
 }
 
@@ -221,16 +236,38 @@ static enum err check_totp(void *arg, struct span key, struct span value)
     return ERR_OK;
 }
 
+// Tokens of a device that is not there open nothing: they are dropped.
+static enum err check_tokens(void *arg, struct span key, struct span value)
+{
+    struct check *c = arg;
+    struct oauth_family f;
+    struct span device;
+
+    if (oauth_family_decode(key, value, &f) != ERR_OK) {
+        check_problem(c, true, "tokens of an app cannot be read");
+    } else {
+        struct key k = key_u32(KEY_DEVICE, f.device);
+
+        if (view_get(c->v, &k, &device) == ERR_OK) {
+            return ERR_OK;
+        }
+        check_problem(c, true, "tokens of device %u, which is not there", f.device);
+    }
+    return c->ed ? batch_delete(c->ed->batch, key) : ERR_OK;
+}
+
 enum err check_rules(struct check *c)
 {
     struct key scripts = key_plain(KEY_SCRIPT), remembered = key_plain(KEY_REMEMBERED),
-               devices = key_plain(KEY_DEVICE), totp = key_plain(KEY_TOTP);
+               devices = key_plain(KEY_DEVICE), totp = key_plain(KEY_TOTP),
+               tokens = key_plain(KEY_TOKENS);
     enum err e = view_each(c->v, &scripts, check_script, c);
 
     e = e == ERR_OK ? check_active(c) : e;
     e = e == ERR_OK ? check_forwarding(c) : e;
     e = e == ERR_OK ? view_each(c->v, &devices, check_device, c) : e;
     e = e == ERR_OK ? view_each(c->v, &totp, check_totp, c) : e;
+    e = e == ERR_OK ? view_each(c->v, &tokens, check_tokens, c) : e;
     return e == ERR_OK ? view_each(c->v, &remembered, check_remembered, c) : e;
 }
 

@@ -493,6 +493,14 @@ static void device_broken(struct edit *ed)
 {
     put(ed, key_u32(KEY_DEVICE, 1), SPAN("\x01\x01\x01"));
 }
+static void tokens_broken(struct edit *ed)
+{
+    put(ed, key_u64(KEY_TOKENS, 1), SPAN("\x01\x01"));
+}
+static void tokens_of_nobody(struct edit *ed)
+{
+    put(ed, key_u64(KEY_TOKENS, 1), SPAN("\x01\x07\x01\0\0\0\x01x\0\0"));
+}
 static void device_next_low(struct edit *ed)
 {
     static const char device[] = "\x01\x01\x01\0\0\0\x01p\x20"
@@ -502,6 +510,10 @@ static void device_next_low(struct edit *ed)
 }
 
 // Of account 0.
+static void oauth_client_broken(struct edit *ed)
+{
+    put(ed, key_text(KEY_OAUTH_CLIENT, SPAN("app")), SPAN("\x01\x01\0\x01x\x01\x03x:y"));
+}
 static void domain_count_wrong(struct edit *ed)
 {
     struct domain_record d = {.accounts = 9};
@@ -640,7 +652,10 @@ static const struct damage damages[] = {
     OF(forwarding_broken, false),
     OF(remembered_broken, true),
     OF(device_broken, false),
+    OF(tokens_broken, true),
+    OF(tokens_of_nobody, true),
     OF(device_next_low, true),
+    OF_DIRECTORY(oauth_client_broken, false),
     OF_DIRECTORY(domain_count_wrong, true),
     OF_DIRECTORY(domain_lost, true),
     OF_DIRECTORY(alias_of_nobody, false),
