@@ -84,6 +84,7 @@ struct admin_caller {
     bool is_local_root; // whoever can open the control socket or the data directory
     account_id account; // otherwise
     enum admin_proof proof;
+    bool only_looks;     // an app password for reading: only rights that change nothing
     struct span address; // that they come from, as text, for the change log; may be empty
 };
 extern const struct admin_caller admin_local_root;

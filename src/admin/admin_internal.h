@@ -19,6 +19,7 @@ struct admin_call {
     struct buf out;             // records not sent yet
     // Who asks, of admin_right.c.
     bool may_everything;       // local root as itself
+    bool only_looks;           // admin_caller's
     account_id caller;         // otherwise whose roles count
     struct span caller_name;   // address
     struct role_holder roles;  //

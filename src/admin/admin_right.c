@@ -98,6 +98,7 @@ enum err admin_caller_set(struct admin_call *c, const struct admin_caller *by)
             "A password alone is not enough for an administrator. Use an app password "
             "for web and API: mailkeep account device add ADDRESS NAME --for web");
     }
+    c->only_looks = by->only_looks;
     enum err e = directory_account_by_id(c->admin->store, by->account, &c->caller_arena, &account);
 
     if (e == ERR_NOT_FOUND) {
@@ -310,6 +311,11 @@ enum err admin_allowed(struct admin_call *c, const struct admin_operation *op)
     c->right = need->rights;
     if (c->may_everything) {
         return ERR_OK;
+    }
+    if (c->only_looks && need->on != ON_SELF && (need->rights & ~ROLE_RIGHTS_LOOK)) {
+        return admin_fail(c, ERR_DENIED,
+                          "This app password is for reading only, and \"%s\" takes more.",
+                          op->name);
     }
     for (size_t i = 0; i < CASES && e == ERR_OK; i++) {
         if (strcmp(cases[i].operation, op->name) != 0) {

@@ -207,7 +207,9 @@ static enum err hand_over_relayed(struct client *c, struct span ticket)
 // The dialogue goes on here; only who waits to log in is counted.
 static void stays(struct client *c, struct span ticket)
 {
-    client_uncount(c);
+    if (!c->dialogue.protocol->keeps_place) {
+        client_uncount(c);
+    }
     client_dialogue_begin(c);
     dialogue_accepted(&c->dialogue, ticket);
     client_step(c);

@@ -22,9 +22,15 @@ void client_pair_close(struct client *c)
     c->dialogue.pair.is_open = c->dialogue.pair.is_spent = false;
 }
 
-static enum err introduction_of_api(struct buf *frame)
+static enum err introduction_of_api(const struct client *c, struct buf *frame)
 {
-    const struct ipc_api m = {.kind = IPC_API_METRICS};
+    const struct dialogue *d = &c->dialogue;
+    bool is_operation = d->pair.kind == DIALOGUE_PAIR_OPERATION;
+    const struct ipc_api m = {
+        .kind = is_operation ? IPC_API_ADMIN : IPC_API_METRICS,
+        .ticket = is_operation ? span_of(d->ticket, d->ticket_bytes) : SPAN(""),
+        .remote = span_from_str(d->peer.address),
+    };
 
     return ipc_api_encode(&m, 1, frame);
 }
@@ -51,7 +57,7 @@ static enum err introduce(struct client *c, int fd)
     struct buf frame;
 
     buf_init(&frame, 4096);
-    enum err e = c->service->ipc_protocol == IPC_ADMIN ? introduction_of_api(&frame)
+    enum err e = c->service->ipc_protocol == IPC_ADMIN ? introduction_of_api(c, &frame)
                                                        : introduction_of_mail(c, &frame);
 
     if (e == ERR_OK) {

@@ -11,6 +11,7 @@
 #include "gate/client.h"
 #include "gate/gate.h"
 #include "gate/gate_internal.h"
+#include "gate/http/http_json.h"
 #include "gate/worker.h"
 #include "ipc/child.h"
 #include "ipc/sandbox.h"
@@ -393,6 +394,7 @@ static enum err gate_open(struct gate_main *m, int supervisor_fd)
     if (e == ERR_OK) {
         host_name(conf_value_text(m->start.settings, SETTING_SERVER_NAME),
                   conf_value_text(m->start.settings, SETTING_DEFAULT_DOMAIN), g->host);
+        http_json_start();
         e = sandbox_enter(SANDBOX_GATE, NULL);
     }
     if (e == ERR_OK) {

@@ -45,6 +45,7 @@ struct control_call {
     struct control_server *server;
     int fd;
     json_t *request;
+    void *who;
     struct buf in;
     int64_t next_progress_ms;
     bool answered, broken, input_over;
@@ -84,6 +85,11 @@ enum err control_socket_open(const char *data_dir, int *out_fd)
 const char *control_command_name(struct control_call *c)
 {
     return json_string_value(json_object_get(c->request, "command"));
+}
+
+void *control_who(struct control_call *c)
+{
+    return c->who;
 }
 
 json_t *control_args(struct control_call *c)
@@ -222,6 +228,7 @@ static void end_call(struct control_call *c)
     close(c->fd);
     json_decref(c->request);
     buf_finish(&c->in);
+    free(c->who);
     free(c);
 }
 
@@ -275,16 +282,18 @@ static void on_work(struct worker_task *t)
     end_call(c);
 }
 
-static void start_call(struct control_server *s, int fd)
+static void start_call(struct control_server *s, int fd, void *who)
 {
     struct control_call *c = calloc(1, sizeof(*c));
 
     if (!c) {
+        free(who);
         close(fd);
         return;
     }
     c->server = s;
     c->fd = fd;
+    c->who = who;
     c->task.run = on_work;
     buf_init(&c->in, CONTROL_FRAME_BYTES_MAX);
     lock_take(&s->lock);
@@ -310,7 +319,7 @@ static void on_ready(struct loop_source *source, uint32_t events)
             }
             return;
         }
-        start_call(s, fd);
+        start_call(s, fd, NULL);
     }
 }
 
@@ -362,7 +371,12 @@ enum err control_server_create(struct loop *l, int fd, const struct control_comm
 
 void control_server_take(struct control_server *s, int fd)
 {
-    start_call(s, fd);
+    start_call(s, fd, NULL);
+}
+
+void control_server_take_for(struct control_server *s, int fd, void *who)
+{
+    start_call(s, fd, who);
 }
 
 void control_server_destroy(struct control_server *s)

@@ -37,11 +37,14 @@ enum err control_server_create_bare(unsigned threads, unsigned waiting_max,
                                     struct control_server **out);
 // Serves one conversation over a connected socket, which is taken over. Any thread.
 void control_server_take(struct control_server *s, int fd);
+// The same for somebody: `who`, from malloc, is the handler's (control_who), and freed at the end.
+void control_server_take_for(struct control_server *s, int fd, void *who);
 // Stops accepting, tells running calls to end (control_cancelled), waits for them. NULL is allowed.
 void control_server_destroy(struct control_server *s);
 
 // For handlers, on their thread. Arguments belong to the call; missing ones are NULL / the default.
 const char *control_command_name(struct control_call *c); // "account add"
+void *control_who(struct control_call *c);                // of control_server_take_for, or NULL
 json_t *control_args(struct control_call *c);
 const char *control_arg_text(struct control_call *c, const char *name); // NULL: missing, no text
 bool control_arg_bool(struct control_call *c, const char *name);

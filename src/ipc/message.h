@@ -15,7 +15,7 @@
 #include "base/err.h"
 #include "base/span.h"
 
-#define IPC_VERSION         8
+#define IPC_VERSION         9
 #define IPC_HEADER_BYTES    8
 #define IPC_FRAME_BYTES_MAX (1u << 20) // header included
 #define IPC_FDS_MAX         128        // descriptors with one message
@@ -40,6 +40,7 @@ enum ipc_protocol {
 // What the pair of an API frame is for.
 enum ipc_api_kind {
     IPC_API_METRICS = 0, // only the command "metrics"; nobody has to be logged in
+    IPC_API_ADMIN = 1,   // an operation of admin/; for whoever the ticket was given to
 };
 
 // Is a domain ours?

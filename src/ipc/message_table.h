@@ -154,8 +154,12 @@ MESSAGE(MAIL_ANSWER, 36, mail_answer,
 
 // Gate to keep over the link, with one descriptor: one end of a socket pair. One command of the
 // control protocol (ipc/control_frame.h) goes over that pair, the gate being the client: a frame
-// REQUEST, then what comes of it, and keep closes. When the gate closes before, the command ends.
-MESSAGE(API, 90, api, U8(kind)) // enum ipc_api_kind
+// REQUEST, what belongs to it, then what comes of it, and keep closes. When the gate closes before,
+// the command ends.
+MESSAGE(API, 90, api,
+    U8(kind)                      // enum ipc_api_kind
+    TEXT(ticket, 64)              // of the login by AUTH; empty: nobody has logged in
+    TEXT(remote, 64))             // address without port; may be empty
 
 // ---- keep and courier ---------------------------------------------------------------------------
 

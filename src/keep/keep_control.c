@@ -34,9 +34,9 @@ static bool io_cancelled(void *arg)
     return control_cancelled(arg);
 }
 
-static void command_run(struct control_call *call, void *arg)
+void keep_control_run(struct keep_control *k, struct control_call *call,
+                      const struct admin_caller *by)
 {
-    struct keep_control *k = arg;
     struct admin_io io = {.read = io_read,
                           .write = io_write,
                           .progress = io_progress,
@@ -49,14 +49,18 @@ static void command_run(struct control_call *call, void *arg)
 
     settings_ref(admin.settings); // a reload may come while it runs
     lock_release(&k->lock);
-    admin_run(&admin, &admin_local_root, control_command_name(call), control_args(call), &io,
-              &outcome);
+    admin_run(&admin, by, control_command_name(call), control_args(call), &io, &outcome);
     settings_unref(admin.settings);
     if (outcome.code == ERR_OK) {
         control_reply(call, outcome.result);
     } else {
         control_fail(call, outcome.code, "%s", outcome.text);
     }
+}
+
+static void command_run(struct control_call *call, void *arg)
+{
+    keep_control_run(arg, call, &admin_local_root);
 }
 
 void keep_control_set(struct keep_control *k, const struct admin *admin)

@@ -459,11 +459,17 @@ static enum err start_protocol(void *arg, unsigned protocol, const struct sessio
     }
 }
 
-static enum err take_api(void *arg, const struct ipc_api *m, int fd)
+static enum err take_api(void *arg, const struct ipc_api *m, const struct keep_link_login *login,
+                         int fd)
 {
     struct keep *k = arg;
 
-    return k->api ? keep_api_take(k->api, m, fd) : ERR_UNAVAILABLE;
+    return k->api ? keep_api_take(k->api, m, login, fd) : ERR_UNAVAILABLE;
+}
+
+static void run_for(void *arg, struct control_call *call, const struct admin_caller *by)
+{
+    keep_control_run(arg, call, by);
 }
 
 static enum err open_link(struct keep *k)
@@ -508,7 +514,10 @@ static enum err open_control(struct keep *k, int fd)
     if (e == ERR_OK) {
         e = keep_control_start(k->loop, fd, &admin, &k->control);
     }
-    return e == ERR_OK ? keep_api_create(&metrics, &k->api) : e;
+    const struct keep_api_options api = {
+        .metrics = metrics, .store = k->store, .run = run_for, .run_arg = k->control};
+
+    return e == ERR_OK ? keep_api_create(&api, &k->api) : e;
 }
 
 // So many that workers do not wait for each other's memory: with 4, two of three calls of futex
@@ -571,8 +580,8 @@ static void keep_close(struct keep *k)
         outbound_end_questions(k->mail.outbound);
     }
     keep_reload_stop(k->reload);
+    keep_api_destroy(k->api); // it runs what it is asked for with the next
     keep_control_stop(k->control);
-    keep_api_destroy(k->api);
     keep_reload_destroy(k->reload);
     keep_keys_stop(k->keys);
     keep_report_sender_stop(k->report_sender);

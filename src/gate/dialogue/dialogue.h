@@ -78,11 +78,18 @@ struct dialogue_question {
     struct span client_id; // what the client said of itself, in its protocol's form
 };
 
+enum dialogue_pair_kind {
+    DIALOGUE_PAIR_MAIL,
+    DIALOGUE_PAIR_FIGURES,   // for /metrics
+    DIALOGUE_PAIR_OPERATION, // of whoever d->ticket was given to
+};
+
 // The conversation with keep beside the client's, for a protocol that stays in the gate.
 struct dialogue_pair {
-    bool is_wanted; // set by the protocol
-    bool is_open;   // set by the owner
-    bool is_spent;  // the one that is open is of no use any more: to be closed before another
+    bool is_wanted;               // set by the protocol
+    bool is_open;                 // set by the owner
+    enum dialogue_pair_kind kind; // set by the protocol: what it is for
+    bool is_spent; // the one that is open is of no use any more: to be closed before another
     struct buf in, out;
 };
 
@@ -123,6 +130,7 @@ struct dialogue_protocol {
 
     // For a protocol that stays in the gate; all NULL for those that are handed over.
     void (*accepted)(struct dialogue *d, struct span ticket); // keep let the user in
+    bool keeps_place; // a login does not end its being counted: there is one for each request
     // Takes the whole frames off d->pair.in. ERR_INVALID: keep broke the rules, the pair is lost.
     enum err (*heard)(struct dialogue *d);
     void (*lost)(struct dialogue *d); // the pair could not be opened, or has ended; it is closed

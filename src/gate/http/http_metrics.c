@@ -19,15 +19,18 @@ static bool is_address(struct span host)
     return host.n > 0;
 }
 
+bool http_host_is_ours(const struct http_call *call)
+{
+    return is_address(call->host) || span_eq_nocase(call->host, SPAN("localhost")) ||
+           span_eq_nocase(call->host, call->server);
+}
+
 unsigned http_metrics_begin(struct http_call *call)
 {
     if (!call->is_loopback) {
         return 403;
     }
-    return is_address(call->host) || span_eq_nocase(call->host, SPAN("localhost")) ||
-                   span_eq_nocase(call->host, call->server)
-               ? 0
-               : 421;
+    return http_host_is_ours(call) ? 0 : 421;
 }
 
 void http_metrics_answer(const struct http_call *call, struct buf *body)

@@ -46,6 +46,8 @@ struct http_resource {
 const struct http_resource *http_resource_find(struct span path, bool is_admin);
 
 // http_metrics.c
+// Is the host one under which this machine is known to itself: an address, localhost, our name?
+bool http_host_is_ours(const struct http_call *call);
 unsigned http_metrics_begin(struct http_call *call);
 void http_metrics_answer(const struct http_call *call, struct buf *body);
 

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // One connection: head, body, answer, and again. An idle one owns no buffers.
+#include "gate/http/http_session.h"
+
+#include <openssl/crypto.h>
+
 #include "base/clock.h"
 #include "base/log.h"
 #include "gate/count/gate_count.h"
 #include "gate/http/http.h"
-#include "gate/http/http_keep.h"
-#include "gate/http/http_resource.h"
-#include "wire/http/http_body.h"
-#include "wire/http/http_response.h"
 
 #include "base/banned.h"
 
@@ -19,26 +19,6 @@
 #define OUT_MAX     16384        // of answers nobody has read: no more requests are taken then
 
 enum http_variant { HTTP_PUBLIC, HTTP_ADMIN };
-
-struct http_session {
-    enum { AT_HEAD, AT_BODY, AT_END, AT_KEEP } phase;
-    struct http_scan scan;
-    struct http_body body;
-    struct buf body_text;
-    struct http_keep keep; // what it says to our command
-    struct buf told;
-    struct arena arena; // of the request
-    struct http_call call;
-    const struct http_resource *resource;
-    unsigned requests;
-    bool is_begun; // bytes of a request are there
-    bool is_head, is_closed;
-};
-
-static struct http_session *session_of(const struct dialogue *d)
-{
-    return d->state;
-}
 
 static bool is_admin(const struct dialogue *d)
 {
@@ -59,20 +39,29 @@ static const struct http_field common_fields[] = {
 };
 #define COMMON_FIELDS (sizeof(common_fields) / sizeof(common_fields[0]))
 
-static void put_response(struct buf *out, bool is_admin, struct http_response *r,
-                         const struct http_field *more)
-{
-    struct http_field fields[COMMON_FIELDS + 1];
+#define MORE_FIELDS   2
 
+static void put_response(struct buf *out, bool is_admin, struct http_response *r,
+                         const struct http_field *more, size_t more_n)
+{
+    struct http_field fields[COMMON_FIELDS + MORE_FIELDS];
+
+    ASSERT(more_n <= MORE_FIELDS);
     memcpy(fields, common_fields, sizeof(common_fields));
     r->fields = fields;
     r->field_n = COMMON_FIELDS;
-    if (more) {
-        fields[r->field_n++] = *more;
+    for (size_t i = 0; i < more_n; i++) {
+        fields[r->field_n++] = more[i];
     }
     r->now_s = clock_real_s();
     gate_count_http(is_admin, r->status);
     http_response_put(out, r);
+}
+
+void http_session_put(struct dialogue *d, struct http_response *r, const struct http_field *more,
+                      size_t more_n)
+{
+    put_response(&d->out, is_admin(d), r, more, more_n);
 }
 
 // A page that says what the status says.
@@ -95,16 +84,20 @@ static void put_page(struct buf *out, bool is_admin, unsigned status, const char
         .is_closed = is_closed,
     };
 
-    put_response(out, is_admin, &r, more);
+    put_response(out, is_admin, &r, more, more != NULL);
     buf_finish(&body);
 }
 
-// The request is over: the next one starts from nothing.
-static void request_end(struct dialogue *d)
+void http_session_request_end(struct dialogue *d)
 {
-    struct http_session *s = session_of(d);
+    struct http_session *s = http_session_of(d);
 
+    if (s->api.is_api && s->body_text.p) {
+        OPENSSL_cleanse(s->body_text.p, s->body_text.cap); // may hold a password
+    }
+    http_api_finish(&s->api);
     buf_release(&s->body_text);
+    s->body_text.max = BODY_MAX;
     buf_release(&s->told);
     arena_finish(&s->arena);
     s->phase = AT_HEAD;
@@ -118,23 +111,23 @@ static void request_end(struct dialogue *d)
 
 static void answer_page(struct dialogue *d, unsigned status, const struct http_field *more)
 {
-    struct http_session *s = session_of(d);
+    struct http_session *s = http_session_of(d);
 
     put_page(&d->out, is_admin(d), status, NULL, s->is_head, s->is_closed, more);
-    request_end(d);
+    http_session_request_end(d);
 }
 
 // An answer before all of the request was read: where the next one begins is not known any more.
 static void refuse(struct dialogue *d, unsigned status)
 {
-    session_of(d)->is_closed = true;
+    http_session_of(d)->is_closed = true;
     answer_page(d, status, NULL);
 }
 
 static void answer_resource(struct dialogue *d)
 {
     static const struct http_field attachment = {{"Content-Disposition", 19}, {"attachment", 10}};
-    struct http_session *s = session_of(d);
+    struct http_session *s = http_session_of(d);
     struct buf body;
 
     buf_init(&body, ANSWER_MAX);
@@ -148,8 +141,8 @@ static void answer_resource(struct dialogue *d)
     if (body.failed) {
         refuse(d, 503);
     } else {
-        put_response(&d->out, is_admin(d), &r, s->resource->is_attachment ? &attachment : NULL);
-        request_end(d);
+        http_session_put(d, &r, &attachment, s->resource->is_attachment);
+        http_session_request_end(d);
     }
     buf_finish(&body);
 }
@@ -174,7 +167,7 @@ static void answer_not_allowed(struct dialogue *d, const struct http_resource *r
 // The request as far as its head tells. 0, or the status that answers it.
 static unsigned call_begin(struct dialogue *d, const struct http_request *r)
 {
-    struct http_session *s = session_of(d);
+    struct http_session *s = http_session_of(d);
 
     s->call = (struct http_call){
         .settings = d->settings,
@@ -193,6 +186,9 @@ static unsigned call_begin(struct dialogue *d, const struct http_request *r)
     if (e != ERR_OK) {
         return e == ERR_NOMEM ? 503 : 400;
     }
+    if (is_admin(d) && http_api_is(s->call.path)) {
+        return 0;
+    }
     s->resource = http_resource_find(s->call.path, is_admin(d));
     if (!s->resource) {
         return r->method == HTTP_METHOD_OTHER ? 501 : 404;
@@ -202,7 +198,7 @@ static unsigned call_begin(struct dialogue *d, const struct http_request *r)
 
 static void head_judged(struct dialogue *d, const struct http_request *r, unsigned status)
 {
-    struct http_session *s = session_of(d);
+    struct http_session *s = http_session_of(d);
     bool has_body = r->framing != HTTP_NO_BODY;
 
     s->is_closed |= status && has_body; // it is not waited for
@@ -210,6 +206,8 @@ static void head_judged(struct dialogue *d, const struct http_request *r, unsign
         answer_not_allowed(d, s->resource);
     } else if (status) {
         answer_page(d, status, NULL);
+    } else if (!s->resource) {
+        http_api_head(d, r);
     } else if (r->framing == HTTP_LENGTH && r->length > BODY_MAX) {
         refuse(d, 413);
     } else {
@@ -223,7 +221,7 @@ static void head_judged(struct dialogue *d, const struct http_request *r, unsign
 
 static bool take_head(struct dialogue *d)
 {
-    struct http_session *s = session_of(d);
+    struct http_session *s = http_session_of(d);
     struct http_request r;
     struct span head;
     size_t bytes;
@@ -256,7 +254,7 @@ static bool take_head(struct dialogue *d)
 
 static bool take_body(struct dialogue *d)
 {
-    struct http_session *s = session_of(d);
+    struct http_session *s = http_session_of(d);
     struct span piece;
     size_t bytes;
     enum err e = http_body_next(&s->body, buf_span(&d->in), &piece, &bytes);
@@ -282,17 +280,17 @@ static bool take_body(struct dialogue *d)
 
 static void keep_ask(struct dialogue *d)
 {
-    struct http_session *s = session_of(d);
+    struct http_session *s = http_session_of(d);
 
     s->phase = AT_KEEP;
     s->keep = (struct http_keep){0};
     http_keep_put(&d->pair.out, CONTROL_REQUEST, span_from_str(s->resource->command));
     d->pair.is_wanted = true;
+    d->pair.kind = DIALOGUE_PAIR_FIGURES;
     d->step = DIALOGUE_WAIT;
 }
 
-// The pair is of no use any more, whatever came of it.
-static void keep_leave(struct dialogue *d)
+void http_session_keep_leave(struct dialogue *d)
 {
     d->pair.is_wanted = false;
     d->pair.is_spent |= d->pair.is_open;
@@ -302,13 +300,13 @@ static void keep_leave(struct dialogue *d)
 
 static bool take_told(struct dialogue *d)
 {
-    struct http_session *s = session_of(d);
+    struct http_session *s = http_session_of(d);
 
     if (!s->keep.is_over) {
         d->step = DIALOGUE_WAIT;
         return false;
     }
-    keep_leave(d);
+    http_session_keep_leave(d);
     s->call.keep_failed = s->keep.has_failed || s->told.failed;
     s->call.told = s->call.keep_failed ? SPAN("") : buf_span(&s->told);
     answer_resource(d);
@@ -317,9 +315,12 @@ static bool take_told(struct dialogue *d)
 
 static enum err session_heard(struct dialogue *d)
 {
-    struct http_session *s = session_of(d);
+    struct http_session *s = http_session_of(d);
     enum err e = ERR_OK;
 
+    if (s->api.is_api) {
+        return http_api_heard(d);
+    }
     if (s->phase != AT_KEEP) {
         return ERR_INVALID; // it was not asked
     }
@@ -340,16 +341,18 @@ static enum err session_heard(struct dialogue *d)
 
 static void session_lost(struct dialogue *d)
 {
-    struct http_session *s = session_of(d);
+    struct http_session *s = http_session_of(d);
 
-    if (s->phase == AT_KEEP && !s->keep.is_over) {
+    if (s->api.is_api) {
+        http_api_lost(d);
+    } else if (s->phase == AT_KEEP && !s->keep.is_over) {
         s->keep.is_over = s->keep.has_failed = true;
     }
 }
 
 static bool take_end(struct dialogue *d)
 {
-    struct http_session *s = session_of(d);
+    struct http_session *s = http_session_of(d);
 
     s->call.body = buf_span(&s->body_text);
     unsigned status = s->resource->begin(&s->call);
@@ -366,7 +369,12 @@ static bool take_end(struct dialogue *d)
 
 static bool session_take(struct dialogue *d)
 {
-    switch (session_of(d)->phase) {
+    const struct http_session *s = http_session_of(d);
+
+    if (s->phase != AT_HEAD && s->api.is_api) {
+        return http_api_take(d);
+    }
+    switch (s->phase) {
     case AT_HEAD:
         return take_head(d);
     case AT_BODY:
@@ -382,7 +390,7 @@ static bool session_take(struct dialogue *d)
 static void session_domain_known(struct dialogue *d, enum dialogue_domain is)
 {
     static const struct http_field later = {{"Retry-After", 11}, {"30", 2}};
-    struct http_session *s = session_of(d);
+    struct http_session *s = http_session_of(d);
 
     if (is == DIALOGUE_DOMAIN_UNKNOWN) {
         answer_page(d, 503, &later);
@@ -403,7 +411,7 @@ static size_t session_input_max(const struct settings *s)
 
 static void session_begin(struct dialogue *d)
 {
-    struct http_session *s = session_of(d);
+    struct http_session *s = http_session_of(d);
 
     arena_init(&s->arena, ARENA_BYTES);
     buf_init(&s->body_text, BODY_MAX);
@@ -412,9 +420,10 @@ static void session_begin(struct dialogue *d)
 
 static void session_finish(struct dialogue *d)
 {
-    struct http_session *s = session_of(d);
+    struct http_session *s = http_session_of(d);
 
     arena_finish(&s->arena);
+    http_api_finish(&s->api);
     buf_finish(&s->body_text);
     buf_finish(&s->told);
 }
@@ -422,14 +431,6 @@ static void session_finish(struct dialogue *d)
 static void session_greet(struct dialogue *d)
 {
     (void)d; // the client speaks first
-}
-
-static void session_refused(struct dialogue *d, enum dialogue_refusal why, struct span text)
-{
-    (void)d;
-    (void)why;
-    (void)text;
-    ASSERT(false); // nobody logs in here
 }
 
 static void session_last_words(struct buf *out, enum dialogue_end why, const char *text)
@@ -451,8 +452,8 @@ static void session_last_words(struct buf *out, enum dialogue_end why, const cha
 // A request that has begun must come to its end in one time, however slowly its bytes come.
 static int64_t session_patience_ms(const struct dialogue *d)
 {
-    return conf_value_ms(d->settings, session_of(d)->is_begun ? SETTING_HTTP_TIMEOUT
-                                                              : SETTING_HTTP_IDLE_TIMEOUT);
+    return conf_value_ms(d->settings, http_session_of(d)->is_begun ? SETTING_HTTP_TIMEOUT
+                                                                   : SETTING_HTTP_IDLE_TIMEOUT);
 }
 
 // Both hear of keep; what is public has no command for it.
@@ -461,9 +462,10 @@ static int64_t session_patience_ms(const struct dialogue *d)
         .alpn = "http/1.1", .variant = (variant_), .bad_max = SETTING_LOGIN_BAD_COMMANDS_MAX,      \
         .state_bytes = sizeof(struct http_session), .input_max = session_input_max,                \
         .begin = session_begin, .finish = session_finish, .greet = session_greet,                  \
-        .take = session_take, .refused = session_refused, .last_words = session_last_words,        \
-        .domain_known = session_domain_known, .heard = session_heard, .lost = session_lost,        \
-        .patience_ms = session_patience_ms,                                                        \
+        .take = session_take, .refused = http_api_refused, .accepted = http_api_accepted,          \
+        .last_words = session_last_words, .domain_known = session_domain_known,                    \
+        .heard = session_heard, .lost = session_lost, .patience_ms = session_patience_ms,          \
+        .keeps_place = true,                                                                       \
     }
 
 const struct dialogue_protocol http_protocol = HTTP_PROTOCOL(HTTP_PUBLIC);

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "ipc/channel.h"
 #include "ipc/message.h"
+#include "keep/login/api_key.h"
 #include "keep/login/refusal.h"
 #include "net/worker_pool.h"
 #include "store/directory.h"
@@ -20,6 +21,7 @@
 
 #define SEND_QUEUE_MAX   (4u << 20)
 #define DOMAIN_QUEUE_MAX 4096
+#define KEY_ARENA_BYTES  (256u << 10) // of who has a role
 
 struct keep_link {
     struct keep_link_options options;
@@ -42,6 +44,7 @@ struct question {
     struct span user, password, remote, mechanism;
     enum auth_service service;
     bool is_token;      // the password is one of OAuth
+    bool is_key;        // an API key: whose it is, is to be found out
     struct span domain; // of one about a domain
     bool is_ours;       // its answer
     enum err result;
@@ -78,7 +81,7 @@ static enum auth_service service_of(unsigned protocol)
     static const enum auth_service services[] = {
         [IPC_IMAP] = AUTH_IMAP,         [IPC_POP3] = AUTH_POP3,
         [IPC_MANAGESIEVE] = AUTH_SIEVE, [IPC_SUBMISSION] = AUTH_SUBMISSION,
-        [IPC_HTTP] = AUTH_WEB,
+        [IPC_HTTP] = AUTH_WEB,          [IPC_ADMIN] = AUTH_WEB,
     };
 
     // SMTP between servers and LMTP: who signs in there sends.
@@ -180,12 +183,21 @@ static void question_answered(struct loop_task *t)
 static void question_work(struct worker_task *t)
 {
     struct question *q = LIST_ITEM(t, struct question, work);
+    struct arena arena;
+    struct span owner = q->user;
+
+    arena_init(&arena, KEY_ARENA_BYTES);
+    q->result =
+        q->is_key ? api_key_owner(q->link->options.store, q->password, &arena, &owner) : ERR_OK;
 
     struct auth_claim claim = {
-        .name = q->user, .password = q->password, .remote = q->remote, .service = q->service};
+        .name = owner, .password = q->password, .remote = q->remote, .service = q->service};
 
-    q->result = q->is_token ? auth_bearer(q->link->options.auth, &claim, &q->grant)
-                            : auth_password(q->link->options.auth, &claim, &q->grant);
+    if (q->result == ERR_OK) {
+        q->result = q->is_token ? auth_bearer(q->link->options.auth, &claim, &q->grant)
+                                : auth_password(q->link->options.auth, &claim, &q->grant);
+    }
+    arena_finish(&arena);
     loop_post(q->link->options.loop, &q->back);
 }
 
@@ -235,6 +247,8 @@ static enum err question_start(struct keep_link *l, const struct ipc_auth_reques
     q->remote = arena_dup(&q->arena, m->remote);
     q->service = service_of(m->protocol);
     q->is_token = is_bearer(m);
+    q->is_key = m->protocol == IPC_ADMIN && m->user.n == 0 &&
+                span_eq(m->mechanism, SPAN(API_KEY_MECHANISM));
     return question_submit(q, l->workers[auth_rank(l->options.auth, q->user, q->remote)],
                            q->user.p && q->password.p && q->remote.p);
 }
@@ -448,6 +462,7 @@ static enum err on_mail(struct keep_link *l, const struct ipc_frame *frame, cons
 
 static enum err on_api(struct keep_link *l, const struct ipc_frame *frame, const int *fds)
 {
+    struct keep_link_login login = {0};
     struct ipc_api m;
     enum err e = ipc_api_decode(frame->fields, &m);
 
@@ -457,7 +472,10 @@ static enum err on_api(struct keep_link *l, const struct ipc_frame *frame, const
         }
         return ERR_INVALID;
     }
-    if (l->options.api(l->options.api_arg, &m, fds[0]) != ERR_OK) {
+    if (m.ticket.n) {
+        login.is_void = keep_tickets_redeem(l->options.tickets, m.ticket, &login.grant) != ERR_OK;
+    }
+    if (l->options.api(l->options.api_arg, &m, &login, fds[0]) != ERR_OK) {
         close(fds[0]); // who asked is told to try again
     }
     return ERR_OK;

@@ -16,7 +16,7 @@
 
 struct keep_link;
 
-// Who the ticket of a MAIL was given to.
+// Who the ticket of a MAIL or API was given to.
 struct keep_link_login {
     struct auth_grant grant; // account 0: nobody has logged in
     bool is_void;            // the ticket is not good
@@ -41,7 +41,8 @@ struct keep_link_options {
     void *mail_arg;
     // A command of an administrator's, or the figures for /metrics; takes over the descriptor
     // unless it fails.
-    enum err (*api)(void *arg, const struct ipc_api *m, int fd);
+    enum err (*api)(void *arg, const struct ipc_api *m, const struct keep_link_login *login,
+                    int fd);
     void *api_arg;
 };
 

@@ -28,12 +28,14 @@ const char *http_status_text(unsigned status)
         {415, "Unsupported Media Type"},
         {417, "Expectation Failed"},
         {421, "Misdirected Request"},
+        {422, "Unprocessable Content"},
         {429, "Too Many Requests"},
         {431, "Request Header Fields Too Large"},
         {500, "Internal Server Error"},
         {501, "Not Implemented"},
         {503, "Service Unavailable"},
         {505, "HTTP Version Not Supported"},
+        {507, "Insufficient Storage"},
     };
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -73,6 +75,10 @@ void http_response_put(struct buf *out, const struct http_response *r)
     buf_printf(out, "HTTP/1.1 %u %s\r\nDate: ", r->status, http_status_text(r->status));
     http_date_put(out, r->now_s);
     buf_put(out, SPAN("\r\n"));
+    if (r->has_later_body) {
+        buf_put_str(out, r->is_chunked ? "Transfer-Encoding: chunked\r\n" : "");
+        has_body = false;
+    }
     if (has_body) {
         buf_put(out, SPAN("Content-Length: "));
         buf_put_u64(out, r->body.n);

@@ -16,6 +16,8 @@ struct http_response {
     int64_t now_s;  // since 1970, for Date
     bool is_head;   // to HEAD: the length of the body, and no body
     bool is_closed; // the connection ends with it
+    // The body comes later: in chunks, or until the connection ends. `body` is not looked at.
+    bool has_later_body, is_chunked;
 };
 
 // Appends it whole, or marks `out` failed.
