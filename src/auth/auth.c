@@ -44,6 +44,7 @@ struct auth {
     struct list answered; // oldest first
     size_t answered_count;
     unsigned running[THROTTLE_RANKS], waiting[THROTTLE_RANKS];
+    unsigned vouching[THROTTLE_RANKS]; // questions that are open
     uint64_t hashes;
 };
 
@@ -54,6 +55,7 @@ void auth_options_default(struct auth_options *o)
         .waiting_max = 256,
         .remember_ms = 60000,
         .remember_max = 10000,
+        .vouch_max = 32,
         .throttle = {.failures_max = 10, .network_max = 100, .time_ms = 600000},
     };
     password_params_default(&o->params);
@@ -411,6 +413,42 @@ static struct span dummy_hash(struct auth *a, struct arena *arena)
 
     lock_release(&a->lock);
     return hash;
+}
+
+// ---- who vouches --------------------------------------------------------------------------------
+
+static bool vouch_enter(struct auth *a, enum throttle_rank rank)
+{
+    unsigned all = 0;
+
+    lock_take(&a->lock);
+    for (unsigned r = 0; r < THROTTLE_RANKS; r++) {
+        all += a->vouching[r];
+    }
+    bool ok =
+        all < a->options.vouch_max &&
+        (rank < THROTTLE_SUSPECT || a->vouching[THROTTLE_SUSPECT] < (a->options.vouch_max + 1) / 2);
+
+    a->vouching[rank] += ok;
+    lock_release(&a->lock);
+    return ok;
+}
+
+enum err auth_ask(struct auth *a, enum throttle_rank rank, const struct auth_vouch_question *q,
+                  struct arena *arena, struct auth_vouch_answer *out)
+{
+    const struct auth_vouch *v = &a->options.vouch;
+
+    *out = (struct auth_vouch_answer){0};
+    if (!v->ask || !vouch_enter(a, rank)) {
+        return ERR_UNAVAILABLE;
+    }
+    enum err e = v->ask(v->arg, q, arena, out);
+
+    lock_take(&a->lock);
+    a->vouching[rank]--;
+    lock_release(&a->lock);
+    return e;
 }
 
 // ---- devices ------------------------------------------------------------------------------------

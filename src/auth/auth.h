@@ -21,6 +21,7 @@
 #include "auth/grant.h"
 #include "auth/password.h"
 #include "auth/throttle.h"
+#include "auth/vouch.h"
 #include "store/directory.h"
 
 // Looks up claim->password, a token that has the shape of our own (bearer.h); the name is not
@@ -37,6 +38,8 @@ struct auth_options {
     unsigned remember_max;      // answers remembered
     struct throttle_limits throttle;
     auth_own_token_fn *own_token; // NULL: we issue none
+    struct auth_vouch vouch;
+    unsigned vouch_max; // questions to it at a time; guessers have half of them at most
 };
 void auth_options_default(struct auth_options *o);
 
@@ -44,9 +47,9 @@ struct auth;
 enum err auth_create(struct store *s, const struct auth_options *o, struct auth **out);
 void auth_destroy(struct auth *a);
 
-// New parameters, limits and times; hashes_max, default_domain and own_token stay what they were.
-// Hashes once when the parameters are new: blocks for as long. ERR_NOMEM, ERR_INVALID: nothing has
-// changed.
+// New parameters, limits and times; hashes_max, default_domain, own_token, vouch and vouch_max stay
+// what they were. Hashes once when the parameters are new: blocks for as long. ERR_NOMEM,
+// ERR_INVALID: nothing has changed.
 enum err auth_set_options(struct auth *a, const struct auth_options *o);
 
 // Checks a claim. Too many wrong passwords from the network of claim->remote lock the name out
@@ -56,6 +59,11 @@ enum err auth_set_options(struct auth *a, const struct auth_options *o);
 // way); ERR_LIMIT (locked out); ERR_UNAVAILABLE (too many waiting, or the store cannot be read
 // now).
 enum err auth_password(struct auth *a, const struct auth_claim *claim, struct auth_grant *out);
+
+// Asks whoever vouches for people. As struct auth_vouch's ask; ERR_UNAVAILABLE also when there is
+// nobody to ask.
+enum err auth_ask(struct auth *a, enum throttle_rank rank, const struct auth_vouch_question *q,
+                  struct arena *arena, struct auth_vouch_answer *out);
 
 // The rank that a sign-in with this name from this address (as text) has now. Does not block; any
 // thread.

@@ -12,6 +12,7 @@ enum lock_rank {
     LOCK_SESSIONS = 20,         // keep: the table of sessions
     LOCK_SESSION = 30,          // keep: one session's state shared between loop and worker
     LOCK_OUTBOUND = 35,         // keep: the queue's thread, the conversation with the courier
+    LOCK_VOUCH = 37,            // keep: questions about people that the courier has not answered
     LOCK_AUTH = 40,             // auth: cache of verified passwords, running hashes
     LOCK_STORE_ACCOUNTS = 50,   // store: table of open accounts
     LOCK_STORE_ACCOUNT = 60,    // store: one account's writer

@@ -10,6 +10,7 @@
 #include "courier/courier_peer.h"
 #include "courier/filter/courier_filter.h"
 #include "courier/relay/courier_relay.h"
+#include "courier/vouch/vouch.h"
 #include "ipc/child.h"
 #include "ipc/sandbox.h"
 
@@ -28,6 +29,7 @@ struct courier {
     struct lookup *lookup;
     struct courier_relay *relay;
     struct courier_filter *filter; // NULL: there are no filters
+    struct vouch *vouch;
     struct courier_peers peers;
     struct timer tidy, stop;
     int64_t stop_at_ms;
@@ -78,6 +80,7 @@ static void on_stop(void *arg, int64_t timeout_ms)
     if (m->filter) {
         courier_filter_stop(m->filter);
     }
+    vouch_stop(m->vouch);
     on_stop_timer(&m->stop);
 }
 
@@ -181,6 +184,7 @@ static enum err open_peers(struct courier *m)
     m->peers.lookup = m->lookup;
     m->peers.relay = m->relay;
     m->peers.filter = m->filter;
+    m->peers.vouch = m->vouch;
     courier_peers_init(&m->peers);
     for (unsigned i = 0; i < IPC_PROCESSES && e == ERR_OK; i++) {
         if (m->start.link_fds[i] >= 0) {
@@ -202,6 +206,7 @@ static enum err courier_open(struct courier *m, int supervisor_fd)
     e = e == ERR_OK ? lookup_start(m->lookup, m->loop) : e;
     e = e == ERR_OK ? courier_relay_start(m->relay) : e;
     e = e == ERR_OK ? create_filter(m) : e;
+    e = e == ERR_OK ? vouch_create(m->loop, &m->vouch) : e;
     e = e == ERR_OK ? open_peers(m) : e;
     m->tidy.fire = on_tidy;
     m->stop.fire = on_stop_timer;
@@ -217,6 +222,7 @@ static void courier_close(struct courier *m)
     }
     courier_relay_destroy(m->relay);
     courier_filter_destroy(m->filter);
+    vouch_destroy(m->vouch);
     child_detach(m->child); // its threads may have asked the supervisor
     lookup_destroy(m->lookup);
     loop_destroy(m->loop);

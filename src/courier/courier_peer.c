@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "courier/filter/courier_filter.h"
 #include "courier/relay/courier_relay.h"
+#include "courier/vouch/vouch.h"
 #include "wire/smtp/smtp_address.h"
 
 #include "base/banned.h"
@@ -71,6 +72,35 @@ static enum err on_ask(struct courier_peer *p, const struct ipc_frame *frame)
     return ERR_OK;
 }
 
+static void on_vouched(void *arg, const struct ipc_vouch_answer *m)
+{
+    struct ask *ask = arg;
+    struct courier_peer *p = ask->peer;
+    struct buf frame;
+
+    buf_init(&frame, IPC_FRAME_BYTES_MAX);
+    if (m && p->channel && p->generation == ask->generation &&
+        (ipc_vouch_answer_encode(m, 0, &frame) != ERR_OK ||
+         channel_send(p->channel, buf_span(&frame), NULL, 0) == ERR_LIMIT)) {
+        log_warn("an answer about a person could not be sent to keep");
+    }
+    buf_finish(&frame);
+    free(ask);
+}
+
+static enum err on_vouch_ask(struct courier_peer *p, const struct ipc_frame *frame)
+{
+    struct ipc_vouch_ask m;
+    enum err e = ipc_vouch_ask_decode(frame->fields, &m);
+    struct ask *ask = e == ERR_OK ? malloc(sizeof(*ask)) : NULL;
+
+    if (ask) { // without memory: no answer, the asker's time runs out
+        *ask = (struct ask){.peer = p, .generation = p->generation, .id = m.id};
+        vouch_ask(p->all->vouch, &m, on_vouched, ask);
+    }
+    return e;
+}
+
 static void take_filter(struct courier_peer *p, int fd)
 {
     if (p->all->filter) {
@@ -99,6 +129,9 @@ static enum err on_message(struct channel *c, void *arg, const struct ipc_frame 
     }
     for (unsigned i = 0; i < frame->fds; i++) {
         close(fds[i]);
+    }
+    if (frame->type == IPC_VOUCH_ASK && p->id == IPC_KEEP && frame->fds == 0) {
+        return on_vouch_ask(p, frame);
     }
     return frame->type == IPC_DNS_ASK && frame->fds == 0 ? on_ask(p, frame) : ERR_INVALID;
 }

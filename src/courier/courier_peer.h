@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The courier's conversations with keep and the gate: questions to the DNS from both, transactions
-// from keep, messages for filters from the gate. On the loop's thread; nothing blocks.
+// and questions about people from keep, messages for filters from the gate. On the loop's thread;
+// nothing blocks.
 #ifndef COURIER_COURIER_PEER_H
 #define COURIER_COURIER_PEER_H
 
@@ -10,12 +11,14 @@
 
 struct courier_filter;
 struct courier_relay;
+struct vouch;
 
 struct courier_peers {
     struct loop *loop;
     struct lookup *lookup;
     struct courier_relay *relay;
     struct courier_filter *filter; // NULL: there are no filters
+    struct vouch *vouch;
     struct courier_peer {
         struct courier_peers *all;
         enum ipc_process id;

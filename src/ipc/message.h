@@ -103,6 +103,19 @@ enum ipc_filter_action {
     IPC_FILTER_AWAY, // one could not be asked: the settings say what then
 };
 
+// What VOUCH_ASK asks.
+enum ipc_vouch_kind {
+    IPC_VOUCH_TOKEN = 1,       // whose token is this, and is it good?
+    IPC_VOUCH_PASSWORD = 2,    // is this their password?
+    IPC_VOUCH_STILL_THERE = 3, // is there such a person, and may they come in?
+};
+
+enum ipc_vouch {
+    IPC_VOUCH_YES = 0,
+    IPC_VOUCH_NO = 1,
+    IPC_VOUCH_UNAVAILABLE = 2, // nobody can say now: never to be taken for a no
+};
+
 enum ipc_dns_status {
     IPC_DNS_OK = 0,
     IPC_DNS_NO_NAME = 1, // the name does not exist (NXDOMAIN)

@@ -209,6 +209,29 @@ MESSAGE(RELAY_END, 65, relay_end,
     TEXT(tls, 255)                // what protected it: "TLSv1.3, certificate checked by DANE"
     TEXT(problem, 512))           // why the destination could not be reached; empty: it was
 
+// ---- keep and courier: who is this --------------------------------------------------------------
+
+// Does a directory (LDAP) or an issuer of tokens know this person? Any number may be open, as far
+// as keep allows; the answers come in any order, and later than `timeout_ms` nobody waits for one.
+MESSAGE(VOUCH_ASK, 85, vouch_ask,
+    U64(id)                       // chosen by keep; comes back in the answer
+    U8(kind)                      // enum ipc_vouch_kind
+    U32(timeout_ms)
+    TEXT(name, 1024)              // the address of the account; with a token what the client says
+    TEXT(secret, 8192)            // token or password; empty: none is asked about
+    TEXT(remote, 64))             // of the client, without port
+MESSAGE(VOUCH_ANSWER, 86, vouch_answer,
+    U64(id)
+    U8(result)                    // enum ipc_vouch
+    // With IPC_VOUCH_YES:
+    TEXT(name, 1024)              // the address the authority knows them by; empty: as asked
+    TEXT(display_name, 1024)      // empty: not known
+    U64(valid_until_ms)           // since 1970; 0: not said
+    U64(quota)                    // bytes; 0: not said
+    TEXT(groups, 65536)           // one a line, as the authority calls them
+    // In any case, for the log and the administrator, never for the client:
+    TEXT(words, 1024))
+
 // ---- gate and courier: filters ------------------------------------------------------------------
 
 // Gate to courier over the link, with one descriptor: one end of a socket pair. One message and

@@ -26,6 +26,7 @@
 #include "keep/keep_store.h"
 #include "keep/keep_upkeep.h"
 #include "keep/login/keep_link.h"
+#include "keep/login/keep_vouch.h"
 #include "keep/managesieve/managesieve_session.h"
 #include "keep/outbound/outbound.h"
 #include "keep/pop3/pop3_session.h"
@@ -36,6 +37,9 @@
 #define END_PATIENCE_MS 500   // until a session that is told to end is dropped
 #define DNS_ASK_MS      10000 // an administrator waits no longer for one answer
 #define RELOAD_ASK_MS   3000  // to wait longer for a reload than it may take
+#define VOUCH_MS        20000 // for a directory or an issuer of tokens to answer
+#define VOUCH_OPEN_MAX  32    // questions of logins to them at a time
+#define VOUCH_OTHERS    16    // and of others
 
 struct keep {
     struct child_start start;
@@ -45,6 +49,7 @@ struct keep {
     struct keep_store opened;
     struct store *store; // the one opened
     struct keep_mail mail;
+    struct keep_vouch *vouch;
     struct auth *auth;
     struct keep_tickets *tickets;
     struct keep_sessions *sessions;
@@ -110,7 +115,7 @@ static unsigned end_sessions(void *arg, account_id account, uint32_t device,
 
 // ---- settings -----------------------------------------------------------------------------------
 
-static struct auth_options auth_options_of(const struct settings *s)
+static struct auth_options auth_options_of(const struct keep *k, const struct settings *s)
 {
     struct auth_options o;
 
@@ -126,6 +131,8 @@ static struct auth_options auth_options_of(const struct settings *s)
     o.throttle.time_ms = conf_value_ms(s, SETTING_AUTH_FAILURES_TIME);
     o.remember_ms = conf_value_ms(s, SETTING_AUTH_CACHE_TIME);
     o.own_token = auth_token_own;
+    o.vouch = (struct auth_vouch){.ask = keep_vouch_ask, .arg = k->vouch};
+    o.vouch_max = VOUCH_OPEN_MAX;
     return o;
 }
 
@@ -257,7 +264,7 @@ static enum err on_reload(void *arg, struct settings *settings, struct span cert
 {
     struct keep *k = arg;
     struct settings *before = k->settings;
-    struct auth_options auth = auth_options_of(settings);
+    struct auth_options auth = auth_options_of(k, settings);
     enum err e = auth_set_options(k->auth, &auth);
 
     (void)cert_pem;
@@ -345,11 +352,50 @@ static enum err open_store(struct keep *k)
     return e;
 }
 
+static enum err send_to_courier(void *arg, struct span frame)
+{
+    struct keep *k = arg;
+
+    return outbound_send(k->mail.outbound, frame);
+}
+
+static enum err on_courier_message(void *arg, const struct ipc_frame *frame)
+{
+    struct keep *k = arg;
+
+    return frame->type == IPC_VOUCH_ANSWER ? keep_vouch_answer(k->vouch, frame->fields)
+                                           : ERR_INVALID;
+}
+
+static void on_courier_lost(void *arg)
+{
+    struct keep *k = arg;
+
+    keep_vouch_lost(k->vouch);
+}
+
+static enum err open_vouch(struct keep *k)
+{
+    const struct keep_vouch_options o = {.send = send_to_courier,
+                                         .arg = k,
+                                         .timeout_ms = VOUCH_MS,
+                                         .open_max = VOUCH_OPEN_MAX + VOUCH_OTHERS};
+    const struct outbound_listener listener = {
+        .message = on_courier_message, .lost = on_courier_lost, .arg = k};
+    enum err e = keep_vouch_create(&o, &k->vouch);
+
+    if (e == ERR_OK) {
+        outbound_listen(k->mail.outbound, &listener);
+    }
+    return e;
+}
+
 static enum err open_mail(struct keep *k)
 {
     int *link = &k->start.link_fds[IPC_COURIER];
     enum err e = keep_mail_open(k->settings, k->store, k->loop, &k->mail);
 
+    e = e == ERR_OK ? open_vouch(k) : e;
     if (e == ERR_OK && *link >= 0) {
         e = outbound_attach(k->mail.outbound, *link);
         *link = e == ERR_OK ? -1 : *link;
@@ -374,7 +420,7 @@ static enum err open_mail(struct keep *k)
 
 static enum err open_auth(struct keep *k)
 {
-    struct auth_options o = auth_options_of(k->settings);
+    struct auth_options o = auth_options_of(k, k->settings);
 
     enum err e = auth_create(k->store, &o, &k->auth);
 
@@ -579,6 +625,9 @@ static void keep_close(struct keep *k)
     if (k->mail.outbound) {
         outbound_end_questions(k->mail.outbound);
     }
+    if (k->vouch) {
+        keep_vouch_end(k->vouch);
+    }
     keep_reload_stop(k->reload);
     keep_api_destroy(k->api); // it runs what it is asked for with the next
     keep_control_stop(k->control);
@@ -601,6 +650,7 @@ static void keep_close(struct keep *k)
     keep_sessions_destroy(k->sessions);
     keep_tickets_destroy(k->tickets);
     auth_destroy(k->auth);
+    keep_vouch_destroy(k->vouch);
     if (k->store) {
         keep_store_close(&k->opened);
     }

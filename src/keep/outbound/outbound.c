@@ -141,14 +141,28 @@ static void *outbound_main(void *arg)
 
 static enum err on_message(struct channel *c, void *arg, const struct ipc_frame *frame, int *fds)
 {
+    const struct outbound *o = arg;
+
     (void)c;
     if (frame->type == IPC_DNS_ANSWER && frame->fds == 0) {
         return outbound_dns_answer(arg, frame);
+    }
+    if (frame->fds == 0 && o->listener.message) {
+        return o->listener.message(o->listener.arg, frame);
     }
     for (unsigned i = 0; i < frame->fds; i++) {
         close(fds[i]);
     }
     return ERR_INVALID; // what it has to say of a job it says on the job's own connection
+}
+
+// With the lock held.
+static void courier_lost(struct outbound *o)
+{
+    outbound_dns_lost(o);
+    if (o->listener.lost) {
+        o->listener.lost(o->listener.arg);
+    }
 }
 
 static void on_ended(struct channel *c, void *arg, enum err e)
@@ -158,7 +172,7 @@ static void on_ended(struct channel *c, void *arg, enum err e)
     (void)e; // the supervisor tells why, and starts it again
     lock_take(&o->lock);
     o->courier = NULL;
-    outbound_dns_lost(o);
+    courier_lost(o);
     lock_release(&o->lock);
     channel_close(c);
 }
@@ -174,13 +188,27 @@ enum err outbound_attach(struct outbound *o, int fd)
     }
     lock_take(&o->lock);
     before = o->courier;
-    outbound_dns_lost(o);
+    courier_lost(o);
     o->courier = c;
     o->woken = true;
     pthread_cond_signal(&o->woken_cond);
     lock_release(&o->lock);
     channel_close(before);
     return ERR_OK;
+}
+
+void outbound_listen(struct outbound *o, const struct outbound_listener *listener)
+{
+    o->listener = *listener;
+}
+
+enum err outbound_send(struct outbound *o, struct span frame)
+{
+    lock_take(&o->lock);
+    enum err e = o->courier ? channel_send(o->courier, frame, NULL, 0) : ERR_UNAVAILABLE;
+
+    lock_release(&o->lock);
+    return e == ERR_OK ? ERR_OK : ERR_UNAVAILABLE;
 }
 
 // ---- start and end ------------------------------------------------------------------------------

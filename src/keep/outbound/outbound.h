@@ -36,6 +36,20 @@ struct outbound_options {
 enum err outbound_create(const struct outbound_options *o, struct outbound **out);
 // The conversation with the courier from now on; takes over the descriptor. On the loop's thread.
 enum err outbound_attach(struct outbound *o, int fd);
+// What others of keep have to do with the courier goes over the same conversation.
+struct outbound_listener {
+    // A frame that outbound does not know, without descriptors. ERR_INVALID: nor does this one. On
+    // the loop's thread.
+    enum err (*message)(void *arg, const struct ipc_frame *frame);
+    // The courier has gone, or is another one. Any thread; outbound's lock is held: calls nothing
+    // of outbound.
+    void (*lost)(void *arg);
+    void *arg;
+};
+// Before the courier is attached.
+void outbound_listen(struct outbound *o, const struct outbound_listener *listener);
+// ERR_UNAVAILABLE: the courier is not there. Any thread; does not block.
+enum err outbound_send(struct outbound *o, struct span frame);
 // Asks the DNS by way of the courier and waits for the answer, at most `timeout_ms`. `name` as in
 // DNS_ASK; the answer's records are copied into the arena. ERR_UNAVAILABLE: the courier is not
 // there; ERR_TIMEOUT. Any thread but the loop's.

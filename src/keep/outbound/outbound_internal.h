@@ -13,6 +13,7 @@
 
 struct outbound {
     struct outbound_options options;
+    struct outbound_listener listener;
     char server[256], route_host[256], route_user[1025], route_password[4097];
     struct conn_pool *pool;
     pthread_t thread;
