@@ -66,6 +66,8 @@ struct admin {
     // ERR_TIMEOUT, ERR_UNAVAILABLE: the server is stopping. NULL: no server.
     enum err (*reload)(void *arg, const struct admin_io *io, int64_t timeout_ms,
                        json_t **out_report);
+    // Alerts are due that an operation has put there. NULL: no server.
+    void (*alerts_wake)(void *arg);
     void *arg;
 };
 

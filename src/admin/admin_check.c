@@ -2,6 +2,7 @@
 //
 // check: recounts everything and names each difference.
 #include "admin/admin_internal.h"
+#include "alert/rows/alert_rows.h"
 #include "queue/queue.h"
 #include "store/check/store_check.h"
 
@@ -123,6 +124,10 @@ enum err admin_check(struct admin_call *c)
         }
         if (e == ERR_OK) {
             e = reports_check(store_engine(c->admin->store), on_queue_problem, &k, &problems);
+            t.differences += problems;
+        }
+        if (e == ERR_OK) {
+            e = alert_check(store_engine(c->admin->store), on_queue_problem, &k, &problems);
             t.differences += problems;
         }
     }

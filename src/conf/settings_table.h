@@ -199,6 +199,7 @@ SETTING(REPORTS_KEEP, reports_keep, TIME, "400 d", 0, 315360000000, LIVE,
 SETTING(SIGNINS_KEEP, signins_keep, TIME, "90 d", 86400000, 315360000000, LIVE,
         "How long `mailkeep account signins` can tell who signed in to an account, when, how and "
         "from where.")
+#include "conf/settings_table_alert.h"
 SETTING(DELAY_NOTICE, delay_notice, TIME, "4 h", 0, 604800000, START,
         "After this time without success the sender is told that the message is late; 0: never.")
 SETTING(RETRY_FIRST, retry_first, TIME, "5 min", 1000, 86400000, START,

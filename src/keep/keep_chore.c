@@ -66,7 +66,7 @@ enum err keep_chore_start(const struct keep_chore_options *o, struct keep_chore 
     }
     c->o = *o;
     c->next_ms = o->at_once ? clock_monotonic_ms() : after(o->interval_ms);
-    lock_init(&c->lock, LOCK_SUPERVISOR);
+    lock_init(&c->lock, LOCK_LEAF); // who wakes it may hold others
     lock_cond_init(&c->changed);
     *out = c; // its first turn may want it
     if (pthread_create(&c->thread, NULL, chore_main, c) != 0) {

@@ -17,6 +17,7 @@
 #include "keep/imap/imap_session.h"
 #include "keep/inbound/inbound.h"
 #include "keep/keep.h"
+#include "keep/keep_alerts.h"
 #include "keep/keep_control.h"
 #include "keep/keep_keys.h"
 #include "keep/keep_mail.h"
@@ -61,6 +62,7 @@ struct keep {
     struct keep_upkeep *upkeep;
     struct keep_keys *keys;
     struct keep_signins *signins;
+    struct keep_alerts *alerts;
     struct keep_report_sender *report_sender;
     struct keep_control *control;
     struct keep_api *api;
@@ -111,6 +113,13 @@ static unsigned end_sessions(void *arg, account_id account, uint32_t device,
     return keep_sessions_end(k->sessions, account,
                              device == ADMIN_ALL_DEVICES ? KEEP_SESSIONS_ALL : device, whys[why],
                              END_PATIENCE_MS);
+}
+
+static void alerts_wake(void *arg)
+{
+    struct keep *k = arg;
+
+    keep_alerts_wake(k->alerts);
 }
 
 // ---- settings -----------------------------------------------------------------------------------
@@ -217,6 +226,7 @@ static struct admin admin_of(struct keep *k)
     a.throttle = auth_throttle(k->auth);
     a.add_status = add_status;
     a.end_sessions = end_sessions;
+    a.alerts_wake = alerts_wake;
     a.reload = admin_reload;
     a.arg = k;
     return a;
@@ -247,6 +257,7 @@ static void apply_live(struct keep *k)
     keep_upkeep_set(k->upkeep, expunged_keep_s(s));
     keep_upkeep_set_signins(k->upkeep, conf_value_ms(s, SETTING_SIGNINS_KEEP));
     keep_signins_set(k->signins, conf_value_ms(s, SETTING_SIGNINS_KEEP));
+    keep_alerts_set(k->alerts, s);
     keep_keys_set(k->keys, conf_value_ms(s, SETTING_DKIM_CHECK_INTERVAL));
     keep_control_set(k->control, &admin);
 }
@@ -518,6 +529,11 @@ static void run_for(void *arg, struct control_call *call, const struct admin_cal
     keep_control_run(arg, call, by);
 }
 
+static enum err open_alerts(struct keep *k)
+{
+    return keep_alerts_start(k->store, k->settings, span_from_str(k->mail.server), &k->alerts);
+}
+
 static enum err open_link(struct keep *k)
 {
     struct keep_link_options o = {
@@ -600,8 +616,8 @@ static enum err keep_open(struct keep *k, int supervisor_fd)
     if (e == ERR_OK) {
         e = loop_create(&k->loop);
     }
-    enum err (*const steps[])(struct keep *) = {open_store,    open_mail,    open_auth,
-                                                open_sessions, open_inbound, open_link};
+    enum err (*const steps[])(struct keep *) = {open_store,   open_mail,   open_auth, open_sessions,
+                                                open_inbound, open_alerts, open_link};
 
     for (size_t i = 0; e == ERR_OK && i < sizeof(steps) / sizeof(steps[0]); i++) {
         e = steps[i](k);
@@ -641,6 +657,7 @@ static void keep_close(struct keep *k)
         conn_pool_destroy(k->pool);
     }
     keep_mail_stop_inbound(&k->mail, left_ms(k));
+    keep_alerts_stop(k->alerts);
     child_detach(k->child);
     imap_server_destroy(k->imap);
     pop3_server_destroy(k->pop3);

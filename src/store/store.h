@@ -70,6 +70,9 @@ enum err store_watch_add(struct store *s, account_id account, store_watch_fn *fn
 void store_watch_remove(struct store_watch *w);
 // The newest modseq of a watched account as last announced: a cheap "is there anything new?".
 modseq store_watch_version(const struct store_watch *w);
+// The same for every account of the engine, those that are no people's, too (0, the queue's): one
+// function, NULL: none. After it returns the one before is not running.
+void store_watch_all(struct store *s, store_watch_fn *fn, void *arg);
 
 // ---- looking ------------------------------------------------------------------------------------
 

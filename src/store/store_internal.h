@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the files of store/ share: the store itself, a view, and an edit - the one way to change an
-// account. Only store/ includes this.
+// What the files of store/ share: store, view, and edit, the one way to change an account.
 //
 // An edit is a function from a view to a batch. store_edit runs it under the account's writer lock
 // (so that conflicts are rare within a process), commits on condition that the account is still at
@@ -31,6 +30,8 @@ struct store {
     struct map accounts;       // id: struct account_lock, while somebody writes
     struct lock watch_lock;    // LOCK_STORE_WATCH
     struct map watches;        // id: struct watch_account
+    store_watch_fn *all_fn;    // of store_watch_all
+    void *all_arg;
 };
 
 // ---- views --------------------------------------------------------------------------------------
@@ -94,8 +95,7 @@ struct thread_table {
     size_t slot_count, n; // a power of two, or 0
 };
 
-// A finished part of the change log entry being written.
-struct log_part {
+struct log_part { // a finished part of the change log entry being written
     struct log_part *next;
     struct span body;
 };

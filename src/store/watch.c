@@ -54,6 +54,17 @@ void store_watch_commit(void *arg, account_id account, uint64_t version)
             w->fn(w->arg, account, version);
         }
     }
+    if (s->all_fn) {
+        s->all_fn(s->all_arg, account, version);
+    }
+    lock_release(&s->watch_lock);
+}
+
+void store_watch_all(struct store *s, store_watch_fn *fn, void *arg)
+{
+    lock_take(&s->watch_lock);
+    s->all_fn = fn;
+    s->all_arg = arg;
     lock_release(&s->watch_lock);
 }
 

@@ -17,6 +17,7 @@ from collections import defaultdict
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
+from alert_check import ALERT, check_alerts  # noqa: E402
 from engine_reader import Engine  # noqa: E402
 from fields import Bad, Fields  # noqa: E402
 from queue_check import QUEUE, check_queue  # noqa: E402
@@ -39,6 +40,7 @@ class Store:
         self.problems = self.engine.problems
         self.accounts, self.addresses, self.hashes = {}, {}, {}
         self.traced = 0  # mails in the trail
+        self.alerts = 0
         self.body_uses = defaultdict(list)  # body: (account, message, size) of each use
         for number, keys in sorted(self.engine.accounts.items()):
             if keys:
@@ -60,6 +62,9 @@ class Store:
             check_reports(others, lambda text: self.wrong(number, text))
             self.traced = check_trail({k: v for k, v in keys.items() if k not in others},
                                       lambda text: self.wrong(number, text))
+            return
+        if number == ALERT:
+            self.alerts = check_alerts(keys, lambda text: self.wrong(number, text))
             return
         a = Account(number, keys, lambda text: self.wrong(number, text))
         self.accounts[number] = a

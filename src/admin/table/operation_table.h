@@ -147,6 +147,13 @@ OPERATION("reload", admin_reload, RIGHT_SERVER, ON_SERVER, NULL,
           "POST", "/reload", "", OPERATION_PLAIN)
 OPERATION("log", admin_log, RIGHT_HISTORY, ON_ACCOUNT, "account",
           "GET", "/log", "account server:bool since_ms:number last:number", OPERATION_LIST)
+OPERATION("alert list", admin_alert_list, RIGHT_HISTORY, ON_ANY, NULL, // of accounts it sees
+          "GET", "/alerts", "account since_ms:number", OPERATION_LIST)
+OPERATION("alert test", admin_alert_test, RIGHT_ACCOUNTS, ON_ACCOUNT, "account",
+          "POST", "/accounts/{account}/alert-test", "", OPERATION_PLAIN)
+OPERATION("alert mute", admin_alert_mute, RIGHT_ACCOUNTS, ON_ACCOUNT, "account",
+          "PUT", "/accounts/{account}/alert-mute", "kinds:texts until:number off:bool",
+          OPERATION_PLAIN)
 OPERATION("ban list", admin_ban_list, RIGHT_SEE, ON_ANY, NULL, // of names it sees, unless all
           "GET", "/bans", "", OPERATION_LIST)
 OPERATION("ban lift", admin_ban_lift, RIGHT_PASSWORDS, ON_ANY, NULL, // the same

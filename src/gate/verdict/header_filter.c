@@ -32,8 +32,10 @@ static bool is_forged(const struct header_filter *f, struct span field)
 {
     struct span body;
 
-    return has_name(field, SPAN("Authentication-Results"), &body) &&
-           auth_results_is_forged(body, f->ours);
+    // The second is what the server writes into its own warnings to an account's owner.
+    return (has_name(field, SPAN("Authentication-Results"), &body) &&
+            auth_results_is_forged(body, f->ours)) ||
+           has_name(field, SPAN("Mailkeep-Alert"), &body);
 }
 
 // One without its line end is not whole: the message ends within it.

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Takes out of a message what its header must not say: Authentication-Results fields that claim to
-// be ours, or cannot be read (RFC 8601 section 5). And takes Subject aside where a filter may want
+// be ours, or cannot be read (RFC 8601 section 5), and Mailkeep-Alert, which marks the server's
+// own warnings (docs/alerts.md). And takes Subject aside where a filter may want
 // another one. Streams: at most one field is held back. Linear; pure; one thread at a time.
 #ifndef GATE_VERDICT_HEADER_FILTER_H
 #define GATE_VERDICT_HEADER_FILTER_H

@@ -234,6 +234,11 @@ static const struct {
     {"log", "{'server':true,'account':'u1@example.org'}", "Oa"},
     {"trace", "{'what':'u1@example.org'}", "ODAao"}, // what they are told: below
     {"trace", "{'what':'nora@example.net'}", "ODAao"},
+    {"alert list", "{}", "OAao"},
+    {"alert list", "{'account':'u1@example.org'}", "OAa"},
+    {"alert list", "{'account':'nora@example.net'}", "Oao"},
+    {"alert test", "{'account':'u1@example.org'}", "OD"},
+    {"alert mute", "{'account':'u1@example.org'}", "OD"},
     {"ban list", "{}", "ODHAhao"},
     {"ban lift", "{'name':'u1@example.org'}", "ODHh"},
     {"ban lift", "{'name':'nora@example.net'}", "Oho"},

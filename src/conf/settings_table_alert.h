@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The rows of settings_table.h about alerts. Included by it, in its place; no guard.
+// clang-format off
+
+// ---- alerts -------------------------------------------------------------------------------------
+SETTING(ALERTS, alerts, BOOL, "yes", 0, 0, LIVE,
+        "Whether owners are warned by a message when something about their account is unusual.")
+SETTING(ALERTS_OFF, alerts_off, LIST, "", 0, 16, LIVE,
+        "Kinds that nobody is warned of: `new-network`, `new-country`, `travel`, `guessed`, "
+        "`mail-out`, `folders`, `download`, `deletion`, `quota`, `device`, `second-factor`.")
+SETTING(ALERT_NETWORKS, alert_networks, CHOICE, "wide", 0, 0, LIVE,
+        "What counts as one network among sign-ins: a /16 of IPv4 and a /32 of IPv6, which is "
+        "about a provider, or exactly what the sign-in history shows: {wide exact}.")
+SETTING(ALERT_LEARN, alert_learn, TIME, "7 d", 0, 31557600000, LIVE,
+        "How long after its first sign-in an account's networks are learnt without a warning.")
+SETTING(ALERT_FAILURES, alert_failures, COUNT, "10", 1, 100000, LIVE,
+        "Wrong passwords from a network before a right one is warned of.")
+SETTING(ALERT_FOLDERS, alert_folders, COUNT, "10", 1, 100000, LIVE,
+        "Folders deleted or renamed within alert_window that are warned of.")
+SETTING(ALERT_DELETED, alert_deleted, COUNT, "1000", 1, 1000000000, LIVE,
+        "Messages deleted within alert_window that are warned of.")
+SETTING(ALERT_WINDOW, alert_window, TIME, "1 h", 1000, 86400000, LIVE,
+        "Time in which folders and messages are counted for warnings.")
+SETTING(ALERT_PAUSE, alert_pause, TIME, "1 h", 0, 86400000, LIVE,
+        "Time between two warnings of one kind about one account; others are only listed.")
+SETTING(ALERT_PER_DAY, alert_per_day, COUNT, "5", 1, 1000, LIVE,
+        "Warnings of one kind about one account in 24 hours; others are only listed.")

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Looks at what happened to accounts, by the change log and the sign-in history, raises alerts by
+// the rules of alert/, and puts the message into the owner's INBOX. Memory is bounded: a table of
+// accounts that changed, and what is counted of those looked at lately.
+//
+// One thread looks; alert_watch_note and alert_watch_set are for any.
+#ifndef KEEP_ALERT_WATCH_H
+#define KEEP_ALERT_WATCH_H
+
+#include "alert/rows/alert_rows.h"
+#include "store/store.h"
+
+struct alert_watch;
+
+struct alert_watch_options {
+    struct store *store;
+    struct span server; // this server's name; must stay
+    struct alert_settings rules;
+    bool is_on;
+    bool has_hook;   // there is a webhook: alerts are due to it, too
+    int64_t keep_ms; // how long alerts are kept
+    // There is something to look at: called once until the next alert_watch_turn. Any thread, with
+    // locks held; must not block.
+    void (*wake)(void *arg);
+    bool (*is_stopping)(void *arg);
+    void *arg;
+};
+
+enum err alert_watch_create(const struct alert_watch_options *o, struct alert_watch **out);
+// What was not looked at is when the server starts again. NULL is allowed.
+void alert_watch_destroy(struct alert_watch *w);
+// All but store, server and functions. Any thread.
+void alert_watch_set(struct alert_watch *w, const struct alert_watch_options *o);
+
+// A store_watch_fn: the account has changed. Never blocks.
+void alert_watch_note(void *arg, account_id account, modseq version);
+// Something is due (an administrator's test): looked at with the next turn.
+void alert_watch_due(struct alert_watch *w);
+
+// Looks at all that was noted, and at all accounts the first time; writes, and delivers what is
+// due. Blocks on the disk.
+void alert_watch_turn(struct alert_watch *w);
+// Writes how far was looked. Blocks on the disk.
+void alert_watch_save(struct alert_watch *w);
+
+#endif
