@@ -134,6 +134,7 @@ enum err auth_set_options(struct auth *a, const struct auth_options *o)
     a->options.waiting_max = o->waiting_max;
     a->options.remember_ms = o->remember_ms;
     a->options.remember_max = o->remember_max;
+    a->options.scram_own = o->scram_own;
     while (!list_is_empty(&a->answered)) { // remembered for as long as was said before
         question_forget(a, LIST_ITEM(a->answered.next, struct question, by_age));
     }
@@ -584,6 +585,9 @@ enum err auth_password(struct auth *a, const struct auth_claim *claim, struct au
     if (e == ERR_OK || e == ERR_INVALID) {
         e = judge_in_turn(a, &arena, e == ERR_OK ? canonical : SPAN("?"), claim, &grant);
     }
+    if (e == ERR_OK && grant.device == 0) {
+        auth_scram_renew(a, &arena, claim, &grant);
+    }
     arena_finish(&arena);
     *out = grant;
     return e == ERR_OK || e == ERR_DENIED || e == ERR_LIMIT ? e : ERR_UNAVAILABLE;
@@ -613,6 +617,15 @@ struct store *auth_store(struct auth *a)
 const struct auth_options *auth_fixed_options(struct auth *a)
 {
     return &a->options;
+}
+
+bool auth_takes_own_scram(struct auth *a)
+{
+    lock_take(&a->lock);
+    bool takes = a->options.scram_own;
+
+    lock_release(&a->lock);
+    return takes;
 }
 
 struct throttle *auth_throttle(struct auth *a)

@@ -84,6 +84,12 @@ SETTING(LOGIN_FAILURE_DELAY, login_failure_delay, TIME, "1500 ms", 0, 30000, LIV
 SETTING(AUTH_LOGIN, auth_login, BOOL, "no", 0, 0, LIVE,
         "Offer the SASL mechanism LOGIN by IMAP, POP3 and SMTP, for old programs that know nothing "
         "else.")
+SETTING(AUTH_SCRAM, auth_scram, CHOICE, "no", 0, 0, LIVE,
+        "Who may sign in by SCRAM-SHA-256, and over TLS by SCRAM-SHA-256-PLUS: {no devices all}. "
+        "`devices`: by app passwords. `all`: by accounts' own passwords, too, once they have been "
+        "set or said to the server again; what is kept for that is easier to guess at than the "
+        "hash, for whoever steals it. Programs that choose SCRAM when it is offered, like mbsync "
+        "and msmtp, need an app password with `devices`.")
 SETTING(LOGIN_BAD_COMMANDS_MAX, login_bad_commands_max, COUNT, "10", 1, 1000, LIVE,
         "Commands that break the grammar after which a connection is closed before login.")
 SETTING(LOGIN_CONNECTIONS_PER_ADDRESS, login_connections_per_address, COUNT, "50", 1, 1000000, LIVE,

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "gate/client_internal.h"
 #include "gate/count/gate_count.h"
+#include "net/stream_channel.h"
 
 #include "base/banned.h"
 
@@ -22,6 +23,7 @@
 #define DRAIN_STOP_MS   200          // when the server stops
 #define DRAIN_BYTES_MAX (256u << 10) // then the line was not listened to anyway
 #define HELD_TEXT_MAX   512
+#define TICKET_MAX      64
 #define LAST_WORDS_MAX  4096
 
 struct client *client_of_link(struct list *l)
@@ -70,6 +72,7 @@ void client_destroy(struct client *c)
     dialogue_finish(&c->dialogue);
     stream_finish(&c->stream);
     buf_finish(&c->held_text);
+    buf_finish(&c->ticket);
     buf_finish(&c->front);
     gate_config_unref(c->config);
     gate_count_closed(c->service->ipc_protocol);
@@ -211,9 +214,11 @@ void client_step(struct client *c)
 {
     while (c->phase == CLIENT_DIALOGUE &&
            (c->dialogue.step == DIALOGUE_ASK || c->dialogue.step == DIALOGUE_ASK_DOMAIN ||
-            c->dialogue.step == DIALOGUE_RENAME)) {
+            c->dialogue.step == DIALOGUE_ADMIT || c->dialogue.step == DIALOGUE_RENAME)) {
         if (c->dialogue.step == DIALOGUE_ASK) {
             client_ask(c);
+        } else if (c->dialogue.step == DIALOGUE_ADMIT) {
+            client_admit_proven(c);
         } else if (c->dialogue.step == DIALOGUE_ASK_DOMAIN) {
             client_ask_domain(c);
         } else {
@@ -256,6 +261,14 @@ static void handshake_begin(struct client *c)
     }
 }
 
+static void channel_know(struct client *c)
+{
+    struct dialogue_channel *channel = &c->dialogue.channel;
+
+    channel->exporter_n = stream_channel_exporter(&c->stream, channel->exporter);
+    channel->server_point_n = stream_channel_server_point(&c->stream, channel->server_point);
+}
+
 static void handshake_go_on(struct client *c)
 {
     enum err e = stream_handshake(&c->stream);
@@ -273,6 +286,7 @@ static void handshake_go_on(struct client *c)
 
     gate_count_handshake(true);
     memcpy(c->dialogue.peer.tls_text, text.s, sizeof(text.s));
+    channel_know(c);
     client_dialogue_begin(c);
     if (c->greets) {
         c->dialogue.has_tls = true;
@@ -507,6 +521,7 @@ static struct client *client_create(struct gate_worker *w, int fd, const struct 
     c->login_until_ms =
         clock_monotonic_ms() + conf_value_ms(c->config->settings, SETTING_LOGIN_TIMEOUT);
     buf_init(&c->held_text, HELD_TEXT_MAX);
+    buf_init(&c->ticket, TICKET_MAX);
     stream_init(&c->stream, fd);
     list_append(&w->clients, &c->link);
     gate_count_opened(service->ipc_protocol);

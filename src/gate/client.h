@@ -16,6 +16,7 @@ void client_start(struct gate_worker *w, int fd, const struct address *peer,
 struct client *client_of_link(struct list *l);
 // Keep's answer to its question.
 void client_answered(struct client *c, enum ipc_auth result, struct span text, struct span ticket);
+void client_challenged(struct client *c, struct span bytes);
 void client_domain_answered(struct client *c, enum ipc_domain result);
 void client_keep_lost(struct client *c); // a question that waits is answered "unavailable"
 void client_goodbye(struct client *c);   // the server stops

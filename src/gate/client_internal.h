@@ -43,6 +43,8 @@ struct client {
     bool was_waiting;       // for keep, then
     size_t drain_budget;
     uint64_t conversation; // 0: none
+    bool has_exchange;     // keep waits for the client's next message in it
+    struct buf ticket;     // of a login that is told once the client has heard our proof
     struct buf front;      // the PROXY header so far
     struct buf held_text;  // of the refusal that waits
 };
@@ -89,6 +91,7 @@ void client_pair_close(struct client *c);     // allowed when it is not open
 
 void client_ask(struct client *c); // the dialogue's question
 void client_ask_domain(struct client *c);
+void client_admit_proven(struct client *c); // the dialogue has come to DIALOGUE_ADMIT
 // Keep will not answer what it was asked.
 void client_unanswered(struct client *c);
 void client_forget_question(struct client *c);

@@ -6,11 +6,35 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/encode.h"
 #include "gate/client_internal.h"
 #include "gate/count/gate_count.h"
 #include "gate/relay.h"
 
 #include "base/banned.h"
+
+static enum err secret_send(struct client *c, enum err e, struct buf *frame)
+{
+    if (e == ERR_OK) {
+        e = gate_keep_send(c->worker->gate, buf_span(frame), -1);
+    }
+    if (frame->p) {
+        OPENSSL_cleanse(frame->p, frame->cap);
+    }
+    buf_finish(frame);
+    return e;
+}
+
+static enum err response_send(struct client *c, bool is_given_up)
+{
+    struct ipc_auth_response m = {.conversation = c->conversation,
+                                  .is_given_up = is_given_up,
+                                  .bytes = is_given_up ? SPAN("") : c->dialogue.question.message};
+    struct buf frame;
+
+    buf_init(&frame, IPC_FRAME_BYTES_MAX);
+    return secret_send(c, ipc_auth_response_encode(&m, 0, &frame), &frame);
+}
 
 static enum err question_send(struct client *c)
 {
@@ -26,24 +50,21 @@ static enum err question_send(struct client *c)
         .user = q->user,
         .password = q->password,
         .remote = span_from_str(host.s),
+        .response = q->message,
+        .binding = q->binding,
     };
     struct buf frame;
 
     buf_init(&frame, IPC_FRAME_BYTES_MAX);
-    enum err e = ipc_auth_request_encode(&m, 0, &frame);
-
-    if (e == ERR_OK) {
-        e = gate_keep_send(c->worker->gate, buf_span(&frame), -1);
-    }
-    if (frame.p) {
-        OPENSSL_cleanse(frame.p, frame.cap);
-    }
-    buf_finish(&frame);
-    return e;
+    return secret_send(c, ipc_auth_request_encode(&m, 0, &frame), &frame);
 }
 
 void client_forget_question(struct client *c)
 {
+    if (c->has_exchange) {
+        c->has_exchange = false;
+        (void)response_send(c, true); // it ends by itself, too
+    }
     if (c->conversation) {
         worker_forget(c->worker, c->conversation);
         c->conversation = 0;
@@ -72,11 +93,27 @@ static void hold(struct client *c, struct span text)
     client_deadline(c, c->asked_ms + delays * delay);
 }
 
+// The second message goes where the first one went.
+static enum err respond(struct client *c)
+{
+    if (!c->has_exchange) {
+        return ERR_UNAVAILABLE; // keep has gone meanwhile
+    }
+    c->has_exchange = false;
+    return response_send(c, false);
+}
+
+static enum err ask(struct client *c)
+{
+    client_forget_question(c); // an exchange that the client has given up
+    c->conversation = worker_ask(c->worker, c);
+    return c->conversation ? question_send(c) : ERR_NOMEM;
+}
+
 void client_ask(struct client *c)
 {
     c->asked_ms = clock_monotonic_ms();
-    c->conversation = worker_ask(c->worker, c);
-    enum err e = c->conversation ? question_send(c) : ERR_NOMEM;
+    enum err e = c->dialogue.question.is_response ? respond(c) : ask(c);
 
     dialogue_forget_password(&c->dialogue);
     if (e == ERR_OK) {
@@ -154,7 +191,7 @@ void client_unanswered(struct client *c)
 
 // ---- handing over -------------------------------------------------------------------------------
 
-static enum err hand_over(struct client *c, struct span ticket, int fd)
+static enum err hand_over(struct client *c, struct span ticket, struct span last, int fd)
 {
     const struct dialogue_question *q = &c->dialogue.question;
     struct address_text host = address_host_text(&c->peer);
@@ -169,6 +206,7 @@ static enum err hand_over(struct client *c, struct span ticket, int fd)
         .remote_port = address_port(&c->peer),
         .tls_text = span_from_str(tls.s),
         .client_id = q->client_id,
+        .last = last,
         .input = buf_span(&c->dialogue.in),
     };
     struct buf frame;
@@ -184,14 +222,14 @@ static enum err hand_over(struct client *c, struct span ticket, int fd)
 }
 
 // The TLS state cannot leave this process, so keep gets one end of a pair and we relay.
-static enum err hand_over_relayed(struct client *c, struct span ticket)
+static enum err hand_over_relayed(struct client *c, struct span ticket, struct span last)
 {
     int pair[2];
 
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0) {
         return ERR_LIMIT;
     }
-    enum err e = hand_over(c, ticket, pair[1]);
+    enum err e = hand_over(c, ticket, last, pair[1]);
 
     close(pair[1]);
     if (e == ERR_OK) {
@@ -215,14 +253,15 @@ static void stays(struct client *c, struct span ticket)
     client_step(c);
 }
 
-static void accepted(struct client *c, struct span ticket)
+// `last`: what goes with the yes, as it is to be said.
+static void accepted(struct client *c, struct span ticket, struct span last)
 {
     if (c->dialogue.protocol->accepted) {
         stays(c, ticket);
         return;
     }
-    enum err e =
-        c->dialogue.has_tls ? hand_over_relayed(c, ticket) : hand_over(c, ticket, c->stream.fd);
+    enum err e = c->dialogue.has_tls ? hand_over_relayed(c, ticket, last)
+                                     : hand_over(c, ticket, last, c->stream.fd);
 
     if (e == ERR_OK) {
         c->phase = CLIENT_GONE;
@@ -230,6 +269,44 @@ static void accepted(struct client *c, struct span ticket)
         client_refused(c, DIALOGUE_UNAVAILABLE, SPAN(""));
     } else {
         c->phase = CLIENT_GONE; // handed over, but nobody to relay: keep sees the pair close
+    }
+}
+
+// `proof`: that the server knows the secret, too, for a mechanism that says so. The client has to
+// hear it before the yes, or with it.
+static void let_in(struct client *c, struct span proof, struct span ticket)
+{
+    struct buf base64;
+
+    if (!proof.n) {
+        accepted(c, ticket, SPAN(""));
+    } else if (c->dialogue.protocol->says_last_with_yes) {
+        buf_init(&base64, 1024);
+        base64_encode(&base64, proof);
+        accepted(c, ticket, buf_span(&base64));
+        buf_finish(&base64);
+    } else {
+        buf_clear(&c->ticket);
+        buf_put(&c->ticket, ticket);
+        client_dialogue_begin(c);
+        dialogue_challenged(&c->dialogue, proof, true);
+        client_step(c);
+    }
+}
+
+void client_admit_proven(struct client *c)
+{
+    accepted(c, buf_span(&c->ticket), SPAN(""));
+}
+
+void client_challenged(struct client *c, struct span bytes)
+{
+    if (c->phase == CLIENT_ASKING && c->dialogue.step == DIALOGUE_ASK) {
+        c->has_exchange = true;
+        client_dialogue_begin(c);
+        dialogue_challenged(&c->dialogue, bytes, false);
+        client_step(c);
+        client_settle(c);
     }
 }
 
@@ -242,12 +319,15 @@ void client_answered(struct client *c, enum ipc_auth result, struct span text, s
         [IPC_AUTH_TOO_MANY] = GATE_LOGIN_SLOWED,
     };
 
+    if (c->phase != CLIENT_ASKING || c->dialogue.step != DIALOGUE_ASK) {
+        return; // keep answers what it was not asked
+    }
     client_forget_question(c);
     gate_count_login(c->service->ipc_protocol,
                      result <= IPC_AUTH_TOO_MANY ? how[result] : GATE_LOGIN_NO_ANSWER);
     switch (result) {
     case IPC_AUTH_OK:
-        accepted(c, ticket);
+        let_in(c, text, ticket);
         break;
     case IPC_AUTH_BAD:
         hold(c, text);
@@ -264,6 +344,7 @@ void client_answered(struct client *c, enum ipc_auth result, struct span text, s
 
 void client_keep_lost(struct client *c)
 {
+    c->has_exchange = false; // gone with keep
     if (c->phase == CLIENT_ASKING) {
         client_unanswered(c);
         client_settle(c);

@@ -114,6 +114,19 @@ static enum err on_auth_result(struct gate *g, struct span fields)
     return ERR_OK;
 }
 
+static enum err on_auth_challenge(struct gate *g, struct span fields)
+{
+    struct ipc_auth_challenge challenge;
+    enum err e = ipc_auth_challenge_decode(fields, &challenge);
+    struct gate_worker *w = e == ERR_OK ? asker(g, challenge.conversation) : NULL;
+
+    if (!w) {
+        return ERR_INVALID;
+    }
+    worker_challenge(w, &challenge);
+    return ERR_OK;
+}
+
 static enum err on_domain_result(struct gate *g, struct span fields)
 {
     struct ipc_domain_result answer;
@@ -137,9 +150,10 @@ static enum err on_keep_message(struct channel *c, void *arg, const struct ipc_f
     if (frame->fds) {
         return ERR_INVALID;
     }
-    return frame->type == IPC_AUTH_RESULT     ? on_auth_result(arg, frame->fields)
-           : frame->type == IPC_DOMAIN_RESULT ? on_domain_result(arg, frame->fields)
-                                              : ERR_INVALID;
+    return frame->type == IPC_AUTH_RESULT      ? on_auth_result(arg, frame->fields)
+           : frame->type == IPC_AUTH_CHALLENGE ? on_auth_challenge(arg, frame->fields)
+           : frame->type == IPC_DOMAIN_RESULT  ? on_domain_result(arg, frame->fields)
+                                               : ERR_INVALID;
 }
 
 static void keep_use(struct gate *g, struct channel *c)

@@ -19,7 +19,14 @@
 struct errand {
     struct loop_task task;
     struct gate_worker *worker;
-    enum { ERRAND_CLIENT, ERRAND_ANSWER, ERRAND_DOMAIN, ERRAND_KEEP_LOST, ERRAND_GOODBYE } kind;
+    enum {
+        ERRAND_CLIENT,
+        ERRAND_ANSWER,
+        ERRAND_CHALLENGE,
+        ERRAND_DOMAIN,
+        ERRAND_KEEP_LOST,
+        ERRAND_GOODBYE
+    } kind;
     int fd;
     struct address peer;
     const struct service *service;
@@ -72,6 +79,15 @@ static void errand_answer(struct gate_worker *w, const struct errand *m)
     }
 }
 
+static void errand_challenge(struct gate_worker *w, const struct errand *m)
+{
+    struct client *c = map_get(&w->asking, span_of(&m->conversation, sizeof(m->conversation)));
+
+    if (c) { // as above
+        client_challenged(c, span_of(m->text, m->text_bytes));
+    }
+}
+
 static void errand_domain(struct gate_worker *w, const struct errand *m)
 {
     struct client *c = map_get(&w->asking, span_of(&m->conversation, sizeof(m->conversation)));
@@ -102,6 +118,9 @@ static void errand_run(struct loop_task *t)
         break;
     case ERRAND_ANSWER:
         errand_answer(w, m);
+        break;
+    case ERRAND_CHALLENGE:
+        errand_challenge(w, m);
         break;
     case ERRAND_DOMAIN:
         errand_domain(w, m);
@@ -161,6 +180,19 @@ void worker_answer(struct gate_worker *w, const struct ipc_auth_result *answer)
     memcpy(m->text, answer->text.p, m->text_bytes);
     memcpy(m->ticket, answer->ticket.p, m->ticket_bytes);
     loop_post(w->loop, &m->task);
+}
+
+void worker_challenge(struct gate_worker *w, const struct ipc_auth_challenge *challenge)
+{
+    struct errand *m = errand_make(w, ERRAND_CHALLENGE);
+
+    if (m) {
+        m->conversation = challenge->conversation;
+        m->text_bytes = challenge->bytes.n;
+        ASSERT(m->text_bytes <= sizeof(m->text));
+        memcpy(m->text, challenge->bytes.p, m->text_bytes);
+        loop_post(w->loop, &m->task);
+    }
 }
 
 void worker_domain_answer(struct gate_worker *w, const struct ipc_domain_result *answer)

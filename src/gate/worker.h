@@ -36,6 +36,7 @@ void worker_give(struct gate_worker *w, int fd, const struct address *peer,
                  const struct service *service);
 // From the main thread: keep's answer to a question of this worker's.
 void worker_answer(struct gate_worker *w, const struct ipc_auth_result *answer);
+void worker_challenge(struct gate_worker *w, const struct ipc_auth_challenge *challenge);
 // The same, about a domain.
 void worker_domain_answer(struct gate_worker *w, const struct ipc_domain_result *answer);
 // From the main thread: keep is gone, questions will not be answered.

@@ -66,13 +66,26 @@ MESSAGE(AUTH_REQUEST, 20, auth_request,
     TEXT(authzid, 1024)
     TEXT(user, 1024)              // empty only with OAUTHBEARER: the token says it alone
     TEXT(password, 8192)          // with OAUTHBEARER and XOAUTH2 the token
-    TEXT(remote, 64))             // address without port
+    TEXT(remote, 64)              // address without port
+    TEXT(response, 4096)          // with SCRAM the client's first message; there is no password
+    TEXT(binding, 64))            // the channel's bytes of the kind that it names; or empty
 // Keep to gate. The ticket is good once, for a short time, on this link.
 MESSAGE(AUTH_RESULT, 21, auth_result,
     U64(conversation)
     U8(result)                    // enum ipc_auth
-    TEXT(text, 512)               // for the client, may start with a response code
+    TEXT(text, 512)               // for the client, may start with a response code; with a yes to
+                                  // SCRAM the server's last message
     TEXT(ticket, 64))
+// Keep to gate, in the place of a result: say this to the client. The exchange is open until the
+// response, for a minute at most.
+MESSAGE(AUTH_CHALLENGE, 25, auth_challenge,
+    U64(conversation)
+    TEXT(bytes, 512))
+// Gate to keep: what the client said to that. An AUTH_RESULT answers it, unless it has given up.
+MESSAGE(AUTH_RESPONSE, 26, auth_response,
+    U64(conversation)
+    U8(is_given_up)               // the client has gone, or wants no more
+    TEXT(bytes, 4096))
 // Gate to keep with one descriptor: the session is yours. Keep writes the answer to `tag`.
 MESSAGE(HANDOFF, 22, handoff,
     TEXT(ticket, 64)
@@ -81,6 +94,7 @@ MESSAGE(HANDOFF, 22, handoff,
     TEXT(remote, 64) U16(remote_port)
     TEXT(tls_text, 96)            // "TLSv1.3 TLS_AES_256_GCM_SHA384"
     TEXT(client_id, 4096)         // the list of the client's ID command as sent, or empty
+    TEXT(last, 512)               // of a mechanism, to go with the OK (ManageSieve only); or empty
     TEXT(input, 131072))          // bytes after the command, not yet looked at
 // Gate to keep: is this domain one of ours?
 MESSAGE(DOMAIN_REQUEST, 23, domain_request,

@@ -142,6 +142,7 @@ static struct auth_options auth_options_of(const struct keep *k, const struct se
     o.own_token = auth_token_own;
     o.vouch = (struct auth_vouch){.ask = keep_vouch_ask, .arg = k->vouch};
     o.vouch_max = VOUCH_OPEN_MAX;
+    o.scram_own = span_eq(conf_value_choice_text(s, SETTING_AUTH_SCRAM), SPAN("all"));
     return o;
 }
 

@@ -210,6 +210,7 @@ ROWS = {
     "login_failures_max": ("3", "1", lambda w: ended(w.server.connect(), b"a LOGIN u3 no\r\n")),
     "login_failure_delay": ("30 s", "0", answered),
     "auth_login": ("no", "yes", lambda w: has_mechanism(w, b"AUTH=LOGIN")),
+    "auth_scram": ("no", "devices", lambda w: has_mechanism(w, b"AUTH=SCRAM-SHA-256")),
     "login_bad_commands_max": ("10", "1", lambda w: ended(w.server.connect(), b"a WHAT\r\n")),
     "login_connections_per_address": ("50", "1", too_many_at_the_door),
     "login_connections_max": ("4000", "1", only_one_waits),

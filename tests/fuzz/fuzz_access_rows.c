@@ -12,6 +12,7 @@
 #include "fuzz.h"
 #include "keep/login/signin_log.h"
 #include "store/access/device.h"
+#include "store/access/scram_salt.h"
 #include "store/access/totp_row.h"
 #include "store/rules_internal.h"
 
@@ -46,6 +47,15 @@ static void signin(struct span input)
     if (signin_decode(key, span_skip(input, 1 + n), &s) == ERR_OK) {
         CHECK(s.first <= s.last && s.last / 86400 == s.first / 86400 && s.count + s.failures > 0);
         CHECK(s.network.n <= SIGNIN_NETWORK_BYTES_MAX && s.client.n <= SIGNIN_CLIENT_BYTES_MAX);
+    }
+}
+
+static void scram(struct span input)
+{
+    struct scram_salt s;
+
+    if (scram_salt_decode(input, &s) == ERR_OK) {
+        CHECK(s.iterations >= SCRAM_ROUNDS_MIN && s.iterations <= SCRAM_ROUNDS_MAX);
     }
 }
 
@@ -129,11 +139,11 @@ static void code(struct span input)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static void (*const readers[])(struct span) = {device, signin,        typed,
-                                                   client, second_factor, code};
+    static void (*const readers[])(struct span) = {device,        signin, typed, client,
+                                                   second_factor, code,   scram};
 
     if (size > 0) {
-        readers[data[0] % 6](span_of(data + 1, size - 1));
+        readers[data[0] % 7](span_of(data + 1, size - 1));
     }
     return 0;
 }

@@ -72,7 +72,11 @@ static void check_kept(const struct smtp_keep *k)
 static void answer_question(struct driver *r, uint8_t keep)
 {
     CHECK(dialogue_is_private(&r->d) && r->d.protocol->variant == 1);
-    if (keep & LOGINS_FAIL) {
+    if (r->d.question.message.n && !r->d.question.is_response) {
+        dialogue_challenged(&r->d, SPAN("r=xy,s=AAAAAAAAAAAAAAAAAAAAAA==,i=4096"), false);
+    } else if (r->d.question.message.n && !(keep & LOGINS_FAIL)) {
+        dialogue_challenged(&r->d, SPAN("v=proof"), true);
+    } else if (keep & LOGINS_FAIL) {
         dialogue_refused(&r->d, DIALOGUE_BAD_PASSWORD, SPAN(""));
     } else {
         dialogue_accepted(&r->d, SPAN("ticket"));
@@ -98,6 +102,9 @@ static bool step(struct smtp_keep *k, struct driver *r, uint8_t keep)
         return true;
     case DIALOGUE_ASK:
         answer_question(r, keep);
+        return true;
+    case DIALOGUE_ADMIT:
+        dialogue_accepted(&r->d, SPAN("ticket"));
         return true;
     case DIALOGUE_START_TLS:
         CHECK(!r->d.has_tls && r->d.in.n == 0);
@@ -156,7 +163,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     log_set_level(LOG_ERROR);
     const struct dialogue_protocol *p = protocols[data[0] & MODE_PROTOCOL];
 
-    driver_open(&r, p, data[0] & MODE_SMALL ? small : "oauth_issuers = https://id.example.org\n");
+    driver_open(&r, p,
+                data[0] & MODE_SMALL ? small
+                                     : "oauth_issuers = https://id.example.org\n"
+                                       "auth_scram = all\n");
     smtp_keep_open(&k, p == &smtp_lmtp_protocol);
     k.end_code = data[2] & KEEP_REFUSES ? 452 : 250;
     r.d.host = SPAN("mail.example.org");
@@ -164,6 +174,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     r.d.is_loopback = data[0] & MODE_LOOPBACK;
     r.d.has_certificate = data[0] & MODE_CERTIFICATE;
     r.d.peer.may_rename = data[0] & MODE_FRONT;
+    r.d.channel.exporter_n = data[1] & 1 ? sizeof(r.d.channel.exporter) : 0;
     dialogue_greet(&r.d);
     check_said(driver_hear(&r), false);
     converse(&k, &r, span_of(data + 3, n - 3), data[1], data[2]);

@@ -2,13 +2,17 @@
 //
 // SASL dialogues: the first byte is the mechanism, the lines after it the base64 of responses.
 #include "fuzz.h"
-#include "wire/sasl/sasl.h"
+#include "wire/sasl/sasl_bearer.h"
 
-static void check_credentials(const struct sasl_credentials *c)
+static void check_credentials(enum sasl_mechanism mechanism, const struct sasl_credentials *c)
 {
-    CHECK(c->authcid.n > 0 && c->authcid.n <= SASL_NAME_BYTES_MAX);
+    size_t max = sasl_is_bearer(mechanism) ? SASL_TOKEN_BYTES_MAX : SASL_PASSWORD_BYTES_MAX;
+
+    CHECK(c->authcid.n <= SASL_NAME_BYTES_MAX);
+    CHECK(c->authcid.n > 0 || mechanism == SASL_OAUTHBEARER);
     CHECK(c->authzid.n <= SASL_NAME_BYTES_MAX);
-    CHECK(c->password.n > 0 && c->password.n <= SASL_PASSWORD_BYTES_MAX);
+    CHECK(sasl_is_scram(mechanism) ? c->password.n == 0
+                                   : c->password.n > 0 && c->password.n <= max);
     CHECK(span_find_byte(c->authcid, '\0') == c->authcid.n);
     CHECK(span_find_byte(c->password, '\0') == c->password.n);
 }
@@ -41,7 +45,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
         v = sasl_step(&d, line.n ? &bytes : NULL, &challenge, &c);
     }
     if (v == SASL_COMPLETE) {
-        check_credentials(&c);
+        check_credentials(d.mechanism, &c);
         sasl_wipe(&c);
     }
     buf_finish(&response);

@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "fuzz.h"
+#include "wire/sasl/scram.h"
 
 #define INPUT_BYTES_MAX 65536
 #define STEPS_MAX       1000
@@ -12,6 +13,7 @@ enum {
     MODE_LOOPBACK = 2,
     MODE_CERTIFICATE = 4,
     MODE_CLEAR_LOGIN = 8,
+    MODE_CHANNEL = 16,
 };
 
 static void check_said(const struct talk_login *l, struct span said)
@@ -40,6 +42,8 @@ static void check_question(const struct dialogue *d)
     CHECK(dialogue_is_private(d));
     CHECK(q->mechanism && q->user.n + q->password.n + q->authzid.n <= d->in.max);
     CHECK(span_find_byte(q->user, '\0') == q->user.n);
+    CHECK(!q->is_response || q->message.n > 0);
+    CHECK(q->message.n == 0 || (q->password.n == 0 && q->message.n <= SCRAM_MESSAGE_BYTES_MAX));
 }
 
 static enum dialogue_refusal answer_of(uint8_t how, unsigned round)
@@ -48,6 +52,21 @@ static enum dialogue_refusal answer_of(uint8_t how, unsigned round)
                                                     DIALOGUE_TOO_MANY, DIALOGUE_UNAVAILABLE};
 
     return answers[(how >> (round & 3)) & 3];
+}
+
+// Keep's part in SCRAM: the first message always gets a challenge, and the second one may be right.
+static void answer(struct driver *r, uint8_t how, unsigned round)
+{
+    bool is_scram = r->d.question.message.n > 0, is_second = r->d.question.is_response;
+
+    dialogue_forget_password(&r->d);
+    if (is_scram && !is_second) {
+        dialogue_challenged(&r->d, SPAN("r=xy,s=AAAAAAAAAAAAAAAAAAAAAA==,i=4096"), false);
+    } else if (is_scram && (how & 1) && !r->d.protocol->says_last_with_yes) {
+        dialogue_challenged(&r->d, SPAN("v=proof"), true);
+    } else {
+        dialogue_refused(&r->d, answer_of(how, round), SPAN(""));
+    }
 }
 
 static void converse(const struct talk_login *l, struct driver *r, struct span bytes, uint8_t how)
@@ -61,8 +80,10 @@ static void converse(const struct talk_login *l, struct driver *r, struct span b
         switch (r->d.step) {
         case DIALOGUE_ASK:
             check_question(&r->d);
-            dialogue_forget_password(&r->d);
-            dialogue_refused(&r->d, answer_of(how, round), SPAN(""));
+            answer(r, how, round);
+            break;
+        case DIALOGUE_ADMIT: // and then it could not be handed over
+            dialogue_refused(&r->d, DIALOGUE_UNAVAILABLE, SPAN(""));
             break;
         case DIALOGUE_START_TLS:
             CHECK(!r->d.has_tls && r->d.in.n == 0);
@@ -85,9 +106,12 @@ void talk_login_fuzz(const struct talk_login *l, const uint8_t *data, size_t n)
     log_set_level(LOG_ERROR);
     driver_open(&r, l->protocol,
                 data[0] & MODE_CLEAR_LOGIN ? "clear_login_loopback = yes\nauth_login = yes\n"
-                                           : "oauth_issuers = https://id.example.org\n");
+                                             "auth_scram = all\n"
+                                           : "oauth_issuers = https://id.example.org\n"
+                                             "auth_scram = devices\n");
     r.d.has_tls = data[0] & MODE_TLS;
     r.d.is_loopback = data[0] & MODE_LOOPBACK;
+    r.d.channel.exporter_n = data[0] & MODE_CHANNEL ? sizeof(r.d.channel.exporter) : 0;
     r.d.has_certificate = data[0] & MODE_CERTIFICATE;
     dialogue_greet(&r.d);
     check_said(l, driver_hear(&r));

@@ -170,6 +170,12 @@ class Account:
             f.str()
         self.devices[name] = number
 
+    def read_p(self, key, f):
+        salt, rounds, keys = f.str(), f.v(), f.str()
+        if len(salt) != 16 or not 4096 <= rounds <= 1000000 or len(keys) not in (0, 64):
+            raise Bad("the salt for SCRAM makes no sense")
+        f.v()
+
     def read_c(self, key, f):
         self.log.setdefault(fixed(key[:8], 8), {})[fixed(key[8:], 2)] = f
 

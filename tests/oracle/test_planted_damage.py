@@ -247,6 +247,7 @@ PLANTS = {
         ACCOUNT + b"o" + bytes(7) + b"\1", b"\1\7\1\0\0\0\1a\0\0")),
     "an app that comes back to nowhere": index(b"d", add(
         DIRECTORY + b"Oapp", b"\1\1\0\1A\1\5xxxxx")),
+    "a salt nobody can read": index(b"d", add(ACCOUNT + b"p", b"\1\4salt\x80\x20\0\0")),
     "a sign-in nobody can read": index(b"d", add(ACCOUNT + b"l" + bytes(8) + b"\1\0", b"\1\0")),
     # R06
     "a role nobody can read": index(b"d", add(DIRECTORY + b"enight", b"\1")),

@@ -1,18 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """SASL by every protocol: what is offered, and bytes that are no sign-in (L05)."""
-import base64
-
 import pytest
 
 from servers import PASSWORD
-from talk import Pop3, Sieve, Smtp, Talk
+from saslwire import PROTOCOLS, Exchange, b64
 
-PROTOCOLS = ["imap", "pop3", "smtp", "sieve"]
 TOO_LONG = b"A" * (1 << 20)
-
-
-def b64(data):
-    return base64.b64encode(data if isinstance(data, bytes) else data.encode()).decode()
 
 
 @pytest.fixture(scope="module")
@@ -28,80 +21,6 @@ def server():
         yield s
     finally:
         s.close()
-
-
-class Exchange:
-    """One connection by a protocol; `begin` and `go_on` give "yes", "no", "more" or "gone"."""
-
-    def __init__(self, server, protocol):
-        self.protocol = protocol
-        if protocol == "imap":
-            self.talk = Talk(server.port)
-            self.talk.line()
-        else:
-            kind, port = {"pop3": (Pop3, server.pop3_port), "sieve": (Sieve, server.sieve_port),
-                          "smtp": (Smtp, server.submission_port)}[protocol]
-            self.talk = kind(port)
-        if protocol == "smtp":
-            self.talk.cmd("EHLO c.example")
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *unused):
-        self.talk.sock.close()
-
-    def offers(self):
-        if self.protocol == "imap":
-            self.talk.send("x CAPABILITY\r\n")
-            words = self.talk.line().decode().split()
-            self.talk.line()
-            return [w[5:] for w in words if w.startswith("AUTH=")]
-        if self.protocol == "pop3":
-            return next(x for x in self.talk.many("CAPA") if x.startswith(b"SASL")).decode().split()[1:]
-        if self.protocol == "smtp":
-            lines = self.talk.cmd("EHLO c.example").split(b"\n")
-            return next(x for x in lines if x[4:].startswith(b"AUTH")).decode().split()[1:]
-        line = next(x for x in self.talk.cmd("CAPABILITY") if x.startswith(b'"SASL"'))
-        return line.decode().split(" ", 1)[1].strip('"').split()
-
-    def answer(self):
-        try:
-            line = self.talk.answer() if self.protocol == "sieve" else self.talk.line()
-        except OSError:
-            line = None
-        if not line:
-            return "gone"
-        if self.protocol == "sieve":
-            line = line[-1]
-        for start, meaning in {"imap": [(b"+", "more"), (b"a OK", "yes"), (b"a NO", "no"), (b"a BAD", "no")],
-                               "pop3": [(b"+ ", "more"), (b"+OK", "yes"), (b"-ERR", "no")],
-                               "smtp": [(b"334", "more"), (b"235", "yes"), (b"5", "no")],
-                               "sieve": [(b"OK", "yes"), (b"NO", "no"), (b"BYE", "gone")]}[self.protocol]:
-            if line.startswith(start):
-                return meaning
-        return "gone" if line.startswith((b"* BYE", b"421")) else f"? {line!r}"
-
-    def send(self, line):
-        try:
-            self.talk.send(line)
-        except OSError:
-            pass  # closed meanwhile: the answer says so
-
-    def begin(self, mechanism, initial=None):
-        if self.protocol == "sieve":
-            line = f'AUTHENTICATE "{mechanism}"' + (f' "{initial}"' if initial is not None else "")
-        else:
-            word = {"imap": "a AUTHENTICATE", "pop3": "AUTH", "smtp": "AUTH"}[self.protocol]
-            line = f"{word} {mechanism}" + (f" {initial}" if initial is not None else "")
-        self.send(line + "\r\n")
-        if self.protocol == "sieve" and initial is None and mechanism == "PLAIN":
-            return "more" if self.talk.line() in (b'""', b"{0}") else "?"
-        return self.answer()
-
-    def go_on(self, text):
-        self.send(f'"{text}"\r\n' if self.protocol == "sieve" else f"{text}\r\n")
-        return self.answer()
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
@@ -156,7 +75,7 @@ def bad_messages(user, other):
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_l04_what_is_no_sign_in(server, protocol):
+def test_l05_what_is_no_sign_in(server, protocol):
     user, other = server.user(2), server.user(3)
     with server.login(4) as undisturbed:
         for name, message in bad_messages(user, other).items():
@@ -167,7 +86,7 @@ def test_l04_what_is_no_sign_in(server, protocol):
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_l04_cancelled_and_begun_anew(server, protocol):
+def test_l05_cancelled_and_begun_anew(server, protocol):
     with Exchange(server, protocol) as x:
         assert x.begin("PLAIN") == "more"
         assert x.go_on("*") == "no"
@@ -176,7 +95,7 @@ def test_l04_cancelled_and_begun_anew(server, protocol):
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_l04_a_response_without_end(server, protocol):
+def test_l05_a_response_without_end(server, protocol):
     with server.login(4) as undisturbed, Exchange(server, protocol) as x:
         assert x.begin("PLAIN") == "more"
         assert x.go_on(TOO_LONG.decode()) in ("no", "gone")

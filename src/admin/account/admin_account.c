@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "admin/admin_internal.h"
+#include "auth/scram_credentials.h"
 #include "base/clock.h"
 #include "store/change.h"
 #include "store/quota.h"
@@ -76,6 +77,17 @@ static enum err password_arg(struct admin_call *c, struct span address, struct b
     return e == ERR_OK ? e : admin_fail_store(c, e, "Storing the password");
 }
 
+// Of a password that is known by its hash only no keys for SCRAM can be made.
+static void scram_changed(struct admin_call *c, account_id account)
+{
+    bool wanted =
+        span_eq(conf_value_choice_text(c->admin->settings, SETTING_AUTH_SCRAM), SPAN("all"));
+    bool is_said = !admin_text(c, "password_hash").n;
+
+    scram_password_changed(c->admin->store, account, is_said ? admin_text(c, "password") : SPAN(""),
+                           wanted);
+}
+
 enum err admin_account_passwd(struct admin_call *c)
 {
     struct actor by = admin_actor(c, ACTOR_ADMIN);
@@ -90,6 +102,9 @@ enum err admin_account_passwd(struct admin_call *c)
     e = password_arg(c, account.name, &hash);
     if (e == ERR_OK) {
         e = directory_account_set_password(c->admin->store, &by, account.id, buf_span(&hash));
+        if (e == ERR_OK) {
+            scram_changed(c, account.id);
+        }
         e = e == ERR_OK ? account_changed(c, account.name, account.id, ADMIN_PASSWORD, 0)
                         : admin_fail_store(c, e, "Setting the password");
     }
@@ -145,6 +160,7 @@ static enum err account_added(struct admin_call *c, enum err e, struct span name
 
     switch (e) {
     case ERR_OK:
+        scram_changed(c, id);
         e = quota_set(c->admin->store, id, &by, bytes, messages);
         return e == ERR_OK ? account_done(c, name) : admin_fail_store(c, e, "Setting the quota");
     case ERR_EXISTS:

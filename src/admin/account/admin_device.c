@@ -6,6 +6,7 @@
 
 #include "admin/admin_internal.h"
 #include "auth/app_password.h"
+#include "auth/scram_credentials.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "store/access/device.h"
@@ -190,12 +191,17 @@ static enum err add_with(struct admin_call *c, const struct account *account, st
     struct actor by = admin_actor(c, ACTOR_ADMIN);
     char text[APP_PASSWORD_TEXT_BYTES], chars[APP_PASSWORD_CHARS];
     unsigned char digest[DEVICE_DIGEST_BYTES];
+    char scram[SCRAM_KEY_PAIR_BYTES];
 
     app_password_make(text);
     ASSERT(app_password_read(span_of(text, sizeof(text)), chars));
     enum err e = app_password_digest(chars, digest);
 
+    e = e == ERR_OK
+            ? scram_device_keys(c->admin->store, account, span_of(text, sizeof(text)), scram)
+            : e;
     d->secret = span_of(digest, sizeof(digest));
+    d->scram_keys = span_of(scram, sizeof(scram));
     e = e == ERR_OK ? device_add(c->admin->store, account->id, &by, d, &d->id) : e;
     if (e == ERR_OK) {
         c->outcome->result = result_of(account, d->name);
@@ -204,6 +210,7 @@ static enum err add_with(struct admin_call *c, const struct account *account, st
     }
     OPENSSL_cleanse(text, sizeof(text));
     OPENSSL_cleanse(chars, sizeof(chars));
+    OPENSSL_cleanse(scram, sizeof(scram));
     return e == ERR_OK ? e : fail(c, e, account, d->name, "Adding the device");
 }
 

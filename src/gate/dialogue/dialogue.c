@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "gate/dialogue/dialogue_sasl.h"
 
 #include "base/banned.h"
 
@@ -93,11 +94,12 @@ void dialogue_forget_password(struct dialogue *d)
 {
     wipe(&d->secret);
     d->question.authzid = d->question.user = d->question.password = SPAN("");
+    d->question.message = d->question.binding = SPAN("");
 }
 
 void dialogue_refused(struct dialogue *d, enum dialogue_refusal why, struct span text)
 {
-    ASSERT(d->step == DIALOGUE_ASK);
+    ASSERT(d->step == DIALOGUE_ASK || d->step == DIALOGUE_ADMIT);
     dialogue_forget_password(d);
     d->step = DIALOGUE_READ;
     d->protocol->refused(d, why, text);
@@ -110,10 +112,19 @@ void dialogue_refused(struct dialogue *d, enum dialogue_refusal why, struct span
 
 void dialogue_accepted(struct dialogue *d, struct span ticket)
 {
-    ASSERT(d->step == DIALOGUE_ASK && d->protocol->accepted);
+    ASSERT((d->step == DIALOGUE_ASK || d->step == DIALOGUE_ADMIT) && d->protocol->accepted);
     dialogue_forget_password(d);
     d->step = DIALOGUE_READ;
     d->protocol->accepted(d, ticket);
+    dialogue_go_on(d);
+}
+
+void dialogue_challenged(struct dialogue *d, struct span bytes, bool is_last)
+{
+    ASSERT(d->step == DIALOGUE_ASK && d->protocol->sasl);
+    dialogue_forget_password(d);
+    d->step = DIALOGUE_READ;
+    dialogue_sasl_challenged(d, d->protocol->sasl(d), bytes, is_last);
     dialogue_go_on(d);
 }
 
@@ -247,10 +258,9 @@ static struct span keep_text(struct buf *b, struct span s)
     return span_of(b->p + at, b->n - at);
 }
 
-void dialogue_ask(struct dialogue *d, const char *mechanism, struct span authzid, struct span user,
-                  struct span password)
+void dialogue_ask_with(struct dialogue *d, const struct dialogue_question *q)
 {
-    size_t n = authzid.n + user.n + password.n;
+    size_t n = q->authzid.n + q->user.n + q->password.n + q->message.n + q->binding.n;
 
     ASSERT(d->step == DIALOGUE_READ && dialogue_is_private(d));
     wipe(&d->secret);
@@ -260,16 +270,28 @@ void dialogue_ask(struct dialogue *d, const char *mechanism, struct span authzid
     }
     d->step = DIALOGUE_ASK;
     d->question = (struct dialogue_question){
-        .mechanism = mechanism,
-        .authzid = keep_text(&d->secret, authzid),
-        .user = keep_text(&d->secret, user),
-        .password = keep_text(&d->secret, password),
+        .mechanism = q->mechanism,
+        .authzid = keep_text(&d->secret, q->authzid),
+        .user = keep_text(&d->secret, q->user),
+        .password = keep_text(&d->secret, q->password),
+        .message = keep_text(&d->secret, q->message),
+        .binding = keep_text(&d->secret, q->binding),
+        .is_response = q->is_response,
         .tag = SPAN(""),
         .client_id = SPAN(""),
     };
     if (d->protocol->identify) {
         d->protocol->identify(d, &d->question);
     }
+}
+
+void dialogue_ask(struct dialogue *d, const char *mechanism, struct span authzid, struct span user,
+                  struct span password)
+{
+    struct dialogue_question q = {
+        .mechanism = mechanism, .authzid = authzid, .user = user, .password = password};
+
+    dialogue_ask_with(d, &q);
 }
 
 void dialogue_ask_domain(struct dialogue *d, struct span domain)

@@ -34,6 +34,7 @@ enum dialogue_step {
     DIALOGUE_ASK,        // put d->question to keep, then dialogue_refused or dialogue_accepted
     DIALOGUE_ASK_DOMAIN, // ask keep about d->domain, then dialogue_domain_known
     DIALOGUE_START_TLS,  // shake hands, then dialogue_tls_started
+    DIALOGUE_ADMIT,      // it has heard that we know its secret, too: as if keep had just let it in
     DIALOGUE_RENAME,     // the peer speaks for d->claim; then dialogue_renamed
     DIALOGUE_CLOSE,      // all is said: close so that it arrives
     DIALOGUE_DROP,       // not a word more: close
@@ -74,8 +75,10 @@ enum dialogue_domain {
 struct dialogue_question {
     const char *mechanism; // static
     struct span authzid, user, password;
-    struct span tag;       // of the command, for the answer
-    struct span client_id; // what the client said of itself, in its protocol's form
+    struct span message, binding; // of SCRAM, instead of a password; see ipc/message_table.h
+    bool is_response;             // `message` answers what keep said to the one before
+    struct span tag;              // of the command, for the answer
+    struct span client_id;        // what the client said of itself, in its protocol's form
 };
 
 enum dialogue_pair_kind {
@@ -103,7 +106,14 @@ struct dialogue_peer {
     bool is_known;     // one of ours: not measured by how much and how fast it sends
 };
 
+// What binds a sign-in to the TLS connection; of no bytes where the connection has none.
+struct dialogue_channel {
+    unsigned char exporter[32], server_point[64]; // RFC 9266, RFC 5929 section 4
+    size_t exporter_n, server_point_n;
+};
+
 struct dialogue;
+struct dialogue_sasl;
 
 struct dialogue_protocol {
     const char *alpn;        // also the service that TLS tickets are bound to
@@ -125,6 +135,8 @@ struct dialogue_protocol {
     // Sets tag and client_id of a question; NULL: there are none.
     void (*identify)(struct dialogue *d, struct dialogue_question *q);
     void (*refused)(struct dialogue *d, enum dialogue_refusal why, struct span text);
+    struct dialogue_sasl *(*sasl)(struct dialogue *d); // NULL: there is no SASL
+    bool says_last_with_yes; // what a mechanism says last goes with the OK (RFC 5804 section 2.1)
     // One whole line (or what the protocol has for it) that ends the connection.
     void (*last_words)(struct buf *out, enum dialogue_end why, const char *text);
 
@@ -151,6 +163,7 @@ struct dialogue {
     bool has_certificate; // so TLS could be started
     bool is_loopback;     // the peer is this machine
     struct dialogue_peer peer;
+    struct dialogue_channel channel; // with TLS; the owner's
     struct buf in, out;
     struct dialogue_pair pair;
     enum dialogue_step step;
@@ -184,6 +197,9 @@ void dialogue_forget_password(struct dialogue *d);
 void dialogue_refused(struct dialogue *d, enum dialogue_refusal why, struct span text);
 // Says yes and goes on; for protocols that stay in the gate (the others are handed over).
 void dialogue_accepted(struct dialogue *d, struct span ticket);
+// Keep has something to say to the client's message. `is_last`: nothing more to ask; once the
+// client has heard it, the step is DIALOGUE_ADMIT.
+void dialogue_challenged(struct dialogue *d, struct span bytes, bool is_last);
 // The answer about d->domain, and on with what was sent behind the question.
 void dialogue_domain_known(struct dialogue *d, enum dialogue_domain is);
 // The handshake is done: all that was said before is forgotten.
@@ -213,6 +229,8 @@ bool dialogue_can_start_tls(const struct dialogue *d);
 // May this user in? The texts are copied.
 void dialogue_ask(struct dialogue *d, const char *mechanism, struct span authzid, struct span user,
                   struct span password);
+// The same for a whole question; mechanism, texts and is_response are the caller's.
+void dialogue_ask_with(struct dialogue *d, const struct dialogue_question *q);
 // Is the domain ours? The text must last until the answer.
 void dialogue_ask_domain(struct dialogue *d, struct span domain);
 void dialogue_start_tls(struct dialogue *d); // after the line that grants it

@@ -24,9 +24,19 @@ void dialogue_sasl_finish(struct dialogue_sasl *s)
 
 void dialogue_sasl_fail(struct dialogue *d, struct dialogue_sasl *s, const char *why)
 {
-    s->is_open = false;
-    s->is_refused = false;
+    s->is_open = s->is_refused = s->is_second = s->is_heard = false;
     s->style->failed(d, why);
+}
+
+static bool is_scram_on(const struct dialogue *d)
+{
+    return !span_eq(conf_value_choice_text(d->settings, SETTING_AUTH_SCRAM), SPAN("no"));
+}
+
+// Has the connection anything to bind a sign-in to?
+static bool is_bindable(const struct dialogue *d)
+{
+    return d->has_tls && (d->channel.exporter_n || d->channel.server_point_n);
 }
 
 // Somebody issues tokens that we take.
@@ -39,6 +49,9 @@ static bool has_issuer(const struct dialogue *d)
 // said over TLS only, whatever else may be said in the clear (RFC 6750 section 5.3).
 static bool is_offered(const struct dialogue *d, enum sasl_mechanism mechanism)
 {
+    if (sasl_is_scram(mechanism)) {
+        return is_scram_on(d) && (mechanism == SASL_SCRAM || is_bindable(d));
+    }
     if (sasl_is_bearer(mechanism)) {
         return d->has_tls && has_issuer(d);
     }
@@ -78,6 +91,104 @@ static void put_challenge(struct dialogue *d, const struct dialogue_sasl_style *
     buf_put_str(&d->out, style->after);
 }
 
+// ---- SCRAM --------------------------------------------------------------------------------------
+
+// The bytes that the message wants to be bound to.
+static struct span binding_of(const struct scram_channel *channel, enum scram_binding kind)
+{
+    return kind == SCRAM_BINDING_EXPORTER       ? channel->exporter
+           : kind == SCRAM_BINDING_SERVER_POINT ? channel->server_point
+                                                : SPAN("");
+}
+
+// A no without a question to keep, which is a sign-in that failed all the same.
+static void refuse(struct dialogue *d, struct dialogue_sasl *s, const char *why)
+{
+    s->style->refused(d, DIALOGUE_BAD_PASSWORD, span_from_str(why));
+    dialogue_count_bad(d);
+}
+
+static void ask_scram(struct dialogue *d, struct dialogue_sasl *s)
+{
+    const struct scram_first *first = &s->sasl.scram;
+    struct scram_channel channel = {{NULL, 0}, {NULL, 0}};
+
+    if (d->has_tls) {
+        channel.exporter = span_of(d->channel.exporter, d->channel.exporter_n);
+        channel.server_point = span_of(d->channel.server_point, d->channel.server_point_n);
+    }
+    switch (scram_first_check(first, s->sasl.mechanism == SASL_SCRAM_PLUS, &channel)) {
+    case ERR_OK:
+        break;
+    case ERR_DENIED: // RFC 5802 section 6
+        refuse(d, s, "Channel binding is offered here; somebody hides it from you");
+        return;
+    case ERR_UNSUPPORTED:
+        refuse(d, s, "There is no such channel binding here");
+        return;
+    default:
+        dialogue_sasl_fail(d, s, "The mechanism and the channel binding do not go together");
+        return;
+    }
+    struct dialogue_question q = {.mechanism = sasl_mechanism_name(s->sasl.mechanism),
+                                  .authzid = first->authzid,
+                                  .user = first->name,
+                                  .password = SPAN(""),
+                                  .message = s->sasl.message,
+                                  .binding = binding_of(&channel, first->binding)};
+
+    dialogue_ask_with(d, &q);
+}
+
+void dialogue_sasl_challenged(struct dialogue *d, struct dialogue_sasl *s, struct span bytes,
+                              bool is_last)
+{
+    s->is_second = !is_last;
+    s->is_heard = is_last;
+    s->is_open = true;
+    put_challenge(d, s->style, bytes);
+}
+
+static void second(struct dialogue *d, struct dialogue_sasl *s, struct span message)
+{
+    struct scram_final final;
+
+    s->is_second = s->is_open = false;
+    if (scram_final_parse(&s->arena, message, &final) != ERR_OK) {
+        dialogue_sasl_fail(d, s, "The SASL message is malformed");
+        return;
+    }
+    struct dialogue_question q = {.mechanism = sasl_mechanism_name(s->sasl.mechanism),
+                                  .message = message,
+                                  .is_response = true};
+
+    q.authzid = q.user = q.password = q.binding = SPAN("");
+    dialogue_ask_with(d, &q);
+}
+
+static void heard(struct dialogue *d, struct dialogue_sasl *s, struct span message)
+{
+    s->is_heard = s->is_open = false;
+    if (message.n) {
+        dialogue_sasl_fail(d, s, "There is nothing more to say");
+    } else {
+        d->step = DIALOGUE_ADMIT;
+    }
+}
+
+// ---- responses ----------------------------------------------------------------------------------
+
+static void complete(struct dialogue *d, struct dialogue_sasl *s, struct sasl_credentials *c)
+{
+    s->is_open = false;
+    if (sasl_is_scram(s->sasl.mechanism)) {
+        ask_scram(d, s);
+        return;
+    }
+    dialogue_ask(d, sasl_mechanism_name(s->sasl.mechanism), c->authzid, c->authcid, c->password);
+    sasl_wipe(c);
+}
+
 static void go_on(struct dialogue *d, struct dialogue_sasl *s, const struct span *response)
 {
     struct sasl_credentials c;
@@ -89,9 +200,7 @@ static void go_on(struct dialogue *d, struct dialogue_sasl *s, const struct span
         put_challenge(d, s->style, challenge);
         break;
     case SASL_COMPLETE:
-        s->is_open = false;
-        dialogue_ask(d, sasl_mechanism_name(s->sasl.mechanism), c.authzid, c.authcid, c.password);
-        sasl_wipe(&c);
+        complete(d, s, &c);
         break;
     case SASL_MALFORMED:
         dialogue_sasl_fail(d, s, "The SASL message is malformed");
@@ -108,7 +217,13 @@ static void respond(struct dialogue *d, struct dialogue_sasl *s, struct span bas
     if (sasl_decode(base64, has_equals, &plain) == ERR_OK) {
         struct span response = buf_span(&plain);
 
-        go_on(d, s, &response);
+        if (s->is_second) {
+            second(d, s, response);
+        } else if (s->is_heard) {
+            heard(d, s, response);
+        } else {
+            go_on(d, s, &response);
+        }
     } else {
         dialogue_sasl_fail(d, s, "The SASL message is not base64");
     }

@@ -27,6 +27,8 @@ struct dialogue_sasl {
     bool is_open;        // the next line is a response
     bool is_refused;     // and the last one: the client answers what was said about its token
     struct span refusal; // what is said then
+    // And it is SCRAM's second one, or the empty one that says that our proof was heard.
+    bool is_second, is_heard;
 };
 
 void dialogue_sasl_init(struct dialogue_sasl *s, const struct dialogue_sasl_style *style);
@@ -48,6 +50,9 @@ void dialogue_sasl_line(struct dialogue *d, struct dialogue_sasl *s, struct span
 // protocol's own `refused`, which goes on when it is false.
 bool dialogue_sasl_refused(struct dialogue *d, struct dialogue_sasl *s, enum dialogue_refusal why,
                            struct span text);
+// Keep's words to the client, and the next response is for them (dialogue_challenged).
+void dialogue_sasl_challenged(struct dialogue *d, struct dialogue_sasl *s, struct span bytes,
+                              bool is_last);
 // The exchange ends: what came was no response at all.
 void dialogue_sasl_fail(struct dialogue *d, struct dialogue_sasl *s, const char *why);
 

@@ -388,6 +388,11 @@ static void login_last_words(struct buf *out, enum dialogue_end why, const char 
                            span_from_str(text));
 }
 
+static struct dialogue_sasl *login_sasl(struct dialogue *d)
+{
+    return &login_of(d)->sasl;
+}
+
 const struct dialogue_protocol imap_login_protocol = {
     .alpn = "imap",
     .bad_max = SETTING_LOGIN_BAD_COMMANDS_MAX,
@@ -399,5 +404,6 @@ const struct dialogue_protocol imap_login_protocol = {
     .take = login_take,
     .identify = login_identify,
     .refused = login_refused,
+    .sasl = login_sasl,
     .last_words = login_last_words,
 };

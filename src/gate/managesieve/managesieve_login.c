@@ -239,6 +239,11 @@ static void login_last_words(struct buf *out, enum dialogue_end why, const char 
                            (struct span){NULL, 0}, span_from_str(text));
 }
 
+static struct dialogue_sasl *login_sasl(struct dialogue *d)
+{
+    return &login_of(d)->sasl;
+}
+
 const struct dialogue_protocol managesieve_login_protocol = {
     .alpn = "managesieve",
     .bad_max = SETTING_LOGIN_BAD_COMMANDS_MAX,
@@ -252,5 +257,7 @@ const struct dialogue_protocol managesieve_login_protocol = {
     .say = login_say,
     .take = login_take,
     .refused = login_refused,
+    .sasl = login_sasl,
+    .says_last_with_yes = true,
     .last_words = login_last_words,
 };

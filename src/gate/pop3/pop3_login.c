@@ -263,6 +263,11 @@ static void login_last_words(struct buf *out, enum dialogue_end why, const char 
     pop3_err_put(out, dialogue_end_is_busy(why) ? "SYS/TEMP" : NULL, span_from_str(text), false);
 }
 
+static struct dialogue_sasl *login_sasl(struct dialogue *d)
+{
+    return &login_of(d)->sasl;
+}
+
 const struct dialogue_protocol pop3_login_protocol = {
     .alpn = "pop3",
     .bad_max = SETTING_LOGIN_BAD_COMMANDS_MAX,
@@ -274,5 +279,6 @@ const struct dialogue_protocol pop3_login_protocol = {
     .say = login_say,
     .take = login_take,
     .refused = login_refused,
+    .sasl = login_sasl,
     .last_words = login_last_words,
 };

@@ -249,6 +249,11 @@ static void session_last_words(struct buf *out, enum dialogue_end why, const cha
 
 // ---- logins -------------------------------------------------------------------------------------
 
+static struct dialogue_sasl *session_sasl(struct dialogue *d)
+{
+    return &smtp_of(d)->sasl;
+}
+
 static void session_refused(struct dialogue *d, enum dialogue_refusal why, struct span text)
 {
     if (!dialogue_sasl_refused(d, &smtp_of(d)->sasl, why, text)) {
@@ -292,10 +297,10 @@ static size_t session_read_bytes(const struct dialogue *d)
         .alpn = (alpn_name), .state_bytes = sizeof(struct smtp_session), .variant = (which),       \
         .bad_max = SETTING_SMTP_BAD_COMMANDS_MAX, .input_max = session_input_max,                  \
         .begin = session_begin, .finish = session_finish, .greet = session_greet,                  \
-        .take = session_take, .refused = session_refused, .last_words = session_last_words,        \
-        .accepted = session_accepted, .heard = smtp_heard, .lost = smtp_lost,                      \
-        .renamed = session_renamed, .checked = smtp_checked, .patience_ms = session_patience_ms,   \
-        .read_bytes = session_read_bytes,                                                          \
+        .take = session_take, .refused = session_refused, .sasl = session_sasl,                    \
+        .last_words = session_last_words, .accepted = session_accepted, .heard = smtp_heard,       \
+        .lost = smtp_lost, .renamed = session_renamed, .checked = smtp_checked,                    \
+        .patience_ms = session_patience_ms, .read_bytes = session_read_bytes,                      \
     }
 
 const struct dialogue_protocol smtp_protocol = PROTOCOL("smtp", SMTP_PUBLIC);

@@ -7,11 +7,13 @@
 #include <unistd.h>
 
 #include "auth/bearer.h"
+#include "base/clock.h"
 #include "base/list.h"
 #include "base/log.h"
 #include "ipc/channel.h"
 #include "ipc/message.h"
 #include "keep/login/api_key.h"
+#include "keep/login/keep_exchanges.h"
 #include "keep/login/refusal.h"
 #include "net/worker_pool.h"
 #include "store/directory.h"
@@ -22,6 +24,7 @@
 #define SEND_QUEUE_MAX   (4u << 20)
 #define DOMAIN_QUEUE_MAX 4096
 #define KEY_ARENA_BYTES  (256u << 10) // of who has a role
+#define SCRAM_LAST_MAX   512
 
 struct keep_link {
     struct keep_link_options options;
@@ -31,6 +34,7 @@ struct keep_link {
     struct worker_pool *domain_workers;    // anybody may ask about domains: logins do not wait
     atomic_uint_fast64_t logins, failures; // read by others
     struct list questions;                 // being answered
+    struct keep_exchanges *exchanges;      // that wait for what the client says next
 };
 
 // One question about a password or a domain, on its way loop -> worker -> loop.
@@ -49,6 +53,11 @@ struct question {
     bool is_ours;       // its answer
     enum err result;
     struct auth_grant grant; // with ERR_DENIED only `why`
+    // Of SCRAM: the exchange from its first answer to the end, and what the client says.
+    bool is_scram, is_last;
+    struct auth_scram *scram;
+    struct span response, binding;
+    struct buf last; // what goes with the yes
 };
 
 static void question_destroy(struct question *q)
@@ -57,6 +66,8 @@ static void question_destroy(struct question *q)
     if (q->password.p) {
         OPENSSL_cleanse((void *)(uintptr_t)q->password.p, q->password.n);
     }
+    auth_scram_destroy(q->scram);
+    buf_finish(&q->last);
     arena_finish(&q->arena);
     free(q);
 }
@@ -147,7 +158,30 @@ static void answer_right(struct keep_link *l, const struct question *q)
     }
     l->logins++;
     note_answer(l, q);
-    answer_send(l, q->conversation, IPC_AUTH_OK, SPAN(""), span_of(ticket, sizeof(ticket)));
+    answer_send(l, q->conversation, IPC_AUTH_OK, buf_span(&q->last),
+                span_of(ticket, sizeof(ticket)));
+}
+
+// The client's first message was one: it is told what ours is, and the exchange waits.
+static void challenge(struct keep_link *l, struct question *q)
+{
+    struct ipc_auth_challenge m = {.conversation = q->conversation,
+                                   .bytes = auth_scram_challenge(q->scram)};
+    struct buf frame;
+
+    buf_init(&frame, IPC_FRAME_BYTES_MAX);
+    enum err e = ipc_auth_challenge_encode(&m, 0, &frame);
+
+    e = e == ERR_OK
+            ? keep_exchanges_put(l->exchanges, q->conversation, q->scram, clock_monotonic_ms())
+            : e;
+    if (e == ERR_OK) {
+        q->scram = NULL;
+        e = channel_send(l->channel, buf_span(&frame), NULL, 0);
+    } else {
+        answer_send(l, q->conversation, IPC_AUTH_UNAVAILABLE, SPAN(""), SPAN(""));
+    }
+    buf_finish(&frame);
 }
 
 // Back on the loop's thread.
@@ -160,9 +194,11 @@ static void question_answered(struct loop_task *t)
         question_destroy(q);
         return;
     }
-    if (q->result == ERR_OK) {
+    if (q->result == ERR_OK && q->is_scram && !q->is_last) {
+        challenge(l, q);
+    } else if (q->result == ERR_OK) {
         answer_right(l, q);
-    } else if (q->result == ERR_DENIED) {
+    } else if (q->result == ERR_DENIED || q->result == ERR_INVALID) {
         l->failures++;
         log_info("login refused: user %s from %s%s%s", log_text(q->user).s, log_text(q->remote).s,
                  q->grant.why ? ": " : "", q->grant.why ? q->grant.why : "");
@@ -180,6 +216,14 @@ static void question_answered(struct loop_task *t)
     question_destroy(q);
 }
 
+static enum err scram_work(struct question *q, const struct auth_claim *claim)
+{
+    struct auth *auth = q->link->options.auth;
+
+    return q->is_last ? auth_scram_end(auth, q->scram, q->response, &q->last, &q->grant)
+                      : auth_scram_begin(auth, claim, q->response, q->binding, &q->scram);
+}
+
 static void question_work(struct worker_task *t)
 {
     struct question *q = LIST_ITEM(t, struct question, work);
@@ -194,8 +238,9 @@ static void question_work(struct worker_task *t)
         .name = owner, .password = q->password, .remote = q->remote, .service = q->service};
 
     if (q->result == ERR_OK) {
-        q->result = q->is_token ? auth_bearer(q->link->options.auth, &claim, &q->grant)
-                                : auth_password(q->link->options.auth, &claim, &q->grant);
+        q->result = q->is_scram   ? scram_work(q, &claim)
+                    : q->is_token ? auth_bearer(q->link->options.auth, &claim, &q->grant)
+                                  : auth_password(q->link->options.auth, &claim, &q->grant);
     }
     arena_finish(&arena);
     loop_post(q->link->options.loop, &q->back);
@@ -208,7 +253,8 @@ static struct question *question_make(struct keep_link *l, uint64_t conversation
     struct question *q = calloc(1, sizeof(*q));
 
     if (q) {
-        arena_init(&q->arena, 16384);
+        arena_init(&q->arena, 32768);
+        buf_init(&q->last, SCRAM_LAST_MAX);
         q->link = l;
         q->generation = l->generation;
         q->conversation = conversation;
@@ -235,6 +281,12 @@ static bool is_bearer(const struct ipc_auth_request *m)
     return span_eq(m->mechanism, SPAN("OAUTHBEARER")) || span_eq(m->mechanism, SPAN("XOAUTH2"));
 }
 
+static bool is_scram(struct span mechanism)
+{
+    return span_eq(mechanism, SPAN("SCRAM-SHA-256")) ||
+           span_eq(mechanism, SPAN("SCRAM-SHA-256-PLUS"));
+}
+
 static enum err question_start(struct keep_link *l, const struct ipc_auth_request *m)
 {
     struct question *q = question_make(l, m->conversation, question_work, question_answered);
@@ -249,8 +301,12 @@ static enum err question_start(struct keep_link *l, const struct ipc_auth_reques
     q->is_token = is_bearer(m);
     q->is_key = m->protocol == IPC_ADMIN && m->user.n == 0 &&
                 span_eq(m->mechanism, SPAN(API_KEY_MECHANISM));
+    q->is_scram = is_scram(m->mechanism);
+    q->response = arena_dup(&q->arena, m->response);
+    q->binding = arena_dup(&q->arena, m->binding);
     return question_submit(q, l->workers[auth_rank(l->options.auth, q->user, q->remote)],
-                           q->user.p && q->password.p && q->remote.p);
+                           q->user.p && q->password.p && q->remote.p && q->response.p &&
+                               q->binding.p);
 }
 
 static enum err on_auth_request(struct keep_link *l, struct span fields)
@@ -269,6 +325,48 @@ static enum err on_auth_request(struct keep_link *l, struct span fields)
         return ERR_OK;
     }
     if (question_start(l, &m) != ERR_OK) {
+        answer_send(l, m.conversation, IPC_AUTH_UNAVAILABLE,
+                    SPAN("Too many logins at once; try again in a moment"), SPAN(""));
+    }
+    return ERR_OK;
+}
+
+static enum err response_start(struct keep_link *l, const struct ipc_auth_response *m,
+                               struct auth_scram *x)
+{
+    const struct auth_claim *claim = auth_scram_claim(x);
+    struct question *q = question_make(l, m->conversation, question_work, question_answered);
+
+    if (!q) {
+        auth_scram_destroy(x);
+        return ERR_NOMEM;
+    }
+    q->scram = x; // whose texts these are
+    q->user = claim->name;
+    q->remote = claim->remote;
+    q->service = claim->service;
+    q->is_scram = q->is_last = true;
+    q->response = arena_dup(&q->arena, m->bytes);
+    return question_submit(q, l->workers[auth_rank(l->options.auth, q->user, q->remote)],
+                           q->response.p != NULL);
+}
+
+static enum err on_auth_response(struct keep_link *l, struct span fields)
+{
+    struct ipc_auth_response m;
+    enum err e = ipc_auth_response_decode(fields, &m);
+
+    if (e != ERR_OK) {
+        return e;
+    }
+    struct auth_scram *x = keep_exchanges_take(l->exchanges, m.conversation, clock_monotonic_ms());
+
+    if (m.is_given_up) {
+        auth_scram_destroy(x);
+    } else if (!x) {
+        answer_send(l, m.conversation, IPC_AUTH_UNAVAILABLE,
+                    SPAN("The login took too long; try again"), SPAN(""));
+    } else if (response_start(l, &m, x) != ERR_OK) {
         answer_send(l, m.conversation, IPC_AUTH_UNAVAILABLE,
                     SPAN("Too many logins at once; try again in a moment"), SPAN(""));
     }
@@ -371,6 +469,7 @@ static void session_begin(struct keep_link *l, const struct ipc_handoff *m,
         .tls_text = m->tls_text,
         .client_id = m->client_id,
         .tag = m->tag,
+        .last = m->last,
         .input = m->input,
         .local_port = m->local_port,
         .on_open = session_opened,
@@ -489,6 +588,9 @@ static enum err on_message(struct channel *c, void *arg, const struct ipc_frame 
     if (frame->type == IPC_AUTH_REQUEST && frame->fds == 0) {
         return on_auth_request(l, frame->fields);
     }
+    if (frame->type == IPC_AUTH_RESPONSE && frame->fds == 0) {
+        return on_auth_response(l, frame->fields);
+    }
     if (frame->type == IPC_DOMAIN_REQUEST && frame->fds == 0) {
         return on_domain_request(l, frame->fields);
     }
@@ -517,6 +619,7 @@ static void on_ended(struct channel *c, void *arg, enum err e)
     }
     l->channel = NULL;
     l->generation++;
+    keep_exchanges_clear(l->exchanges);
     channel_close(c);
 }
 
@@ -527,6 +630,7 @@ enum err keep_link_attach(struct keep_link *l, int fd)
     channel_close(l->channel);
     l->channel = NULL;
     l->generation++;
+    keep_exchanges_clear(l->exchanges);
     return channel_open(l->options.loop, fd, SEND_QUEUE_MAX, &handler, l, &l->channel);
 }
 
@@ -546,7 +650,7 @@ enum err keep_link_create(const struct keep_link_options *o, struct keep_link **
     }
     l->options = *o;
     list_init(&l->questions);
-    enum err e = ERR_OK;
+    enum err e = keep_exchanges_create(&l->exchanges);
 
     for (unsigned r = 0; r < THROTTLE_RANKS && e == ERR_OK; r++) {
         e = worker_pool_create("keep-auth", o->auth_threads, o->auth_queue_max, &l->workers[r]);
@@ -556,6 +660,7 @@ enum err keep_link_create(const struct keep_link_options *o, struct keep_link **
     }
     if (e != ERR_OK) {
         workers_destroy(l);
+        keep_exchanges_destroy(l->exchanges);
         free(l);
         return e;
     }
@@ -573,6 +678,7 @@ void keep_link_destroy(struct keep_link *l)
     while (!list_is_empty(&l->questions)) { // answered, but the loop has stopped
         question_destroy(LIST_ITEM(l->questions.next, struct question, link_entry));
     }
+    keep_exchanges_destroy(l->exchanges);
     channel_close(l->channel);
     free(l);
 }

@@ -47,6 +47,7 @@ struct session_start {
     struct span tls_text;  // "TLSv1.3 TLS_AES_256_GCM_SHA384"; empty in the clear
     struct span client_id; // the list of the client's ID command as sent before login, or empty
     struct span tag;       // of the command that logged in; its OK is still to be written
+    struct span last;      // what a SASL mechanism says with that OK (ManageSieve); or empty
     struct span input;     // bytes after that command, not yet looked at
     uint16_t local_port;
     // Called before anything can run: how to end the session. Called once more, with NULL, when

@@ -66,6 +66,7 @@ static enum err session_create(void *server, const struct session_start *start,
     s->account = start->account;
     s->device = start->device;
     span_copy_text(start->user, s->user, sizeof(s->user));
+    span_copy_text(start->last, s->last, sizeof(s->last));
     span_copy_text(start->remote, s->origin, sizeof(s->origin));
     managesieve_framer_init(&s->framer, &limits);
     arena_init(&s->arena, ARENA_BYTES);
@@ -158,7 +159,11 @@ static enum progress advance(struct managesieve_session *s, enum session_stop st
 {
     if (!s->is_greeted) {
         s->is_greeted = true;
-        managesieve_say(s, MANAGESIEVE_OK, NULL, "Logged in");
+        struct span last = span_from_str(s->last);
+
+        // RFC 5804 section 2.1.
+        managesieve_result_put(s->out, MANAGESIEVE_OK, last.n ? "SASL" : NULL, last,
+                               SPAN("Logged in"));
         return GO_ON;
     }
     if (s->is_over) {

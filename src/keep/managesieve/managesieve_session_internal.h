@@ -29,6 +29,7 @@ struct managesieve_session {
     struct session_device device;
     struct managesieve_framer framer;
     struct arena arena; // of the command that runs
+    char last[128];     // of the mechanism that signed in: what goes with the first OK
     bool is_greeted, is_over;
     unsigned bad_commands;
     int64_t heard_ms;

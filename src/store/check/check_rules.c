@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The check of where mail goes: aliases and other names of domains (in account 0), scripts,
-// forwarding, what the rules remember, devices, second factors and the sign-in history (in an
-// account).
+// forwarding, what the rules remember, devices, second factors, the salt for SCRAM and the sign-in
+// history (in an account).
 #include "store/access/device.h"
 #include "store/access/oauth_client.h"
+#include "store/access/scram_salt.h"
 #include "store/access/signin.h"
 #include "store/access/totp_row.h"
 #include "store/check/check_internal.h"
@@ -256,6 +257,19 @@ static enum err check_tokens(void *arg, struct span key, struct span value)
     return c->ed ? batch_delete(c->ed->batch, key) : ERR_OK;
 }
 
+static enum err check_scram(struct check *c)
+{
+    struct key k = key_plain(KEY_SCRAM);
+    struct scram_salt s;
+    struct span value;
+    enum err e = view_get(c->v, &k, &value);
+
+    if (e == ERR_OK && scram_salt_decode(value, &s) != ERR_OK) {
+        check_problem(c, false, "the salt for SCRAM cannot be read");
+    }
+    return e == ERR_NOT_FOUND ? ERR_OK : e;
+}
+
 enum err check_rules(struct check *c)
 {
     struct key scripts = key_plain(KEY_SCRIPT), remembered = key_plain(KEY_REMEMBERED),
@@ -268,6 +282,7 @@ enum err check_rules(struct check *c)
     e = e == ERR_OK ? view_each(c->v, &devices, check_device, c) : e;
     e = e == ERR_OK ? view_each(c->v, &totp, check_totp, c) : e;
     e = e == ERR_OK ? view_each(c->v, &tokens, check_tokens, c) : e;
+    e = e == ERR_OK ? check_scram(c) : e;
     return e == ERR_OK ? view_each(c->v, &remembered, check_remembered, c) : e;
 }
 

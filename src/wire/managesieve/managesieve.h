@@ -85,7 +85,7 @@ void managesieve_literal_head_put(struct buf *out, uint64_t bytes);
 enum managesieve_result { MANAGESIEVE_OK, MANAGESIEVE_NO, MANAGESIEVE_BYE };
 
 // "NO (QUOTA/MAXSIZE) "text"". `code`: "QUOTA/MAXSIZE", "NONEXISTENT" or NULL. `argument`: of the
-// code, as in (TAG "x"); p NULL: none. `text` may be empty.
+// code, as in (TAG "x") and (SASL "x"); p NULL: none. `text` may be empty.
 void managesieve_result_put(struct buf *out, enum managesieve_result result, const char *code,
                             struct span argument, struct span text);
 

@@ -10,7 +10,7 @@
 typedef enum sasl_verdict step_fn(struct sasl_dialogue *d, const struct span *response,
                                   struct span *out_challenge, struct sasl_credentials *out);
 
-static step_fn step_plain, step_login, step_bearer;
+static step_fn step_plain, step_login, step_bearer, step_scram;
 
 static const struct {
     const char *name;
@@ -20,6 +20,8 @@ static const struct {
     [SASL_LOGIN] = {"LOGIN", step_login},
     [SASL_OAUTHBEARER] = {"OAUTHBEARER", step_bearer},
     [SASL_XOAUTH2] = {"XOAUTH2", step_bearer},
+    [SASL_SCRAM] = {"SCRAM-SHA-256", step_scram},
+    [SASL_SCRAM_PLUS] = {"SCRAM-SHA-256-PLUS", step_scram},
 };
 
 enum err sasl_mechanism_from_name(struct span name, enum sasl_mechanism *out)
@@ -174,4 +176,20 @@ static enum sasl_verdict step_bearer(struct sasl_dialogue *d, const struct span 
                                               : sasl_oauthbearer_parse(copy, d->arena, out);
 
     return e == ERR_OK ? SASL_COMPLETE : SASL_MALFORMED;
+}
+
+// RFC 5802 section 5: the client speaks first.
+static enum sasl_verdict step_scram(struct sasl_dialogue *d, const struct span *response,
+                                    struct span *out_challenge, struct sasl_credentials *out)
+{
+    if (!response) {
+        return d->step++ ? SASL_MALFORMED : challenge(SPAN(""), out_challenge);
+    }
+    d->message = arena_dup(d->arena, *response);
+    if (!d->message.p || scram_first_parse(d->arena, d->message, &d->scram) != ERR_OK ||
+        d->scram.authzid.n > SASL_NAME_BYTES_MAX) {
+        return SASL_MALFORMED;
+    }
+    *out = (struct sasl_credentials){.authzid = d->scram.authzid, .authcid = d->scram.name};
+    return SASL_COMPLETE;
 }

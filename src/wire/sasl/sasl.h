@@ -17,6 +17,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/span.h"
+#include "wire/sasl/scram.h"
 
 #define SASL_NAME_BYTES_MAX     255 // authorization and authentication identity
 #define SASL_PASSWORD_BYTES_MAX 1024
@@ -27,6 +28,8 @@ enum sasl_mechanism {
     SASL_LOGIN,
     SASL_OAUTHBEARER,
     SASL_XOAUTH2,
+    SASL_SCRAM,
+    SASL_SCRAM_PLUS,
     SASL_MECHANISM__COUNT
 };
 
@@ -34,7 +37,7 @@ enum sasl_mechanism {
 struct sasl_credentials {
     struct span authzid;  // whom to act as; empty: the same as authcid
     struct span authcid;  // who it is; empty only with OAUTHBEARER: the token says it alone
-    struct span password; // or a token of OAuth; never empty
+    struct span password; // or a token of OAuth; empty only with SCRAM
 };
 
 enum sasl_verdict {
@@ -47,7 +50,9 @@ struct sasl_dialogue {
     enum sasl_mechanism mechanism;
     struct arena *arena;
     unsigned step;
-    struct span user; // LOGIN: said in its first response
+    struct span user;         // LOGIN: said in its first response
+    struct scram_first scram; // SCRAM: its first message, taken apart
+    struct span message;      // and as it was said
 };
 
 // Finds a mechanism by name, in any case. ERR_UNSUPPORTED when it is not in the table.
@@ -55,6 +60,13 @@ enum err sasl_mechanism_from_name(struct span name, enum sasl_mechanism *out);
 const char *sasl_mechanism_name(enum sasl_mechanism mechanism);
 // The password is a token of OAuth: RFC 7628 has one step more when it is refused.
 bool sasl_is_bearer(enum sasl_mechanism mechanism);
+
+// SCRAM (scram.h): complete is its first message only, without a password; the rest of the exchange
+// is between the client and whoever has the keys.
+static inline bool sasl_is_scram(enum sasl_mechanism mechanism)
+{
+    return mechanism == SASL_SCRAM || mechanism == SASL_SCRAM_PLUS;
+}
 
 // Starts a dialogue in the caller's memory; `arena` keeps copies of what the client says.
 void sasl_begin(struct sasl_dialogue *d, enum sasl_mechanism mechanism, struct arena *arena);

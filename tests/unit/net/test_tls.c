@@ -7,7 +7,7 @@
 #include <sys/socket.h>
 
 #include "../test.h"
-#include "net/stream.h"
+#include "net/stream_channel.h"
 
 static struct buf cert, key;
 static struct tls_context *server;
@@ -113,6 +113,45 @@ static void test_bytes_go_both_ways(void **state)
     SSL_shutdown(l.client);
     assert_err(stream_read(&l.stream, &in, 50), ERR_EOF);
     buf_finish(&in);
+    close_link(&l);
+}
+
+static void test_what_a_sign_in_is_bound_to(void **state)
+{
+    static const char label[] = "EXPORTER-Channel-Binding";
+    unsigned char ours[STREAM_EXPORTER_BYTES], theirs[STREAM_EXPORTER_BYTES];
+    unsigned char point[STREAM_SERVER_POINT_BYTES_MAX], digest[EVP_MAX_MD_SIZE];
+    unsigned int n = 0;
+
+    (void)state;
+    for (int version = TLS1_2_VERSION; version <= TLS1_3_VERSION; version++) {
+        struct link l;
+
+        open_link(&l, server);
+        SSL_set_max_proto_version(l.client, version);
+        assert_int_equal(stream_channel_exporter(&l.stream, ours), 0); // not yet
+        assert_int_equal(stream_channel_server_point(&l.stream, point), 0);
+        assert_true(shake_hands(&l));
+        assert_int_equal(stream_channel_exporter(&l.stream, ours), sizeof(ours));
+        assert_int_equal(SSL_export_keying_material(l.client, theirs, sizeof(theirs), label,
+                                                    sizeof(label) - 1, NULL, 0, 0),
+                         1);
+        assert_memory_equal(ours, theirs, sizeof(ours));
+        X509 *certificate = SSL_get1_peer_certificate(l.client);
+
+        assert_int_equal(X509_digest(certificate, EVP_sha256(), digest, &n), 1);
+        assert_int_equal(stream_channel_server_point(&l.stream, point), n);
+        assert_memory_equal(point, digest, n);
+        X509_free(certificate);
+        close_link(&l);
+    }
+    struct link l;
+
+    open_link(&l, server); // by TLS 1.2 it is unique with the extended master secret only
+    SSL_set_max_proto_version(l.client, TLS1_2_VERSION);
+    SSL_set_options(l.client, SSL_OP_NO_EXTENDED_MASTER_SECRET);
+    assert_true(shake_hands(&l));
+    assert_int_equal(stream_channel_exporter(&l.stream, ours), 0);
     close_link(&l);
 }
 
@@ -286,6 +325,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_bytes_go_both_ways),
+        cmocka_unit_test(test_what_a_sign_in_is_bound_to),
         cmocka_unit_test(test_old_versions_and_weak_ciphers_are_refused),
         cmocka_unit_test(test_alpn_is_strict),
         cmocka_unit_test(test_tickets_belong_to_one_service),

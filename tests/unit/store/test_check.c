@@ -501,6 +501,10 @@ static void tokens_of_nobody(struct edit *ed)
 {
     put(ed, key_u64(KEY_TOKENS, 1), SPAN("\x01\x07\x01\0\0\0\x01x\0\0"));
 }
+static void scram_broken(struct edit *ed)
+{
+    put(ed, key_plain(KEY_SCRAM), SPAN("\x01\x04salt\x80\x20\0\0"));
+}
 static void device_next_low(struct edit *ed)
 {
     static const char device[] = "\x01\x01\x01\0\0\0\x01p\x20"
@@ -654,6 +658,7 @@ static const struct damage damages[] = {
     OF(device_broken, false),
     OF(tokens_broken, true),
     OF(tokens_of_nobody, true),
+    OF(scram_broken, false),
     OF(device_next_low, true),
     OF_DIRECTORY(oauth_client_broken, false),
     OF_DIRECTORY(domain_count_wrong, true),
