@@ -59,6 +59,13 @@ void sieve_extensions_put(struct buf *out);
 // The program has a command that needs the extension (also when only an `ihave` test asks for it).
 bool sieve_program_uses(const struct sieve_program *program, struct span extension);
 
+// Calls `fn` for each address that the program may send the message on to, as it is written.
+// `is_known` false: it is put together when the script runs. `fn` returns false to stop.
+typedef bool sieve_redirect_fn(void *arg, struct span address, bool is_known);
+void sieve_program_redirects(const struct sieve_program *program, sieve_redirect_fn *fn, void *arg);
+// It runs other scripts of the account.
+bool sieve_program_includes(const struct sieve_program *program);
+
 // A name a script may have (RFC 5804 section 1.6, and no '/': it is never a path).
 bool sieve_script_name_is_valid(struct span name);
 

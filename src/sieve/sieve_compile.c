@@ -481,3 +481,31 @@ bool sieve_program_uses(const struct sieve_program *program, struct span extensi
 
     return ext != EXT_COUNT && (program->extensions & EXT_BIT(ext));
 }
+
+void sieve_program_redirects(const struct sieve_program *program, sieve_redirect_fn *fn, void *arg)
+{
+    for (uint32_t i = 0; i < program->code_n; i++) {
+        const struct sieve_call *call = program->code[i].call;
+
+        if (program->code[i].op != OP_ACTION || call->spec->id != ID_REDIRECT) {
+            continue;
+        }
+        for (uint32_t n = 0; n < call->args[0].n; n++) {
+            const struct sieve_string *s = &call->args[0].strings[n];
+
+            if (!fn(arg, s->text, s->piece_n == 0)) {
+                return;
+            }
+        }
+    }
+}
+
+bool sieve_program_includes(const struct sieve_program *program)
+{
+    for (uint32_t i = 0; i < program->code_n; i++) {
+        if (program->code[i].op == OP_INCLUDE) {
+            return true;
+        }
+    }
+    return false;
+}

@@ -14,7 +14,7 @@ from servers import PASSWORD
 
 pytestmark = pytest.mark.skipif(bool(os.environ.get("PEER")), reason="of Mailkeep")
 
-QUICK = {"alert_learn": "0", "alert_pause": "0", "login_failure_delay": "0",
+QUICK = {"alerts": "yes", "alert_learn": "0", "alert_pause": "0", "login_failure_delay": "0",
          "auth_failures_max": 1000, "auth_network_failures_max": 1000, "alert_failures": 5,
          "alert_folders": 4, "alert_deleted": 20}
 
@@ -211,6 +211,43 @@ def test_a_forwarding_out_folders_deletion_and_quota(server):
         c.append("Archive", b"Subject: x\r\n\r\nx\r\n")
     (letter, _), = wait_letter(server, "quota", 2)
     assert "80 per cent" in letter.get_content()
+
+
+def test_a_rule_that_sends_mail_out(server, tmp_path):
+    user = server.user(1)
+
+    def script(name, text, *more):
+        (tmp_path / name).write_text(text)
+        server.command("sieve", "put", user, name, str(tmp_path / name), *more)
+
+    script("a", f'redirect "{server.user(2)}"; keep;', "--activate")
+    script("b", 'redirect "thief@elsewhere.example";')  # not active
+    assert settled(server) == []
+    script("a", 'require "include"; include :personal "b";', "--activate")
+    (letter, _), = wait_letter(server, "mail-out")
+    assert "thief@elsewhere.example" in letter.get_content()
+    script("b", '# the same\r\nredirect "THIEF@elsewhere.example";')
+    assert len(settled(server)) == 1
+    script("b", 'require "variables"; set "x" "thief"; redirect "${x}@elsewhere.example";')
+    found = [m.get_content() for m, _ in wait_letter(server, "mail-out", n=2)]
+    assert "puts together" in re.sub(r"\s+", " ", found[1])
+    # It is there although the rules throw everything away.
+    script("c", "discard;", "--activate")
+    server.command("account", "forward", user, "other@elsewhere.example")
+    wait_letter(server, "mail-out", n=3)
+
+
+def test_while_alerts_are_off_nothing_is_news(server):
+    server.settings["alerts"] = "no"
+    server.write_conf()
+    server.reload()
+    server.command("account", "forward", server.user(1), "x@elsewhere.example")
+    server.command("alert", "test", server.user(1))  # asked for, so it comes all the same
+    wait_letter(server, "test")  # and what was there before has been looked at
+    server.settings["alerts"] = "yes"
+    server.write_conf()
+    server.reload()
+    assert kinds(settled(server)) == ["test"]
 
 
 def test_too_many_of_a_kind_are_only_listed(make_server):

@@ -430,6 +430,8 @@ clear_login_loopback = {clear}
 # One hash in a test says as much as a slow one.
 argon2_memory = 64 KB
 argon2_passes = 1
+# Their messages would be in INBOX beside the test's own.
+alerts = no
 """
 
 

@@ -147,6 +147,12 @@ static void take(struct reading *r, const struct change *c)
             take_device(r->look, c);
         }
         break;
+    case CHANGE_ACCOUNT:
+        // store/access/totp_row.c
+        if (!r->is_counting_only && span_eq(c->after, SPAN("second factor: removed"))) {
+            counted(r->look, ALERT_SECOND_FACTOR, c, 0);
+        }
+        break;
     case CHANGE_RULES:
         if (!r->is_counting_only && c->by.kind != ACTOR_DELIVERY) {
             take_rules(r->look, c);
