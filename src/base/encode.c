@@ -66,6 +66,26 @@ enum err base64_decode(struct buf *out, struct span in)
     return buf_result(out);
 }
 
+enum err base64url_decode(struct buf *out, struct span in)
+{
+    enum err e = in.n % 4 == 1 ? ERR_INVALID : ERR_OK;
+
+    for (size_t i = 0; i < in.n && e == ERR_OK; i += 4) {
+        struct span piece = span_first(span_skip(in, i), 4);
+        char four[4] = {'=', '=', '=', '='};
+
+        for (size_t k = 0; k < piece.n; k++) {
+            char c = piece.p[k];
+
+            // What only the other alphabet has must not pass.
+            e = c == '+' || c == '/' || c == '=' ? ERR_INVALID : e;
+            four[k] = c == '-' ? '+' : c == '_' ? '/' : c;
+        }
+        e = e == ERR_OK ? base64_decode(out, span_of(four, 4)) : e;
+    }
+    return e;
+}
+
 void hex_encode(struct buf *out, struct span in)
 {
     static const char digits[] = "0123456789abcdef";

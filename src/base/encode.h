@@ -14,6 +14,10 @@ void base64_encode(struct buf *out, struct span in);
 // bits left over (a SASL message with any of these is refused); ERR_LIMIT at the buffer's cap.
 enum err base64_decode(struct buf *out, struct span in);
 
+// The same of base64url without padding (section 5, as in RFC 7515 section 2). ERR_INVALID on
+// padding and on bits left over, too.
+enum err base64url_decode(struct buf *out, struct span in);
+
 // Appends lower-case hex, two characters a byte.
 void hex_encode(struct buf *out, struct span in);
 

@@ -10,7 +10,7 @@
 #include "conf/conf.h"
 #include "courier/filter/milter_client.h"
 #include "courier/filter/rspamd_client.h"
-#include "courier/policy/policy_fetch.h"
+#include "courier/https/https.h"
 #include "supervisor/supervisor_internal.h"
 
 #define TIME_MS 30000
@@ -63,7 +63,7 @@ int main(int argc, char **argv)
     struct buf message;
 
     if (argc < 3 || filter_parse(span_from_str(argv[1]), &f) != ERR_OK ||
-        read_settings(argv[1]) != ERR_OK || policy_fetch_init() != ERR_OK) {
+        read_settings(argv[1]) != ERR_OK || https_init() != ERR_OK) {
         fprintf(stderr, "usage: filter-tool FILTER SENDER RECIPIENT... <MESSAGE\n");
         return 2;
     }

@@ -6,7 +6,7 @@
 
 #include "courier/filter/filter.h"
 
-// Blocks. On an error the filter is away; its words are in *out. policy_fetch_init (curl's start)
+// Blocks. On an error the filter is away; its words are in *out. https_init (curl's start)
 // has been called.
 enum err rspamd_client_run(const struct filter *f, const struct filter_message *m,
                            const struct filter_limits *limits, struct filter_result *out);

@@ -26,20 +26,22 @@ struct entry {
 };
 
 struct sts {
-    struct policy_fetch_options fetch;
+    struct https_client client;
+    uint16_t port;
     struct lock lock; // guards the rest
     pthread_cond_t fetched;
     struct map domains;
 };
 
-enum err sts_create(const struct policy_fetch_options *o, struct sts **out)
+enum err sts_create(const struct https_client *client, uint16_t port, struct sts **out)
 {
     struct sts *s = calloc(1, sizeof(*s));
 
     if (!s) {
         return ERR_NOMEM;
     }
-    s->fetch = *o;
+    s->client = *client;
+    s->port = port;
     lock_init(&s->lock, LOCK_LEAF);
     lock_cond_init(&s->fetched);
     map_init(&s->domains);
@@ -151,7 +153,7 @@ static enum err announced_id(struct sts *s, struct span domain, char out[STS_ID_
     enum err e = ERR_NOT_FOUND;
 
     snprintf(name, sizeof(name), "_mta-sts.%.*s", SPAN_ARG(span_first(domain, 255)));
-    lookup_ask(s->fetch.lookup, span_from_str(name), DNS_TXT, &a);
+    lookup_ask(s->client.lookup, span_from_str(name), DNS_TXT, &a);
     records = buf_span(&a.records);
     while (lookup_record_next(&records, &record)) {
         enum err read = sts_record_read(record, &id);
@@ -170,13 +172,18 @@ static enum err announced_id(struct sts *s, struct span domain, char out[STS_ID_
 static enum err fetch(struct sts *s, struct span domain, struct sts_policy *out,
                       enum sts_problem *out_problem)
 {
-    char host[300], problem[POLICY_PROBLEM_BYTES];
+    char url[400], problem[HTTPS_PROBLEM_BYTES];
+    struct https_request request = {.type = "text/plain"};
     struct buf body;
+    int n = snprintf(url, sizeof(url), "https://mta-sts.%.*s", SPAN_ARG(span_first(domain, 255)));
 
-    snprintf(host, sizeof(host), "mta-sts.%.*s", SPAN_ARG(span_first(domain, 255)));
+    if (s->port != 443) {
+        n += snprintf(url + n, sizeof(url) - (size_t)n, ":%u", s->port);
+    }
+    snprintf(url + n, sizeof(url) - (size_t)n, WELL_KNOWN_PATH);
+    request.url = span_from_str(url);
     buf_init(&body, STS_POLICY_BYTES_MAX);
-    enum err e =
-        policy_fetch(&s->fetch, span_from_str(host), SPAN(WELL_KNOWN_PATH), &body, problem);
+    enum err e = https_fetch(&s->client, &request, &body, problem);
 
     *out_problem = e == ERR_OK       ? STS_NO_PROBLEM
                    : e == ERR_DENIED ? STS_NOT_TRUSTED

@@ -7,12 +7,13 @@
 #ifndef COURIER_POLICY_STS_H
 #define COURIER_POLICY_STS_H
 
-#include "courier/policy/policy_fetch.h"
+#include "courier/https/https.h"
 #include "courier/policy/sts_policy.h"
 
 struct sts;
 
-enum err sts_create(const struct policy_fetch_options *o, struct sts **out);
+// `port` is 443; another one for tests.
+enum err sts_create(const struct https_client *client, uint16_t port, struct sts **out);
 void sts_destroy(struct sts *s); // NULL is allowed
 
 // The policy for `domain` (A-labels, lower case), a copy to be given to sts_policy_finish. Mode

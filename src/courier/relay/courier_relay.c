@@ -371,15 +371,14 @@ enum err courier_relay_create(const struct courier_relay_options *o, struct cour
     if (e != ERR_OK) {
         log_error("relay_ca_file = %s: %s", log_text(span_from_str(o->ca_file)).s, err_name(e));
     }
-    struct policy_fetch_options fetch = {.lookup = o->lookup,
-                                         .ca_pem = buf_span(&r->ca_pem),
-                                         .port = o->sts_port,
-                                         .allow_private = o->allow_private,
-                                         .timeout_ms = FETCH_TIMEOUT_MS,
-                                         .is_stopping = &r->is_stopping};
-    e = e == ERR_OK ? policy_fetch_init() : e;
+    struct https_client client = {.lookup = o->lookup,
+                                  .ca_pem = buf_span(&r->ca_pem),
+                                  .allow_private = o->allow_private,
+                                  .timeout_ms = FETCH_TIMEOUT_MS,
+                                  .is_stopping = &r->is_stopping};
+    e = e == ERR_OK ? https_init() : e;
     e = e == ERR_OK ? hop_tls_create(o->ca_file, &r->tls) : e;
-    e = e == ERR_OK ? sts_create(&fetch, &r->sts) : e;
+    e = e == ERR_OK ? sts_create(&client, o->sts_port, &r->sts) : e;
     e = e == ERR_OK ? hop_pool_create(o->threads, o->keep_open_ms, &r->pool) : e;
     if (e != ERR_OK) {
         courier_relay_destroy(r);

@@ -164,6 +164,34 @@ static void test_varint_round_trip(void **state)
     assert_false(varint_get(&too_long, &v));
 }
 
+static void test_base64url_is_strict(void **state)
+{
+    static const struct {
+        const char *text, *want;
+    } good[] = {{"", ""},
+                {"YQ", "a"},
+                {"YWI", "ab"},
+                {"YWJj", "abc"},
+                {"-_-_YQ", "\xfb\xff\xbf"
+                           "a"}};
+    static const char *const bad[] = {"Y",     "YQ==",  "YR", "YWJ", "+/+/",
+                                      "YW Jj", "YWJjY", "Y=", "YQ="};
+    struct buf b;
+
+    (void)state;
+    buf_init(&b, 64);
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        buf_clear(&b);
+        assert_ok(base64url_decode(&b, span_from_str(good[i].text)));
+        assert_span(buf_span(&b), good[i].want);
+    }
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        buf_clear(&b);
+        assert_err(base64url_decode(&b, span_from_str(bad[i])), ERR_INVALID);
+    }
+    buf_finish(&b);
+}
+
 static void test_base64_is_strict(void **state)
 {
     struct buf b;
@@ -300,6 +328,7 @@ int main(void)
         cmocka_unit_test(test_arena_stops_at_its_cap),
         cmocka_unit_test(test_varint_round_trip),
         cmocka_unit_test(test_base64_is_strict),
+        cmocka_unit_test(test_base64url_is_strict),
         cmocka_unit_test(test_map_holds_many),
         cmocka_unit_test(test_utf8_is_strict),
         cmocka_unit_test(test_a_host_finds_its_name),
