@@ -32,6 +32,7 @@ enum admin_session_end {
     ADMIN_PASSWORD,
     ADMIN_DEVICE_BLOCKED,
     ADMIN_DEVICE_CHANGED, // what it may do, or its app password is no more
+    ADMIN_SECOND_FACTOR,  // it has one now
 };
 
 #define ADMIN_ALL_DEVICES UINT32_MAX

@@ -106,7 +106,7 @@ static unsigned end_sessions(void *arg, account_id account, uint32_t device,
     static const enum session_end whys[] = {
         [ADMIN_SUSPENDED] = SESSION_SUSPENDED,    [ADMIN_REMOVED] = SESSION_REMOVED,
         [ADMIN_PASSWORD] = SESSION_PASSWORD,      [ADMIN_DEVICE_BLOCKED] = SESSION_BLOCKED,
-        [ADMIN_DEVICE_CHANGED] = SESSION_CHANGED,
+        [ADMIN_DEVICE_CHANGED] = SESSION_CHANGED, [ADMIN_SECOND_FACTOR] = SESSION_SECOND_FACTOR,
     };
     struct keep *k = arg;
 

@@ -85,6 +85,19 @@ OPERATION("account device unblock", admin_device_unblock, RIGHT_PASSWORDS, ON_AC
           "POST", "/accounts/{account}/devices/{device}/unblock", "", OPERATION_PLAIN)
 OPERATION("account device remove", admin_device_remove, RIGHT_PASSWORDS, ON_ACCOUNT, "account",
           "DELETE", "/accounts/{account}/devices/{device}", "", OPERATION_PLAIN)
+OPERATION("account totp add", admin_totp_add, RIGHT_PASSWORDS | RIGHT_ACCOUNTS, ON_ACCOUNT,
+          "account",
+          "POST", "/accounts/{account}/totp", "", OPERATION_PLAIN)
+OPERATION("account totp confirm", admin_totp_confirm, RIGHT_PASSWORDS | RIGHT_ACCOUNTS, ON_ACCOUNT,
+          "account",
+          "POST", "/accounts/{account}/totp/confirm", "code!", OPERATION_PLAIN)
+OPERATION("account totp show", admin_totp_show, RIGHT_SEE, ON_ACCOUNT, "account",
+          "GET", "/accounts/{account}/totp", "", OPERATION_PLAIN)
+OPERATION("account totp remove", admin_totp_remove, RIGHT_PASSWORDS, ON_ACCOUNT, "account",
+          "DELETE", "/accounts/{account}/totp", "", OPERATION_PLAIN)
+OPERATION("account totp recovery-codes", admin_totp_codes, RIGHT_PASSWORDS | RIGHT_ACCOUNTS,
+          ON_ACCOUNT, "account",
+          "POST", "/accounts/{account}/totp/recovery-codes", "", OPERATION_PLAIN)
 OPERATION("mailbox list", admin_mailbox_list, RIGHT_SEE, ON_ACCOUNT, "account",
           "GET", "/accounts/{account}/mailboxes", "", OPERATION_LIST)
 OPERATION("dkim create", admin_dkim_create, RIGHT_KEYS, ON_DOMAIN, "domain",

@@ -59,7 +59,9 @@ static void operation_run(struct control_call *call, void *arg)
     if (e == ERR_OK) {
         struct admin_caller by = {
             .account = who->grant.account,
-            .proof = who->grant.device > 0 ? ADMIN_BY_APP_PASSWORD : ADMIN_BY_PASSWORD,
+            .proof = who->grant.device > 0 ? ADMIN_BY_APP_PASSWORD
+                     : who->grant.by_code  ? ADMIN_BY_PASSWORD_AND_CODE
+                                           : ADMIN_BY_PASSWORD,
             .only_looks = who->grant.is_read_only,
             .address = span_of(who->address, who->address_n),
         };

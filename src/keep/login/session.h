@@ -20,6 +20,7 @@ enum session_end {
     SESSION_PASSWORD,
     SESSION_BLOCKED, // the device
     SESSION_CHANGED, // what the device may do
+    SESSION_SECOND_FACTOR,
 };
 
 // How a session is ended from outside. Both return at once and may be called on any thread, from

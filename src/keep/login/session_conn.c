@@ -26,6 +26,8 @@ const char *session_stop_text(enum session_stop why)
         [SESSION_STOP_PASSWORD] = "The password has been changed; sign in with the new one",
         [SESSION_STOP_BLOCKED] = "This device has been blocked",
         [SESSION_STOP_CHANGED] = "What this device may do has been changed; sign in again",
+        [SESSION_STOP_SECOND_FACTOR] =
+            "This account has a second factor now; sign in with an app password",
         [SESSION_STOP_SERVER] = "The server is stopping; come back in a moment",
     };
 
@@ -84,9 +86,12 @@ static const struct session_io io = {
 static void say_end(void *session, enum session_end why)
 {
     static const enum session_stop stops[] = {
-        [SESSION_SUSPENDED] = SESSION_STOP_SUSPENDED, [SESSION_REMOVED] = SESSION_STOP_REMOVED,
-        [SESSION_PASSWORD] = SESSION_STOP_PASSWORD,   [SESSION_BLOCKED] = SESSION_STOP_BLOCKED,
+        [SESSION_SUSPENDED] = SESSION_STOP_SUSPENDED,
+        [SESSION_REMOVED] = SESSION_STOP_REMOVED,
+        [SESSION_PASSWORD] = SESSION_STOP_PASSWORD,
+        [SESSION_BLOCKED] = SESSION_STOP_BLOCKED,
         [SESSION_CHANGED] = SESSION_STOP_CHANGED,
+        [SESSION_SECOND_FACTOR] = SESSION_STOP_SECOND_FACTOR,
     };
     struct session_conn *c = session;
 

@@ -163,6 +163,11 @@ static const struct {
     {"account device block", "{'account':'u1@example.org','device':'phone'}", "ODHh"},
     {"account device unblock", "{'account':'u1@example.org','device':'phone'}", "ODHh"},
     {"account device remove", "{'account':'u1@example.org','device':'phone'}", "ODHh"},
+    {"account totp add", "{'account':'u1@example.org'}", "OD"},
+    {"account totp confirm", "{'account':'u1@example.org','code':'123456'}", "OD"},
+    {"account totp show", "{'account':'u1@example.org'}", "ODHAha"},
+    {"account totp remove", "{'account':'u1@example.org'}", "ODHh"},
+    {"account totp recovery-codes", "{'account':'u1@example.org'}", "OD"},
     {"account passwd", "{'account':'U1@EXAMPLE.ORG'}", "ODHh"},
     {"account passwd", "{'account':'nora@example.net'}", "Oho"},
     {"account passwd", "{'account':'nobody@example.net'}", "Oho"}, // nor who is there

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A second factor on a server that runs: the main password opens no mail protocol any more, app
+passwords do, and whoever had the right password is told why."""
+import base64
+import imaplib
+import os
+import poplib
+import smtplib
+import socket
+
+import pytest
+from servers import PASSWORD
+from totp import code_at, step_now
+
+pytestmark = pytest.mark.skipif(bool(os.environ.get("PEER")), reason="of Mailkeep")
+
+
+@pytest.fixture
+def server(make_server):
+    return make_server(users=2, settings={"auth_failures_max": 100, "login_failure_delay": "0"})
+
+
+def turn_on(server, user):
+    secret = server.control("account totp add", account=user)["secret"]
+    return server.control("account totp confirm", account=user,
+                          code=code_at(secret, step_now()))
+
+
+def by_imap(server, user, password):
+    with imaplib.IMAP4("127.0.0.1", server.port, timeout=20) as c:
+        try:
+            c.login(user, password)
+            return "OK"
+        except imaplib.IMAP4.error as e:
+            return str(e)
+
+
+def by_pop3(server, user, password):
+    c = poplib.POP3("127.0.0.1", server.pop3_port, timeout=20)
+    try:
+        c.user(user)
+        c.pass_(password)
+        return "OK"
+    except poplib.error_proto as e:
+        return str(e)
+    finally:
+        c.close()
+
+
+def by_submission(server, user, password):
+    with smtplib.SMTP("127.0.0.1", server.submission_port, "laptop", timeout=20) as s:
+        try:
+            s.login(user, password)
+            return "OK"
+        except smtplib.SMTPAuthenticationError as e:
+            return str(e)
+
+
+def by_sieve(server, user, password):
+    token = base64.b64encode(f"\0{user}\0{password}".encode()).decode()
+    with socket.create_connection(("127.0.0.1", server.sieve_port), timeout=20) as s:
+        f = s.makefile("rb")
+        while not f.readline().startswith(b"OK"):
+            pass
+        s.sendall(f'AUTHENTICATE "PLAIN" "{token}"\r\n'.encode())
+        return f.readline().decode().strip()
+
+
+WAYS = {"imap": by_imap, "pop3": by_pop3, "submission": by_submission, "managesieve": by_sieve}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_l12_the_main_password_opens_no_mail(server, way):
+    user, sign_in = server.user(1), WAYS[way]
+    phone = server.control("account device add", account=user, device="phone")["password"]
+    assert sign_in(server, user, PASSWORD).startswith("OK")
+    turn_on(server, user)
+    assert "use an app password" in sign_in(server, user, PASSWORD)  # also one remembered a moment ago
+    assert "app password" not in sign_in(server, user, "wrong password")
+    assert sign_in(server, user, phone).startswith("OK")
+    assert sign_in(server, server.user(2), PASSWORD).startswith("OK")  # nobody else's business
+    server.control("account totp remove", account=user)
+    assert sign_in(server, user, PASSWORD).startswith("OK")
+
+
+def test_l12_sessions_of_the_password_end(server):
+    user = server.user(1)
+    phone = server.control("account device add", account=user, device="phone")["password"]
+    with server.login(1) as own, server.login(2) as other, server.connect() as device:
+        device.ok(f'LOGIN {user} "{phone}"')
+        assert turn_on(server, user)["sessions_ended"] == 1
+        assert b"second factor" in own.wait_untagged(b"BYE").text
+        device.ok("NOOP")
+        other.ok("NOOP")
+
+
+def test_l12_a_secret_that_waits_for_its_code_asks_nothing(server):
+    user = server.user(1)
+    server.control("account totp add", account=user)
+    assert by_imap(server, user, PASSWORD) == "OK"
+
+
+def test_l12_it_counts_after_a_restart(server):
+    user = server.user(1)
+    turn_on(server, user)
+    server.restart()
+    assert "use an app password" in by_imap(server, user, PASSWORD)
+    assert server.control("account totp show", account=user)["state"] == "on"
