@@ -30,9 +30,10 @@ cli_fn cli_role_list, cli_role_show, cli_role_grant, cli_role_revoke, cli_role_a
 cli_fn cli_device_add, cli_device_list, cli_device_set, cli_device_block, cli_device_unblock,
     cli_device_remove; // cli_device.c
 cli_fn cli_totp_add, cli_totp_confirm, cli_totp_show, cli_totp_remove,
-    cli_totp_codes;                                    // cli_totp.c
-cli_fn cli_alert_list, cli_alert_test, cli_alert_mute; // cli_alert.c
-cli_fn cli_ban_list, cli_ban_lift;                     // cli_ban.c
+    cli_totp_codes;                                                          // cli_totp.c
+cli_fn cli_alert_list, cli_alert_test, cli_alert_mute;                       // cli_alert.c
+cli_fn cli_ban_list, cli_ban_lift;                                           // cli_ban.c
+cli_fn cli_oauth_client_add, cli_oauth_client_list, cli_oauth_client_remove; // cli_oauth.c
 cli_fn cli_dkim_create, cli_dkim_list, cli_dkim_show, cli_dkim_activate, cli_dkim_retire,
     cli_dkim_remove; // cli_dkim.c
 cli_fn cli_queue_list, cli_queue_show, cli_queue_retry, cli_queue_hold, cli_queue_release,

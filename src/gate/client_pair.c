@@ -24,10 +24,15 @@ void client_pair_close(struct client *c)
 
 static enum err introduction_of_api(const struct client *c, struct buf *frame)
 {
+    static const uint8_t kinds[] = {
+        [DIALOGUE_PAIR_FIGURES] = IPC_API_METRICS,
+        [DIALOGUE_PAIR_OPERATION] = IPC_API_ADMIN,
+        [DIALOGUE_PAIR_OAUTH] = IPC_API_OAUTH,
+    };
     const struct dialogue *d = &c->dialogue;
     bool is_operation = d->pair.kind == DIALOGUE_PAIR_OPERATION;
     const struct ipc_api m = {
-        .kind = is_operation ? IPC_API_ADMIN : IPC_API_METRICS,
+        .kind = kinds[d->pair.kind],
         .ticket = is_operation ? span_of(d->ticket, d->ticket_bytes) : SPAN(""),
         .remote = span_from_str(d->peer.address),
     };
@@ -57,8 +62,8 @@ static enum err introduce(struct client *c, int fd)
     struct buf frame;
 
     buf_init(&frame, 4096);
-    enum err e = c->service->ipc_protocol == IPC_ADMIN ? introduction_of_api(c, &frame)
-                                                       : introduction_of_mail(c, &frame);
+    bool is_http = c->service->ipc_protocol == IPC_ADMIN || c->service->ipc_protocol == IPC_HTTP;
+    enum err e = is_http ? introduction_of_api(c, &frame) : introduction_of_mail(c, &frame);
 
     if (e == ERR_OK) {
         e = gate_keep_send(c->worker->gate, buf_span(&frame), fd);

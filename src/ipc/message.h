@@ -41,6 +41,7 @@ enum ipc_protocol {
 enum ipc_api_kind {
     IPC_API_METRICS = 0, // only the command "metrics"; nobody has to be logged in
     IPC_API_ADMIN = 1,   // an operation of admin/; for whoever the ticket was given to
+    IPC_API_OAUTH = 2,   // our own authorization server: only the command "oauth"
 };
 
 // Is a domain ours?

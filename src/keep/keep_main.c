@@ -29,6 +29,7 @@
 #include "keep/login/keep_link.h"
 #include "keep/login/keep_vouch.h"
 #include "keep/managesieve/managesieve_session.h"
+#include "keep/oauth/keep_oauth.h"
 #include "keep/outbound/outbound.h"
 #include "keep/pop3/pop3_session.h"
 #include "mime/mime_charset.h"
@@ -66,6 +67,7 @@ struct keep {
     struct keep_report_sender *report_sender;
     struct keep_control *control;
     struct keep_api *api;
+    struct keep_oauth *oauth;
     struct keep_reload *reload;
     int64_t started_ms, stop_timeout_ms, stop_at_ms;
 };
@@ -233,6 +235,14 @@ static struct admin admin_of(struct keep *k)
     return a;
 }
 
+static void oauth_lives(struct keep *k)
+{
+    if (k->oauth) {
+        keep_oauth_set_lives(k->oauth, conf_value_ms(k->settings, SETTING_OAUTH_ACCESS_LIFE) / 1000,
+                             conf_value_ms(k->settings, SETTING_OAUTH_REFRESH_LIFE) / 1000);
+    }
+}
+
 // Whatever k->settings say that can change while the process runs.
 static void apply_live(struct keep *k)
 {
@@ -261,6 +271,7 @@ static void apply_live(struct keep *k)
     keep_alerts_set(k->alerts, s);
     keep_keys_set(k->keys, conf_value_ms(s, SETTING_DKIM_CHECK_INTERVAL));
     keep_control_set(k->control, &admin);
+    oauth_lives(k);
 }
 
 static void wake_if_idle_timeout_changed(struct keep *k, const struct settings *before)
@@ -522,6 +533,10 @@ static enum err take_api(void *arg, const struct ipc_api *m, const struct keep_l
 {
     struct keep *k = arg;
 
+    if (m->kind == IPC_API_OAUTH && k->oauth) {
+        keep_oauth_take(k->oauth, fd);
+        return ERR_OK;
+    }
     return k->api ? keep_api_take(k->api, m, login, fd) : ERR_UNAVAILABLE;
 }
 
@@ -564,6 +579,27 @@ static enum err open_link(struct keep *k)
     return e;
 }
 
+static void end_device(void *arg, account_id account, uint32_t device, bool is_blocked)
+{
+    const struct keep *k = arg;
+
+    keep_sessions_end(k->sessions, account, device, is_blocked ? SESSION_BLOCKED : SESSION_CHANGED,
+                      END_PATIENCE_MS);
+}
+
+static enum err open_oauth(struct keep *k)
+{
+    const struct keep_oauth_options o = {.store = k->store,
+                                         .auth = k->auth,
+                                         .signins = keep_signins_log(k->signins),
+                                         .end_sessions = end_device,
+                                         .arg = k};
+    enum err e = keep_oauth_create(&o, &k->oauth);
+
+    oauth_lives(k);
+    return e;
+}
+
 static enum err open_control(struct keep *k, int fd)
 {
     struct admin admin = admin_of(k);
@@ -580,7 +616,8 @@ static enum err open_control(struct keep *k, int fd)
     const struct keep_api_options api = {
         .metrics = metrics, .store = k->store, .run = run_for, .run_arg = k->control};
 
-    return e == ERR_OK ? keep_api_create(&api, &k->api) : e;
+    e = e == ERR_OK ? keep_api_create(&api, &k->api) : e;
+    return e == ERR_OK ? open_oauth(k) : e;
 }
 
 // So many that workers do not wait for each other's memory: with 4, two of three calls of futex
@@ -648,6 +685,7 @@ static void keep_close(struct keep *k)
     keep_reload_stop(k->reload);
     keep_api_destroy(k->api); // it runs what it is asked for with the next
     keep_control_stop(k->control);
+    keep_oauth_destroy(k->oauth);
     keep_reload_destroy(k->reload);
     keep_keys_stop(k->keys);
     keep_report_sender_stop(k->report_sender);

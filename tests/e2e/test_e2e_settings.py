@@ -165,6 +165,11 @@ def has_mechanism(world, name):
         assert name in c.capabilities(), c.capabilities()
 
 
+def has_mechanism_over_tls(world, name):
+    with world.server.connect("tls") as c:
+        assert name in c.capabilities(), c.capabilities()
+
+
 def answered(world):
     assert world.login_refused(4, b"AUTHENTICATIONFAILED", "not this one either")
 
@@ -245,6 +250,10 @@ ROWS = {
     "stop_timeout": ("8 s", "9 s", None),
     "restarts_per_minute": ("5", "6", None),
     "reload_timeout": ("10 s", "11 s", None),
+    "oauth_server": ("no", "yes", lambda w: has_mechanism_over_tls(w, b"AUTH=OAUTHBEARER")),
+    "oauth_issuer": ("", "https://id.example.org", None),
+    "oauth_access_life": ("1 h", "10 min", None),
+    "oauth_refresh_life": ("90 d", "1 d", None),
     "http_connections_max": ("2000", "1999", None),
     "http_connections_per_address": ("50", "49", None),
     "http_timeout": ("20 s", "19 s", None),

@@ -171,6 +171,12 @@ OPERATION("ban list", admin_ban_list, RIGHT_SEE, ON_ANY, NULL, // of names it se
           "GET", "/bans", "", OPERATION_LIST)
 OPERATION("ban lift", admin_ban_lift, RIGHT_PASSWORDS, ON_ANY, NULL, // the same
           "POST", "/bans/lift", "name network all:bool", OPERATION_PLAIN)
+OPERATION("oauth-client add", admin_oauth_client_add, RIGHT_SERVER, ON_SERVER, NULL,
+          "POST", "/oauth-clients", "client! name! redirects:texts", OPERATION_PLAIN)
+OPERATION("oauth-client list", admin_oauth_client_list, RIGHT_SERVER, ON_SERVER, NULL,
+          "GET", "/oauth-clients", "", OPERATION_LIST)
+OPERATION("oauth-client remove", admin_oauth_client_remove, RIGHT_SERVER, ON_SERVER, NULL,
+          "DELETE", "/oauth-clients/{client}", "", OPERATION_PLAIN)
 OPERATION("role list", admin_role_list, RIGHT_SEE, ON_ANY, NULL,
           "GET", "/roles", "", OPERATION_LIST)
 OPERATION("role show", admin_role_show, RIGHT_SEE, ON_ANY, NULL, // those of accounts it sees

@@ -85,6 +85,7 @@ enum dialogue_pair_kind {
     DIALOGUE_PAIR_MAIL,
     DIALOGUE_PAIR_FIGURES,   // for /metrics
     DIALOGUE_PAIR_OPERATION, // of whoever d->ticket was given to
+    DIALOGUE_PAIR_OAUTH,     // what our own authorization server is asked
 };
 
 // The conversation with keep beside the client's, for a protocol that stays in the gate.

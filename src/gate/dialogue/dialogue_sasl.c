@@ -42,7 +42,8 @@ static bool is_bindable(const struct dialogue *d)
 // Somebody issues tokens that we take.
 static bool has_issuer(const struct dialogue *d)
 {
-    return conf_value_list_size(d->settings, SETTING_OAUTH_ISSUERS) > 0;
+    return conf_value_bool(d->settings, SETTING_OAUTH_SERVER) ||
+           conf_value_list_size(d->settings, SETTING_OAUTH_ISSUERS) > 0;
 }
 
 // LOGIN says nothing that PLAIN does not, in one step more and without a specification. A token is
@@ -245,9 +246,22 @@ void dialogue_sasl_begin(struct dialogue *d, struct dialogue_sasl *s, enum sasl_
     }
 }
 
-// The first issuer: RFC 7628 has room for one, where the client learns how to get a better token.
-static struct span issuer_of(const struct dialogue *d)
+// We ourselves, or the first issuer: RFC 7628 has room for one, where the client learns how to get
+// a better token.
+static struct span issuer_of(const struct dialogue *d, struct arena *a)
 {
+    struct span own = conf_value_text(d->settings, SETTING_OAUTH_ISSUER);
+
+    if (conf_value_bool(d->settings, SETTING_OAUTH_SERVER)) {
+        char *p = arena_alloc(a, 8 + d->host.n);
+
+        if (!p || own.n) {
+            return own;
+        }
+        memcpy(p, "https://", 8);
+        memcpy(p + 8, d->host.p, d->host.n);
+        return span_of(p, 8 + d->host.n);
+    }
     struct span first = conf_value_list_item(d->settings, SETTING_OAUTH_ISSUERS, 0);
 
     return span_first(first, span_find_byte(first, ' '));
@@ -265,7 +279,7 @@ bool dialogue_sasl_refused(struct dialogue *d, struct dialogue_sasl *s, enum dia
         return false;
     }
     buf_init(&words, 2048);
-    sasl_bearer_error_put(&words, mechanism == SASL_XOAUTH2, SPAN(""), issuer_of(d));
+    sasl_bearer_error_put(&words, mechanism == SASL_XOAUTH2, SPAN(""), issuer_of(d, &s->arena));
     put_challenge(d, s->style, buf_span(&words));
     buf_finish(&words);
     s->refusal = arena_dup(&s->arena, text);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gate/http/http_resource.h"
 
+#include "gate/http/http_oauth.h"
 #include "publish/publish.h"
 
 #include "base/banned.h"
@@ -170,6 +171,16 @@ static const struct http_resource resources[] = {
      .answer = http_metrics_answer},
 };
 
+static const struct http_resource *find_oauth(struct span path)
+{
+    for (const struct http_resource *r = http_oauth_resources; r->path; r++) {
+        if (span_eq(path, span_from_str(r->path))) {
+            return r;
+        }
+    }
+    return NULL;
+}
+
 const struct http_resource *http_resource_find(struct span path, bool is_admin)
 {
     for (size_t i = 0; i < sizeof(resources) / sizeof(resources[0]); i++) {
@@ -182,5 +193,5 @@ const struct http_resource *http_resource_find(struct span path, bool is_admin)
             return &resources[i];
         }
     }
-    return NULL;
+    return is_admin ? NULL : find_oauth(path);
 }

@@ -8,6 +8,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "conf/settings.h"
+#include "wire/http/http_form.h"
 #include "wire/http/http_request.h"
 
 // A request as a resource sees it; the texts live in the arena.
@@ -19,12 +20,33 @@ struct http_call {
     struct span query, body;
     struct arena *arena;
     bool is_loopback; // the client is on this machine
+    bool is_private;  // what is said here may be a password
+    enum http_method method;
+    struct span content_type, cookie, authorization; // fields; empty: none
+    struct span remote;                              // the client's address, without port
     // What a resource found out in `begin`:
     struct span domain;  // that is to be asked about
     struct span address; // whose settings are wanted, or empty
     // What keep had to say to the resource's command; `keep_failed`: it said nothing, or no.
     struct span told;
     bool keep_failed;
+    // Of resources that respond; set in `begin`.
+    bool asks;              // keep is to be asked
+    bool is_stale;          // the form does not come from a page of ours
+    struct http_form *form; // the fields of query or body
+    const char *question;   // static
+};
+
+#define HTTP_REPLY_FIELDS_MAX 4
+
+// An answer of a resource that responds.
+struct http_reply {
+    unsigned status;
+    const char *type;                                // of the body; NULL: none
+    struct http_field fields[HTTP_REPLY_FIELDS_MAX]; // values in the call's arena
+    size_t field_n;
+    struct span policy; // Content-Security-Policy; empty: the usual one
+    struct buf body;
 };
 
 struct http_resource {
@@ -40,6 +62,10 @@ struct http_resource {
     // Finds out what is asked for: sets call->domain. 0, or the status that refuses it.
     unsigned (*begin)(struct http_call *call);
     void (*answer)(const struct http_call *call, struct buf *body); // the domain is ours
+    // Instead of `command` and `answer`, with call->asks: what is asked of keep; and the answer,
+    // whatever status it has. No domain is asked about.
+    void (*ask)(const struct http_call *call, struct buf *request);
+    void (*respond)(struct http_call *call, struct http_reply *reply);
 };
 
 // NULL: nothing is there.

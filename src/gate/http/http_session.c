@@ -37,17 +37,19 @@ static const struct http_field common_fields[] = {
     {{"Referrer-Policy", 15}, {"no-referrer", 11}},
     {{"X-Content-Type-Options", 22}, {"nosniff", 7}},
 };
+#define POLICY_FIELD  1
 #define COMMON_FIELDS (sizeof(common_fields) / sizeof(common_fields[0]))
 
-#define MORE_FIELDS   2
-
-static void put_response(struct buf *out, bool is_admin, struct http_response *r,
-                         const struct http_field *more, size_t more_n)
+static void put_response_with(struct buf *out, bool is_admin, struct http_response *r,
+                              const struct http_field *more, size_t more_n, struct span policy)
 {
-    struct http_field fields[COMMON_FIELDS + MORE_FIELDS];
+    struct http_field fields[COMMON_FIELDS + HTTP_REPLY_FIELDS_MAX];
 
-    ASSERT(more_n <= MORE_FIELDS);
+    ASSERT(more_n <= HTTP_REPLY_FIELDS_MAX);
     memcpy(fields, common_fields, sizeof(common_fields));
+    if (policy.n) {
+        fields[POLICY_FIELD].value = policy;
+    }
     r->fields = fields;
     r->field_n = COMMON_FIELDS;
     for (size_t i = 0; i < more_n; i++) {
@@ -56,6 +58,12 @@ static void put_response(struct buf *out, bool is_admin, struct http_response *r
     r->now_s = clock_real_s();
     gate_count_http(is_admin, r->status);
     http_response_put(out, r);
+}
+
+static void put_response(struct buf *out, bool is_admin, struct http_response *r,
+                         const struct http_field *more, size_t more_n)
+{
+    put_response_with(out, is_admin, r, more, more_n, SPAN(""));
 }
 
 void http_session_put(struct dialogue *d, struct http_response *r, const struct http_field *more,
@@ -92,7 +100,7 @@ void http_session_request_end(struct dialogue *d)
 {
     struct http_session *s = http_session_of(d);
 
-    if (s->api.is_api && s->body_text.p) {
+    if (s->body_text.p) {
         OPENSSL_cleanse(s->body_text.p, s->body_text.cap); // may hold a password
     }
     http_api_finish(&s->api);
@@ -124,12 +132,38 @@ static void refuse(struct dialogue *d, unsigned status)
     answer_page(d, status, NULL);
 }
 
+static void answer_reply(struct dialogue *d)
+{
+    struct http_session *s = http_session_of(d);
+    struct http_reply reply = {.status = 200, .type = s->resource->type};
+
+    buf_init(&reply.body, ANSWER_MAX);
+    s->resource->respond(&s->call, &reply);
+    struct http_response r = {.status = reply.status,
+                              .type = span_from_str(reply.type ? reply.type : ""),
+                              .body = buf_span(&reply.body),
+                              .is_head = s->is_head,
+                              .is_closed = s->is_closed};
+
+    if (reply.body.failed) {
+        refuse(d, 503);
+    } else {
+        put_response_with(&d->out, is_admin(d), &r, reply.fields, reply.field_n, reply.policy);
+        http_session_request_end(d);
+    }
+    buf_finish(&reply.body);
+}
+
 static void answer_resource(struct dialogue *d)
 {
     static const struct http_field attachment = {{"Content-Disposition", 19}, {"attachment", 10}};
     struct http_session *s = http_session_of(d);
     struct buf body;
 
+    if (s->resource->respond) {
+        answer_reply(d);
+        return;
+    }
     buf_init(&body, ANSWER_MAX);
     s->resource->answer(&s->call, &body);
     struct http_response r = {.status = 200,
@@ -158,8 +192,10 @@ static bool is_allowed(const struct http_resource *r, enum http_method m)
 
 static void answer_not_allowed(struct dialogue *d, const struct http_resource *r)
 {
-    const struct http_field allow = {
-        SPAN("Allow"), r->methods & 1u << HTTP_POST ? SPAN("POST") : SPAN("GET, HEAD")};
+    const struct http_field allow = {SPAN("Allow"),
+                                     !(r->methods & 1u << HTTP_POST) ? SPAN("GET, HEAD")
+                                     : r->methods & 1u << HTTP_GET   ? SPAN("GET, HEAD, POST")
+                                                                     : SPAN("POST")};
 
     answer_page(d, 405, &allow);
 }
@@ -176,6 +212,12 @@ static unsigned call_begin(struct dialogue *d, const struct http_request *r)
         .query = arena_dup(&s->arena, r->query),
         .arena = &s->arena,
         .is_loopback = d->is_loopback,
+        .is_private = dialogue_is_private(d),
+        .method = r->method,
+        .content_type = arena_dup(&s->arena, http_field_of(r, SPAN("Content-Type"))),
+        .cookie = arena_dup(&s->arena, http_field_of(r, SPAN("Cookie"))),
+        .authorization = arena_dup(&s->arena, http_field_of(r, SPAN("Authorization"))),
+        .remote = span_from_str(d->peer.address),
     };
     s->resource = NULL;
     if (!s->call.host.p || !s->call.query.p) {
@@ -278,15 +320,42 @@ static bool take_body(struct dialogue *d)
     return true;
 }
 
+// False: it is too large.
+static bool put_question(struct dialogue *d)
+{
+    struct http_session *s = http_session_of(d);
+    struct buf request;
+
+    buf_init(&request, ANSWER_MAX);
+    if (s->resource->ask) {
+        s->resource->ask(&s->call, &request);
+    } else {
+        buf_put_str(&request, s->resource->command);
+    }
+    http_keep_put(&d->pair.out, CONTROL_REQUEST, buf_span(&request));
+    bool ok = !request.failed && !d->pair.out.failed;
+
+    if (request.p) {
+        OPENSSL_cleanse(request.p, request.cap); // there may be a password in it
+    }
+    buf_finish(&request);
+    return ok;
+}
+
 static void keep_ask(struct dialogue *d)
 {
     struct http_session *s = http_session_of(d);
 
     s->phase = AT_KEEP;
     s->keep = (struct http_keep){0};
-    http_keep_put(&d->pair.out, CONTROL_REQUEST, span_from_str(s->resource->command));
+    if (!put_question(d)) {
+        buf_release(&d->pair.out);
+        s->call.keep_failed = true;
+        answer_resource(d);
+        return;
+    }
     d->pair.is_wanted = true;
-    d->pair.kind = DIALOGUE_PAIR_FIGURES;
+    d->pair.kind = s->resource->ask ? DIALOGUE_PAIR_OAUTH : DIALOGUE_PAIR_FIGURES;
     d->step = DIALOGUE_WAIT;
 }
 
@@ -359,8 +428,10 @@ static bool take_end(struct dialogue *d)
 
     if (status) {
         answer_page(d, status, NULL);
-    } else if (s->resource->command) {
+    } else if (s->resource->command || s->call.asks) {
         keep_ask(d);
+    } else if (s->resource->respond) {
+        answer_resource(d);
     } else {
         dialogue_ask_domain(d, s->call.domain);
     }

@@ -35,7 +35,8 @@ bool oauth_client_has_redirect(const struct oauth_client *c, struct span asked);
 
 // ERR_EXISTS, ERR_LIMIT, ERR_INVALID (id, name or an address).
 enum err oauth_client_add(struct store *s, const struct actor *by, const struct oauth_client *c);
-// ERR_NOT_FOUND; ERR_DENIED: it is built in. Its tokens stay good: those belong to devices.
+// ERR_NOT_FOUND; ERR_DENIED: it is built in. Access tokens it has stay good until they end, and it
+// gets no others.
 enum err oauth_client_remove(struct store *s, const struct actor *by, struct span id);
 // Spans live in the arena. ERR_NOT_FOUND.
 enum err oauth_client_get(struct store *s, struct span id, struct arena *a,

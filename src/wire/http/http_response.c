@@ -14,6 +14,7 @@ const char *http_status_text(unsigned status)
         {200, "OK"},
         {204, "No Content"},
         {301, "Moved Permanently"},
+        {303, "See Other"},
         {304, "Not Modified"},
         {308, "Permanent Redirect"},
         {400, "Bad Request"},

@@ -217,6 +217,7 @@ static void test_where_an_app_may_come_back_to(void **state)
     }
 }
 
+// L41
 static void test_only_the_port_of_loopback_is_free(void **state)
 {
     static const struct {

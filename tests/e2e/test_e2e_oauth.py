@@ -1,0 +1,455 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Our own authorization server: the flows as an app goes them, and what strangers may try."""
+import base64
+import hashlib
+import html.parser
+import json
+import re
+import secrets
+import subprocess
+import time
+import urllib.parse
+
+import pytest
+
+from servers import PASSWORD, free_port
+from talk import Talk
+
+NAME = "mail.example.org"
+ISSUER = f"https://{NAME}"
+REDIRECT = "http://127.0.0.1:51004/callback"
+DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
+
+
+class Form(html.parser.HTMLParser):
+    """What stands on a page: fields of its form, labels, errors, text."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.fields, self.labels, self.tags, self.inputs = {}, set(), [], {}
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        attrs = dict(attrs)
+        self.tags.append(tag)
+        if tag == "html":
+            self.lang = attrs.get("lang")
+        if tag == "label":
+            self.labels.add(attrs.get("for"))
+        if tag == "input":
+            self.inputs[attrs["name"]] = attrs
+            self.fields[attrs["name"]] = attrs.get("value", "")
+
+
+class Web:
+    def __init__(self, make, **settings):
+        self.port = free_port()
+        self.server = make(users=6, settings={
+            "server_name": NAME, "listen_https": f"127.0.0.1:{self.port}", "oauth_server": "yes",
+            "login_failure_delay": "0", **settings})
+        self.cookie = ""
+
+    def curl(self, path, data=None, *options, host=NAME):
+        r = subprocess.run(
+            ["curl", "-sS", "-k", "-i", "--max-time", "60", "--connect-to",
+             f"{host}::127.0.0.1:{self.port}",
+             *(["-H", f"Cookie: {self.cookie}"] if self.cookie else []), *options,
+             *(["--data-binary", "@-"] if data is not None else []), f"https://{host}{path}"],
+            input=data.encode() if data is not None else None, capture_output=True, timeout=120,
+            check=True)
+        head, _, body = r.stdout.partition(b"\r\n\r\n")
+        first, *lines = head.decode().split("\r\n")
+        fields = {n.lower(): v for n, v in (line.split(": ", 1) for line in lines)}
+        if "set-cookie" in fields:
+            self.cookie = fields["set-cookie"].split(";")[0]
+        return int(first.split()[1]), fields, body.decode()
+
+    def post(self, path, *options, **fields):
+        return self.curl(path, urllib.parse.urlencode(fields), *options)
+
+    def token(self, *options, **fields):
+        status, head, body = self.post("/oauth/token", *options,
+                                       **{"client_id": "native", **fields})
+        assert head["content-type"] == "application/json" and head["cache-control"] == "no-store"
+        return status, json.loads(body)
+
+    # ---- the code flow ----
+    def ask(self, **more):
+        self.verifier = secrets.token_urlsafe(48)
+        digest = hashlib.sha256(self.verifier.encode()).digest()
+        fields = {"client_id": "native", "redirect_uri": REDIRECT, "response_type": "code",
+                  "scope": "imap smtp", "state": "a&b=c d", "code_challenge_method": "S256",
+                  "code_challenge": base64.urlsafe_b64encode(digest).rstrip(b"=").decode(), **more}
+        fields = {k: v for k, v in fields.items() if v is not None}
+        return self.curl("/oauth/authorize?" + urllib.parse.urlencode(fields))
+
+    def allow(self, user, password=PASSWORD, do="allow", more=None, **asked):
+        status, _, page = self.ask(**asked)
+        assert status == 200, page
+        fields = {**Form(page).fields, "user": user, "password": password, "do": do}
+        fields.pop("read_only", None)
+        fields.update(more or {})
+        return self.post("/oauth/authorize", **fields)
+
+    def code(self, user, **asked):
+        status, head, page = self.allow(user, **asked)
+        assert status == 303, page
+        back = parameters(head["location"])
+        assert back["state"] == "a&b=c d" and back["iss"] == ISSUER
+        return back["code"]
+
+    def redeem(self, code, **more):
+        return self.token(**{"grant_type": "authorization_code", "code": code,
+                             "redirect_uri": REDIRECT, "code_verifier": self.verifier, **more})
+
+    def tokens(self, user, **asked):
+        status, answer = self.redeem(self.code(user, **asked))
+        assert status == 200, answer
+        return answer
+
+    def devices(self, user):
+        r = self.server.command("--json", "account", "device", "list", user)
+        return [json.loads(line) for line in r.stdout.splitlines() if '"device"' in line]
+
+    # ---- mail ----
+    def imap(self, user, token, mechanism="OAUTHBEARER"):
+        """The connection, and what came of it: "OK", "NO"."""
+        t = Talk(self.server.tls_port, tls=True)
+        t.line()
+        if mechanism == "OAUTHBEARER":
+            said = f"n,a={user},\x01auth=Bearer {token}\x01\x01"
+        else:
+            said = f"user={user}\x01auth=Bearer {token}\x01\x01"
+        answer = say(t, f"a AUTHENTICATE {mechanism} {base64.b64encode(said.encode()).decode()}")
+        if answer.startswith("+"):
+            answer = say(t, "AQ==")
+        while not answer.startswith("a "):
+            answer = t.line().decode()
+        return t, answer.split()[1]
+
+
+def say(talk, command):
+    talk.send(command + "\r\n")
+    return talk.line().decode()
+
+
+def parameters(location):
+    return dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(location).query))
+
+
+@pytest.fixture(scope="module")
+def web():
+    from servers import server_class
+    missing = server_class().missing()
+    if missing or server_class().peer != "mailkeep":
+        pytest.skip(missing or "another server has no such pages")
+    running = []
+
+    def make(**options):
+        running.append(server_class()(**options))
+        running[0].start()
+        return running[0]
+
+    try:
+        yield Web(make)
+    finally:
+        for s in running:
+            s.close()
+
+
+def test_discovery_announces_what_there_is(web):
+    for path in ("/.well-known/oauth-authorization-server", "/.well-known/openid-configuration"):
+        status, head, body = web.curl(path)
+        assert status == 200 and head["content-type"] == "application/json"
+        found = json.loads(body)
+        assert found["issuer"] == ISSUER
+        assert found["code_challenge_methods_supported"] == ["S256"]
+        for name in [n for n in found if n.endswith("_endpoint")]:
+            assert found[name].startswith(ISSUER + "/oauth/")
+            status, _, _ = web.curl(found[name][len(ISSUER):])
+            assert status in (200, 400, 405)
+        assert "registration_endpoint" not in found and "jwks_uri" not in found
+    assert web.curl("/.well-known/oauth-authorization-server", host="localhost")[0] == 421
+
+
+def test_pages_can_be_used_by_everybody(web):
+    for status, head, page in (web.ask(), web.curl("/oauth/device")):
+        form = Form(page)
+        assert status == 200 and form.lang == "en"
+        assert "script" not in form.tags and "h1" in form.tags and "title" in form.tags
+        for name, attrs in form.inputs.items():
+            if attrs.get("type") in ("text", "password"):
+                assert attrs["id"] in form.labels, name
+        assert head["cache-control"] == "no-store" and head["referrer-policy"] == "no-referrer"
+        policy = head["content-security-policy"]
+        assert "default-src 'none'" in policy and "frame-ancestors 'none'" in policy
+    assert "A mail program on this computer" in web.ask()[2]
+    assert "Send mail as you" in web.ask()[2]
+    assert web.curl("/oauth/style.css")[1]["content-type"].startswith("text/css")
+
+
+def test_an_app_gets_tokens_and_becomes_a_device(web):
+    user = web.server.user(1)
+    answer = web.tokens(user)
+    assert answer["token_type"] == "Bearer" and answer["scope"] == "imap smtp"
+    assert answer["expires_in"] == 3600 and answer["access_token"].startswith("mkt_")
+    device = web.devices(user)[0]
+    assert device["device"] == "A mail program on this computer"
+    assert device["for"] == ["imap", "smtp"]
+    for mechanism in ("OAUTHBEARER", "XOAUTH2"):
+        t, said = web.imap(user, answer["access_token"], mechanism)
+        assert said == "OK"
+        t.sock.close()
+    _, said = web.imap(web.server.user(2), answer["access_token"])
+    assert said == "NO"
+    _, said = web.imap(user, answer["refresh_token"])
+    assert said == "NO"
+    for _ in range(200):  # it is written behind
+        signins = web.server.command("account", "signins", user).stdout
+        if "IMAP" in signins:
+            break
+        time.sleep(0.1)
+    assert "A mail program on this computer" in signins
+    # Blocked, its session ends and its tokens are worth nothing.
+    t, said = web.imap(user, answer["access_token"])
+    assert said == "OK"
+    web.server.command("account", "device", "block", user, device["device"])
+    assert b"BYE" in t.line()
+    assert web.imap(user, answer["access_token"])[1] == "NO"
+    status, error = web.token(grant_type="refresh_token", refresh_token=answer["refresh_token"])
+    assert (status, error["error"]) == (400, "invalid_grant")
+    web.server.check()
+
+
+def test_reading_only(web):
+    user = web.server.user(2)
+    status, head, _ = web.allow(user, more={"read_only": "1"})
+    assert status == 303
+    status, answer = web.redeem(parameters(head["location"])["code"])
+    assert status == 200 and answer["scope"] == "imap read-only"
+    assert web.devices(user)[-1]["read_only"]
+    t, said = web.imap(user, answer["access_token"])
+    assert said == "OK"
+    assert "NO" in say(t, "b CREATE folder")
+
+
+# ---- what is refused ----
+def test_wrong_passwords_are_told_beside_their_field(web):
+    user = web.server.user(3)
+    status, _, page = web.allow(user, password="wrong <b>")
+    form = Form(page)
+    assert status == 422 and form.inputs["password"]["aria-invalid"] == "true"
+    assert form.inputs["password"].get("value") is None
+    assert form.fields["user"] == user and "password-wrong" in page and "&lt;b" not in page
+    status, _, page = web.allow("nobody@example.org")
+    assert status == 422 and "do not belong together" in page
+    assert "required" in Form(page).inputs["user"]
+    status, _, page = web.allow(user, password="")
+    assert status == 422 and "The password is missing" in page
+
+
+def test_saying_no(web):
+    status, head, _ = web.allow("", password="", do="deny")
+    back = parameters(head["location"])
+    assert status == 303 and back["error"] == "access_denied" and back["iss"] == ISSUER
+
+
+@pytest.mark.parametrize("change,error", [
+    ({"code_challenge": None}, "invalid_request"),
+    ({"code_challenge_method": "plain"}, "invalid_request"),
+    ({"code_challenge_method": None}, "invalid_request"),
+    ({"response_type": "token"}, "unsupported_response_type"),
+    ({"response_mode": "fragment"}, "invalid_request"),
+    ({"scope": "imap admin"}, "invalid_scope"),
+    ({"request": "eyJ"}, "request_not_supported"),
+])
+def test_l41_the_app_is_told_what_it_asked_wrongly(web, change, error):
+    status, head, _ = web.ask(**change)
+    assert status == 303 and head["location"].startswith(REDIRECT + "?")
+    back = parameters(head["location"])
+    assert back["error"] == error and back["state"] == "a&b=c d" and "code" not in back
+
+
+@pytest.mark.parametrize("change", [
+    {"client_id": "unknown"}, {"client_id": None}, {"client_id": '"><script>'},
+    {"redirect_uri": "https://evil.example/"}, {"redirect_uri": None},
+    {"redirect_uri": "http://127.0.0.1.evil.example/callback"},
+    {"redirect_uri": "http://127.0.0.1@evil.example/callback"},
+    {"redirect_uri": "http://127.0.0.1:51004/other"}, {"redirect_uri": "javascript:alert(1)"},
+    {"redirect_uri": REDIRECT + "\r\nX-Evil: 1"}, {"redirect_uri": REDIRECT + "#x"},
+])
+def test_l41_nobody_is_sent_where_the_app_does_not_live(web, change):
+    status, head, page = web.ask(**change)
+    assert status == 400 and "location" not in head and "x-evil" not in head
+    assert "<script" not in page
+
+
+def test_l42_codes_are_good_once_for_one_app_one_address_and_one_verifier(web):
+    user = web.server.user(4)
+    for change in ({"code_verifier": secrets.token_urlsafe(48)}, {"code_verifier": ""},
+                   {"redirect_uri": "http://127.0.0.1:51005/callback"}, {"redirect_uri": ""},
+                   {"client_id": "thunderbird"}):
+        code = web.code(user)
+        for more in (change, {}):  # a wrong try spends it
+            status, answer = web.redeem(code, **more)
+            assert (status, answer["error"]) == (400, "invalid_grant")
+    code = web.code(user)
+    status, answer = web.redeem(code)
+    assert status == 200 and web.imap(user, answer["access_token"])[1] == "OK"
+    status, error = web.redeem(code)
+    assert (status, error["error"]) == (400, "invalid_grant")
+    assert web.imap(user, answer["access_token"])[1] == "NO"  # somebody else has the code, too
+    assert web.devices(user)[-1]["state"] == "blocked"
+
+
+def test_l43_a_refresh_token_that_comes_twice_ends_all(web):
+    user = web.server.user(5)
+    first = web.tokens(user)
+    status, second = web.token(grant_type="refresh_token", refresh_token=first["refresh_token"])
+    assert status == 200 and second["refresh_token"] != first["refresh_token"]
+    assert web.imap(user, first["access_token"])[1] == "OK"  # until its time is over
+    t, said = web.imap(user, second["access_token"])
+    assert said == "OK"
+    status, answer = web.token(grant_type="refresh_token", refresh_token=first["refresh_token"])
+    assert (status, answer["error"]) == (400, "invalid_grant")
+    assert b"BYE" in t.line()
+    for token in (first, second):
+        assert web.imap(user, token["access_token"])[1] == "NO"
+    status, answer = web.token(grant_type="refresh_token", refresh_token=second["refresh_token"])
+    assert status == 400
+    assert web.devices(user)[-1]["state"] == "blocked"
+    assert "was used twice" in web.server.log_tail(200)
+
+
+def test_l44_forms_from_elsewhere_do_nothing(web):
+    user = web.server.user(6)
+    _, _, page = web.ask()
+    fields = {**Form(page).fields, "user": user, "password": PASSWORD, "do": "allow"}
+    fields.pop("read_only")
+    cookie = web.cookie
+    for guard, with_cookie in ((fields["guard"], ""), ("", cookie), ("0" * 81, cookie),
+                               (fields["guard"], "__Host-mailkeep=" + "0" * 32),
+                               (fields["guard"][:-1] + "x", cookie)):
+        web.cookie = with_cookie
+        status, head, page = web.post("/oauth/authorize", **{**fields, "guard": guard})
+        assert status == 422 and "location" not in head and "too old" in page
+    assert not web.devices(user)
+    web.cookie = cookie
+    assert web.post("/oauth/authorize", **fields)[0] == 303
+
+
+@pytest.mark.parametrize("body,options", [
+    ("client_id=native&client_id=native&grant_type=refresh_token&refresh_token=x", ()),
+    ("client_id=%zz", ()), ("client_id=a%00b", ()), ("client_id=%ff", ()),
+    ('{"client_id":"native"}', ("-H", "Content-Type: application/json")),
+    ("&".join(f"a{i}=1" for i in range(60)), ()), ("", ()), ("grant_type=password", ()),
+    ("client_id=native&grant_type=client_credentials", ()),
+    ("client_id=native&grant_type=refresh_token", ()),
+    ("client_id=native&grant_type=refresh_token&refresh_token=mkr_" + "A" * 64, ()),
+])
+def test_l45_token_requests_that_make_no_sense(web, body, options):
+    status, _, answer = web.curl("/oauth/token", body, *options)
+    assert status == 400 and "access_token" not in answer and json.loads(answer)["error"]
+
+
+def test_secrets_of_apps_are_not_taken(web):
+    status, answer = web.token("-u", "native:secret", grant_type="refresh_token")
+    assert (status, answer["error"]) == (401, "invalid_client")
+
+
+def test_l46_a_new_password_ends_what_was_allowed_before_it(web):
+    user = web.server.user(6)
+    code = web.code(user)
+    web.server.command("account", "passwd", user, "--password-stdin", data="another good one 7\n")
+    status, answer = web.redeem(code)
+    assert (status, answer["error"]) == (400, "invalid_grant")
+    web.server.command("account", "passwd", user, "--password-stdin", data=PASSWORD + " 12 tree\n")
+
+
+def test_l47_a_device_makes_no_devices(web):
+    user = web.server.user(3)
+    r = web.server.command("--json", "account", "device", "add", user, "key", "--for", "web,imap")
+    status, _, page = web.allow(user, password=json.loads(r.stdout)["password"])
+    assert status == 422 and "your own password" in page
+
+
+def test_revoked_tokens_are_out_at_once(web):
+    user = web.server.user(1)
+    before = len(web.devices(user))
+    for which in ("access_token", "refresh_token"):
+        answer = web.tokens(user)
+        assert web.imap(user, answer["access_token"])[1] == "OK"
+        status, _, _ = web.post("/oauth/revoke", client_id="thunderbird", token=answer[which])
+        assert status == 200 and web.imap(user, answer["access_token"])[1] == "OK"
+        status, _, _ = web.post("/oauth/revoke", client_id="native", token=answer[which])
+        assert status == 200 and web.imap(user, answer["access_token"])[1] == "NO"
+        assert web.token(grant_type="refresh_token",
+                         refresh_token=answer["refresh_token"])[0] == 400
+    assert len(web.devices(user)) == before
+    assert web.post("/oauth/revoke", client_id="native", token="nonsense")[0] == 200
+
+
+# ---- devices without a browser (RFC 8628) ----
+def begin(web, **more):
+    status, _, body = web.post("/oauth/device_authorization",
+                               **{"client_id": "native", "scope": "imap", **more})
+    return status, json.loads(body)
+
+
+def poll(web, code):
+    return web.token(grant_type=DEVICE_GRANT, device_code=code)
+
+
+def type_code(web, typed, do="allow", user="", password=PASSWORD):
+    status, _, page = web.curl("/oauth/device")
+    status, _, page = web.post("/oauth/device", guard=Form(page).fields["guard"], user_code=typed,
+                               do="look")
+    if status != 200:
+        return status, page
+    fields = {**Form(page).fields, "user": user, "password": password, "do": do}
+    fields.pop("read_only", None)
+    status, _, page = web.post("/oauth/device", **fields)
+    return status, page
+
+
+def test_a_device_without_a_browser_is_let_in(web):
+    user = web.server.user(2)
+    status, device = begin(web)
+    assert status == 200 and device["verification_uri"] == ISSUER + "/oauth/device"
+    assert re.fullmatch(r"[B-Z]{4}-[B-Z]{4}", device["user_code"]) and device["interval"] == 5
+    status, answer = poll(web, device["device_code"])
+    assert (status, answer["error"]) == (400, "authorization_pending")
+    assert poll(web, device["device_code"])[1]["error"] == "slow_down"
+    status, page = type_code(web, device["user_code"], user=user, password="wrong")
+    assert status == 422 and "do not belong together" in page
+    status, page = type_code(web, device["user_code"].lower().replace("-", " "), user=user)
+    assert status == 200 and "Done" in page
+    status, answer = poll(web, device["device_code"])
+    assert status == 200 and answer["scope"] == "imap"
+    assert web.imap(user, answer["access_token"])[1] == "OK"
+    assert poll(web, device["device_code"])[1]["error"] == "invalid_grant"
+    assert web.imap(user, answer["access_token"])[1] == "NO"  # the code was used twice
+    complete = device["verification_uri_complete"][len(ISSUER):]
+    assert Form(web.curl(complete)[2]).fields["user_code"] == device["user_code"]
+
+
+def test_a_device_is_not_let_in(web):
+    _, device = begin(web)
+    status, page = type_code(web, device["user_code"], do="deny")
+    assert status == 200 and "Not allowed" in page
+    assert poll(web, device["device_code"])[1]["error"] == "access_denied"
+    assert poll(web, "mkd_nothing")[1]["error"] == "expired_token"
+    _, device = begin(web)
+    status, answer = web.token(grant_type=DEVICE_GRANT, device_code=device["device_code"],
+                               client_id="thunderbird")
+    assert answer["error"] == "expired_token"
+    assert begin(web, scope="web")[1]["error"] == "invalid_scope"
+
+
+def test_l49_one_place_has_few_codes_waiting(web):
+    answers = [begin(web)[0] for _ in range(25)]
+    assert answers[0] == 200 and answers[-1] == 503
+    _, _, page = web.curl("/oauth/device")
+    status, _, page = web.post("/oauth/device", guard=Form(page).fields["guard"],
+                               user_code="BCDF-GHJK", do="look")
+    assert status == 422 and "No device waits" in page
