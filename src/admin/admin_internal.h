@@ -116,6 +116,12 @@ enum err admin_no_mailbox(struct admin_call *c, struct view *v, struct span name
 // than 254 bytes are max + 1 apart.
 unsigned admin_distance(struct span a, struct span b, unsigned max);
 
+// admin_account.c: may the argument "password" or "password_hash" be the one of this account? On an
+// error the sentence is set. `*out_hash`: of the argument, in memory the call's arguments own.
+enum err admin_password_check(struct admin_call *c, struct span address, struct span *out_hash);
+// Can an account of that name be made? On an error the sentence is set.
+enum err admin_account_free(struct admin_call *c, struct span name);
+
 // admin_route.c: adds "forward" and "forward_keeps_copy" when its mail is forwarded.
 void admin_json_forwarding(struct admin_call *c, account_id account, json_t *into);
 
@@ -137,9 +143,10 @@ admin_fn admin_domain_add, admin_domain_list, admin_domain_remove, admin_domain_
     admin_domain_alias_list, admin_domain_alias_remove, admin_domain_catch_all, admin_domain_dns;
 admin_fn admin_alias_add, admin_alias_list, admin_alias_remove, admin_account_forward;
 admin_fn admin_route_add, admin_route_list, admin_route_remove, admin_route_show; // admin_relay.c
-admin_fn admin_account_add, admin_account_batch, admin_account_list, admin_account_show,
-    admin_account_passwd, admin_account_rename, admin_account_suspend, admin_account_resume,
-    admin_account_remove, admin_account_quota, admin_account_signins;
+admin_fn admin_account_add, admin_account_batch, admin_account_import, admin_account_list,
+    admin_account_name, admin_account_show, admin_account_passwd, admin_account_rename,
+    admin_account_suspend, admin_account_resume, admin_account_remove, admin_account_quota,
+    admin_account_signins;
 admin_fn admin_device_add, admin_device_list, admin_device_set, admin_device_block,
     admin_device_unblock, admin_device_remove;
 admin_fn admin_totp_add, admin_totp_confirm, admin_totp_show, admin_totp_remove, admin_totp_codes;

@@ -58,6 +58,10 @@ enum err directory_account_rename(struct store *s, const struct actor *by, accou
                                   struct span name);
 enum err directory_account_set_password(struct store *s, const struct actor *by, account_id id,
                                         struct span password_hash);
+#define DISPLAY_NAME_BYTES_MAX 255
+// What people call its owner; empty: nothing. UTF-8 without control characters, else ERR_INVALID.
+enum err directory_account_set_display_name(struct store *s, const struct actor *by, account_id id,
+                                            struct span name);
 // The same password under a new hash, on condition that `before` is still its hash.
 // ERR_CONFLICT: it is not; nothing has changed.
 enum err directory_account_renew_hash(struct store *s, const struct actor *by, account_id id,

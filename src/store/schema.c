@@ -233,7 +233,7 @@ enum err account_decode(struct span value, struct account_record *out)
         return e;
     }
     if (!unpack_u64(&value, ACCOUNT_REMOVED, &state) || !unpack_i64(&value, &a.created) ||
-        !unpack_str(&value, DISPLAY_BYTES_MAX, &a.display_name) ||
+        !unpack_str(&value, DISPLAY_NAME_BYTES_MAX, &a.display_name) ||
         !unpack_str(&value, HASH_BYTES_MAX, &a.password_hash)) {
         return ERR_CORRUPT;
     }

@@ -122,7 +122,6 @@ struct account_record {
     struct account_suspension suspension; // of a suspended one
 };
 #define ACCOUNT_BYTES_MAX 2048
-#define DISPLAY_BYTES_MAX 255
 #define HASH_BYTES_MAX    1024
 struct span account_encode(const struct account_record *a, char *room);
 enum err account_decode(struct span value, struct account_record *out);

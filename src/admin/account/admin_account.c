@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// account add, list, show, passwd, rename, suspend, resume, remove, quota.
+// account add, list, show, passwd, name, rename, suspend, resume, remove, quota.
 #include <stdlib.h>
 
 #include "admin/admin_internal.h"
@@ -41,23 +41,19 @@ static enum err account_changed(struct admin_call *c, struct span name, account_
 
 // ---- passwords ----------------------------------------------------------------------------------
 
-// Makes the hash of the argument "password"; empty when there is to be none. A hash made elsewhere
-// ("password_hash") is taken when it is of a kind we can check.
-static enum err password_arg(struct admin_call *c, struct span address, struct buf *out)
+// A hash made elsewhere ("password_hash") is taken when it is of a kind we can check. Trying it
+// with a password would say more, and take as long as a sign-in; a hash that is wrong elsewhere
+// fits no password, which is no danger.
+enum err admin_password_check(struct admin_call *c, struct span address, struct span *out_hash)
 {
     struct span password = admin_text(c, "password"), hash = admin_text(c, "password_hash");
 
+    *out_hash = (struct span){0};
     if (hash.n > 0) {
-        // Trying it with a password would say more, and take as long as a sign-in; a hash that is
-        // wrong elsewhere fits no password, which is no danger.
         const char *why;
-        enum err e = password_hash_accept(hash, &c->admin->password_params, &hash, &why);
+        enum err e = password_hash_accept(hash, &c->admin->password_params, out_hash, &why);
 
-        if (e != ERR_OK) {
-            return admin_fail(c, e, "This password hash cannot be taken. %s", why);
-        }
-        buf_put(out, hash);
-        return buf_result(out);
+        return e == ERR_OK ? e : admin_fail(c, e, "This password hash cannot be taken. %s", why);
     }
     if (!password.p) {
         return admin_bool(c, "no_password")
@@ -72,8 +68,23 @@ static enum err password_arg(struct admin_call *c, struct span address, struct b
                           "are good and easy to remember.",
                           weak);
     }
-    enum err e = password_hash(password, &c->admin->password_params, out);
+    return ERR_OK;
+}
 
+// Makes the hash of the argument "password"; empty when there is to be none.
+static enum err password_arg(struct admin_call *c, struct span address, struct buf *out)
+{
+    struct span hash;
+    enum err e = admin_password_check(c, address, &hash);
+
+    if (e != ERR_OK || hash.n > 0) {
+        buf_put(out, hash);
+        return e == ERR_OK ? buf_result(out) : e;
+    }
+    if (!admin_text(c, "password").p) {
+        return ERR_OK;
+    }
+    e = password_hash(admin_text(c, "password"), &c->admin->password_params, out);
     return e == ERR_OK ? e : admin_fail_store(c, e, "Storing the password");
 }
 
@@ -189,8 +200,8 @@ static bool stop_at_match(void *arg, struct span domain, uint64_t accounts)
     return wanted->p;
 }
 
-// Before the slow hash: can the account be made at all?
-static enum err account_free(struct admin_call *c, struct span name)
+// Before the slow hash.
+enum err admin_account_free(struct admin_call *c, struct span name)
 {
     struct span domain = span_skip(name, span_find_byte(name, '@') + 1);
     struct account there;
@@ -224,7 +235,7 @@ enum err admin_account_add(struct admin_call *c)
         e = limit_arg(c, "messages", c->admin->quota_messages, &messages);
     }
     if (e == ERR_OK) {
-        e = account_free(c, name);
+        e = admin_account_free(c, name);
     }
     if (e != ERR_OK) {
         return e;
@@ -418,6 +429,24 @@ enum err admin_account_show(struct admin_call *c)
 }
 
 // ---- changing -----------------------------------------------------------------------------------
+
+// What people call the one it belongs to; empty: nothing.
+enum err admin_account_name(struct admin_call *c)
+{
+    struct actor by = admin_actor(c, ACTOR_ADMIN);
+    struct account account;
+    enum err e = admin_account(c, &account);
+
+    if (e != ERR_OK) {
+        return e;
+    }
+    e = directory_account_set_display_name(c->admin->store, &by, account.id, admin_text(c, "name"));
+    if (e == ERR_INVALID || e == ERR_LIMIT) {
+        return admin_fail(c, e, "A name is one line of up to %d bytes.", DISPLAY_NAME_BYTES_MAX);
+    }
+    return e == ERR_OK ? account_done(c, account.name)
+                       : admin_fail_store(c, e, "Changing the account");
+}
 
 enum err admin_account_rename(struct admin_call *c)
 {

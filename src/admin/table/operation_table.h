@@ -51,6 +51,10 @@ OPERATION("account add", admin_account_add, RIGHT_ACCOUNTS, ON_ADDRESS, "account
           "messages:limit", OPERATION_PLAIN)
 OPERATION("account batch", admin_account_batch, RIGHT_ACCOUNTS, ON_ANY, NULL, // asks for each
           "POST", "/account-batches", "", OPERATION_LINES_IN)
+OPERATION("account import", admin_account_import, RIGHT_ACCOUNTS, ON_ANY, NULL, // the same
+          "POST", "/account-imports", "dry_run:bool passwords:bool", OPERATION_LINES_IN)
+OPERATION("account name", admin_account_name, RIGHT_ACCOUNTS, ON_ACCOUNT, "account",
+          "PUT", "/accounts/{account}/name", "name!", OPERATION_PLAIN)
 OPERATION("account list", admin_account_list, RIGHT_SEE, ON_LIST, "domain",
           "GET", "/accounts", "domain", OPERATION_LIST)
 OPERATION("account show", admin_account_show, RIGHT_SEE, ON_ACCOUNT, "account",

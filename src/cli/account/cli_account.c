@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// mailkeep account add, list, show, passwd, rename, suspend, resume, remove, quota.
+// mailkeep account add, list, show, passwd, name, rename, suspend, resume, remove, quota.
 //
 // Passwords come from the terminal (asked twice, not shown) or from standard input; never from the
 // command line, where every user of the machine could read them.
@@ -236,6 +236,18 @@ static bool future_parse(const char *text, int64_t *out)
     }
     *out = is_duration && moment < now ? now + (now - moment) : moment;
     return *out > now;
+}
+
+int cli_account_name(struct cli *c, int argc, char **argv)
+{
+    bool none = cli_flag(&argc, argv, "--none");
+    int code = cli_words_check(c, &argc, argv, none ? 1 : 2, none ? 1 : 2);
+
+    return code == CLI_OK
+               ? change(c, "account name",
+                        json_pack("{s:s, s:s}", "account", argv[1], "name", none ? "" : argv[2]),
+                        none ? "has no name now" : "has another name")
+               : code;
 }
 
 int cli_account_suspend(struct cli *c, int argc, char **argv)

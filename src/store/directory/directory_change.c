@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "base/utf8.h"
 #include "store/directory/directory_internal.h"
 
 #include "base/banned.h"
@@ -217,7 +218,8 @@ enum err directory_account_rename(struct store *s, const struct actor *by, accou
 }
 
 struct set_args {
-    bool set_password, set_state, renew;
+    bool set_password, set_state, set_name, renew;
+    struct span display_name;
     struct span password_hash;
     struct span hash_before; // of a renewal
     enum account_state state;
@@ -254,7 +256,8 @@ static enum err set_edit(struct edit *ed, void *arg)
     enum err e = view_get(&ed->view, &k, &value);
 
     e = e != ERR_OK ? e : account_decode(value, &record);
-    if (e != ERR_OK || (a->set_state && is_as_wanted(&record, a))) {
+    if (e != ERR_OK || (a->set_state && is_as_wanted(&record, a)) ||
+        (a->set_name && span_eq(record.display_name, a->display_name))) {
         return e;
     }
     if (a->renew && !span_eq(record.password_hash, a->hash_before)) {
@@ -264,6 +267,9 @@ static enum err set_edit(struct edit *ed, void *arg)
         record.password_hash = a->password_hash;
         e = directory_note(ed, a->renew ? "password the same, its hash made anew" : "password set",
                            SPAN(""));
+    } else if (a->set_name) {
+        record.display_name = a->display_name;
+        e = directory_note(ed, "name: ", a->display_name);
     } else {
         record.state = a->state;
         record.suspension = a->suspension;
@@ -282,6 +288,25 @@ enum err directory_account_set_password(struct store *s, const struct actor *by,
         return ERR_NOT_FOUND;
     }
     return password_hash.n > HASH_BYTES_MAX ? ERR_LIMIT : store_edit(s, id, by, set_edit, &a, NULL);
+}
+
+enum err directory_account_set_display_name(struct store *s, const struct actor *by, account_id id,
+                                            struct span name)
+{
+    struct set_args a = {.set_name = true, .display_name = name};
+
+    if (id == 0) {
+        return ERR_NOT_FOUND;
+    }
+    if (name.n > DISPLAY_NAME_BYTES_MAX) {
+        return ERR_LIMIT;
+    }
+    for (size_t i = 0; i < name.n; i++) {
+        if (byte_is_ctl(name.p[i])) {
+            return ERR_INVALID;
+        }
+    }
+    return utf8_is_valid(name) ? store_edit(s, id, by, set_edit, &a, NULL) : ERR_INVALID;
 }
 
 enum err directory_account_renew_hash(struct store *s, const struct actor *by, account_id id,

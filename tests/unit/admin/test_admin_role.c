@@ -151,6 +151,9 @@ static const struct {
     {"account add", "{'account':'new@example.net'}", "Oo"},
     {"account add", "{}", "ODo"}, // then: which account?
     {"account batch", "{}", "ODo"},
+    {"account import", "{}", "ODo"},
+    {"account name", "{'account':'u1@example.org','name':'A'}", "OD"},
+    {"account name", "{'account':'nora@example.net','name':'A'}", "Oo"},
     {"account list", "{}", "ODHAhao"},
     {"account list", "{'domain':'example.org'}", "ODHAha"},
     {"account list", "{'domain':'example.net'}", "Ohao"},
