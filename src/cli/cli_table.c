@@ -66,7 +66,8 @@ const struct cli_command cli_commands[] = {
     {"account signins", "ADDRESS [--since WHEN]",
      "Say who signed in to an account, when, how, and from where", cli_account_signins},
     {"account device add",
-     "ADDRESS DEVICE [--for imap,smtp,...] [--read-only] [--from NETWORK,...] [--until TIME]",
+     "ADDRESS DEVICE [--for imap,smtp,...] [--read-only] [--from NETWORK,...] [--until TIME] "
+     "[--certificate-sha256 HEX]",
      "Make a password for one device of an account; it is shown once", cli_device_add},
     {"account device list", "ADDRESS", "List an account's devices", cli_device_list},
     {"account device set",

@@ -269,6 +269,19 @@ static void channel_know(struct client *c)
     channel->server_point_n = stream_channel_server_point(&c->stream, channel->server_point);
 }
 
+static void certificate_know(struct client *c)
+{
+    struct dialogue_certificate *to = &c->dialogue.certificate;
+
+    _Static_assert(STREAM_CLIENT_NAMES_MAX == DIALOGUE_CERTIFICATE_NAMES, "one for one");
+    stream_client_of(&c->stream, &c->certificate);
+    memcpy(to->digest, c->certificate.digest, sizeof(to->digest));
+    to->name_count = c->certificate.name_count;
+    for (size_t i = 0; i < to->name_count; i++) {
+        to->names[i] = span_of(c->certificate.names[i], c->certificate.name_bytes[i]);
+    }
+}
+
 static void handshake_go_on(struct client *c)
 {
     enum err e = stream_handshake(&c->stream);
@@ -287,6 +300,7 @@ static void handshake_go_on(struct client *c)
     gate_count_handshake(true);
     memcpy(c->dialogue.peer.tls_text, text.s, sizeof(text.s));
     channel_know(c);
+    certificate_know(c);
     client_dialogue_begin(c);
     if (c->greets) {
         c->dialogue.has_tls = true;

@@ -7,7 +7,7 @@
 
 #include "gate/client.h"
 #include "net/loop.h"
-#include "net/stream.h"
+#include "net/stream_client.h"
 
 enum client_phase {
     CLIENT_HANDSHAKE,
@@ -42,11 +42,12 @@ struct client {
     uint64_t progress_seen; // of the dialogue, when the deadline was set
     bool was_waiting;       // for keep, then
     size_t drain_budget;
-    uint64_t conversation; // 0: none
-    bool has_exchange;     // keep waits for the client's next message in it
-    struct buf ticket;     // of a login that is told once the client has heard our proof
-    struct buf front;      // the PROXY header so far
-    struct buf held_text;  // of the refusal that waits
+    uint64_t conversation;            // 0: none
+    bool has_exchange;                // keep waits for the client's next message in it
+    struct stream_client certificate; // whose names the dialogue knows
+    struct buf ticket;                // of a login that is told once the client has heard our proof
+    struct buf front;                 // the PROXY header so far
+    struct buf held_text;             // of the refusal that waits
 };
 
 // ---- client.c -----------------------------------------------------------------------------------

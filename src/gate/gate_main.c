@@ -41,8 +41,20 @@ struct gate_main {
 
 // ---- settings and certificate -------------------------------------------------------------------
 
+// Another mail server may have a certificate, too, and is not asked for it.
+static enum err tls_make(struct span cert, struct span key, struct span client_ca,
+                         const struct dialogue_protocol *p, char problem[256],
+                         struct tls_context **out)
+{
+    enum err e = tls_context_create(cert, key, p->alpn, problem, out);
+
+    return e == ERR_OK && client_ca.n && service_is_for_people(p)
+               ? tls_context_ask_clients(*out, client_ca, problem)
+               : e;
+}
+
 static enum err config_make(struct settings *settings, struct span cert, struct span key,
-                            char problem[256], struct gate_config **out)
+                            struct span client_ca, char problem[256], struct gate_config **out)
 {
     struct gate_config *c = calloc(1, sizeof(*c));
 
@@ -53,7 +65,7 @@ static enum err config_make(struct settings *settings, struct span cert, struct 
     const struct dialogue_protocol *p;
 
     for (unsigned i = 0; cert.n && (p = service_protocol(i)) != NULL; i++) {
-        enum err e = tls_context_create(cert, key, p->alpn, problem, &c->tls[i]);
+        enum err e = tls_make(cert, key, client_ca, p, problem, &c->tls[i]);
 
         if (e != ERR_OK) {
             gate_config_unref(c);
@@ -82,7 +94,8 @@ static enum err on_reload(void *arg, struct settings *settings, struct span cert
 {
     struct gate_main *m = arg;
     struct gate_config *c;
-    enum err e = config_make(settings, cert_pem, key_pem, problem, &c);
+    enum err e =
+        config_make(settings, cert_pem, key_pem, buf_span(&m->start.client_ca_pem), problem, &c);
 
     settings_unref(settings);
     if (e == ERR_OK) {
@@ -400,7 +413,8 @@ static enum err gate_open(struct gate_main *m, int supervisor_fd)
 
     if (e == ERR_OK) {
         e = config_make(m->start.settings, buf_span(&m->start.cert_pem),
-                        buf_span(&m->start.key_pem), problem, &g->config);
+                        buf_span(&m->start.key_pem), buf_span(&m->start.client_ca_pem), problem,
+                        &g->config);
         if (e != ERR_OK && problem[0]) {
             log_error("the certificate cannot be used: %s", problem);
         }

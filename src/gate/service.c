@@ -35,6 +35,16 @@ static const struct dialogue_protocol *const protocols[] = {
 #define PROTOCOLS (sizeof(protocols) / sizeof(protocols[0]))
 _Static_assert(PROTOCOLS <= SERVICE_PROTOCOLS_MAX, "one TLS context each");
 
+bool service_is_for_people(const struct dialogue_protocol *p)
+{
+    for (size_t i = 0; i < sizeof(services) / sizeof(services[0]); i++) {
+        if (services[i].protocol == p && services[i].limits == LIMITS_LOGIN) {
+            return true;
+        }
+    }
+    return false;
+}
+
 const struct service *service_find(struct span word)
 {
     for (size_t i = 0; i < sizeof(services) / sizeof(services[0]); i++) {

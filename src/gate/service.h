@@ -26,6 +26,8 @@ const struct service *service_find(struct span word);
 // Each protocol once, for what is kept per protocol (TLS contexts). `index` counts from 0; NULL
 // after the last.
 const struct dialogue_protocol *service_protocol(unsigned index);
+// People sign in by it.
+bool service_is_for_people(const struct dialogue_protocol *p);
 unsigned service_protocol_index(const struct dialogue_protocol *p);
 
 #endif

@@ -89,6 +89,7 @@ static enum err take_start(const struct ipc_frame *frame, const int *fds, struct
     }
     memcpy(out->listeners, m.listeners.p, m.listeners.n); // room for the field's maximum and a NUL
     buf_put(&out->cert_pem, m.cert_pem);
+    buf_put(&out->client_ca_pem, m.client_ca_pem);
     buf_put(&out->key_pem, m.key_pem);
     log_set_level((enum log_level)conf_value_choice(out->settings, SETTING_LOG_LEVEL));
     return become(m.uid, m.gid);
@@ -108,6 +109,7 @@ enum err child_start(int supervisor_fd, const char *process, struct child_start 
     ignore_signals();
     buf_init(&bytes, IPC_FRAME_BYTES_MAX);
     buf_init(&s.cert_pem, IPC_FRAME_BYTES_MAX);
+    buf_init(&s.client_ca_pem, IPC_FRAME_BYTES_MAX);
     buf_init(&s.key_pem, IPC_FRAME_BYTES_MAX);
     enum err e = channel_receive_blocking(supervisor_fd, START_WAIT_MS, &bytes, &frame, fds);
 
@@ -136,6 +138,7 @@ void child_start_finish(struct child_start *s)
         explicit_bzero(s->key_pem.p, s->key_pem.n);
     }
     buf_finish(&s->cert_pem);
+    buf_finish(&s->client_ca_pem);
     buf_finish(&s->key_pem);
 }
 

@@ -18,8 +18,8 @@ struct child_start {
     int lock_fd;                 // keep only: holds the data directory's lock while open; else -1
     int listen_fds[IPC_FDS_MAX];
     unsigned listen_count;
-    char listeners[1025];         // words, one a descriptor: "imap imaps"
-    struct buf cert_pem, key_pem; // gate only
+    char listeners[1025];                        // words, one a descriptor: "imap imaps"
+    struct buf cert_pem, key_pem, client_ca_pem; // gate only
     int supervisor_fd;
 };
 

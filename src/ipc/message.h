@@ -15,7 +15,7 @@
 #include "base/err.h"
 #include "base/span.h"
 
-#define IPC_VERSION         10
+#define IPC_VERSION         11
 #define IPC_HEADER_BYTES    8
 #define IPC_FRAME_BYTES_MAX (1u << 20) // header included
 #define IPC_FDS_MAX         128        // descriptors with one message

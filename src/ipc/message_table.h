@@ -18,7 +18,8 @@ MESSAGE(START, 1, start,
     U8(links)                     // bit n: there is a link to enum ipc_process n
     TEXT(settings, 262144)        // as conf_parse reads it
     TEXT(listeners, 1024)
-    TEXT(cert_pem, 262144) TEXT(key_pem, 65536)) // gate only; else empty
+    TEXT(cert_pem, 262144) TEXT(key_pem, 65536) // gate only; else empty
+    TEXT(client_ca_pem, 262144))  // the same
 // From a child: it serves.
 MESSAGE(READY, 2, ready, U32(pid))
 // To a child: new settings and certificate; the old ones stay when they cannot be used.
@@ -67,7 +68,8 @@ MESSAGE(AUTH_REQUEST, 20, auth_request,
     TEXT(user, 1024)              // empty only with OAUTHBEARER: the token says it alone
     TEXT(password, 8192)          // with OAUTHBEARER and XOAUTH2 the token
     TEXT(remote, 64)              // address without port
-    TEXT(response, 4096)          // with SCRAM the client's first message; there is no password
+    TEXT(response, 4096)          // with SCRAM the client's first message; with EXTERNAL the
+                                  // SHA-256 of its certificate; there is no password then
     TEXT(binding, 64))            // the channel's bytes of the kind that it names; or empty
 // Keep to gate. The ticket is good once, for a short time, on this link.
 MESSAGE(AUTH_RESULT, 21, auth_result,

@@ -23,6 +23,7 @@
 #define TICKET_KEY_LIFE_MS (12LL * 3600 * 1000)
 #define SERVICE_BYTES_MAX  31
 #define SELF_SIGNED_DAYS   3650
+#define CLIENT_CHAIN_MAX   4 // certificates between a client's and the authority's
 // Handshake messages a client may send between two pieces of data; the first handshake has a few,
 // a flood of key updates many.
 #define HANDSHAKE_MESSAGES_MAX 64
@@ -278,6 +279,47 @@ enum err tls_context_create(struct span cert_pem, struct span key_pem, const cha
     }
     *out = t;
     return ERR_OK;
+}
+
+// What is wrong with a certificate is asked for when somebody wants to sign in by it.
+static int on_client_certificate(int ok, X509_STORE_CTX *ctx)
+{
+    (void)ok;
+    (void)ctx;
+    return 1;
+}
+
+static bool add_authority(struct tls_context *t, X509_STORE *store, X509 *authority)
+{
+    return X509_STORE_add_cert(store, authority) == 1 &&
+           SSL_CTX_add_client_CA(t->ctx, authority) == 1;
+}
+
+enum err tls_context_ask_clients(struct tls_context *t, struct span ca_pem,
+                                 char problem[TLS_PROBLEM_BYTES])
+{
+    X509_STORE *store = X509_STORE_new();
+    BIO *bio = ca_pem.n <= INT32_MAX ? BIO_new_mem_buf(ca_pem.p, (int)ca_pem.n) : NULL;
+    X509 *authority;
+    size_t count = 0;
+    bool ok = store && bio;
+
+    while (ok && (authority = PEM_read_bio_X509(bio, NULL, NULL, NULL)) != NULL) {
+        ok = add_authority(t, store, authority);
+        count++;
+        X509_free(authority);
+    }
+    if (ok && count) {
+        ERR_clear_error(); // the end of the file is an error to the PEM reader
+        SSL_CTX_set1_verify_cert_store(t->ctx, store);
+        SSL_CTX_set_verify_depth(t->ctx, CLIENT_CHAIN_MAX);
+        SSL_CTX_set_verify(t->ctx, SSL_VERIFY_PEER | SSL_VERIFY_CLIENT_ONCE, on_client_certificate);
+    } else {
+        explain(problem, "the file with authorities for clients holds no usable PEM certificate");
+    }
+    BIO_free(bio);
+    X509_STORE_free(store);
+    return ok && count ? ERR_OK : ERR_INVALID;
 }
 
 struct tls_context *tls_context_ref(struct tls_context *t)

@@ -19,6 +19,11 @@ struct tls_context;
 // ALPN name and binds the tickets. ERR_INVALID with words in `problem`.
 enum err tls_context_create(struct span cert_pem, struct span key_pem, const char *service,
                             char problem[TLS_PROBLEM_BYTES], struct tls_context **out);
+// Asks clients for a certificate, before anybody uses the context; none is needed, and one that is
+// signed by nobody in `ca_pem` ends no handshake: see stream_client.h. ERR_INVALID with words in
+// `problem`: there is no certificate in it.
+enum err tls_context_ask_clients(struct tls_context *t, struct span ca_pem,
+                                 char problem[TLS_PROBLEM_BYTES]);
 struct tls_context *tls_context_ref(struct tls_context *t);
 void tls_context_unref(struct tls_context *t); // NULL is allowed
 // Seconds since 1970 from which the certificate is valid, and at which it ends.

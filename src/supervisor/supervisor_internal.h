@@ -64,7 +64,7 @@ struct supervisor {
     int listen_fds[LISTENERS_MAX];
     unsigned listen_n;
     struct buf listeners; // words for START
-    struct buf cert_pem, key_pem;
+    struct buf cert_pem, key_pem, client_ca_pem;
     struct timer ping, watchdog, stop_limit;
     int64_t watchdog_ms; // 0: systemd wants none
     uint64_t ping_number;

@@ -246,6 +246,7 @@ static enum err send_start(struct process *p, const struct links *l)
         .listeners = gate ? buf_span(&s->listeners) : SPAN(""),
         .cert_pem = gate ? buf_span(&s->cert_pem) : SPAN(""),
         .key_pem = gate ? buf_span(&s->key_pem) : SPAN(""),
+        .client_ca_pem = gate ? buf_span(&s->client_ca_pem) : SPAN(""),
     };
     enum err e = ipc_start_encode(&m, n, &frame);
 

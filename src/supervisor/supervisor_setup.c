@@ -280,6 +280,31 @@ bool setup_certificate_is_current(const struct settings *settings, struct setup_
 }
 
 // For the start. One that is not valid now is served all the same: most clients ask their user.
+// Whose certificates of clients are good. Wrong ones stop the start: else nobody who signs in by
+// one could, and the reason would stand nowhere.
+static enum err take_client_authorities(struct supervisor *s)
+{
+    struct span path = conf_value_text(s->settings, SETTING_TLS_CLIENT_CA);
+    char problem[TLS_PROBLEM_BYTES] = "";
+    struct tls_context *t;
+
+    if (!path.n) {
+        return ERR_OK;
+    }
+    enum err e = read_pem(path.p, &s->client_ca_pem);
+
+    if (e == ERR_OK && s->cert_pem.n &&
+        tls_context_create(buf_span(&s->cert_pem), buf_span(&s->key_pem), "imap", problem, &t) ==
+            ERR_OK) {
+        e = tls_context_ask_clients(t, buf_span(&s->client_ca_pem), problem);
+        tls_context_unref(t);
+    }
+    if (e != ERR_OK) {
+        log_error("tls_client_ca = %s: %s", log_text(path).s, problem[0] ? problem : err_name(e));
+    }
+    return e;
+}
+
 static enum err take_certificate(struct supervisor *s)
 {
     struct setup_certificate c;
@@ -452,6 +477,7 @@ enum err setup_all(struct supervisor *s)
 
     buf_init(&s->listeners, 1024);
     buf_init(&s->cert_pem, PEM_BYTES_MAX);
+    buf_init(&s->client_ca_pem, PEM_BYTES_MAX);
     buf_init(&s->key_pem, PEM_BYTES_MAX);
     raise_fd_limit();
     choose_users(s);
@@ -465,6 +491,7 @@ enum err setup_all(struct supervisor *s)
     }
     if (e == ERR_OK) {
         e = take_certificate(s);
+        e = e == ERR_OK ? take_client_authorities(s) : e;
     }
     return e == ERR_OK ? open_listeners(s) : e;
 }
@@ -482,5 +509,6 @@ void setup_finish(struct supervisor *s)
     }
     buf_finish(&s->listeners);
     buf_finish(&s->cert_pem);
+    buf_finish(&s->client_ca_pem);
     buf_finish(&s->key_pem);
 }

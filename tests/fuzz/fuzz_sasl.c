@@ -9,10 +9,11 @@ static void check_credentials(enum sasl_mechanism mechanism, const struct sasl_c
     size_t max = sasl_is_bearer(mechanism) ? SASL_TOKEN_BYTES_MAX : SASL_PASSWORD_BYTES_MAX;
 
     CHECK(c->authcid.n <= SASL_NAME_BYTES_MAX);
-    CHECK(c->authcid.n > 0 || mechanism == SASL_OAUTHBEARER);
+    CHECK(c->authcid.n > 0 || mechanism == SASL_OAUTHBEARER || mechanism == SASL_EXTERNAL);
     CHECK(c->authzid.n <= SASL_NAME_BYTES_MAX);
-    CHECK(sasl_is_scram(mechanism) ? c->password.n == 0
-                                   : c->password.n > 0 && c->password.n <= max);
+    CHECK(sasl_is_scram(mechanism) || mechanism == SASL_EXTERNAL
+              ? c->password.n == 0
+              : c->password.n > 0 && c->password.n <= max);
     CHECK(span_find_byte(c->authcid, '\0') == c->authcid.n);
     CHECK(span_find_byte(c->password, '\0') == c->password.n);
 }

@@ -57,7 +57,9 @@ static enum dialogue_refusal answer_of(uint8_t how, unsigned round)
 // Keep's part in SCRAM: the first message always gets a challenge, and the second one may be right.
 static void answer(struct driver *r, uint8_t how, unsigned round)
 {
-    bool is_scram = r->d.question.message.n > 0, is_second = r->d.question.is_response;
+    bool is_second = r->d.question.is_response;
+    bool is_scram =
+        is_second || span_starts(span_from_str(r->d.question.mechanism), SPAN("SCRAM-"));
 
     dialogue_forget_password(&r->d);
     if (is_scram && !is_second) {
@@ -111,6 +113,10 @@ void talk_login_fuzz(const struct talk_login *l, const uint8_t *data, size_t n)
                                              "auth_scram = devices\n");
     r.d.has_tls = data[0] & MODE_TLS;
     r.d.is_loopback = data[0] & MODE_LOOPBACK;
+    if (data[0] & MODE_CHANNEL) {
+        r.d.certificate.names[0] = SPAN("anna@x.example");
+        r.d.certificate.name_count = 1;
+    }
     r.d.channel.exporter_n = data[0] & MODE_CHANNEL ? sizeof(r.d.channel.exporter) : 0;
     r.d.has_certificate = data[0] & MODE_CERTIFICATE;
     dialogue_greet(&r.d);

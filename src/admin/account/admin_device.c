@@ -8,6 +8,7 @@
 #include "auth/app_password.h"
 #include "auth/scram_credentials.h"
 #include "base/clock.h"
+#include "base/encode.h"
 #include "base/log.h"
 #include "store/access/device.h"
 
@@ -186,6 +187,52 @@ static json_t *result_of(const struct account *account, struct span device)
 
 // ---- add, list, set -----------------------------------------------------------------------------
 
+// The SHA-256 of a certificate, 64 digits, with or without colons. False: it is none.
+static bool read_digest(struct span text, unsigned char out[DEVICE_DIGEST_BYTES])
+{
+    struct buf hex, bytes;
+
+    buf_init(&hex, 2 * DEVICE_DIGEST_BYTES);
+    buf_init(&bytes, DEVICE_DIGEST_BYTES);
+    for (size_t i = 0; i < text.n; i++) {
+        if (text.p[i] != ':') {
+            buf_put_byte(&hex, text.p[i]);
+        }
+    }
+    bool ok = !hex.failed && hex_decode(&bytes, buf_span(&hex)) == ERR_OK &&
+              bytes.n == DEVICE_DIGEST_BYTES;
+
+    if (ok) {
+        memcpy(out, bytes.p, DEVICE_DIGEST_BYTES);
+    }
+    buf_finish(&hex);
+    buf_finish(&bytes);
+    return ok;
+}
+
+// A device that shows a certificate has no password.
+static enum err add_certificate(struct admin_call *c, const struct account *account,
+                                struct device *d)
+{
+    struct actor by = admin_actor(c, ACTOR_ADMIN);
+    unsigned char digest[DEVICE_DIGEST_BYTES];
+
+    if (!read_digest(admin_text(c, "certificate_sha256"), digest)) {
+        return admin_fail(c, ERR_INVALID,
+                          "That is no SHA-256 of a certificate. To see it: openssl x509 -in FILE "
+                          "-noout -fingerprint -sha256");
+    }
+    d->secret = span_of(digest, sizeof(digest));
+    d->scram_keys = SPAN("");
+    enum err e = device_add(c->admin->store, account->id, &by, d, &d->id);
+
+    if (e == ERR_OK) {
+        c->outcome->result = result_of(account, d->name);
+        json_object_set_new(c->outcome->result, "id", json_integer((json_int_t)d->id));
+    }
+    return e == ERR_OK ? e : fail(c, e, account, d->name, "Adding the device");
+}
+
 static enum err add_with(struct admin_call *c, const struct account *account, struct device *d)
 {
     struct actor by = admin_actor(c, ACTOR_ADMIN);
@@ -222,7 +269,11 @@ enum err admin_device_add(struct admin_call *c)
 
     e = e == ERR_OK ? name_arg(c, "device", &d.name) : e;
     e = e == ERR_OK ? device_args(c, &d) : e;
-    return e == ERR_OK ? add_with(c, &account, &d) : e;
+    if (e != ERR_OK) {
+        return e;
+    }
+    return admin_text(c, "certificate_sha256").p ? add_certificate(c, &account, &d)
+                                                 : add_with(c, &account, &d);
 }
 
 struct lister {

@@ -77,7 +77,8 @@ OPERATION("account quota", admin_account_quota, RIGHT_ACCOUNTS, ON_ACCOUNT, "acc
           "PUT", "/accounts/{account}/quota", "bytes:limit messages:limit", OPERATION_PLAIN)
 OPERATION("account device add", admin_device_add, RIGHT_PASSWORDS, ON_ACCOUNT, "account",
           "POST", "/accounts/{account}/devices",
-          "device! for:texts read_only:bool networks:texts until:limit", OPERATION_PLAIN)
+          "device! for:texts read_only:bool networks:texts until:limit certificate_sha256",
+          OPERATION_PLAIN)
 OPERATION("account device list", admin_device_list, RIGHT_SEE, ON_ACCOUNT, "account",
           "GET", "/accounts/{account}/devices", "", OPERATION_LIST)
 OPERATION("account device set", admin_device_set, RIGHT_PASSWORDS, ON_ACCOUNT, "account",

@@ -29,7 +29,7 @@ static json_t *list_of(const char *text)
 }
 
 struct options {
-    const char *services, *networks, *until;
+    const char *services, *networks, *until, *certificate;
     bool read_only, read_write;
 };
 
@@ -38,6 +38,7 @@ static void take_options(struct options *o, int *argc, char **argv)
     o->services = cli_option(argc, argv, "--for");
     o->networks = cli_option(argc, argv, "--from");
     o->until = cli_option(argc, argv, "--until");
+    o->certificate = NULL;
     o->read_only = cli_flag(argc, argv, "--read-only");
     o->read_write = cli_flag(argc, argv, "--read-write");
 }
@@ -48,6 +49,9 @@ static int put_options(struct cli *c, const struct options *o, json_t *args)
 
     if (o->services) {
         json_object_set_new(args, "for", list_of(o->services));
+    }
+    if (o->certificate) {
+        json_object_set_new(args, "certificate_sha256", json_string(o->certificate));
     }
     if (o->networks) {
         json_object_set_new(args, "networks",
@@ -108,10 +112,18 @@ int cli_device_add(struct cli *c, int argc, char **argv)
     json_t *result;
 
     take_options(&o, &argc, argv);
+    o.certificate = cli_option(&argc, argv, "--certificate-sha256");
     int code = cli_words_check(c, &argc, argv, 2, 2);
 
     code = code == CLI_OK ? run_on_device(c, "account device add", argv, &o, &result) : code;
-    if (code == CLI_OK && result) {
+    if (code == CLI_OK && result && !json_object_get(result, "password")) {
+        char plain[100];
+
+        printf("The device \"%s\" of %s signs in by its certificate (SASL EXTERNAL).\n",
+               cli_plain(cli_get_text(result, "device"), plain, sizeof(plain)),
+               cli_get_text(result, "account"));
+        json_decref(result);
+    } else if (code == CLI_OK && result) {
         char plain[100];
 
         printf("The password for the device \"%s\" of %s:\n\n    %s\n\n"

@@ -75,10 +75,11 @@ enum dialogue_domain {
 struct dialogue_question {
     const char *mechanism; // static
     struct span authzid, user, password;
-    struct span message, binding; // of SCRAM, instead of a password; see ipc/message_table.h
-    bool is_response;             // `message` answers what keep said to the one before
-    struct span tag;              // of the command, for the answer
-    struct span client_id;        // what the client said of itself, in its protocol's form
+    struct span message,
+        binding;           // of SCRAM and EXTERNAL, instead of a password; see ipc/message_table.h
+    bool is_response;      // `message` answers what keep said to the one before
+    struct span tag;       // of the command, for the answer
+    struct span client_id; // what the client said of itself, in its protocol's form
 };
 
 enum dialogue_pair_kind {
@@ -111,6 +112,14 @@ struct dialogue_peer {
 struct dialogue_channel {
     unsigned char exporter[32], server_point[64]; // RFC 9266, RFC 5929 section 4
     size_t exporter_n, server_point_n;
+};
+
+// The client's certificate, when it is one to sign in by: the addresses in it; none: it is not.
+#define DIALOGUE_CERTIFICATE_NAMES 8
+struct dialogue_certificate {
+    unsigned char digest[32];
+    size_t name_count;
+    struct span names[DIALOGUE_CERTIFICATE_NAMES]; // the owner's
 };
 
 struct dialogue;
@@ -164,7 +173,8 @@ struct dialogue {
     bool has_certificate; // so TLS could be started
     bool is_loopback;     // the peer is this machine
     struct dialogue_peer peer;
-    struct dialogue_channel channel; // with TLS; the owner's
+    struct dialogue_channel channel;         // with TLS; the owner's
+    struct dialogue_certificate certificate; // with TLS
     struct buf in, out;
     struct dialogue_pair pair;
     enum dialogue_step step;

@@ -53,6 +53,9 @@ static bool is_offered(const struct dialogue *d, enum sasl_mechanism mechanism)
     if (sasl_is_scram(mechanism)) {
         return is_scram_on(d) && (mechanism == SASL_SCRAM || is_bindable(d));
     }
+    if (mechanism == SASL_EXTERNAL) {
+        return d->has_tls && d->certificate.name_count > 0;
+    }
     if (sasl_is_bearer(mechanism)) {
         return d->has_tls && has_issuer(d);
     }
@@ -177,6 +180,31 @@ static void heard(struct dialogue *d, struct dialogue_sasl *s, struct span messa
     }
 }
 
+// ---- EXTERNAL -----------------------------------------------------------------------------------
+
+// As whom: whoever says nothing is the first address of the certificate; one that is not in it is
+// not taken.
+static void ask_external(struct dialogue *d, struct dialogue_sasl *s, struct span authzid)
+{
+    const struct dialogue_certificate *c = &d->certificate;
+    size_t which = 0;
+
+    while (authzid.n && which < c->name_count && !span_eq_nocase(c->names[which], authzid)) {
+        which++;
+    }
+    if (which == c->name_count) {
+        refuse(d, s, "That address is not in the certificate");
+        return;
+    }
+    struct dialogue_question q = {.mechanism = sasl_mechanism_name(SASL_EXTERNAL),
+                                  .authzid = c->names[which],
+                                  .user = c->names[which],
+                                  .message = span_of(c->digest, sizeof(c->digest))};
+
+    q.password = q.binding = SPAN("");
+    dialogue_ask_with(d, &q);
+}
+
 // ---- responses ----------------------------------------------------------------------------------
 
 static void complete(struct dialogue *d, struct dialogue_sasl *s, struct sasl_credentials *c)
@@ -184,6 +212,10 @@ static void complete(struct dialogue *d, struct dialogue_sasl *s, struct sasl_cr
     s->is_open = false;
     if (sasl_is_scram(s->sasl.mechanism)) {
         ask_scram(d, s);
+        return;
+    }
+    if (s->sasl.mechanism == SASL_EXTERNAL) {
+        ask_external(d, s, c->authzid);
         return;
     }
     dialogue_ask(d, sasl_mechanism_name(s->sasl.mechanism), c->authzid, c->authcid, c->password);

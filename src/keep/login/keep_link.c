@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "auth/auth_external.h"
 #include "auth/bearer.h"
 #include "base/clock.h"
 #include "base/list.h"
@@ -55,6 +56,7 @@ struct question {
     struct auth_grant grant; // with ERR_DENIED only `why`
     // Of SCRAM: the exchange from its first answer to the end, and what the client says.
     bool is_scram, is_last;
+    bool is_external; // `response` is the digest of the client's certificate
     struct auth_scram *scram;
     struct span response, binding;
     struct buf last; // what goes with the yes
@@ -238,7 +240,9 @@ static void question_work(struct worker_task *t)
         .name = owner, .password = q->password, .remote = q->remote, .service = q->service};
 
     if (q->result == ERR_OK) {
-        q->result = q->is_scram   ? scram_work(q, &claim)
+        q->result = q->is_scram ? scram_work(q, &claim)
+                    : q->is_external
+                        ? auth_external(q->link->options.auth, &claim, q->response, &q->grant)
                     : q->is_token ? auth_bearer(q->link->options.auth, &claim, &q->grant)
                                   : auth_password(q->link->options.auth, &claim, &q->grant);
     }
@@ -302,6 +306,7 @@ static enum err question_start(struct keep_link *l, const struct ipc_auth_reques
     q->is_key = m->protocol == IPC_ADMIN && m->user.n == 0 &&
                 span_eq(m->mechanism, SPAN(API_KEY_MECHANISM));
     q->is_scram = is_scram(m->mechanism);
+    q->is_external = span_eq(m->mechanism, SPAN("EXTERNAL"));
     q->response = arena_dup(&q->arena, m->response);
     q->binding = arena_dup(&q->arena, m->binding);
     return question_submit(q, l->workers[auth_rank(l->options.auth, q->user, q->remote)],

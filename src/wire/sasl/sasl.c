@@ -10,7 +10,7 @@
 typedef enum sasl_verdict step_fn(struct sasl_dialogue *d, const struct span *response,
                                   struct span *out_challenge, struct sasl_credentials *out);
 
-static step_fn step_plain, step_login, step_bearer, step_scram;
+static step_fn step_plain, step_login, step_bearer, step_scram, step_external;
 
 static const struct {
     const char *name;
@@ -22,6 +22,7 @@ static const struct {
     [SASL_XOAUTH2] = {"XOAUTH2", step_bearer},
     [SASL_SCRAM] = {"SCRAM-SHA-256", step_scram},
     [SASL_SCRAM_PLUS] = {"SCRAM-SHA-256-PLUS", step_scram},
+    [SASL_EXTERNAL] = {"EXTERNAL", step_external},
 };
 
 enum err sasl_mechanism_from_name(struct span name, enum sasl_mechanism *out)
@@ -191,5 +192,22 @@ static enum sasl_verdict step_scram(struct sasl_dialogue *d, const struct span *
         return SASL_MALFORMED;
     }
     *out = (struct sasl_credentials){.authzid = d->scram.authzid, .authcid = d->scram.name};
+    return SASL_COMPLETE;
+}
+
+// RFC 4422 appendix A: who it is says the channel; the message says whom to act as, or nothing.
+static enum sasl_verdict step_external(struct sasl_dialogue *d, const struct span *response,
+                                       struct span *out_challenge, struct sasl_credentials *out)
+{
+    if (!response) {
+        return d->step++ ? SASL_MALFORMED : challenge(SPAN(""), out_challenge);
+    }
+    struct span copy = arena_dup(d->arena, *response);
+
+    if (!copy.p || copy.n > SASL_NAME_BYTES_MAX || !utf8_is_valid(copy) ||
+        span_find_byte(copy, '\0') < copy.n) {
+        return SASL_MALFORMED;
+    }
+    *out = (struct sasl_credentials){.authzid = copy};
     return SASL_COMPLETE;
 }

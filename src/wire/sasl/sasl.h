@@ -30,14 +30,15 @@ enum sasl_mechanism {
     SASL_XOAUTH2,
     SASL_SCRAM,
     SASL_SCRAM_PLUS,
+    SASL_EXTERNAL,
     SASL_MECHANISM__COUNT
 };
 
 // The spans live in the dialogue's arena; whoever is done with them wipes them (sasl_wipe).
 struct sasl_credentials {
     struct span authzid;  // whom to act as; empty: the same as authcid
-    struct span authcid;  // who it is; empty only with OAUTHBEARER: the token says it alone
-    struct span password; // or a token of OAuth; empty only with SCRAM
+    struct span authcid;  // who it is; empty only with OAUTHBEARER and EXTERNAL, which know
+    struct span password; // or a token of OAuth; empty only with SCRAM and EXTERNAL
 };
 
 enum sasl_verdict {

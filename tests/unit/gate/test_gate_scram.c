@@ -231,9 +231,49 @@ static void test_given_up_and_begun_anew(void **state)
     }
 }
 
+// L07. EXTERNAL, with what the owner has found in the certificate.
+static void test_certificates(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < WAYS; i++) {
+        const struct way *w = &ways[i];
+
+        start(w, "", true);
+        assert_false(has(say(w->ask, "", ""), "EXTERNAL"));
+        say(w->begin, "EXTERNAL", "anna@x.example");
+        assert_int_equal(r.d.step, DIALOGUE_READ);
+        driver_close(&r);
+
+        start(w, "", true);
+        memset(r.d.certificate.digest, 'd', sizeof(r.d.certificate.digest));
+        r.d.certificate.names[0] = SPAN("anna@x.example");
+        r.d.certificate.names[1] = SPAN("office@x.example");
+        r.d.certificate.name_count = 2;
+        assert_true(has(say(w->ask, "", ""), "EXTERNAL"));
+        say(w->begin, "EXTERNAL", "berta@x.example");
+        assert_int_equal(r.d.step, DIALOGUE_READ); // not in it
+        say(w->begin_bare, "EXTERNAL", "");
+        say(w->answer, "", "");
+        assert_int_equal(r.d.step, DIALOGUE_ASK);
+        assert_span(r.d.question.user, "anna@x.example");
+        assert_int_equal(r.d.question.message.n, 32);
+        assert_int_equal(r.d.question.password.n, 0);
+        dialogue_refused(&r.d, DIALOGUE_BAD_PASSWORD, SPAN(""));
+        say(w->begin, "EXTERNAL", "Office@x.example");
+        assert_int_equal(r.d.step, DIALOGUE_ASK);
+        assert_span(r.d.question.user, "office@x.example");
+        r.d.has_tls = false; // another connection
+        dialogue_refused(&r.d, DIALOGUE_BAD_PASSWORD, SPAN(""));
+        driver_hear(&r);
+        assert_false(has(say(w->ask, "", ""), "EXTERNAL"));
+        driver_close(&r);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_certificates),
         cmocka_unit_test(test_what_is_offered),
         cmocka_unit_test(test_a_whole_exchange),
         cmocka_unit_test(test_what_is_bound),
