@@ -14,6 +14,7 @@ import pytest
 
 from servers import PASSWORD, free_port
 from talk import Talk
+from totp import code_at, step_now
 
 NAME = "mail.example.org"
 ISSUER = f"https://{NAME}"
@@ -231,6 +232,18 @@ def test_reading_only(web):
     t, said = web.imap(user, answer["access_token"])
     assert said == "OK"
     assert "NO" in say(t, "b CREATE folder")
+
+
+def test_reading_only_outlives_a_wrong_password(web):
+    user = web.server.user(2)
+    status, _, page = web.allow(user, password="wrong", more={"read_only": "1"})
+    form = Form(page)
+    assert status == 422 and "checked" in form.inputs["read_only"]
+    assert "Send mail as you" in page  # what the app asked for, and the box says what it gets
+    fields = {**form.fields, "user": user, "password": PASSWORD, "do": "allow"}
+    status, head, _ = web.post("/oauth/authorize", **fields)
+    assert status == 303
+    assert web.redeem(parameters(head["location"])["code"])[1]["scope"] == "imap read-only"
 
 
 # ---- what is refused ----
@@ -453,3 +466,69 @@ def test_l49_one_place_has_few_codes_waiting(web):
     status, _, page = web.post("/oauth/device", guard=Form(page).fields["guard"],
                                user_code="BCDF-GHJK", do="look")
     assert status == 422 and "No device waits" in page
+
+
+# ---- the second factor, and apps of one's own ----
+def test_l48_with_a_second_factor_the_page_wants_a_code(web):
+    user = web.server.user(4)
+    r = web.server.command("--json", "account", "totp", "add", user)
+    secret = json.loads(r.stdout)["secret"]
+    r = web.server.command("--json", "account", "totp", "confirm", user,
+                           code_at(secret, step_now() - 1))
+    recovery = json.loads(r.stdout)["recovery_codes"]
+    status, _, page = web.allow(user)
+    form = Form(page)
+    assert status == 422 and form.inputs["second_code"].get("aria-invalid") == "true"
+    status, _, page = web.allow(user, more={"second_code": "000000"})
+    assert status == 422 and Form(page).inputs["second_code"].get("aria-invalid") == "true"
+    assert "value" not in Form(page).inputs["second_code"]
+    status, head, _ = web.allow(user, more={"second_code": recovery[0]})
+    assert status == 303
+    status, answer = web.redeem(parameters(head["location"])["code"])
+    assert status == 200 and web.imap(user, answer["access_token"])[1] == "OK"
+    status, _, page = web.allow(user, more={"second_code": recovery[0]})  # it was used
+    assert status == 422
+
+
+def test_apps_are_added_and_removed(web):
+    run = web.server.command
+    back = "org.example.app:/back"
+    status, _, _ = web.ask(client_id="org.example.app", redirect_uri=back)
+    assert status == 400
+    run("oauth-client", "add", "org.example.app", "--name", "Max's <App>", "--redirect", back,
+        "--redirect", "https://app.example.org/back?x=1")
+    status, _, page = web.ask(client_id="org.example.app", redirect_uri=back)
+    assert status == 200 and "Max&#39;s &lt;App&gt;" in page
+    code = web.code(web.server.user(5), client_id="org.example.app", redirect_uri=back)
+    status, answer = web.redeem(code, client_id="org.example.app", redirect_uri=back)
+    assert status == 200
+    status, head, _ = web.allow("", password="", do="deny", client_id="org.example.app",
+                                redirect_uri="https://app.example.org/back?x=1")
+    assert head["location"].startswith("https://app.example.org/back?x=1&error=access_denied&")
+    assert "https:" in web.ask(client_id="org.example.app",
+                               redirect_uri="https://app.example.org/back?x=1")[1][
+                                   "content-security-policy"]
+    listed = [json.loads(line) for line in
+              run("--json", "oauth-client", "list").stdout.splitlines()]
+    assert [c["client"] for c in listed] == ["thunderbird", "native", "org.example.app"]
+    assert back in run("oauth-client", "list").stdout
+    assert run("oauth-client", "remove", "native", check=False).returncode
+    assert run("oauth-client", "add", "x", "--name", "X", "--redirect", "http://example.org/",
+               check=False).returncode
+    run("oauth-client", "remove", "org.example.app")
+    status, error = web.token(grant_type="refresh_token", client_id="org.example.app",
+                              refresh_token=answer["refresh_token"])
+    assert (status, error["error"]) == (400, "invalid_client")
+    web.server.check()
+
+
+def test_a_server_that_starts_anew_knows_its_tokens(web):
+    user = web.server.user(5)
+    answer, code = web.tokens(user), web.code(user)
+    web.server.restart()
+    assert web.imap(user, answer["access_token"])[1] == "OK"
+    status, next_one = web.token(grant_type="refresh_token",
+                                 refresh_token=answer["refresh_token"])
+    assert status == 200 and web.imap(user, next_one["access_token"])[1] == "OK"
+    assert web.redeem(code)[1]["error"] == "invalid_grant"  # it has to ask again
+    web.server.check()

@@ -516,10 +516,12 @@ static bool answer_bad_request(const struct http_call *call, struct http_reply *
 
 static void put_json_number(struct buf *b, const char *name, struct span digits)
 {
+    uint64_t number = 0;
+
     buf_put_byte(b, ',');
     put_json_text(b, span_from_str(name));
     buf_put_byte(b, ':');
-    buf_put(b, digits);
+    buf_put_u64(b, span_to_u64(digits, UINT32_MAX, &number) ? number : 0);
 }
 
 static void token_respond(struct http_call *call, struct http_reply *r)

@@ -104,6 +104,7 @@ void oauth_allow(struct oauth_call *c)
     if (!check(c, &r)) {
         return;
     }
+    put_request(c, &r); // as it was asked: the page that shows it again has the box
     if (oauth_arg(c, "read_only").n) {
         r.scope = (r.scope & ~(unsigned)DEVICE_SUBMISSION) | DEVICE_READ_ONLY;
         if (!(r.scope & DEVICE_MAIL)) {
@@ -111,7 +112,6 @@ void oauth_allow(struct oauth_call *c)
             return;
         }
     }
-    put_request(c, &r);
     if (oauth_sign_in(c, &grant)) {
         give_code(c, &r, &grant);
     }

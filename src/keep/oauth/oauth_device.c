@@ -122,7 +122,7 @@ void oauth_device_allow(struct oauth_call *c)
     struct oauth_pending_item item;
     struct auth_grant grant;
 
-    if (!find(c, code, &item)) {
+    if (!find(c, code, &item) || !put_item(c, &item)) {
         return;
     }
     if (oauth_arg(c, "read_only").n) {
@@ -132,7 +132,7 @@ void oauth_device_allow(struct oauth_call *c)
         refuse_code(c, "This app wants to send only, so for reading it is no use");
         return;
     }
-    if (put_item(c, &item) && oauth_sign_in(c, &grant) &&
+    if (oauth_sign_in(c, &grant) &&
         is_decided(c, oauth_pending_decide(c->oauth->pending, code, &grant, item.scope))) {
         oauth_put_str(c, "done", "1");
     }
