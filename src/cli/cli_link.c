@@ -75,6 +75,7 @@ int cli_link_open(struct cli *c, const char *operation, json_t *args, struct cli
     struct cli_link *l = calloc(1, sizeof(*l));
     int code = l ? cli_settings(c) : cli_fail(c, CLI_FAILED, "there is not enough memory");
 
+    args = args ? args : json_object();
     // Never as root instead.
     if (code == CLI_OK && c->as && json_object_set_new(args, "as", json_string(c->as)) != 0) {
         code = cli_fail(c, CLI_USAGE, "--as: this is no address");

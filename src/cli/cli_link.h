@@ -11,8 +11,8 @@
 
 struct cli_link;
 
-// Begins the operation (see admin/admin.h); takes the reference to `args`. An exit code; anything
-// but CLI_OK was explained to the person.
+// Begins the operation (see admin/admin.h); takes the reference to `args`, which may be NULL. An
+// exit code; anything but CLI_OK was explained to the person.
 int cli_link_open(struct cli *c, const char *operation, json_t *args, struct cli_link **out);
 void cli_link_close(struct cli_link *l); // NULL is allowed
 // No server runs: a child of ours does the work.

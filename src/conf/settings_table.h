@@ -59,7 +59,8 @@ SETTING(LISTEN_HTTP, listen_http, ADDRESSES, "", 0, 8, START,
         "Addresses for the same in the clear, as in `127.0.0.1:8080`: for health checks, and "
         "behind a web server that does the TLS.")
 SETTING(LISTEN_ADMIN, listen_admin, ADDRESSES, "", 0, 8, START,
-        "Addresses for administration by HTTP, as in `127.0.0.1:8025`: /metrics. In the clear on "
+        "Addresses for administration by HTTP, as in `127.0.0.1:8025`: /metrics and "
+        "/admin/api. In the clear on "
         "an address of this machine's own (127.0.0.1, ::1), over TLS on any other.")
 SETTING(TLS_CERT, tls_cert, TEXT, "/etc/mailkeep/tls/cert.pem", 1, 4000, LIVE,
         "File with the certificate and its chain (PEM). Read by the supervisor only.")

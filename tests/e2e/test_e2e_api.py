@@ -2,7 +2,11 @@
 """/admin/api: who gets in, what may be asked, and what it says."""
 import base64
 import json
+import os
+import re
+import shutil
 import socket
+import subprocess
 
 import pytest
 
@@ -170,3 +174,133 @@ def test_an_answer_of_http_1_0_ends_with_the_connection(world):
     assert b"chunked" not in head.lower() and b"Connection: close" in head
     lines = [json.loads(x) for x in body.decode().splitlines()]
     assert "result" in lines[-1] and len(lines) > 2
+
+
+def test_in_the_clear_on_this_machine_and_while_keep_is_away():
+    if is_missing():
+        pytest.skip("of Mailkeep")
+    w = AdminServer(users=1, clear=False)
+    try:
+        api = w.api(w.key_of(1, "owner"))
+        assert api.ask("GET", "/accounts").status == 200
+        w.server.kill("keep")
+        for _ in range(1000):
+            answer = w.api(api.key).ask("GET", "/accounts")
+            if answer.status == 200:
+                break
+            problem(answer, 503)
+            assert "retry-after" in answer.fields
+        assert answer.status == 200
+    finally:
+        w.close()
+
+
+def test_elsewhere_only_over_tls():
+    if is_missing():
+        pytest.skip("of Mailkeep")
+    w = AdminServer(users=1)
+    port = w.port
+    w.close()
+    w = AdminServer(users=1, listen_admin=f"0.0.0.0:{port}")
+    try:
+        key = w.key_of(1, "owner")
+        r = subprocess.run(["curl", "-sS", "-k", "--max-time", "60", "-H", f"Authorization: Bearer {key}",
+                            f"https://127.0.0.1:{port}/admin/api/accounts"], capture_output=True,
+                           timeout=120, check=True)
+        assert json.loads(r.stdout)["items"]
+    finally:
+        w.close()
+
+
+def test_many_at_once_and_those_that_go_away(world):
+    request = (f"GET /admin/api/log?server=true HTTP/1.1\r\nHost: localhost\r\n"
+               f"Authorization: Bearer {world.owner.key}\r\n\r\n").encode()
+    open_ones = []
+    for i in range(15):
+        s = socket.create_connection(("127.0.0.1", world.port), timeout=60)
+        s.sendall(request if i % 3 else request[:i])
+        if i % 2:
+            s.close()
+        else:
+            open_ones.append((s, i % 3))
+    for s, is_whole in open_ones:
+        if is_whole:
+            assert re.match(rb"HTTP/1\.1 (200|503) ", s.recv(65536))
+        s.close()
+    assert world.owner.ask("GET", "/accounts").status == 200
+    # One after the other over one connection, sent at once.
+    with socket.create_connection(("127.0.0.1", world.port), timeout=60) as s:
+        short = request.replace(b"log?server=true", b"status")
+        s.sendall(short * 9 + short.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+        out = b""
+        while piece := s.recv(65536):
+            out += piece
+    assert out.count(b"HTTP/1.1 200 OK") == 10
+
+
+DOCS = os.path.join(os.path.dirname(__file__), "../../docs/protocol")
+
+
+def test_openapi_names_what_is_there(world):
+    """All of it, as an administrator who may do nothing: so nothing happens, and nothing is 404."""
+    with open(os.path.join(DOCS, "openapi.json"), encoding="utf-8") as f:
+        document = json.load(f)
+    server = world.server
+    server.control("account add", account="none@example.org", no_password=True)
+    key = server.control("account device add", account="none@example.org", device="k",
+                         **{"for": ["web"]})["password"]
+    api, count = world.api(key, "none@example.org"), 0
+    for path, methods in document["paths"].items():
+        for method, o in methods.items():
+            query = {p["name"]: sample(p["schema"]) for p in o["parameters"] if p["in"] == "query"}
+            types = o.get("requestBody", {"content": {}})["content"]
+            body = {n: sample(s, True) for n, s in
+                    types.get("application/json", {}).get("schema", {}).get("properties", {}).items()}
+            lines = "application/jsonl" in types
+            a = api.ask(method.upper(), re.sub(r"\{\w+\}", "x", path),
+                        None if lines or not types else body, query,
+                        raw='{"op":"end"}\n' if lines else None,
+                        **({"Content_Type": "application/jsonl"} if lines else {}))
+            assert a.status == 403 and "no administrator" in a.json()["detail"], (path, method, a.body)
+            count += 1
+    with open(os.path.join(DOCS, "../../src/admin/table/operation_table.h"), encoding="utf-8") as f:
+        assert count == len(re.findall(r"^OPERATION\(", f.read(), re.M))
+
+
+def sample(schema, is_json=False):
+    kind = schema["type"]
+    if kind == "boolean":
+        return True if is_json else "true"
+    if kind == "array":
+        return ["x"]
+    return "x" if kind == "string" else 1
+
+
+def test_openapi_is_valid():
+    program = shutil.which("openapi-spec-validator")
+    if not program:
+        pytest.skip("openapi-spec-validator (PyPI) is not here")
+    r = subprocess.run([program, os.path.join(DOCS, "openapi.json")], capture_output=True, text=True,
+                       timeout=120)
+    if "Traceback" in r.stderr or "not found" in r.stderr:
+        pytest.skip("openapi-spec-validator (PyPI) does not run here")
+    assert r.returncode == 0, r.stdout + r.stderr
+
+
+def test_the_examples_of_the_manual_work(world):
+    with open(os.path.join(DOCS, "admin-api.md"), encoding="utf-8") as f:
+        examples = [line.strip() for line in f if re.match(r" {4}.*\bcurl ", line)]
+    assert len(examples) >= 10
+    server = world.server
+    server.control("account add", account="hilde@example.org", no_password=True)
+    server.control("role grant", account="hilde@example.org", role="domain-admin",
+                   domains=["example.org"])
+    made = server.control("account device add", account="hilde@example.org", device="provisioning",
+                          **{"for": ["web"]})
+    for example in examples:
+        line = re.sub(r"\bcurl ", "curl -sS --fail-with-body --max-time 60 ", example)
+        r = subprocess.run(["sh", "-c", line.replace("127.0.0.1:8025", f"127.0.0.1:{world.port}")],
+                           env={**os.environ, "KEY": made["password"]}, capture_output=True,
+                           text=True, timeout=120)
+        assert r.returncode == 0, (example, r.stdout, r.stderr)
+        assert [json.loads(x) for x in r.stdout.splitlines()], example

@@ -61,9 +61,9 @@ class Api:
 class AdminServer:
     """A server with listen_admin; `key_of` gives administrators keys."""
 
-    def __init__(self, users=4, **settings):
+    def __init__(self, users=4, clear=True, **settings):
         self.port = free_port()
-        self.server = server_class()(users=users, settings={
+        self.server = server_class()(users=users, clear=clear, settings={
             "server_name": "mail.example.org", "listen_admin": f"127.0.0.1:{self.port}", **settings})
         self.server.start()
         self.apis = []

@@ -242,7 +242,8 @@ void dialogue_consume(struct dialogue *d, size_t n)
 bool dialogue_is_private(const struct dialogue *d)
 {
     return d->has_tls ||
-           (d->is_loopback && conf_value_bool(d->settings, SETTING_CLEAR_LOGIN_LOOPBACK));
+           (d->is_loopback && (d->protocol->is_private_here ||
+                               conf_value_bool(d->settings, SETTING_CLEAR_LOGIN_LOOPBACK)));
 }
 
 bool dialogue_can_start_tls(const struct dialogue *d)

@@ -152,7 +152,8 @@ struct dialogue_protocol {
 
     // For a protocol that stays in the gate; all NULL for those that are handed over.
     void (*accepted)(struct dialogue *d, struct span ticket); // keep let the user in
-    bool keeps_place; // a login does not end its being counted: there is one for each request
+    bool is_private_here; // it speaks in the clear with this machine, also passwords
+    bool keeps_place;     // a login does not end its being counted: there is one for each request
     // Takes the whole frames off d->pair.in. ERR_INVALID: keep broke the rules, the pair is lost.
     enum err (*heard)(struct dialogue *d);
     void (*lost)(struct dialogue *d); // the pair could not be opened, or has ended; it is closed

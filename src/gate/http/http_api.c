@@ -345,6 +345,7 @@ static void begin_lines(struct dialogue *d)
         return;
     }
     http_lines_init(&s->api.lines);
+    s->api.is_dry = json_is_true(json_object_get(args, "dry_run"));
     ask_keep(d, args);
 }
 
@@ -409,6 +410,11 @@ static void ask_with_body(struct dialogue *d)
     ask_keep(d, args);
 }
 
+static bool wants_data(const struct http_api *a)
+{
+    return !a->answer.is_unwanted && !a->is_dry;
+}
+
 static bool body_ended(struct dialogue *d)
 {
     struct http_session *s = http_session_of(d);
@@ -416,7 +422,7 @@ static bool body_ended(struct dialogue *d)
     s->api.is_ended = true;
     if (s->api.operation->kind == OPERATION_LINES_IN) {
         char why[HTTP_JSON_WHY_MAX] = "";
-        enum err e = http_lines_end(&s->api.lines, !s->api.answer.is_unwanted, &d->pair.out, why);
+        enum err e = http_lines_end(&s->api.lines, wants_data(&s->api), &d->pair.out, why);
 
         if (e == ERR_OK) {
             http_keep_put(&d->pair.out, CONTROL_END, SPAN(""));
@@ -455,7 +461,7 @@ static enum err take_lines(struct dialogue *d, struct span piece, size_t *out_ta
     while (e == ERR_OK && *out_taken < piece.n && !must_wait(d)) {
         size_t bytes;
 
-        e = http_lines_take(&a->lines, span_skip(piece, *out_taken), !a->answer.is_unwanted, &bytes,
+        e = http_lines_take(&a->lines, span_skip(piece, *out_taken), wants_data(a), &bytes,
                             &d->pair.out, why);
         *out_taken += bytes;
     }

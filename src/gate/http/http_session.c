@@ -536,7 +536,7 @@ static int64_t session_patience_ms(const struct dialogue *d)
         .take = session_take, .refused = http_api_refused, .accepted = http_api_accepted,          \
         .last_words = session_last_words, .domain_known = session_domain_known,                    \
         .heard = session_heard, .lost = session_lost, .patience_ms = session_patience_ms,          \
-        .keeps_place = true,                                                                       \
+        .keeps_place = true, .is_private_here = (variant_) == HTTP_ADMIN,                          \
     }
 
 const struct dialogue_protocol http_protocol = HTTP_PROTOCOL(HTTP_PUBLIC);

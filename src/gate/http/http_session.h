@@ -23,6 +23,7 @@ struct http_api {
     bool is_typed, is_lines_typed;     // the body: JSON; JSON lines
     bool has_body, expects_continue, is_chunking;
     uint64_t length; // of the body, when it is said
+    bool is_dry;     // nothing is to be done: of the lines no data is wanted
     struct http_lines lines;
     struct http_answer answer;
     bool is_answering; // the head of the answer is on its way
