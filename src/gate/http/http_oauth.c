@@ -350,6 +350,21 @@ static struct span page_policy(const struct http_call *call)
     return policy;
 }
 
+// keep has compared it with those of the app; that it breaks out of no field is seen to here, too.
+static bool can_go_back(const struct http_call *call)
+{
+    struct span to = field(call, "redirect_uri");
+    size_t colon = span_find_byte(to, ':');
+
+    for (size_t i = 0; i < to.n; i++) {
+        if (to.p[i] <= ' ' || to.p[i] >= 127 ||
+            (i < colon && !byte_is_alnum(to.p[i]) && !memchr("+-.", to.p[i], 3))) {
+            return false;
+        }
+    }
+    return colon > 0 && colon < to.n;
+}
+
 static void set_wrong(const struct http_call *call, struct http_oauth_page *p)
 {
     const char *none = call->method == HTTP_POST ? missing(call) : NULL;
@@ -391,7 +406,7 @@ static void authorize_respond(struct http_call *call, struct http_reply *r)
 
     if (!f) {
         answer_away(r);
-    } else if (http_form_get(f, "page").n) {
+    } else if (http_form_get(f, "page").n || !can_go_back(call)) {
         answer_message(r, 400, "This does not work",
                        span_eq(error, SPAN("invalid_client"))
                            ? SPAN("The app that sent you here is not known to this server. Whoever "
