@@ -2,7 +2,7 @@
 """SASL by every protocol: what is offered, and bytes that are no sign-in (L05)."""
 import pytest
 
-from servers import PASSWORD
+from servers import PASSWORD, server_class
 from saslwire import PROTOCOLS, Exchange, b64
 
 TOO_LONG = b"A" * (1 << 20)
@@ -10,8 +10,9 @@ TOO_LONG = b"A" * (1 << 20)
 
 @pytest.fixture(scope="module")
 def server():
-    from conftest import need_server, server_class
-    need_server()
+    missing = server_class().missing()
+    if missing:
+        pytest.skip(missing)
     s = server_class()(users=8, settings={"auth_login": "yes", "login_failure_delay": "0"})
     if s.peer != "mailkeep":
         s.close()

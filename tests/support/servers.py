@@ -25,26 +25,41 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 PASSWORD = "garden-gate-77"
 
 
-claims = {}
+PORTS_FROM, PORTS_TO = 10000, 32000  # below those that clients get (ip_local_port_range)
+BLOCK = 16    # ports claimed together
+BLOCKS = 100  # that a process claims before it goes through its ports again
+claims, ports, given = [], [], 0
+
+
+def claim_block():
+    """Adds the ports of a block that no other process with tests has. The claim goes with us."""
+    while True:
+        block = random.randrange(PORTS_FROM // BLOCK, PORTS_TO // BLOCK)
+        claim = socket.socket(socket.AF_UNIX)
+        try:
+            claim.bind(f"\0mailkeep-test-ports-{block}")
+        except OSError:
+            claim.close()
+            continue
+        claims.append(claim)
+        ports.extend(range(block * BLOCK, block * BLOCK + BLOCK))
+        return
 
 
 def free_port():
-    """A port for TCP and UDP that nobody has, and that no test is given as long as this process
-    lives. Below those that the system gives to clients (ip_local_port_range)."""
+    """A port for TCP and UDP that nobody has, and that no test was given for a long time."""
+    global given
     while True:
-        port = random.randrange(10000, 32000)
-        if port in claims:
-            continue
-        claim = socket.socket(socket.AF_UNIX)
+        if given >= len(ports) and len(claims) < BLOCKS:
+            claim_block()
+        port = ports[given % len(ports)]
+        given += 1
         try:
-            claim.bind(f"\0mailkeep-test-port-{port}")  # goes with the process
             for kind in socket.SOCK_STREAM, socket.SOCK_DGRAM:
                 with socket.socket(type=kind) as s:
                     s.bind(("127.0.0.1", port))
         except OSError:
-            claim.close()
             continue
-        claims[port] = claim
         return port
 
 
