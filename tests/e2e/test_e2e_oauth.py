@@ -532,3 +532,22 @@ def test_a_server_that_starts_anew_knows_its_tokens(web):
     assert status == 200 and web.imap(user, next_one["access_token"])[1] == "OK"
     assert web.redeem(code)[1]["error"] == "invalid_grant"  # it has to ask again
     web.server.check()
+
+
+def test_l49_guessers_are_slowed_down(make_server):
+    web = Web(make_server, auth_trusted_networks='"192.0.2.0/24"', auth_failures_max="3")
+    if web.server.peer != "mailkeep":
+        pytest.skip("another server has no such pages")
+    for letter in "BCDF":
+        status, page = type_code(web, "GHJK-GHJ" + letter)
+        assert status == 422
+    assert "too many wrong codes" in page
+    _, device = begin(web)
+    assert "too many wrong codes" in type_code(web, device["user_code"], user="u1")[1]
+    assert "(user code)" in web.server.command("ban", "list").stdout
+    user = web.server.user(1)
+    for i in range(4):
+        status, _, page = web.allow(user, password=f"wrong {i}")
+    assert status == 422 and "too many wrong passwords" in page
+    assert "too many wrong passwords" in web.allow(user)[2]
+    assert web.allow(web.server.user(2))[0] == 303  # nobody has guessed at that one
