@@ -24,5 +24,14 @@ SETTING(ALERT_WINDOW, alert_window, TIME, "1 h", 1000, 86400000, LIVE,
         "Time in which folders and messages are counted for warnings.")
 SETTING(ALERT_PAUSE, alert_pause, TIME, "1 h", 0, 86400000, LIVE,
         "Time between two warnings of one kind about one account; others are only listed.")
+SETTING(ALERT_WEBHOOK, alert_webhook, TEXT, "", 0, 500, START,
+        "Where alerts are also sent for the administrator, as JSON by HTTPS, like "
+        "`https://hooks.example.org/mail`. Empty: nowhere.")
+SETTING(ALERT_WEBHOOK_KEY_FILE, alert_webhook_key_file, TEXT, "", 0, 4000, START,
+        "File with the key (one line, at least 16 characters) that alerts to the webhook are "
+        "signed with. It must be there when alert_webhook is.")
+SETTING(ALERT_WEBHOOK_CA_FILE, alert_webhook_ca_file, TEXT, "", 0, 4000, START,
+        "File with certificates (PEM) that the webhook's is checked against. Empty: those of the "
+        "system.")
 SETTING(ALERT_PER_DAY, alert_per_day, COUNT, "5", 1, 1000, LIVE,
         "Warnings of one kind about one account in 24 hours; others are only listed.")

@@ -9,6 +9,7 @@
 #include "courier/courier.h"
 #include "courier/courier_peer.h"
 #include "courier/filter/courier_filter.h"
+#include "courier/post/alert_post.h"
 #include "courier/relay/courier_relay.h"
 #include "courier/vouch/vouch.h"
 #include "ipc/child.h"
@@ -20,6 +21,7 @@
 #define DNS_TIMEOUT_MS 20000
 #define TIDY_EVERY_MS  1000
 #define STOP_EVERY_MS  20
+#define WEBHOOK_MS     20000
 #define LAST_WORDS_MS  500 // of the time for a stop: to tell keep and to end
 
 struct courier {
@@ -30,6 +32,7 @@ struct courier {
     struct courier_relay *relay;
     struct courier_filter *filter; // NULL: there are no filters
     struct vouch *vouch;
+    struct alert_post *alerts; // NULL: there is no webhook
     struct courier_peers peers;
     struct timer tidy, stop;
     int64_t stop_at_ms;
@@ -81,6 +84,7 @@ static void on_stop(void *arg, int64_t timeout_ms)
         courier_filter_stop(m->filter);
     }
     vouch_stop(m->vouch);
+    alert_post_stop(m->alerts);
     on_stop_timer(&m->stop);
 }
 
@@ -145,6 +149,25 @@ static enum err create_relay(struct courier *m)
     return courier_relay_create(&o, &m->relay);
 }
 
+static enum err create_alerts(struct courier *m)
+{
+    const struct settings *s = m->start.settings;
+    const struct alert_post_options o = {
+        .lookup = m->lookup,
+        .url = conf_value_text(s, SETTING_ALERT_WEBHOOK),
+        .ca_file = conf_value_text(s, SETTING_ALERT_WEBHOOK_CA_FILE).p,
+        .timeout_ms = WEBHOOK_MS,
+    };
+    enum err e = o.url.n ? alert_post_create(&o, &m->alerts) : ERR_OK;
+
+    if (e != ERR_OK) {
+        log_error("alert_webhook, or alert_webhook_ca_file, cannot be used: %s; it is to be like "
+                  "https://host.example/path",
+                  err_name(e));
+    }
+    return e;
+}
+
 static enum err ask_connection(void *arg, uint8_t place, int fd)
 {
     struct courier *m = arg;
@@ -185,6 +208,7 @@ static enum err open_peers(struct courier *m)
     m->peers.relay = m->relay;
     m->peers.filter = m->filter;
     m->peers.vouch = m->vouch;
+    m->peers.alerts = m->alerts;
     courier_peers_init(&m->peers);
     for (unsigned i = 0; i < IPC_PROCESSES && e == ERR_OK; i++) {
         if (m->start.link_fds[i] >= 0) {
@@ -201,12 +225,14 @@ static enum err courier_open(struct courier *m, int supervisor_fd)
 
     e = e == ERR_OK ? create_lookup(m) : e;
     e = e == ERR_OK ? create_relay(m) : e;
+    e = e == ERR_OK ? create_alerts(m) : e;
     e = e == ERR_OK ? sandbox_enter(SANDBOX_COURIER, NULL) : e;
     e = e == ERR_OK ? loop_create(&m->loop) : e;
     e = e == ERR_OK ? lookup_start(m->lookup, m->loop) : e;
     e = e == ERR_OK ? courier_relay_start(m->relay) : e;
     e = e == ERR_OK ? create_filter(m) : e;
     e = e == ERR_OK ? vouch_create(m->loop, &m->vouch) : e;
+    e = e == ERR_OK && m->alerts ? alert_post_start(m->alerts, m->loop) : e;
     e = e == ERR_OK ? open_peers(m) : e;
     m->tidy.fire = on_tidy;
     m->stop.fire = on_stop_timer;
@@ -223,6 +249,7 @@ static void courier_close(struct courier *m)
     courier_relay_destroy(m->relay);
     courier_filter_destroy(m->filter);
     vouch_destroy(m->vouch);
+    alert_post_destroy(m->alerts);
     child_detach(m->child); // its threads may have asked the supervisor
     lookup_destroy(m->lookup);
     loop_destroy(m->loop);

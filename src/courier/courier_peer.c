@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "courier/filter/courier_filter.h"
+#include "courier/post/alert_post.h"
 #include "courier/relay/courier_relay.h"
 #include "courier/vouch/vouch.h"
 #include "wire/smtp/smtp_address.h"
@@ -101,6 +102,35 @@ static enum err on_vouch_ask(struct courier_peer *p, const struct ipc_frame *fra
     return e;
 }
 
+static void on_posted(void *arg, const struct ipc_alert_result *m)
+{
+    struct ask *ask = arg;
+    struct courier_peer *p = ask->peer;
+    struct buf frame;
+
+    buf_init(&frame, 4096);
+    if (m && p->channel && p->generation == ask->generation &&
+        (ipc_alert_result_encode(m, 0, &frame) != ERR_OK ||
+         channel_send(p->channel, buf_span(&frame), NULL, 0) == ERR_LIMIT)) {
+        log_warn("what became of an alert could not be told to keep"); // which sends it again
+    }
+    buf_finish(&frame);
+    free(ask);
+}
+
+static enum err on_alert_post(struct courier_peer *p, const struct ipc_frame *frame)
+{
+    struct ipc_alert_post m;
+    enum err e = ipc_alert_post_decode(frame->fields, &m);
+    struct ask *ask = e == ERR_OK ? malloc(sizeof(*ask)) : NULL;
+
+    if (ask) { // without memory: no answer, keep's time runs out
+        *ask = (struct ask){.peer = p, .generation = p->generation, .id = m.id};
+        alert_post_send(p->all->alerts, &m, on_posted, ask);
+    }
+    return e;
+}
+
 static void take_filter(struct courier_peer *p, int fd)
 {
     if (p->all->filter) {
@@ -132,6 +162,9 @@ static enum err on_message(struct channel *c, void *arg, const struct ipc_frame 
     }
     if (frame->type == IPC_VOUCH_ASK && p->id == IPC_KEEP && frame->fds == 0) {
         return on_vouch_ask(p, frame);
+    }
+    if (frame->type == IPC_ALERT_POST && p->id == IPC_KEEP && frame->fds == 0) {
+        return on_alert_post(p, frame);
     }
     return frame->type == IPC_DNS_ASK && frame->fds == 0 ? on_ask(p, frame) : ERR_INVALID;
 }

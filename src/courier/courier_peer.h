@@ -9,6 +9,7 @@
 #include "courier/dns/lookup.h"
 #include "ipc/channel.h"
 
+struct alert_post;
 struct courier_filter;
 struct courier_relay;
 struct vouch;
@@ -19,6 +20,7 @@ struct courier_peers {
     struct courier_relay *relay;
     struct courier_filter *filter; // NULL: there are no filters
     struct vouch *vouch;
+    struct alert_post *alerts; // NULL: there is no webhook
     struct courier_peer {
         struct courier_peers *all;
         enum ipc_process id;

@@ -51,7 +51,8 @@ enum ipc_domain {
     IPC_DOMAIN_UNKNOWN = 2, // could not be looked up now
 };
 
-#define IPC_MAIL_ALL UINT32_MAX // MAIL_ANSWER's recipient
+enum ipc_alert_outcome { IPC_ALERT_TAKEN = 1, IPC_ALERT_NOT_TAKEN }; // 2: to be sent again
+#define IPC_MAIL_ALL UINT32_MAX                                      // MAIL_ANSWER's recipient
 
 enum ipc_auth {
     IPC_AUTH_OK = 0,

@@ -248,6 +248,20 @@ MESSAGE(VOUCH_ANSWER, 86, vouch_answer,
     // In any case, for the log and the administrator, never for the client:
     TEXT(words, 1024))
 
+// ---- keep and courier: alerts -------------------------------------------------------------------
+
+// An alert for the administrator's webhook, and what became of it. One is open at a time; the
+// courier gone means that nobody knows, and it is sent again: the receiver can tell by the id in
+// the body.
+MESSAGE(ALERT_POST, 95, alert_post,
+    U64(id)                       // chosen by keep
+    TEXT(signature, 160)          // "t=1800000000,v1=" and 64 hexadecimal digits
+    TEXT(body, 32768))            // JSON
+MESSAGE(ALERT_RESULT, 96, alert_result,
+    U64(id)
+    U8(outcome)                   // enum ipc_alert_outcome
+    TEXT(words, 512))             // why not, for the log
+
 // ---- gate and courier: filters ------------------------------------------------------------------
 
 // Gate to courier over the link, with one descriptor: one end of a socket pair. One message and

@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "keep/keep_alerts.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 
+#include "base/file.h"
+#include "base/log.h"
 #include "keep/keep_chore.h"
 
 #include "base/banned.h"
 
-#define LOOK_MS  1000  // what happens meanwhile is looked at together
-#define ROUND_MS 60000 // without anything new: what is still due is tried again
+#define KEY_BYTES_MIN 16
+#define ROUND_MS      60000 // without anything new: what is still due is tried again
 
 struct keep_alerts {
     struct keep_chore *chore;
@@ -46,11 +49,11 @@ static void read_settings(const struct settings *s, struct alert_watch_options *
     o->keep_ms = conf_value_ms(s, SETTING_SIGNINS_KEEP);
 }
 
-static void wake(void *arg)
+static void wake(void *arg, int64_t delay_ms)
 {
     struct keep_alerts *k = arg;
 
-    keep_chore_wake(k->chore, LOOK_MS);
+    keep_chore_wake(k->chore, delay_ms);
 }
 
 static bool is_stopping(void *arg)
@@ -67,21 +70,50 @@ static void take_turn(void *arg)
     alert_watch_turn(k->watch);
 }
 
-enum err keep_alerts_start(struct store *s, const struct settings *settings, struct span server,
-                           struct keep_alerts **out)
+enum err keep_alerts_prepare(const struct settings *s, struct buf *key)
 {
+    struct span path = conf_value_text(s, SETTING_ALERT_WEBHOOK_KEY_FILE);
+
+    if (!conf_value_text(s, SETTING_ALERT_WEBHOOK).n) {
+        return ERR_OK;
+    }
+    enum err e = path.n ? file_read_whole(AT_FDCWD, path.p, key) : ERR_INVALID;
+
+    if (e == ERR_OK) {
+        struct span rest = buf_span(key);
+
+        key->n = span_trim(span_split(&rest, '\n')).n;
+        e = key->n >= KEY_BYTES_MIN ? ERR_OK : ERR_INVALID;
+    }
+    if (e != ERR_OK) {
+        log_error("alert_webhook is set, and its key cannot be read from alert_webhook_key_file: "
+                  "%s; that is a file whose first line has at least %d characters",
+                  err_name(e), KEY_BYTES_MIN);
+    }
+    return e;
+}
+
+enum err keep_alerts_start(const struct keep_alerts_options *ko, struct keep_alerts **out)
+{
+    struct store *s = ko->store;
+    const struct settings *settings = ko->settings;
     struct keep_alerts *k = calloc(1, sizeof(*k));
 
     if (!k) {
         return ERR_NOMEM;
     }
     struct alert_watch_options o = {
-        .store = s, .server = server, .wake = wake, .is_stopping = is_stopping, .arg = k};
+        .store = s, .server = ko->server, .wake = wake, .is_stopping = is_stopping, .arg = k};
     const struct keep_chore_options chore = {
         .name = "keep-alerts", .run = take_turn, .arg = k, .interval_ms = ROUND_MS};
 
     k->store = s;
     read_settings(settings, &o);
+    if (ko->key.n) {
+        o.hook_send = ko->send;
+        o.hook_arg = ko->arg;
+        o.hook_key = ko->key;
+    }
     enum err e = alert_watch_create(&o, &k->watch);
 
     e = e == ERR_OK ? keep_chore_start(&chore, &k->chore) : e;
@@ -102,6 +134,11 @@ void keep_alerts_set(struct keep_alerts *k, const struct settings *s)
 
     read_settings(s, &o);
     alert_watch_set(k->watch, &o);
+}
+
+enum err keep_alerts_posted(struct keep_alerts *k, struct span fields)
+{
+    return k ? alert_watch_posted(k->watch, fields) : ERR_OK;
 }
 
 void keep_alerts_wake(struct keep_alerts *k)

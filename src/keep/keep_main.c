@@ -64,6 +64,7 @@ struct keep {
     struct keep_keys *keys;
     struct keep_signins *signins;
     struct keep_alerts *alerts;
+    struct buf alert_key;
     struct keep_report_sender *report_sender;
     struct keep_control *control;
     struct keep_api *api;
@@ -386,6 +387,9 @@ static enum err on_courier_message(void *arg, const struct ipc_frame *frame)
 {
     struct keep *k = arg;
 
+    if (frame->type == IPC_ALERT_RESULT) {
+        return keep_alerts_posted(k->alerts, frame->fields);
+    }
     return frame->type == IPC_VOUCH_ANSWER ? keep_vouch_answer(k->vouch, frame->fields)
                                            : ERR_INVALID;
 }
@@ -547,7 +551,14 @@ static void run_for(void *arg, struct control_call *call, const struct admin_cal
 
 static enum err open_alerts(struct keep *k)
 {
-    return keep_alerts_start(k->store, k->settings, span_from_str(k->mail.server), &k->alerts);
+    const struct keep_alerts_options o = {.settings = k->settings,
+                                          .store = k->store,
+                                          .server = span_from_str(k->mail.server),
+                                          .key = buf_span(&k->alert_key),
+                                          .send = send_to_courier,
+                                          .arg = k};
+
+    return keep_alerts_start(&o, &k->alerts);
 }
 
 static enum err open_link(struct keep *k)
@@ -648,6 +659,8 @@ static enum err keep_open(struct keep *k, int supervisor_fd)
     if (e == ERR_OK) {
         e = keep_mail_prepare(k->settings, &k->mail);
     }
+    buf_init(&k->alert_key, KEEP_ALERTS_KEY_BYTES_MAX);
+    e = e == ERR_OK ? keep_alerts_prepare(k->settings, &k->alert_key) : e;
     if (e == ERR_OK) {
         e = sandbox_enter(SANDBOX_KEEP, data_dir);
     }
@@ -697,6 +710,8 @@ static void keep_close(struct keep *k)
     }
     keep_mail_stop_inbound(&k->mail, left_ms(k));
     keep_alerts_stop(k->alerts);
+    k->alerts = NULL;
+    buf_finish(&k->alert_key);
     child_detach(k->child);
     imap_server_destroy(k->imap);
     pop3_server_destroy(k->pop3);

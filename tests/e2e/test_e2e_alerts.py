@@ -1,12 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Owners are warned, in their INBOX, of what is unusual; once, and by nobody but the server (L30, L31, L32)."""
+"""Owners are warned, in their INBOX, of what is unusual; once, and by nobody but the server (L30, L31, L32, L34)."""
 import email
 import email.policy
+import hashlib
+import hmac
+import http.server
 import json
 import os
 import re
 import smtplib
 import socket
+import ssl
+import subprocess
+import threading
 import time
 
 import pytest
@@ -258,3 +264,118 @@ def test_too_many_of_a_kind_are_only_listed(make_server):
     got = alerts(server, 1)
     assert [a["state"] for a in got] == ["told", "held back", "held back"]
     assert len(wait_letter(server, "device")) == 1
+
+
+KEY = "a long enough key of the webhook"
+
+
+class Hook:
+    """An administrator's webhook: HTTPS on loopback; keeps what it took, says no as often as told."""
+
+    def __init__(self, folder):
+        self.folder, self.taken, self.tries, self.refuse = str(folder), [], [], 0
+        self.cert, self.key = os.path.join(self.folder, "hook.pem"), os.path.join(self.folder, "hook.key")
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj",
+                        "/CN=hook", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", self.key, "-out",
+                        self.cert], check=True, capture_output=True)
+        hook = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                hook.tries.append((self.path, dict(self.headers), body))
+                said = 503 if hook.refuse > 0 else 204
+                hook.refuse -= said == 503
+                if said == 204:
+                    hook.taken.append((dict(self.headers), body))
+                self.send_response(said)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *words):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.cert, self.key)
+        self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        with open(os.path.join(self.folder, "hook.secret"), "w") as f:
+            f.write(KEY + "\n")
+
+    def settings(self, **more):
+        return {**QUICK, "alert_webhook": f'"https://127.0.0.1:{self.server.server_port}/hooks/mail?a=b"',
+                "alert_webhook_key_file": f'"{self.folder}/hook.secret"',
+                "alert_webhook_ca_file": f'"{self.cert}"', **more}
+
+    def wait(self, n):
+        for _ in range(300):
+            if len(self.taken) >= n:
+                return [json.loads(body) for _, body in self.taken]
+            time.sleep(0.1)
+        raise AssertionError(self.taken)
+
+
+@pytest.fixture
+def hook(tmp_path):
+    h = Hook(tmp_path)
+    yield h
+    h.server.shutdown()
+    h.server.server_close()
+
+
+def test_the_webhook_gets_what_is_signed(make_server, hook):
+    server = make_server(users=2, settings=hook.settings())
+    user = server.user(1)
+    server.command("account", "forward", user, "thief@elsewhere.example")
+    got, = hook.wait(1)
+    assert (got["kind"], got["account"], got["words"]) == ("mail-out", user, "thief@elsewhere.example")
+    assert "thief@elsewhere.example" in got["sentence"]
+    path, headers, body = hook.tries[0]
+    assert path == "/hooks/mail?a=b" and headers["Content-Type"] == "application/json"
+    when, mac = re.fullmatch(r"t=(\d+),v1=([0-9a-f]{64})", headers["Mailkeep-Signature"]).groups()
+    assert mac == hmac.new(KEY.encode(), f"{when}.".encode() + body, hashlib.sha256).hexdigest()
+    # It says no for a while, and the courier dies: nothing is lost, the order stays.
+    hook.refuse = 2
+    for i in range(3):
+        server.command("account", "device", "add", user, f"device {i}")
+        wait_alerts(server, lambda got: len(got) == i + 2)
+    server.kill("courier")
+    got = hook.wait(4)
+    assert len({g["id"] for g in got}) == 4
+    assert [g["device"] for g in got[1:]] == ["device 0", "device 1", "device 2"]
+    assert [a["webhook_due"] for a in alerts(server)] == [False] * 4 or \
+        wait_alerts(server, lambda got: not any(a["webhook_due"] for a in got))
+    # Over a stop, too.
+    hook.refuse = 1
+    server.stop()
+    server.command("alert", "test", server.user(2))
+    server.start()
+    assert hook.wait(5)[4]["kind"] == "test"
+    wait_alerts(server, lambda got: not any(a["webhook_due"] for a in got), 2)
+    server.stop()
+    assert server.command("check").stdout.endswith("All is well.\n")
+
+
+def test_a_webhook_that_is_not_to_be_trusted_gets_nothing(make_server, hook, tmp_path):
+    other = tmp_path / "other"
+    other.mkdir()
+    server = make_server(users=1, settings=hook.settings(alert_webhook_ca_file=f'"{Hook(other).cert}"'))
+    server.command("alert", "test", server.user(1))
+    for _ in range(300):
+        with open(server.log_path, errors="replace") as f:
+            if "could not be sent to alert_webhook" in f.read():
+                break
+        time.sleep(0.1)
+    else:
+        raise AssertionError(server.log_tail())
+    assert hook.tries == [] and alerts(server)[0]["webhook_due"]
+    wait_letter(server, "test")  # the owner's does not wait for it
+
+
+def test_a_webhook_without_a_key_does_not_start(make_server, hook):
+    server = make_server(start=False, users=1, settings=hook.settings(alert_webhook_key_file='"/nowhere"'))
+    with pytest.raises(Exception):
+        server.start()
+    with open(server.log_path, errors="replace") as f:
+        assert "alert_webhook_key_file" in f.read()

@@ -64,21 +64,30 @@ static struct curl_slist *pin_addresses(const struct transfer *t)
 
 #define SET(option, value) ok = ok && curl_easy_setopt(c, option, value) == CURLE_OK
 
+static bool add_field(struct transfer *t, const char *line)
+{
+    struct curl_slist *more = curl_slist_append(t->fields, line);
+
+    t->fields = more ? more : t->fields;
+    return more != NULL;
+}
+
 // What is sent beside the question itself.
 static bool set_up_request(CURL *c, struct transfer *t)
 {
     const struct https_request *r = t->request;
+    const struct span body = r->json.p ? r->json : r->form;
     char accept[80];
     bool ok = true;
 
-    snprintf(accept, sizeof(accept), "Accept: %s", r->type);
-    t->fields = curl_slist_append(NULL, accept);
-    ok = t->fields != NULL;
+    snprintf(accept, sizeof(accept), "Accept: %s", r->type ? r->type : "*/*");
+    ok = add_field(t, accept) &&
+         (!r->json.p || (add_field(t, "Content-Type: application/json") && add_field(t, r->field)));
     SET(CURLOPT_HTTPHEADER, t->fields);
-    if (r->form.p) {
+    if (body.p) {
         SET(CURLOPT_POST, 1L);
-        SET(CURLOPT_POSTFIELDSIZE, (long)r->form.n);
-        SET(CURLOPT_POSTFIELDS, r->form.p);
+        SET(CURLOPT_POSTFIELDSIZE, (long)body.n);
+        SET(CURLOPT_POSTFIELDS, body.p);
     }
     if (r->user.n) {
         char name[256], secret[256];
@@ -157,11 +166,11 @@ static enum err judge(CURL *c, CURLcode r, struct transfer *t)
     }
     curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &status);
     curl_easy_getinfo(c, CURLINFO_CONTENT_TYPE, &type);
-    if (status != 200) {
+    if (t->request->type ? status != 200 : status / 100 != 2) {
         snprintf(t->words, sizeof(t->words), "HTTP status %ld", status);
         return status / 100 == 4 ? ERR_NOT_FOUND : ERR_UNAVAILABLE;
     }
-    if (!is_type(type, t->request->type)) {
+    if (t->request->type && !is_type(type, t->request->type)) {
         snprintf(t->words, sizeof(t->words), "not %s", t->request->type);
         return ERR_UNAVAILABLE;
     }

@@ -22,9 +22,12 @@ struct https_client {
 
 struct https_request {
     struct span url;
-    const char *type; // that the answer must have: "text/plain"
+    const char *type; // that the answer must have: "text/plain"; NULL: any, and any status 2xx
     // A form to post (application/x-www-form-urlencoded); p NULL: GET.
     struct span form;
+    // The same with JSON, and one more header field, "Name: text"; p NULL: none.
+    struct span json;
+    const char *field;
     // Who asks, by Basic (RFC 7617); both are ASCII without control characters. Empty user: nobody.
     struct span user, secret;
 };

@@ -85,7 +85,7 @@ static unsigned state_of(const struct look *l, const struct past *p, const struc
                            p->told[a->kind])) {
         return ALERT_HELD_BACK;
     }
-    return ALERT_LETTER_DUE | (l->w->o.has_hook ? (unsigned)ALERT_HOOK_DUE : 0);
+    return ALERT_LETTER_DUE | (l->w->hook.send ? (unsigned)ALERT_HOOK_DUE : 0);
 }
 
 // Adds what is new to the batch; marks in `is_known` what is not.

@@ -24,7 +24,7 @@ struct letter {
     struct buf text;
 };
 
-static void id_put(const struct alert *a, char *out, size_t room)
+void alert_id_put(const struct alert *a, char *out, size_t room)
 {
     snprintf(out, room, "%llx.%llx.%u.%x", (unsigned long long)a->account,
              (unsigned long long)a->trigger, (unsigned)a->kind, a->salt);
@@ -93,7 +93,7 @@ static enum err note_told(struct alert_watch *w, struct alert_row *row)
     enum err e = batch_create(ALERT_ACCOUNT, &b);
 
     if (e == ERR_OK) {
-        row->state &= ~(unsigned)ALERT_LETTER_DUE;
+        row->state &= ~(unsigned)(ALERT_LETTER_DUE | (w->hook.send ? 0 : ALERT_HOOK_DUE));
         e = alert_row_put(b, row);
         e = e == ERR_OK ? engine_commit(store_engine(w->o.store), b, ENGINE_ANY_VERSION) : e;
         batch_destroy(b);
@@ -106,14 +106,17 @@ static enum err tell(struct alert_watch *w, const struct alert_due *which, struc
     struct letter l = {.row.state = 0};
     enum err e = alert_row_get(store_engine(w->o.store), which, arena, &l.row);
 
-    if (e != ERR_OK || !(l.row.state & ALERT_LETTER_DUE)) {
+    if (e != ERR_OK) {
         return e == ERR_NOT_FOUND ? ERR_OK : e;
+    }
+    if (!(l.row.state & ALERT_LETTER_DUE)) { // to a webhook that is there no more, or not yet
+        return w->hook.send ? ERR_OK : note_told(w, &l.row);
     }
     e = directory_account_by_id(w->o.store, which->account, arena, &l.account);
     if (e == ERR_NOT_FOUND) { // removed meanwhile
         return alert_forget(store_engine(w->o.store), which->account);
     }
-    id_put(&l.row.is, l.id, sizeof(l.id));
+    alert_id_put(&l.row.is, l.id, sizeof(l.id));
     buf_init(&l.text, LETTER_MAX);
     e = e == ERR_OK ? write_letter(w, &l) : e;
     e = e == ERR_OK ? room_check(w, &l) : e;

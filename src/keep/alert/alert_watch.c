@@ -14,6 +14,7 @@
 #include "base/banned.h"
 
 #define PEOPLE_LAST     0xFFFFFFFF00000000ull // accounts of the engine above it are nobody's
+#define LOOK_MS         1000                  // what happens meanwhile is looked at together
 #define SAVE_MS         60000
 #define FORGET_MS       86400000ll
 #define ACCOUNTS_A_PASS 512
@@ -53,7 +54,7 @@ void alert_watch_note(void *arg, account_id account, modseq version)
 
     lock_release(&w->lock);
     if (wakes) {
-        w->wake(w->arg);
+        w->wake(w->arg, LOOK_MS);
     }
 }
 
@@ -62,7 +63,7 @@ void alert_watch_due(struct alert_watch *w)
     lock_take(&w->lock);
     w->is_awake = true;
     lock_release(&w->lock);
-    w->wake(w->arg);
+    w->wake(w->arg, LOOK_MS);
 }
 
 // ---- accounts looked at -------------------------------------------------------------------------
@@ -427,7 +428,7 @@ static void note_again(struct alert_watch *w, account_id account)
 
     lock_release(&w->lock);
     if (wakes) {
-        w->wake(w->arg);
+        w->wake(w->arg, LOOK_MS);
     }
 }
 
@@ -460,6 +461,7 @@ void alert_watch_turn(struct alert_watch *w)
         alert_watch_due(w);
     }
     alert_tell(w);
+    alert_hook_turn(w);
     if (clock_monotonic_ms() >= w->save_at_ms) {
         alert_watch_save(w);
     }
@@ -484,6 +486,9 @@ enum err alert_watch_create(const struct alert_watch_options *o, struct alert_wa
     w->wake = o->wake;
     w->is_stopping = o->is_stopping;
     w->arg = o->arg;
+    w->hook.send = o->hook_send;
+    w->hook.arg = o->hook_arg;
+    w->hook.key = o->hook_key;
     lock_init(&w->lock, LOCK_LEAF);
     map_init(&w->seen);
     w->save_at_ms = clock_monotonic_ms() + SAVE_MS;
@@ -509,7 +514,6 @@ void alert_watch_set(struct alert_watch *w, const struct alert_watch_options *o)
 
     set.rules = o->rules;
     set.is_on = o->is_on;
-    set.has_hook = o->has_hook;
     set.keep_ms = o->keep_ms;
     w->set = set;
     lock_release(&w->lock);

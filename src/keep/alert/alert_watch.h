@@ -18,11 +18,14 @@ struct alert_watch_options {
     struct span server; // this server's name; must stay
     struct alert_settings rules;
     bool is_on;
-    bool has_hook;   // there is a webhook: alerts are due to it, too
-    int64_t keep_ms; // how long alerts are kept
-    // There is something to look at: called once until the next alert_watch_turn. Any thread, with
-    // locks held; must not block.
-    void (*wake)(void *arg);
+    // The webhook, or `hook_send` NULL: there is none. Sends a frame to the courier;
+    // ERR_UNAVAILABLE: it is away. Never blocks.
+    enum err (*hook_send)(void *arg, struct span frame);
+    void *hook_arg;
+    struct span hook_key; // must stay
+    int64_t keep_ms;      // how long alerts are kept
+    // A turn is wanted, in `delay_ms` at the latest. Any thread, with locks held; must not block.
+    void (*wake)(void *arg, int64_t delay_ms);
     bool (*is_stopping)(void *arg);
     void *arg;
 };
@@ -30,13 +33,16 @@ struct alert_watch_options {
 enum err alert_watch_create(const struct alert_watch_options *o, struct alert_watch **out);
 // What was not looked at is when the server starts again. NULL is allowed.
 void alert_watch_destroy(struct alert_watch *w);
-// All but store, server and functions. Any thread.
+// Rules, is_on and keep_ms. Any thread.
 void alert_watch_set(struct alert_watch *w, const struct alert_watch_options *o);
 
 // A store_watch_fn: the account has changed. Never blocks.
 void alert_watch_note(void *arg, account_id account, modseq version);
 // Something is due (an administrator's test): looked at with the next turn.
 void alert_watch_due(struct alert_watch *w);
+
+// ALERT_RESULT has come. ERR_INVALID: it makes no sense. Any thread; does not block.
+enum err alert_watch_posted(struct alert_watch *w, struct span fields);
 
 // Looks at all that was noted, and at all accounts the first time; writes, and delivers what is
 // due. Blocks on the disk.

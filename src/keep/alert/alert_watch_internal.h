@@ -22,8 +22,22 @@ struct seen {
     struct alert_meter folders, deleted;
 };
 
+// The thread's, but for what is under alert_watch.lock.
+struct alert_hook {
+    enum err (*send)(void *arg, struct span frame); // NULL: there is no webhook
+    void *arg;
+    struct span key;
+    bool is_open; // it was sent, and nobody knows yet
+    struct alert_due open;
+    uint64_t id;
+    int64_t next_ms, wait_ms; // monotonic: when the next may be sent; the last wait
+    uint64_t answer_id;       // under the lock, as what follows
+    int answer;               // enum ipc_alert_outcome; 0: none
+    char words[256];
+};
+
 struct alert_watch {
-    void (*wake)(void *arg); // of the options, as what follows
+    void (*wake)(void *arg, int64_t delay_ms); // of the options, as what follows
     bool (*is_stopping)(void *arg);
     void *arg;
     struct alert_watch_options o; // the thread's; a copy of `set` at each turn
@@ -33,8 +47,9 @@ struct alert_watch {
     size_t noted_n;
     bool is_overflown, is_awake;
 
-    bool was_started;                 // all accounts were looked at once
-    struct map seen;                  // id: struct seen
+    bool was_started; // all accounts were looked at once
+    struct map seen;  // id: struct seen
+    struct alert_hook hook;
     int64_t save_at_ms, forget_at_ms; // monotonic
 };
 
@@ -72,5 +87,10 @@ enum err look_raise(struct look *l, bool *out_due);
 
 // alert_tell.c: puts letters into INBOX, as many as are due.
 void alert_tell(struct alert_watch *w);
+// An alert as text: never the same for two.
+void alert_id_put(const struct alert *a, char *out, size_t room);
+
+// alert_hook.c: what the webhook has answered, and the next one to it.
+void alert_hook_turn(struct alert_watch *w);
 
 #endif
