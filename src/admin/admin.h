@@ -17,6 +17,7 @@
 #include "admin/admin_record.h"
 #include "auth/password.h"
 #include "auth/throttle.h"
+#include "auth/vouch.h"
 #include "base/buf.h"
 #include "base/err.h"
 #include "conf/settings.h"
@@ -38,6 +39,12 @@ enum admin_session_end {
 #define ADMIN_ALL_DEVICES UINT32_MAX
 
 struct admin_io;
+
+// What came of looking up everybody whose password is the directory's.
+struct admin_directory_counts {
+    unsigned asked;
+    unsigned gone, back; // since the last time
+};
 
 // What operations work with; must outlive them.
 struct admin {
@@ -69,6 +76,12 @@ struct admin {
                        json_t **out_report);
     // Alerts are due that an operation has put there. NULL: no server.
     void (*alerts_wake)(void *arg);
+    // Asks the directory about the owner of that address; with an empty password only whether they
+    // are there. As struct auth_vouch's ask. NULL: no server.
+    enum err (*directory_ask)(void *arg, struct span name, struct span password, struct arena *a,
+                              struct auth_vouch_answer *out);
+    // Looks everybody up. ERR_DENIED: too many would be put out, and not `force`. NULL: no server.
+    enum err (*directory_sync)(void *arg, bool force, struct admin_directory_counts *out);
     void *arg;
 };
 

@@ -16,7 +16,8 @@
 
 #include "base/banned.h"
 
-#define DIGEST_BYTES 32
+#define DIGEST_BYTES      32
+#define VOUCH_ARENA_BYTES 262144
 
 // A question being answered or lately answered with yes. Its key is an HMAC over everything the
 // decision used: account, stored hash and password, under a secret of this process. The password
@@ -217,6 +218,8 @@ struct trial {
     account_id account; // 0: nobody
     enum throttle_rank rank;
     struct span password, hash;
+    const struct auth_claim *asks; // not NULL: the directory is asked, about `name`
+    struct span name;
 };
 
 // The password is right and its hash is of another kind or cost than new ones: it gets a new one.
@@ -336,6 +339,36 @@ static enum err verify_in_turn(struct auth *a, const struct trial *t, uint64_t *
     return e;
 }
 
+// Called with the lock held, returns with it held.
+static enum err directory_asked(struct auth *a, const struct trial *t)
+{
+    const struct auth_vouch_question q = {.kind = AUTH_VOUCH_PASSWORD,
+                                          .name = t->name,
+                                          .secret = t->password,
+                                          .remote = t->asks->remote};
+    struct auth_vouch_answer answer;
+    struct arena arena;
+
+    lock_release(&a->lock);
+    arena_init(&arena, VOUCH_ARENA_BYTES);
+    enum err e = auth_ask(a, t->rank, &q, &arena, &answer);
+
+    if (e == ERR_OK && t->account == 0) {
+        e = a->options.vouch.make(a->options.vouch.arg, t->name);
+        if (e != ERR_OK) {
+            log_warn("%s is known to the directory and gets no account here: %s",
+                     log_text(t->name).s, err_name(e));
+        }
+        e = e == ERR_OK || e == ERR_UNAVAILABLE ? e : ERR_DENIED;
+    } else if (e != ERR_OK) {
+        log_info("directory: %s is not let in%s: %s", log_text(t->name).s,
+                 e == ERR_DENIED ? "" : " now", log_text(answer.words).s);
+    }
+    arena_finish(&arena);
+    lock_take(&a->lock);
+    return e;
+}
+
 static enum err question_wait(struct auth *a, struct question *q, uint64_t *out_mark)
 {
     q->waiters++;
@@ -358,15 +391,16 @@ static enum err question_answer(struct auth *a, struct question *q, const struct
     uint64_t mark = mark_of(t->hash);
 
     q->mark = mark;
-    enum err e = verify_in_turn(a, t, &q->mark);
+    enum err e = t->asks ? directory_asked(a, t) : verify_in_turn(a, t, &q->mark);
 
     *out_mark = q->mark;
     q->answer = e;
     q->is_done = true;
     q->until_ms = clock_monotonic_ms() + a->options.remember_ms;
     pthread_cond_broadcast(&a->done);
-    // Only a right answer is remembered, and not the one about a hash that nobody has any more.
-    if (e == ERR_OK && q->mark == mark) {
+    // Only a right answer is remembered, and not the one about a hash that nobody has any more, nor
+    // about an account that was not there before.
+    if (e == ERR_OK && q->mark == mark && (t->account || !t->asks)) {
         list_append(&a->answered, &q->by_age);
         a->answered_count++;
     } else {
@@ -483,7 +517,7 @@ static enum err judge_device(struct auth *a, struct arena *arena, struct span na
     struct account account;
     enum err e = directory_account_by_name(a->store, name, arena, &account);
 
-    if (e == ERR_OK && account.state != ACCOUNT_ACTIVE) {
+    if (e == ERR_OK && !auth_account_is_open(&account)) {
         e = ERR_NOT_FOUND;
     }
     e = e == ERR_OK ? app_password_digest(chars, m.digest) : e;
@@ -499,6 +533,33 @@ static enum err judge_device(struct auth *a, struct arena *arena, struct span na
 
 // ---- the account's own password -----------------------------------------------------------------
 
+// `account` NULL: there is none of that name; it is made when the directory says yes. An account
+// that is told in the store by then counts, whoever made it.
+static enum err judge_by_directory(struct auth *a, struct arena *arena, struct span name,
+                                   const struct auth_claim *claim, enum throttle_rank rank,
+                                   const struct account *account, struct auth_grant *out)
+{
+    struct account made;
+    struct trial t = {.account = account ? account->id : 0,
+                      .rank = rank,
+                      .password = claim->password,
+                      .hash = account ? account->password_hash : name, // one question a name
+                      .asks = claim,
+                      .name = name};
+    enum err e = check(a, &t, &out->mark);
+
+    if (e == ERR_OK && !account) {
+        e = directory_account_by_name(a->store, name, arena, &made);
+        account = &made;
+        if (e == ERR_OK && !password_is_directorys(made.password_hash)) {
+            e = ERR_DENIED;
+        }
+        out->mark = e == ERR_OK ? auth_mark(&made) : 0;
+    }
+    out->account = account && e == ERR_OK ? account->id : 0;
+    return e;
+}
+
 // ERR_CONFLICT: the account has been changed meanwhile.
 static enum err judge_once(struct auth *a, struct arena *arena, struct span name,
                            const struct auth_claim *claim, enum throttle_rank rank,
@@ -506,11 +567,16 @@ static enum err judge_once(struct auth *a, struct arena *arena, struct span name
 {
     struct account account = {0};
     enum err e = directory_account_by_name(a->store, name, arena, &account);
-    bool known = e == ERR_OK && account.state == ACCOUNT_ACTIVE && account.password_hash.n > 0;
+    bool known = e == ERR_OK && auth_account_is_open(&account) && account.password_hash.n > 0;
 
     if (e != ERR_OK && e != ERR_NOT_FOUND) {
         return e;
     }
+    if (claim->password.n > 0 && (known ? password_is_directorys(account.password_hash)
+                                        : e == ERR_NOT_FOUND && a->options.vouch.make)) {
+        return judge_by_directory(a, arena, name, claim, rank, known ? &account : NULL, out);
+    }
+    known = known && !password_is_directorys(account.password_hash);
     struct trial t = {.account = known ? account.id : 0,
                       .rank = rank,
                       .password = claim->password,

@@ -35,7 +35,7 @@ static enum err judge(struct auth *a, struct arena *arena, struct match *m)
     enum err e = directory_name_check(arena, m->claim->name, SPAN(""), &name, &reason);
 
     e = e == ERR_OK ? directory_account_by_name(auth_store(a), name, arena, &account) : e;
-    if (e == ERR_OK && account.state != ACCOUNT_ACTIVE) {
+    if (e == ERR_OK && !auth_account_is_open(&account)) {
         e = ERR_NOT_FOUND;
     }
     e = e == ERR_OK ? device_list(auth_store(a), account.id, match_device, m) : e;

@@ -55,7 +55,7 @@ static enum err find_account(struct auth *a, struct arena *arena, struct span na
     if (e != ERR_OK && e != ERR_NOT_FOUND) {
         return e;
     }
-    *out = e == ERR_OK && account.state == ACCOUNT_ACTIVE ? account : (struct account){0};
+    *out = e == ERR_OK && auth_account_is_open(&account) ? account : (struct account){0};
     return ERR_OK;
 }
 

@@ -18,7 +18,7 @@ static enum err check_account(struct auth *a, struct arena *arena, struct span n
     struct account account;
     enum err e = directory_account_by_id(auth_store(a), grant->account, arena, &account);
 
-    if (e != ERR_OK || account.state != ACCOUNT_ACTIVE) {
+    if (e != ERR_OK || !auth_account_is_open(&account)) {
         return e == ERR_OK || e == ERR_NOT_FOUND ? ERR_DENIED : e;
     }
     if (name.n && !span_eq(name, account.name)) {

@@ -3,6 +3,7 @@
 
 #include <openssl/sha.h>
 
+#include "auth/password.h"
 #include "auth/second_factor.h"
 #include "base/bytes.h"
 #include "base/clock.h"
@@ -16,6 +17,11 @@ static uint64_t mark_of(struct span secret)
 
     SHA256((const unsigned char *)(secret.n ? secret.p : ""), secret.n, digest);
     return get_be64(digest);
+}
+
+bool auth_account_is_open(const struct account *account)
+{
+    return account->state == ACCOUNT_ACTIVE && !password_is_nobodys(account->password_hash);
 }
 
 uint64_t auth_mark(const struct account *account)
@@ -98,7 +104,7 @@ enum err auth_grant_holds(struct store *s, const struct auth_grant *g, struct ar
         return e == ERR_NOT_FOUND ? ERR_DENIED : e;
     }
     who.user = account.name;
-    if (account.state != ACCOUNT_ACTIVE || (g->until_ms && g->until_ms <= clock_real_ms())) {
+    if (!auth_account_is_open(&account) || (g->until_ms && g->until_ms <= clock_real_ms())) {
         return ERR_DENIED;
     }
     if (g->device) {

@@ -45,6 +45,10 @@ struct auth_identity {
     struct span device_name; // empty for device 0
 };
 
+// Does anything open it? Not when it is suspended, or when the directory does not know its owner
+// any more.
+bool auth_account_is_open(const struct account *account);
+
 // A mark of the password an account has: another one after each change.
 uint64_t auth_mark(const struct account *account);
 uint64_t auth_device_mark(const struct device *device);

@@ -178,6 +178,10 @@ enum err password_hash_accept(struct span text, const struct password_params *ou
     struct span rest = text, brace = span_split(&rest, '}');
     enum err e;
 
+    if (password_is_directorys(text)) {
+        *out = text;
+        return ERR_OK;
+    }
     // What Dovecot writes in front of a hash that is like ours.
     if (span_eq_nocase(brace, SPAN("{ARGON2ID")) || span_eq_nocase(brace, SPAN("{ARGON2I"))) {
         text = rest;
@@ -188,6 +192,16 @@ enum err password_hash_accept(struct span text, const struct password_params *ou
         *out = text;
     }
     return e;
+}
+
+bool password_is_directorys(struct span hash)
+{
+    return span_eq(hash, SPAN(PASSWORD_OF_DIRECTORY));
+}
+
+bool password_is_nobodys(struct span hash)
+{
+    return span_eq(hash, SPAN(PASSWORD_OF_NOBODY));
 }
 
 bool password_is_foreign(struct span hash)

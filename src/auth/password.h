@@ -44,6 +44,14 @@ enum err password_verify(struct span password, struct span hash);
 enum err password_hash_accept(struct span text, const struct password_params *ours,
                               struct span *out, const char **out_why);
 
+// What stands in a hash's place when the password is the directory's (docs/directories.md), and
+// when the directory does not know the person any more: nobody gets in by any credential. Neither
+// fits any password.
+#define PASSWORD_OF_DIRECTORY "{DIRECTORY}"
+#define PASSWORD_OF_NOBODY    "{DIRECTORY-AWAY}"
+bool password_is_directorys(struct span hash);
+bool password_is_nobodys(struct span hash);
+
 // Of another kind than Argon2.
 bool password_is_foreign(struct span hash);
 

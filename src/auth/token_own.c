@@ -48,7 +48,7 @@ static enum err find_device(struct store *s, struct arena *a, const struct auth_
         e = ERR_DENIED;
     }
     e = e == ERR_OK ? directory_account_by_id(s, place->account, a, &account) : e;
-    if (e == ERR_OK && account.state != ACCOUNT_ACTIVE) {
+    if (e == ERR_OK && !auth_account_is_open(&account)) {
         e = ERR_DENIED;
     }
     return e == ERR_OK ? device_get(s, place->account, f.device, a, out) : e;

@@ -40,6 +40,10 @@ struct auth_vouch_answer {
 struct auth_vouch {
     enum err (*ask)(void *arg, const struct auth_vouch_question *q, struct arena *a,
                     struct auth_vouch_answer *out); // NULL: there is nobody to ask
+    // Makes an account of that name, an address in one of our domains, whose password is the
+    // directory's. ERR_NOT_FOUND: the domain is not ours; ERR_EXISTS: the name is something else's.
+    // NULL: whoever has no account here gets none. Blocks on the disk.
+    enum err (*make)(void *arg, struct span name);
     void *arg;
 };
 

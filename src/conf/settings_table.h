@@ -106,6 +106,7 @@ SETTING(GATE_CONNECTIONS_MAX, gate_connections_max, COUNT, "50000", 1, 1000000, 
 
 #include "conf/settings_table_smtp.h"
 #include "conf/settings_table_http.h"
+#include "conf/settings_table_ldap.h"
 #include "conf/settings_table_oauth.h"
 
 // ---- IMAP after login ---------------------------------------------------------------------------

@@ -11,6 +11,7 @@
 #include "courier/filter/courier_filter.h"
 #include "courier/post/alert_post.h"
 #include "courier/relay/courier_relay.h"
+#include "courier/vouch/ldap.h"
 #include "courier/vouch/vouch.h"
 #include "ipc/child.h"
 #include "ipc/sandbox.h"
@@ -22,6 +23,7 @@
 #define TIDY_EVERY_MS  1000
 #define STOP_EVERY_MS  20
 #define WEBHOOK_MS     20000
+#define VOUCH_WAITING  256 // questions without a thread
 #define LAST_WORDS_MS  500 // of the time for a stop: to tell keep and to end
 
 struct courier {
@@ -31,6 +33,7 @@ struct courier {
     struct lookup *lookup;
     struct courier_relay *relay;
     struct courier_filter *filter; // NULL: there are no filters
+    struct ldap_authority *ldap;   // NULL: there is no directory
     struct vouch *vouch;
     struct alert_post *alerts; // NULL: there is no webhook
     struct courier_peers peers;
@@ -199,6 +202,49 @@ static enum err create_filter(struct courier *m)
     return n ? courier_filter_create(&o, &m->filter) : ERR_OK;
 }
 
+// What reads files, so before the sandbox.
+static enum err create_ldap(struct courier *m)
+{
+    const struct settings *s = m->start.settings;
+    struct span servers[8];
+    size_t n = conf_value_list_size(s, SETTING_LDAP_SERVERS);
+
+    for (size_t i = 0; i < n && i < 8; i++) {
+        servers[i] = conf_value_list_item(s, SETTING_LDAP_SERVERS, i);
+    }
+    struct ldap_options o = {
+        .lookup = m->lookup,
+        .servers = servers,
+        .server_n = n,
+        .start_tls = conf_value_bool(s, SETTING_LDAP_START_TLS),
+        .ca_file = conf_value_text(s, SETTING_LDAP_CA_FILE).p,
+        .bind_password_file = conf_value_text(s, SETTING_LDAP_BIND_PASSWORD_FILE).p,
+        .bind_dn = conf_value_text(s, SETTING_LDAP_BIND_DN),
+        .base = conf_value_text(s, SETTING_LDAP_BASE),
+        .filter = conf_value_text(s, SETTING_LDAP_FILTER),
+        .mail_attribute = conf_value_text(s, SETTING_LDAP_MAIL_ATTRIBUTE),
+        .name_attribute = conf_value_text(s, SETTING_LDAP_NAME_ATTRIBUTE),
+        .group_attribute = conf_value_text(s, SETTING_LDAP_GROUP_ATTRIBUTE),
+        .timeout_ms = conf_value_ms(s, SETTING_LDAP_TIMEOUT),
+    };
+
+    return n ? ldap_authority_create(&o, &m->ldap) : ERR_OK;
+}
+
+static enum err create_vouch(struct courier *m)
+{
+    const struct vouch_authority ldap = {
+        .answer = ldap_authority_answer,
+        .arg = m->ldap,
+        .threads = (unsigned)conf_value_count(m->start.settings, SETTING_LDAP_CONNECTIONS),
+        .waiting_max = VOUCH_WAITING};
+    enum err e = vouch_create(m->loop, &m->vouch);
+
+    return e == ERR_OK && m->ldap
+               ? vouch_set(m->vouch, 1u << IPC_VOUCH_PASSWORD | 1u << IPC_VOUCH_STILL_THERE, &ldap)
+               : e;
+}
+
 static enum err open_peers(struct courier *m)
 {
     enum err e = ERR_OK;
@@ -226,13 +272,14 @@ static enum err courier_open(struct courier *m, int supervisor_fd)
     e = e == ERR_OK ? create_lookup(m) : e;
     e = e == ERR_OK ? create_relay(m) : e;
     e = e == ERR_OK ? create_alerts(m) : e;
+    e = e == ERR_OK ? create_ldap(m) : e;
     e = e == ERR_OK ? sandbox_enter(SANDBOX_COURIER, NULL) : e;
     e = e == ERR_OK ? loop_create(&m->loop) : e;
     e = e == ERR_OK ? lookup_start(m->lookup, m->loop) : e;
     e = e == ERR_OK ? courier_relay_start(m->relay) : e;
     e = e == ERR_OK ? create_filter(m) : e;
-    e = e == ERR_OK ? vouch_create(m->loop, &m->vouch) : e;
     e = e == ERR_OK && m->alerts ? alert_post_start(m->alerts, m->loop) : e;
+    e = e == ERR_OK ? create_vouch(m) : e;
     e = e == ERR_OK ? open_peers(m) : e;
     m->tidy.fire = on_tidy;
     m->stop.fire = on_stop_timer;
@@ -250,6 +297,7 @@ static void courier_close(struct courier *m)
     courier_filter_destroy(m->filter);
     vouch_destroy(m->vouch);
     alert_post_destroy(m->alerts);
+    ldap_authority_destroy(m->ldap);
     child_detach(m->child); // its threads may have asked the supervisor
     lookup_destroy(m->lookup);
     loop_destroy(m->loop);

@@ -19,6 +19,7 @@
 #include "keep/keep.h"
 #include "keep/keep_alerts.h"
 #include "keep/keep_control.h"
+#include "keep/keep_directory.h"
 #include "keep/keep_keys.h"
 #include "keep/keep_mail.h"
 #include "keep/keep_reload.h"
@@ -52,6 +53,7 @@ struct keep {
     struct store *store; // the one opened
     struct keep_mail mail;
     struct keep_vouch *vouch;
+    struct keep_directory *directory;
     struct auth *auth;
     struct keep_tickets *tickets;
     struct keep_sessions *sessions;
@@ -125,9 +127,62 @@ static void alerts_wake(void *arg)
     keep_alerts_wake(k->alerts);
 }
 
+static enum err directory_ask(void *arg, struct span name, struct span password, struct arena *a,
+                              struct auth_vouch_answer *out)
+{
+    struct keep *k = arg;
+    const struct auth_vouch_question q = {.kind = password.n ? AUTH_VOUCH_PASSWORD
+                                                             : AUTH_VOUCH_STILL_THERE,
+                                          .name = name,
+                                          .secret = password};
+
+    return keep_vouch_ask(k->vouch, &q, a, out);
+}
+
+static enum err directory_sync(void *arg, bool force, struct admin_directory_counts *out)
+{
+    struct keep *k = arg;
+
+    return keep_directory_sync(k->directory, force, out);
+}
+
+static void directory_end_sessions(void *arg, account_id account)
+{
+    struct keep *k = arg;
+
+    keep_sessions_end(k->sessions, account, KEEP_SESSIONS_ALL, SESSION_SUSPENDED, END_PATIENCE_MS);
+}
+
 // ---- settings -----------------------------------------------------------------------------------
 
-static struct auth_options auth_options_of(const struct keep *k, const struct settings *s)
+static enum err ask_vouch(void *arg, const struct auth_vouch_question *q, struct arena *a,
+                          struct auth_vouch_answer *out)
+{
+    struct keep *k = arg;
+
+    return keep_vouch_ask(k->vouch, q, a, out);
+}
+
+static enum err make_account(void *arg, struct span name)
+{
+    struct keep *k = arg;
+
+    return keep_directory_make(k->directory, name);
+}
+
+static bool has_directory(const struct settings *s)
+{
+    return conf_value_list_size(s, SETTING_LDAP_SERVERS) > 0;
+}
+
+static struct auth_vouch vouch_of(struct keep *k, const struct settings *s)
+{
+    bool makes = has_directory(s) && conf_value_bool(s, SETTING_LDAP_CREATE_ACCOUNTS);
+
+    return (struct auth_vouch){.ask = ask_vouch, .make = makes ? make_account : NULL, .arg = k};
+}
+
+static struct auth_options auth_options_of(struct keep *k, const struct settings *s)
 {
     struct auth_options o;
 
@@ -143,7 +198,7 @@ static struct auth_options auth_options_of(const struct keep *k, const struct se
     o.throttle.time_ms = conf_value_ms(s, SETTING_AUTH_FAILURES_TIME);
     o.remember_ms = conf_value_ms(s, SETTING_AUTH_CACHE_TIME);
     o.own_token = auth_token_own;
-    o.vouch = (struct auth_vouch){.ask = keep_vouch_ask, .arg = k->vouch};
+    o.vouch = vouch_of(k, s);
     o.vouch_max = VOUCH_OPEN_MAX;
     o.scram_own = span_eq(conf_value_choice_text(s, SETTING_AUTH_SCRAM), SPAN("all"));
     return o;
@@ -232,6 +287,8 @@ static struct admin admin_of(struct keep *k)
     a.end_sessions = end_sessions;
     a.alerts_wake = alerts_wake;
     a.reload = admin_reload;
+    a.directory_ask = directory_ask;
+    a.directory_sync = directory_sync;
     a.arg = k;
     return a;
 }
@@ -503,6 +560,23 @@ static enum err open_sessions(struct keep *k)
     return e;
 }
 
+// When there are sessions to end.
+static enum err open_directory(struct keep *k)
+{
+    const struct settings *s = k->settings;
+    const struct keep_directory_options o = {
+        .store = k->store,
+        .vouch = vouch_of(k, s),
+        .quota_bytes = conf_value_bytes(s, SETTING_QUOTA_BYTES),
+        .quota_messages = conf_value_count(s, SETTING_QUOTA_MESSAGES),
+        .interval_ms = has_directory(s) ? conf_value_ms(s, SETTING_LDAP_CHECK_INTERVAL) : 0,
+        .end_sessions = directory_end_sessions,
+        .arg = k,
+    };
+
+    return keep_directory_start(&o, &k->directory);
+}
+
 static enum err open_inbound(struct keep *k)
 {
     return keep_mail_open_inbound(k->settings, k->store, k->sessions, &k->mail);
@@ -571,7 +645,9 @@ static enum err open_link(struct keep *k)
         .sessions = k->sessions,
         .pool = k->pool,
         .signins = keep_signins_log(k->signins),
-        .auth_threads = (unsigned)conf_value_count(k->settings, SETTING_ARGON2_CONCURRENT) + 4,
+        // Also when all questions to others that may be open are, there are threads for passwords.
+        .auth_threads = (unsigned)conf_value_count(k->settings, SETTING_ARGON2_CONCURRENT) + 4 +
+                        (has_directory(k->settings) ? VOUCH_OPEN_MAX : 0),
         .auth_queue_max = (unsigned)conf_value_count(k->settings, SETTING_AUTH_QUEUE_MAX),
         .start = start_protocol,
         .start_arg = k,
@@ -667,8 +743,9 @@ static enum err keep_open(struct keep *k, int supervisor_fd)
     if (e == ERR_OK) {
         e = loop_create(&k->loop);
     }
-    enum err (*const steps[])(struct keep *) = {open_store,   open_mail,   open_auth, open_sessions,
-                                                open_inbound, open_alerts, open_link};
+    enum err (*const steps[])(struct keep *) = {open_store,    open_mail,      open_auth,
+                                                open_sessions, open_directory, open_inbound,
+                                                open_alerts,   open_link};
 
     for (size_t i = 0; e == ERR_OK && i < sizeof(steps) / sizeof(steps[0]); i++) {
         e = steps[i](k);
@@ -703,6 +780,7 @@ static void keep_close(struct keep *k)
     keep_keys_stop(k->keys);
     keep_report_sender_stop(k->report_sender);
     keep_link_destroy(k->link);
+    keep_directory_stop(k->directory);
     keep_signins_stop(k->signins);
     if (k->pool) {
         conn_pool_stop(k->pool, left_ms(k));

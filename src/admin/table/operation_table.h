@@ -172,6 +172,10 @@ OPERATION("alert test", admin_alert_test, RIGHT_ACCOUNTS, ON_ACCOUNT, "account",
 OPERATION("alert mute", admin_alert_mute, RIGHT_ACCOUNTS, ON_ACCOUNT, "account",
           "PUT", "/accounts/{account}/alert-mute", "kinds:texts until:number off:bool",
           OPERATION_PLAIN)
+OPERATION("directory test", admin_directory_test, RIGHT_SERVER, ON_SERVER, NULL,
+          "POST", "/directory/test", "account! password", OPERATION_PLAIN)
+OPERATION("directory sync", admin_directory_sync, RIGHT_SERVER, ON_SERVER, NULL,
+          "POST", "/directory/sync", "force:bool", OPERATION_PLAIN)
 OPERATION("ban list", admin_ban_list, RIGHT_SEE, ON_ANY, NULL, // of names it sees, unless all
           "GET", "/bans", "", OPERATION_LIST)
 OPERATION("ban lift", admin_ban_lift, RIGHT_PASSWORDS, ON_ANY, NULL, // the same

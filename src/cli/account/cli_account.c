@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "auth/password.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/utf8.h"
@@ -45,7 +46,7 @@ static int change(struct cli *c, const char *operation, json_t *args, const char
 // ---- passwords ----------------------------------------------------------------------------------
 
 struct password_options {
-    bool from_stdin, none, hash, allow_weak;
+    bool from_stdin, none, hash, allow_weak, directory;
 };
 
 static void take_password_options(struct password_options *o, int *argc, char **argv)
@@ -53,6 +54,7 @@ static void take_password_options(struct password_options *o, int *argc, char **
     o->from_stdin = cli_flag(argc, argv, "--password-stdin");
     o->hash = cli_flag(argc, argv, "--password-hash-stdin");
     o->none = cli_flag(argc, argv, "--no-password");
+    o->directory = cli_flag(argc, argv, "--directory");
     o->allow_weak = cli_flag(argc, argv, "--allow-weak-password");
 }
 
@@ -65,6 +67,10 @@ static int add_password(struct cli *c, const struct password_options *o, const c
 
     if (o->none) {
         json_object_set_new(args, "no_password", json_true());
+        return CLI_OK;
+    }
+    if (o->directory) {
+        json_object_set_new(args, "password_hash", json_string(PASSWORD_OF_DIRECTORY));
         return CLI_OK;
     }
     if (!o->from_stdin && !o->hash && !isatty(STDIN_FILENO)) {
@@ -116,7 +122,10 @@ int cli_account_passwd(struct cli *c, int argc, char **argv)
         json_decref(args);
         return code;
     }
-    return change(c, "account passwd", args, o.none ? "has no password now" : "has a new password");
+    return change(c, "account passwd", args,
+                  o.none        ? "has no password now"
+                  : o.directory ? "has the directory's password now"
+                                : "has a new password");
 }
 
 // ---- quota --------------------------------------------------------------------------------------

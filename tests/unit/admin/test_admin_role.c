@@ -236,6 +236,8 @@ static const struct {
     {"check", "{'account':'u1@example.org'}", "Oq"},
     {"status", "{}", "ODHAhao"},
     {"reload", "{}", "Oq"},
+    {"directory test", "{'account':'u1@example.org'}", "Oq"},
+    {"directory sync", "{}", "Oq"},
     {"log", "{'account':'u1@example.org'}", "OAa"},
     {"log", "{'account':'nora@example.net'}", "Oao"},
     {"log", "{'server':true}", "Oa"},

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// keep's questions about people: what becomes of them when the courier answers, says nonsense, says
-// nothing, is away, goes away, or when too many ask. The courier is played by this test.
+// L28. keep's questions about people: what becomes of them when the courier answers, says nonsense,
+// says nothing, is away, goes away, or when too many ask. The courier is played by this test.
 #include <pthread.h>
 #include <stdatomic.h>
 
