@@ -28,20 +28,67 @@ static enum err check_account(struct auth *a, struct arena *arena, struct span n
     return ERR_OK;
 }
 
-static enum err judge(struct auth *a, struct arena *arena, struct span name,
-                      const struct auth_claim *claim, struct auth_grant *out)
+static bool is_own(struct auth *a, const struct auth_claim *claim)
 {
-    auth_own_token_fn *own_token = auth_fixed_options(a)->own_token;
-    enum err e = ERR_DENIED;
+    return auth_fixed_options(a)->own_token &&
+           span_starts(claim->password, SPAN(BEARER_OWN_PREFIX));
+}
 
-    if (claim->password.n > BEARER_TOKEN_BYTES_MAX) {
-        return ERR_DENIED;
-    }
-    if (own_token && span_starts(claim->password, SPAN(BEARER_OWN_PREFIX))) {
-        e = own_token(auth_store(a), claim, out);
-    }
+static enum err judge_own(struct auth *a, struct arena *arena, struct span name,
+                          const struct auth_claim *claim, struct auth_grant *out)
+{
+    enum err e = auth_fixed_options(a)->own_token(auth_store(a), claim, out);
+
     out->is_by_token = e == ERR_OK; // a second factor was asked for when it was given
     return e == ERR_OK ? check_account(a, arena, name, out) : e;
+}
+
+// The account of the address that an issuer has said; only ours, and only one that is there.
+static enum err find_account(struct auth *a, struct arena *arena, struct span said,
+                             struct account *out)
+{
+    struct span canonical;
+    const char *reason;
+    enum err e = directory_name_check(arena, said, auth_fixed_options(a)->default_domain,
+                                      &canonical, &reason);
+
+    e = e == ERR_OK ? directory_account_by_name(auth_store(a), canonical, arena, out) : e;
+    return e == ERR_INVALID ? ERR_NOT_FOUND : e;
+}
+
+// An issuer elsewhere is asked whose it is.
+static enum err judge_foreign(struct auth *a, struct arena *arena, struct span name,
+                              const struct auth_claim *claim, enum throttle_rank rank,
+                              struct auth_grant *out)
+{
+    const struct auth_vouch_question q = {
+        .kind = AUTH_VOUCH_TOKEN, .name = name, .secret = claim->password, .remote = claim->remote};
+    struct auth_vouch_answer said;
+    struct account account;
+
+    if (!auth_fixed_options(a)->vouch.ask) {
+        return ERR_DENIED;
+    }
+    enum err e = auth_ask(a, rank, &q, arena, &said);
+
+    if (e != ERR_OK) {
+        log_info("a token from %s is not taken: %s", log_text(claim->remote).s,
+                 log_text(said.words).s);
+        return e;
+    }
+    e = find_account(a, arena, said.name, &account);
+    if (e == ERR_NOT_FOUND) {
+        out->why = "The token is good, but its owner has no account here";
+        return ERR_DENIED;
+    }
+    if (e == ERR_OK) {
+        *out = (struct auth_grant){.account = account.id,
+                                   .is_by_token = true,
+                                   .mark = auth_mark(&account),
+                                   .until_ms = said.valid_until_ms};
+        e = check_account(a, arena, name, out);
+    }
+    return e;
 }
 
 // ---- how it is told -----------------------------------------------------------------------------
@@ -56,19 +103,33 @@ static void note_failure(struct auth *a, struct span name, const struct auth_cla
     }
 }
 
+// A token of our own is looked up whoever asks: that costs little. Others are asked about only for
+// who is not locked out.
 static enum err judge_in_turn(struct auth *a, struct arena *arena, struct span name,
                               const struct auth_claim *claim, struct auth_grant *out)
 {
     struct span counted = name.n ? name : SPAN(NOBODY);
     struct throttle *t = auth_throttle(a);
-    enum err e = judge(a, arena, name, claim, out);
+    int64_t now = clock_monotonic_ms();
+    bool own = is_own(a, claim);
+    enum err e = own ? judge_own(a, arena, name, claim, out) : ERR_DENIED;
 
+    if (own && (e != ERR_DENIED || out->why)) {
+        if (e == ERR_OK) {
+            throttle_passed(t, counted, claim->remote);
+        }
+        return e;
+    }
+    if (throttle_wait(t, counted, claim->remote, now) > 0) {
+        return ERR_LIMIT;
+    }
+    if (!own && claim->password.n <= BEARER_TOKEN_BYTES_MAX) {
+        e = judge_foreign(a, arena, name, claim, throttle_rank(t, counted, claim->remote, now),
+                          out);
+    }
     if (e == ERR_OK) {
         throttle_passed(t, counted, claim->remote);
     } else if (e == ERR_DENIED && !out->why) {
-        if (throttle_wait(t, counted, claim->remote, clock_monotonic_ms()) > 0) {
-            return ERR_LIMIT;
-        }
         note_failure(a, counted, claim);
     }
     return e;
@@ -82,7 +143,7 @@ enum err auth_bearer(struct auth *a, const struct auth_claim *claim, struct auth
     const char *reason;
     enum err e = ERR_OK;
 
-    arena_init(&arena, 16384);
+    arena_init(&arena, 1u << 17);
     if (claim->name.n) {
         e = directory_name_check(&arena, claim->name, auth_fixed_options(a)->default_domain,
                                  &canonical, &reason);
@@ -94,4 +155,20 @@ enum err auth_bearer(struct auth *a, const struct auth_claim *claim, struct auth
     arena_finish(&arena);
     *out = grant;
     return e == ERR_OK || e == ERR_DENIED || e == ERR_LIMIT ? e : ERR_UNAVAILABLE;
+}
+
+enum err auth_bearer_again(struct auth *a, struct span token, account_id account)
+{
+    const struct auth_claim claim = {.name = SPAN(""), .password = token, .remote = SPAN("")};
+    struct auth_grant grant = {0};
+    struct arena arena;
+
+    arena_init(&arena, 1u << 17);
+    enum err e = judge_foreign(a, &arena, SPAN(""), &claim, THROTTLE_KNOWN, &grant);
+
+    arena_finish(&arena);
+    if (e == ERR_OK && grant.account != account) {
+        e = ERR_DENIED; // its issuer has given it to somebody else
+    }
+    return e == ERR_OK || e == ERR_DENIED ? e : ERR_UNAVAILABLE;
 }

@@ -36,6 +36,7 @@ struct auth_grant {
     bool wants_code;  // a refusal: with a right code it would have been a yes
     uint64_t mark;    // of what was right: another one after each change of it
     int64_t until_ms; // of clock_real_ms: when what it rests on ends by itself; 0: it does not
+    uint32_t token;   // of keep's table of tokens that live sessions rest on; 0: it is not in it
     const char *why;  // static, or NULL: a refusal that whoever knows the secret may read
 };
 

@@ -15,4 +15,14 @@ SETTING(OAUTH_REFRESH_LIFE, oauth_refresh_life, TIME, "90 d", 3600000, 315576000
 SETTING(OAUTH_ISSUERS, oauth_issuers, LIST, "", 0, 8, START,
         "Identity providers whose tokens let our users in by OAUTHBEARER and XOAUTH2, each as "
         "`https://id.example.org aud=mail`: the issuer as it calls itself, what its tokens must be "
-        "for, and more words. Offered over TLS only. Empty: no such tokens.")
+        "for, and more words (docs/protocol/oauth.md). Offered over TLS only. Empty: none.")
+SETTING(OAUTH_CHECK_EVERY, oauth_check_every, TIME, "60 s", 1000, 3600000, START,
+        "How soon a token that its issuer has revoked opens nothing any more, where the issuer is "
+        "asked (`client=`): sessions are ended, answers are remembered no longer. Also how often "
+        "an unknown key may make us ask for new ones.")
+SETTING(OAUTH_SECRETS_FILE, oauth_secrets_file, TEXT, "", 0, 4000, START,
+        "File with a line `CLIENT SECRET` for each `client=`, to be read by the courier's user "
+        "only. Empty: the clients have no secrets.")
+SETTING(OAUTH_CA_FILE, oauth_ca_file, TEXT, "", 0, 4000, START,
+        "File with the certificates (PEM) that issuers' certificates are checked against. Empty: "
+        "the system's.")

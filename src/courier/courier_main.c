@@ -12,6 +12,7 @@
 #include "courier/post/alert_post.h"
 #include "courier/relay/courier_relay.h"
 #include "courier/vouch/ldap.h"
+#include "courier/vouch/oidc.h"
 #include "courier/vouch/vouch.h"
 #include "ipc/child.h"
 #include "ipc/sandbox.h"
@@ -21,6 +22,7 @@
 #define DNS_OPEN_MAX   2000
 #define DNS_TIMEOUT_MS 20000
 #define TIDY_EVERY_MS  1000
+#define OIDC_THREADS   8 // questions about tokens at a time
 #define STOP_EVERY_MS  20
 #define WEBHOOK_MS     20000
 #define VOUCH_WAITING  256 // questions without a thread
@@ -36,6 +38,7 @@ struct courier {
     struct ldap_authority *ldap;   // NULL: there is no directory
     struct vouch *vouch;
     struct alert_post *alerts; // NULL: there is no webhook
+    struct oidc *oidc;         // NULL: the settings name no issuer
     struct courier_peers peers;
     struct timer tidy, stop;
     int64_t stop_at_ms;
@@ -231,6 +234,27 @@ static enum err create_ldap(struct courier *m)
     return n ? ldap_authority_create(&o, &m->ldap) : ERR_OK;
 }
 
+static enum err create_oidc(struct courier *m)
+{
+    const struct settings *s = m->start.settings;
+    struct span issuers[OIDC_ISSUERS_MAX];
+    size_t n = conf_value_list_size(s, SETTING_OAUTH_ISSUERS);
+
+    for (size_t i = 0; i < n && i < OIDC_ISSUERS_MAX; i++) {
+        issuers[i] = conf_value_list_item(s, SETTING_OAUTH_ISSUERS, i);
+    }
+    const struct oidc_options o = {
+        .lookup = m->lookup,
+        .issuers = issuers,
+        .issuer_count = n,
+        .ca_file = conf_value_text(s, SETTING_OAUTH_CA_FILE).p,
+        .secrets_file = conf_value_text(s, SETTING_OAUTH_SECRETS_FILE).p,
+        .check_ms = conf_value_ms(s, SETTING_OAUTH_CHECK_EVERY),
+    };
+
+    return n ? oidc_create(&o, &m->oidc) : ERR_OK;
+}
+
 static enum err create_vouch(struct courier *m)
 {
     const struct vouch_authority ldap = {
@@ -238,11 +262,16 @@ static enum err create_vouch(struct courier *m)
         .arg = m->ldap,
         .threads = (unsigned)conf_value_count(m->start.settings, SETTING_LDAP_CONNECTIONS),
         .waiting_max = VOUCH_WAITING};
+    const struct vouch_authority tokens = {.answer = oidc_answer,
+                                           .arg = m->oidc,
+                                           .threads = OIDC_THREADS,
+                                           .waiting_max = VOUCH_WAITING};
     enum err e = vouch_create(m->loop, &m->vouch);
 
-    return e == ERR_OK && m->ldap
-               ? vouch_set(m->vouch, 1u << IPC_VOUCH_PASSWORD | 1u << IPC_VOUCH_STILL_THERE, &ldap)
-               : e;
+    if (e == ERR_OK && m->ldap) {
+        e = vouch_set(m->vouch, 1u << IPC_VOUCH_PASSWORD | 1u << IPC_VOUCH_STILL_THERE, &ldap);
+    }
+    return e == ERR_OK && m->oidc ? vouch_set(m->vouch, 1u << IPC_VOUCH_TOKEN, &tokens) : e;
 }
 
 static enum err open_peers(struct courier *m)
@@ -273,6 +302,7 @@ static enum err courier_open(struct courier *m, int supervisor_fd)
     e = e == ERR_OK ? create_relay(m) : e;
     e = e == ERR_OK ? create_alerts(m) : e;
     e = e == ERR_OK ? create_ldap(m) : e;
+    e = e == ERR_OK ? create_oidc(m) : e;
     e = e == ERR_OK ? sandbox_enter(SANDBOX_COURIER, NULL) : e;
     e = e == ERR_OK ? loop_create(&m->loop) : e;
     e = e == ERR_OK ? lookup_start(m->lookup, m->loop) : e;
@@ -298,6 +328,7 @@ static void courier_close(struct courier *m)
     vouch_destroy(m->vouch);
     alert_post_destroy(m->alerts);
     ldap_authority_destroy(m->ldap);
+    oidc_destroy(m->oidc);
     child_detach(m->child); // its threads may have asked the supervisor
     lookup_destroy(m->lookup);
     loop_destroy(m->loop);

@@ -18,6 +18,7 @@
 #include "keep/inbound/inbound.h"
 #include "keep/keep.h"
 #include "keep/keep_alerts.h"
+#include "keep/keep_chore.h"
 #include "keep/keep_control.h"
 #include "keep/keep_directory.h"
 #include "keep/keep_keys.h"
@@ -39,6 +40,7 @@
 
 #define END_PATIENCE_MS 500   // until a session that is told to end is dropped
 #define DNS_ASK_MS      10000 // an administrator waits no longer for one answer
+#define TOKENS_MS       1000  // between looks at which tokens are to be asked about
 #define RELOAD_ASK_MS   3000  // to wait longer for a reload than it may take
 #define VOUCH_MS        20000 // for a directory or an issuer of tokens to answer
 #define VOUCH_OPEN_MAX  32    // questions of logins to them at a time
@@ -65,6 +67,8 @@ struct keep {
     struct keep_upkeep *upkeep;
     struct keep_keys *keys;
     struct keep_signins *signins;
+    struct keep_tokens *tokens;      // NULL: the settings name no issuer of tokens
+    struct keep_chore *token_checks; // of those
     struct keep_alerts *alerts;
     struct buf alert_key;
     struct keep_report_sender *report_sender;
@@ -635,6 +639,37 @@ static enum err open_alerts(struct keep *k)
     return keep_alerts_start(&o, &k->alerts);
 }
 
+static void check_tokens(void *arg)
+{
+    struct keep *k = arg;
+
+    keep_tokens_check(k->tokens);
+}
+
+// Sessions by tokens of issuers elsewhere. What the courier remembers of an answer is a third of
+// the time in which a revoked token must be out; ours is another.
+static enum err open_tokens(struct keep *k)
+{
+    const struct keep_tokens_options o = {
+        .auth = k->auth,
+        .sessions = k->sessions,
+        .check_ms = conf_value_ms(k->settings, SETTING_OAUTH_CHECK_EVERY) / 3,
+        .patience_ms = END_PATIENCE_MS,
+    };
+    const struct keep_chore_options chore = {.name = "keep-tokens",
+                                             .run = check_tokens,
+                                             .arg = k,
+                                             .interval_ms =
+                                                 o.check_ms < TOKENS_MS ? o.check_ms : TOKENS_MS};
+
+    if (conf_value_list_size(k->settings, SETTING_OAUTH_ISSUERS) == 0) {
+        return ERR_OK;
+    }
+    enum err e = keep_tokens_create(&o, &k->tokens);
+
+    return e == ERR_OK ? keep_chore_start(&chore, &k->token_checks) : e;
+}
+
 static enum err open_link(struct keep *k)
 {
     struct keep_link_options o = {
@@ -644,6 +679,7 @@ static enum err open_link(struct keep *k)
         .tickets = k->tickets,
         .sessions = k->sessions,
         .pool = k->pool,
+        .tokens = k->tokens,
         .signins = keep_signins_log(k->signins),
         // Also when all questions to others that may be open are, there are threads for passwords.
         .auth_threads = (unsigned)conf_value_count(k->settings, SETTING_ARGON2_CONCURRENT) + 4 +
@@ -745,7 +781,7 @@ static enum err keep_open(struct keep *k, int supervisor_fd)
     }
     enum err (*const steps[])(struct keep *) = {open_store,    open_mail,      open_auth,
                                                 open_sessions, open_directory, open_inbound,
-                                                open_alerts,   open_link};
+                                                open_alerts,   open_tokens,    open_link};
 
     for (size_t i = 0; e == ERR_OK && i < sizeof(steps) / sizeof(steps[0]); i++) {
         e = steps[i](k);
@@ -781,6 +817,7 @@ static void keep_close(struct keep *k)
     keep_report_sender_stop(k->report_sender);
     keep_link_destroy(k->link);
     keep_directory_stop(k->directory);
+    keep_chore_stop(k->token_checks);
     keep_signins_stop(k->signins);
     if (k->pool) {
         conn_pool_stop(k->pool, left_ms(k));
@@ -798,6 +835,7 @@ static void keep_close(struct keep *k)
     keep_upkeep_stop(k->upkeep);
     keep_sessions_destroy(k->sessions);
     keep_tickets_destroy(k->tickets);
+    keep_tokens_destroy(k->tokens);
     auth_destroy(k->auth);
     keep_vouch_destroy(k->vouch);
     if (k->store) {

@@ -170,7 +170,8 @@ static enum err judge(CURL *c, CURLcode r, struct transfer *t)
         snprintf(t->words, sizeof(t->words), "HTTP status %ld", status);
         return status / 100 == 4 ? ERR_NOT_FOUND : ERR_UNAVAILABLE;
     }
-    if (t->request->type && !is_type(type, t->request->type)) {
+    if (t->request->type && !is_type(type, t->request->type) &&
+        !(t->request->other_type && is_type(type, t->request->other_type))) {
         snprintf(t->words, sizeof(t->words), "not %s", t->request->type);
         return ERR_UNAVAILABLE;
     }

@@ -22,7 +22,9 @@ struct https_client {
 
 struct https_request {
     struct span url;
-    const char *type; // that the answer must have: "text/plain"; NULL: any, and any status 2xx
+    // One of which the answer must have: "text/plain"; `type` NULL: any, and any status 2xx; the
+    // second may be NULL.
+    const char *type, *other_type;
     // A form to post (application/x-www-form-urlencoded); p NULL: GET.
     struct span form;
     // The same with JSON, and one more header field, "Name: text"; p NULL: none.

@@ -9,6 +9,7 @@
 #include "auth/auth.h"
 #include "base/log.h"
 #include "keep/inbound/inbound_internal.h"
+#include "keep/login/keep_tokens.h"
 
 #include "base/banned.h"
 
@@ -57,7 +58,7 @@ static void admit(struct mail_session *s)
     if (!grant->account) {
         return;
     }
-    if (keep_sessions_enter(s->in->options.sessions, grant->account, grant->device,
+    if (keep_sessions_enter(s->in->options.sessions, grant->account, keep_tokens_device(grant),
                             span_from_str(s->remote), &s->counted, &reason) != ERR_OK) {
         s->closed = &too_many;
         return;

@@ -226,6 +226,16 @@ static enum err scram_work(struct question *q, const struct auth_claim *claim)
                       : auth_scram_begin(auth, claim, q->response, q->binding, &q->scram);
 }
 
+// One that we have not issued may be revoked elsewhere: it is asked about again.
+static enum err token_keep(struct question *q)
+{
+    struct keep_tokens *t = q->link->options.tokens;
+
+    return t && !span_starts(q->password, SPAN(BEARER_OWN_PREFIX))
+               ? keep_tokens_add(t, q->password, &q->grant)
+               : ERR_OK;
+}
+
 static void question_work(struct worker_task *t)
 {
     struct question *q = LIST_ITEM(t, struct question, work);
@@ -245,6 +255,9 @@ static void question_work(struct worker_task *t)
                         ? auth_external(q->link->options.auth, &claim, q->response, &q->grant)
                     : q->is_token ? auth_bearer(q->link->options.auth, &claim, &q->grant)
                                   : auth_password(q->link->options.auth, &claim, &q->grant);
+    }
+    if (q->result == ERR_OK && q->is_token) {
+        q->result = token_keep(q) == ERR_OK ? ERR_OK : ERR_UNAVAILABLE;
     }
     arena_finish(&arena);
     loop_post(q->link->options.loop, &q->back);
@@ -503,8 +516,8 @@ static void session_admit(struct keep_link *l, const struct ipc_handoff *m,
     struct arena arena;
     const char *reason;
 
-    if (keep_sessions_enter(l->options.sessions, grant->account, grant->device, m->remote, &counted,
-                            &reason) != ERR_OK) {
+    if (keep_sessions_enter(l->options.sessions, grant->account, keep_tokens_device(grant),
+                            m->remote, &counted, &reason) != ERR_OK) {
         log_warn("session of account %llu from %s refused: %s", (unsigned long long)grant->account,
                  log_text(m->remote).s, reason);
         refuse(fd, m, REFUSAL_LIMIT, reason);

@@ -10,6 +10,7 @@
 #include "ipc/message.h"
 #include "keep/login/keep_sessions.h"
 #include "keep/login/keep_tickets.h"
+#include "keep/login/keep_tokens.h"
 #include "keep/login/session.h"
 #include "keep/login/signin_log.h"
 #include "net/loop.h"
@@ -29,6 +30,7 @@ struct keep_link_options {
     struct keep_tickets *tickets;
     struct keep_sessions *sessions;
     struct conn_pool *pool;
+    struct keep_tokens *tokens; // NULL: sessions by tokens of others are not looked after
     struct signin_log *signins; // NULL: nobody wants to know
     unsigned auth_threads;      // each may hold one hash's memory
     unsigned auth_queue_max;

@@ -266,6 +266,24 @@ unsigned keep_sessions_end(struct keep_sessions *s, account_id account, uint32_t
     return n;
 }
 
+bool keep_sessions_has(struct keep_sessions *s, account_id account, uint32_t device)
+{
+    char key[8];
+    bool found = false;
+
+    put_be64(key, account);
+    lock_take(&s->lock);
+    const struct tally *t = map_get(&s->by_user, span_of(key, sizeof(key)));
+
+    for (struct list *l = t ? t->sessions.next : NULL; l && l != &t->sessions; l = l->next) {
+        const struct keep_session *one = LIST_ITEM(l, struct keep_session, of_user);
+
+        found |= device == KEEP_SESSIONS_ALL || one->device == device;
+    }
+    lock_release(&s->lock);
+    return found;
+}
+
 bool keep_session_is_ending(struct keep_session *one)
 {
     lock_take(&one->all->lock);

@@ -37,6 +37,9 @@ void keep_sessions_leave(struct keep_session *one);
 unsigned keep_sessions_end(struct keep_sessions *s, account_id account, uint32_t device,
                            enum session_end why, int64_t patience_ms);
 
+// Are there any?
+bool keep_sessions_has(struct keep_sessions *s, account_id account, uint32_t device);
+
 bool keep_session_is_ending(struct keep_session *one); // somebody ends it
 
 struct keep_session_counts {

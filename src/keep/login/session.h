@@ -21,6 +21,7 @@ enum session_end {
     SESSION_BLOCKED, // the device
     SESSION_CHANGED, // what the device may do
     SESSION_SECOND_FACTOR,
+    SESSION_TOKEN, // that it rests on has expired or was revoked
 };
 
 // How a session is ended from outside. Both return at once and may be called on any thread, from

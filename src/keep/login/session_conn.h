@@ -38,6 +38,7 @@ enum session_stop {
     SESSION_STOP_BLOCKED,
     SESSION_STOP_CHANGED,
     SESSION_STOP_SECOND_FACTOR,
+    SESSION_STOP_TOKEN,
     SESSION_STOP_SERVER, // the server stops
 };
 // What a client is told, without code; "" for SESSION_GOES_ON. Static.

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Tokens as a way in (L23, L24): ours by a lookup, others by who vouches for them.
 #include "../test.h"
 #include "auth/bearer.h"
 #include "base/clock.h"
@@ -39,6 +41,24 @@ static enum err own_token(struct store *s, const struct auth_claim *claim, struc
     return ERR_OK;
 }
 
+// Somebody elsewhere: what the token is called is what they say of it.
+static unsigned questions;
+
+static enum err vouch(void *arg, const struct auth_vouch_question *q, struct arena *a,
+                      struct auth_vouch_answer *out)
+{
+    (void)arg;
+    questions++;
+    assert_int_equal(q->kind, AUTH_VOUCH_TOKEN);
+    *out = (struct auth_vouch_answer){.words = SPAN("words")};
+    if (span_starts(q->secret, SPAN("yes:"))) {
+        out->name = arena_dup(a, span_skip(q->secret, 4));
+        out->valid_until_ms = 1;
+        return ERR_OK;
+    }
+    return span_eq(q->secret, SPAN("away")) ? ERR_UNAVAILABLE : ERR_DENIED;
+}
+
 static void open_auth(auth_own_token_fn *own)
 {
     struct auth_options ao;
@@ -48,6 +68,7 @@ static void open_auth(auth_own_token_fn *own)
     ao.default_domain = SPAN("example.org");
     ao.throttle.failures_max = 3;
     ao.own_token = own;
+    ao.vouch.ask = own ? vouch : NULL;
     assert_ok(auth_create(f.store, &ao, &f.auth));
 }
 
@@ -117,6 +138,62 @@ static void test_own_tokens(void **state)
             assert_true(g.account == f.anna && g.until_ms > clock_real_ms());
         }
     }
+}
+
+static void test_tokens_of_others(void **state)
+{
+    static const struct {
+        const char *name, *token;
+        enum err want;
+        bool has_why;
+    } cases[] = {
+        {"", "yes:anna@example.org", ERR_OK, false},
+        {"anna", "yes:ANNA@Example.ORG", ERR_OK, false},
+        {"anna", "yes:anna", ERR_OK, false}, // our domain is added, as to what people type
+        {"berta", "yes:anna@example.org", ERR_DENIED, true},
+        {"", "yes:nobody@example.org", ERR_DENIED, true},
+        {"", "yes:anna@elsewhere.example", ERR_DENIED, true},
+        {"", "yes:a b@@c", ERR_DENIED, true},
+        {"", "yes:", ERR_DENIED, true},
+        {"anna", "no", ERR_DENIED, false},
+        {"anna", "away", ERR_UNAVAILABLE, false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct auth_grant g;
+        enum err e = sign_in(cases[i].name, cases[i].token, &g);
+
+        if (e != cases[i].want || (g.why != NULL) != cases[i].has_why) {
+            fail_msg("case %zu: %s, %s", i, err_name(e), g.why ? g.why : "-");
+        }
+        if (e == ERR_OK) {
+            assert_true(g.account == f.anna && g.is_by_token && g.until_ms == 1);
+        }
+    }
+    assert_ok(auth_bearer_again(f.auth, SPAN("yes:anna@example.org"), f.anna));
+    assert_err(auth_bearer_again(f.auth, SPAN("yes:anna@example.org"), f.berta), ERR_DENIED);
+    assert_err(auth_bearer_again(f.auth, SPAN("yes:gone@example.org"), f.anna), ERR_DENIED);
+    assert_err(auth_bearer_again(f.auth, SPAN("no"), f.anna), ERR_DENIED);
+    assert_err(auth_bearer_again(f.auth, SPAN("away"), f.anna), ERR_UNAVAILABLE);
+}
+
+// Who is locked out makes us ask nobody.
+static void test_locked_out_asks_nobody(void **state)
+{
+    struct auth_grant g;
+    char token[32];
+
+    (void)state;
+    for (unsigned i = 0; i < 3; i++) {
+        snprintf(token, sizeof(token), "no%u", i);
+        assert_err(sign_in("anna", token, &g), ERR_DENIED);
+    }
+    questions = 0;
+    assert_err(sign_in("anna", "yes:anna@example.org", &g), ERR_LIMIT);
+    assert_err(sign_in("anna", "no", &g), ERR_LIMIT);
+    assert_int_equal(questions, 0);
+    assert_ok(sign_in("berta", "yes:berta@example.org", &g));
 }
 
 static void test_none_without_a_lookup(void **state)
@@ -195,6 +272,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_own_tokens, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_tokens_of_others, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_locked_out_asks_nobody, setup, teardown),
         cmocka_unit_test_setup_teardown(test_none_without_a_lookup, setup, teardown),
         cmocka_unit_test_setup_teardown(test_suspended_accounts_stay_out, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_grant_ends_with_its_time, setup, teardown),
