@@ -89,7 +89,7 @@ struct admin {
 // away: it is not enough for a role.
 enum admin_proof {
     ADMIN_BY_PASSWORD,          // refused
-    ADMIN_BY_PASSWORD_AND_CODE, // and a second factor: nobody has one yet
+    ADMIN_BY_PASSWORD_AND_CODE, // and a second factor
     ADMIN_BY_APP_PASSWORD,      // a device's, with the scope for web and API
 };
 

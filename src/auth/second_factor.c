@@ -6,6 +6,7 @@
 #include "auth/totp.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "store/directory/factor_policy.h"
 
 #include "base/banned.h"
 
@@ -109,14 +110,34 @@ static enum err own_password(struct store *s, const struct auth_claim *claim,
     return e;
 }
 
+// Who must have one and has none gets in nowhere: what opens then is no more than a password.
+static enum err without_one(struct store *s, struct auth_grant *grant)
+{
+    struct account account;
+    struct arena arena;
+    bool is_required = true;
+
+    arena_init(&arena, 16384);
+    enum err e = directory_account_by_id(s, grant->account, &arena, &account);
+
+    e = e == ERR_OK ? factor_policy_of(s, account.id, account.name, &is_required) : e;
+    arena_finish(&arena);
+    if (e == ERR_OK && is_required) {
+        grant->why = "This account must have a second factor before anything can sign in: ask your "
+                     "administrator to set it up";
+        e = ERR_DENIED;
+    }
+    return e == ERR_NOT_FOUND ? ERR_DENIED : e;
+}
+
 enum err second_factor_admit(struct store *s, const struct auth_claim *claim,
                              struct auth_grant *grant)
 {
     bool is_on = false;
     enum err e = second_factor_is_on(s, grant->account, &is_on);
 
-    if (e != ERR_OK || !is_on || grant->device || grant->is_by_token) {
+    if (e != ERR_OK || (is_on && grant->device) || grant->is_by_token) {
         return e;
     }
-    return own_password(s, claim, grant);
+    return is_on ? own_password(s, claim, grant) : without_one(s, grant);
 }

@@ -19,8 +19,10 @@ enum err second_factor_is_on(struct store *s, account_id account, bool *out);
 enum err second_factor_check(struct store *s, account_id account, struct span code, int64_t now,
                              const char **out_why);
 
-// The last question after a secret was right: does it do? `grant` is what the secret gave; sets
-// its by_code, wants_code and why. ERR_DENIED: no, see grant->why; other errors: nobody can say.
+// The last question after a secret was right: does it do? Where a second factor is required
+// (store/directory/factor_policy.h), nothing does before one is on, devices neither. `grant` is
+// what the secret gave; sets its by_code, wants_code and why. ERR_DENIED: no, see grant->why; other
+// errors: nobody can say.
 enum err second_factor_admit(struct store *s, const struct auth_claim *claim,
                              struct auth_grant *grant);
 

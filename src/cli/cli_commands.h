@@ -29,7 +29,8 @@ cli_fn cli_route_add, cli_route_list, cli_route_remove, cli_route_show; // cli_r
 cli_fn cli_role_list, cli_role_show, cli_role_grant, cli_role_revoke, cli_role_add, cli_role_remove,
     cli_role_can; // cli_role.c
 cli_fn cli_device_add, cli_device_list, cli_device_set, cli_device_block, cli_device_unblock,
-    cli_device_remove; // cli_device.c
+    cli_device_remove;                     // cli_device.c
+cli_fn cli_domain_factor, cli_role_factor; // cli_factor.c
 cli_fn cli_totp_add, cli_totp_confirm, cli_totp_show, cli_totp_remove,
     cli_totp_codes;                                                          // cli_totp.c
 cli_fn cli_alert_list, cli_alert_test, cli_alert_mute;                       // cli_alert.c

@@ -20,6 +20,8 @@ const struct cli_command cli_commands[] = {
      "Print the DNS records a domain needs, ready to paste; with --check ask whether they are "
      "there",
      cli_domain_dns},
+    {"domain second-factor", "DOMAIN [required|optional]",
+     "Say whether a domain's accounts must have a second factor", cli_domain_factor},
     {"domain alias add", "NAME DOMAIN", "Make NAME another name of a domain", cli_domain_alias_add},
     {"domain alias list", "", "List the other names of domains", cli_domain_alias_list},
     {"domain alias remove", "NAME", "Undo it", cli_domain_alias_remove},
@@ -104,6 +106,8 @@ const struct cli_command cli_commands[] = {
      "Let an app ask our authorization server for tokens", cli_oauth_client_add},
     {"oauth-client list", "", "List the apps that may", cli_oauth_client_list},
     {"oauth-client remove", "ID", "Give an app no more tokens", cli_oauth_client_remove},
+    {"role second-factor", "ROLE [required|optional]",
+     "Say whether whoever has a role must have a second factor", cli_role_factor},
     {"role list", "", "List the roles administrators can have, and what each may do",
      cli_role_list},
     {"role show", "[ADDRESS]", "Say who has which role over which domains", cli_role_show},

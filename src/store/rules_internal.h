@@ -32,6 +32,9 @@ enum err role_get(struct view *v, struct span name, struct role *out);
 enum err role_edit_account_gone(struct edit *ed, account_id account);
 enum err role_edit_domain_gone(struct edit *ed, struct span domain);
 
+// The row `F` (access/factor_policy.h) of a domain (`before` is "@") or a role ("") that goes.
+enum err factor_policy_edit_gone(struct edit *ed, const char *before, struct span name);
+
 // A row `l` of the sign-in history (access/signin.h). The spans point into the key. ERR_CORRUPT.
 struct signin;
 enum err signin_decode(struct span key, struct span value, struct signin *out);

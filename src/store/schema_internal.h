@@ -62,6 +62,7 @@ enum key_kind {
     KEY_RELAY = 'Y',
     KEY_ROLES_OF = 'B',
     KEY_ROLE = 'e',
+    KEY_FACTOR_POLICY = 'F',
     KEY_OAUTH_CLIENT = 'O',
 };
 

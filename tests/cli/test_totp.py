@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Second factors by the command line: set up, confirmed, seen, removed; the QR code as a stranger's
 scanner reads it, the codes as a stranger's app makes them; who may do it and who never sees it."""
+import imaplib
 import os
 import shutil
 import subprocess
@@ -9,6 +10,7 @@ import urllib.parse
 
 import pytest
 
+from servers import PASSWORD
 from totp import code_at, step_now
 
 sys.path.append(os.path.join(os.path.dirname(__file__), "..", "oracle"))
@@ -166,3 +168,38 @@ def test_both_readers_find_nothing_wrong(online):
     online.online = False
     problems = read_apart(online.server.data)[0]
     assert not problems, problems
+
+
+def refused(server, password):
+    with pytest.raises(imaplib.IMAP4.error) as e:
+        imaplib.IMAP4("127.0.0.1", server.port, timeout=20).login(ANNA, password)
+    return str(e.value)
+
+
+def test_l12_where_one_is_required(online):
+    online.add(ANNA, "hilde@example.org")
+    online.run("role", "grant", "hilde@example.org", "help-desk", "--all-domains")
+    assert "optional" in online.run("domain", "second-factor", "example.org")
+    text = online.run("domain", "second-factor", "example.org", "required")
+    assert "totp add" in text
+    assert online.one("domain", "second-factor", "example.org")["required"] is True
+    assert "must have a second factor" in refused(online.server, PASSWORD)
+    phone = online.one("account", "device", "add", ANNA, "phone")["password"]
+    assert "must have a second factor" in refused(online.server, phone)
+    confirm(online, begin(online))
+    imaplib.IMAP4("127.0.0.1", online.server.port, timeout=20).login(ANNA, phone)
+    online.run("domain", "second-factor", "example.org", "optional")
+    online.run("account", "totp", "remove", ANNA)
+    online.run("role", "second-factor", "help-desk", "required")
+    imaplib.IMAP4("127.0.0.1", online.server.port, timeout=20).login(ANNA, PASSWORD)
+    online.run("role", "grant", ANNA, "help-desk", "--all-domains")
+    assert "must have a second factor" in refused(online.server, PASSWORD)
+    assert "second factor required for the role help-desk" in online.run("log", "--server")
+
+
+def test_policies_that_make_no_sense(keeper):
+    keeper.run("domain", "second-factor", "example.org", "perhaps", code=2)
+    keeper.run("domain", "second-factor", "example.net", "required", code=3)
+    assert "domain list" in keeper.error
+    keeper.run("role", "second-factor", "king", "required", code=3)
+    assert "role list" in keeper.error

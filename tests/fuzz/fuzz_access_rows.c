@@ -14,6 +14,8 @@
 #include "store/access/device.h"
 #include "store/access/scram_salt.h"
 #include "store/access/totp_row.h"
+#include "store/directory/factor_policy.h"
+#include "store/directory/role.h"
 #include "store/rules_internal.h"
 
 static void device(struct span input)
@@ -137,13 +139,23 @@ static void code(struct span input)
     }
 }
 
+static void policy(struct span input)
+{
+    size_t n = input.n ? (unsigned char)input.p[0] : 0;
+    struct span key = span_first(span_skip(input, 1), n), what;
+
+    if (key.n && factor_policy_decode(key, span_skip(input, 1 + n), &what) == ERR_OK) {
+        CHECK(what.n == key.n - 1 && (what.p[0] == '@' || role_name_is_good(what)));
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static void (*const readers[])(struct span) = {device,        signin, typed, client,
-                                                   second_factor, code,   scram};
+                                                   second_factor, code,   scram, policy};
 
     if (size > 0) {
-        readers[data[0] % 7](span_of(data + 1, size - 1));
+        readers[data[0] % 8](span_of(data + 1, size - 1));
     }
     return 0;
 }

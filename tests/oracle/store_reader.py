@@ -244,7 +244,7 @@ class Account:
         if self.number:
             raise Bad("a key of the directory")
 
-    read_V = read_D = read_A = read_I = read_R = read_E = read_Z = read_G = read_P = read_Y = read_B = read_e = directory_only
+    read_V = read_D = read_A = read_I = read_R = read_E = read_Z = read_G = read_P = read_Y = read_B = read_e = read_F = directory_only
 
     # ---- together ----
     def join(self):

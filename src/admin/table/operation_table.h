@@ -22,6 +22,10 @@ OPERATION("domain dns", admin_domain_dns, RIGHT_SEE, ON_DOMAIN, "domain",
           "GET", "/domains/{domain}/dns", "check:bool", OPERATION_LIST)
 OPERATION("domain catch-all", admin_domain_catch_all, RIGHT_ADDRESSES, ON_DOMAIN, "domain",
           "PUT", "/domains/{domain}/catch-all", "targets:texts none:bool", OPERATION_PLAIN)
+OPERATION("domain second-factor", admin_domain_factor, RIGHT_SERVER, ON_SERVER, NULL,
+          "PUT", "/domains/{domain}/second-factor", "required:bool", OPERATION_PLAIN)
+OPERATION("role second-factor", admin_role_factor, RIGHT_ROLES, ON_SERVER, NULL,
+          "PUT", "/roles/{role}/second-factor", "required:bool", OPERATION_PLAIN)
 OPERATION("domain alias add", admin_domain_alias_add, RIGHT_SERVER, ON_SERVER, NULL,
           "POST", "/domain-aliases", "domain! target!", OPERATION_PLAIN)
 OPERATION("domain alias list", admin_domain_alias_list, RIGHT_SEE, ON_LIST, NULL,

@@ -9,6 +9,7 @@
 #include "store/access/signin.h"
 #include "store/access/totp_row.h"
 #include "store/check/check_internal.h"
+#include "store/directory/factor_policy.h"
 #include "store/directory/role.h"
 #include "store/rules_internal.h"
 
@@ -134,11 +135,31 @@ static enum err check_oauth_client(void *arg, struct span key, struct span value
     return ERR_OK;
 }
 
+static enum err check_factor_policy(void *arg, struct span key, struct span value)
+{
+    struct check *c = arg;
+    struct span what;
+    struct role r;
+
+    if (factor_policy_decode(key, value, &what) != ERR_OK) {
+        check_problem(c, false, "who must have a second factor cannot be read: %.*s",
+                      SPAN_ARG(span_skip(key, 1)));
+    } else if (what.p[0] == '@' ? !is_our_domain(c, span_skip(what, 1))
+                                : role_get(c->v, what, &r) != ERR_OK) {
+        check_problem(c, false, "a second factor is required of %.*s, which is not here",
+                      SPAN_ARG(what));
+    }
+    return ERR_OK;
+}
+
 enum err check_roles(struct check *c)
 {
     struct key roles = key_plain(KEY_ROLE), holders = key_plain(KEY_ROLES_OF),
                clients = key_plain(KEY_OAUTH_CLIENT);
-    enum err e = view_each(c->v, &roles, check_role, c);
+    struct key policies = key_plain(KEY_FACTOR_POLICY);
+    enum err e = view_each(c->v, &policies, check_factor_policy, c);
+
+    e = e != ERR_OK ? e : view_each(c->v, &roles, check_role, c);
 
     e = e == ERR_OK ? view_each(c->v, &clients, check_oauth_client, c) : e;
     return e == ERR_OK ? view_each(c->v, &holders, check_roles_of, c) : e;

@@ -275,6 +275,7 @@ static enum err remove_edit(struct edit *ed, void *arg)
     e = view_each(&ed->view, &holders, used_one, &u);
     arena_finish(&u.arena);
     e = e == ERR_OK ? edit_delete(ed, &k) : e;
+    e = e == ERR_OK ? factor_policy_edit_gone(ed, "", *name) : e;
     return e == ERR_OK ? note_role(ed, &(struct role){.name = *name}, "removed") : e;
 }
 

@@ -166,6 +166,8 @@ static const struct {
     {"account device block", "{'account':'u1@example.org','device':'phone'}", "ODHh"},
     {"account device unblock", "{'account':'u1@example.org','device':'phone'}", "ODHh"},
     {"account device remove", "{'account':'u1@example.org','device':'phone'}", "ODHh"},
+    {"domain second-factor", "{'domain':'example.org'}", "Oq"},
+    {"role second-factor", "{'role':'help-desk'}", "O"},
     {"account totp add", "{'account':'u1@example.org'}", "OD"},
     {"account totp confirm", "{'account':'u1@example.org','code':'123456'}", "OD"},
     {"account totp show", "{'account':'u1@example.org'}", "ODHAha"},

@@ -10,6 +10,8 @@
 #include "auth/second_factor.h"
 #include "auth/totp.h"
 #include "engine/memory/memory.h"
+#include "store/directory/factor_policy.h"
+#include "store/directory/role.h"
 
 #define HOME SPAN("192.0.2.77")
 
@@ -269,6 +271,114 @@ static void test_a_grant_of_before_holds_no_more(void **state)
     arena_finish(&a);
 }
 
+static bool is_required(const char *what)
+{
+    bool required = false;
+
+    assert_ok(factor_policy_get(f.store, span_from_str(what), &required));
+    return required;
+}
+
+static void require(const char *what, bool required)
+{
+    assert_ok(factor_policy_set(f.store, &admin, span_from_str(what), required));
+}
+
+// L12: who must have one and has none gets in nowhere, by a device neither.
+static void test_where_one_is_required(void **state)
+{
+    char text[APP_PASSWORD_TEXT_BYTES];
+    struct span phone = make_device(text, DEVICE_MAIL);
+    struct auth_grant g;
+
+    (void)state;
+    require("@example.org", true);
+    assert_err(sign_in(AUTH_IMAP, password, SPAN(""), &g), ERR_DENIED);
+    assert_non_null(strstr(g.why, "must have a second factor"));
+    assert_err(sign_in(AUTH_IMAP, phone, SPAN(""), &g), ERR_DENIED);
+    assert_non_null(strstr(g.why, "must have a second factor"));
+    assert_err(sign_in(AUTH_WEB, password, SPAN("123456"), &g), ERR_DENIED);
+    assert_false(g.wants_code); // there is none that could be given
+    assert_err(sign_in(AUTH_IMAP, SPAN("wrong"), SPAN(""), &g), ERR_DENIED);
+    assert_null(g.why);
+    turn_on();
+    assert_ok(sign_in(AUTH_IMAP, phone, SPAN(""), &g));
+    assert_err(sign_in(AUTH_IMAP, password, SPAN(""), &g), ERR_DENIED);
+    assert_non_null(strstr(g.why, "app password"));
+    assert_ok(sign_in(AUTH_WEB, password, span_from_str(code_at(step_now())), &g));
+    assert_ok(totp_row_remove(f.store, f.anna, &admin));
+    require("@example.org", false);
+    assert_ok(sign_in(AUTH_IMAP, password, SPAN(""), &g));
+}
+
+static void test_where_a_role_requires_it(void **state)
+{
+    struct auth_grant g;
+    struct role night = {.name = SPAN("night-shift"), .words = SPAN("x"), .rights = RIGHT_SEE};
+
+    (void)state;
+    assert_ok(role_add(f.store, &admin, &night));
+    require("help-desk", true);
+    require("night-shift", true);
+    assert_ok(sign_in(AUTH_IMAP, password, SPAN(""), &g)); // it has no role
+    assert_ok(role_grant(f.store, &admin, f.anna, SPAN("auditor"), NULL, 0, NULL));
+    assert_ok(sign_in(AUTH_IMAP, password, SPAN(""), &g)); // another one
+    assert_ok(role_grant(f.store, &admin, f.anna, SPAN("help-desk"), NULL, 0, NULL));
+    assert_err(sign_in(AUTH_IMAP, password, SPAN(""), &g), ERR_DENIED);
+    assert_non_null(strstr(g.why, "must have a second factor"));
+    assert_ok(role_revoke(f.store, &admin, f.anna, SPAN("help-desk"), NULL, 0));
+    assert_ok(sign_in(AUTH_IMAP, password, SPAN(""), &g));
+}
+
+// A domain or a role of the same name that comes later is another one.
+static void test_policies_go_with_what_they_are_for(void **state)
+{
+    struct role night = {.name = SPAN("night-shift"), .words = SPAN("x"), .rights = RIGHT_SEE};
+
+    (void)state;
+    assert_err(factor_policy_set(f.store, &admin, SPAN("@example.net"), true), ERR_NOT_FOUND);
+    assert_err(factor_policy_set(f.store, &admin, SPAN("night-shift"), true), ERR_NOT_FOUND);
+    assert_err(factor_policy_set(f.store, &admin, SPAN("No Role"), true), ERR_NOT_FOUND);
+    assert_err(factor_policy_set(f.store, &admin, SPAN("@"), true), ERR_NOT_FOUND);
+    assert_ok(directory_domain_add(f.store, &admin, SPAN("example.net")));
+    assert_ok(role_add(f.store, &admin, &night));
+    require("@example.net", true);
+    require("night-shift", true);
+    assert_true(is_required("@example.net") && is_required("night-shift"));
+    assert_ok(directory_domain_remove(f.store, &admin, SPAN("example.net")));
+    assert_ok(role_remove(f.store, &admin, SPAN("night-shift")));
+    assert_ok(directory_domain_add(f.store, &admin, SPAN("example.net")));
+    assert_ok(role_add(f.store, &admin, &night));
+    assert_false(is_required("@example.net") || is_required("night-shift"));
+}
+
+static void test_damaged_policies(void **state)
+{
+    static const struct {
+        const char *key, *value;
+        size_t n;
+        enum err want;
+    } rows[] = {
+        {"F@example.org", "\1\1\2", 3, ERR_OK},
+        {"Fhelp-desk", "\1\1\2x", 4, ERR_OK},
+        {"F@example.org", "\2\1\2", 3, ERR_UNSUPPORTED},
+        {"F@example.org", "\1\0\2", 3, ERR_CORRUPT},
+        {"F@example.org", "\1\1", 2, ERR_CORRUPT},
+        {"F", "\1\1\2", 3, ERR_CORRUPT},
+        {"F@", "\1\1\2", 3, ERR_CORRUPT},
+        {"FNo Role", "\1\1\2", 3, ERR_CORRUPT},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct span what;
+
+        assert_err(factor_policy_decode(span_from_str(rows[i].key),
+                                        span_of(rows[i].value, rows[i].n), &what),
+                   rows[i].want);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -280,6 +390,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_password_alone_makes_no_network_known, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_a_grant_of_before_holds_no_more, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_where_one_is_required, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_where_a_role_requires_it, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_policies_go_with_what_they_are_for, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_damaged_policies, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
