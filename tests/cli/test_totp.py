@@ -10,7 +10,7 @@ import urllib.parse
 
 import pytest
 
-from servers import PASSWORD
+from conftest import PASSWORD
 from totp import code_at, step_now
 
 sys.path.append(os.path.join(os.path.dirname(__file__), "..", "oracle"))

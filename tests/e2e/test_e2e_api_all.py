@@ -7,6 +7,7 @@ import imaplib
 import json
 import os
 import re
+import time
 import smtplib
 
 import pytest
@@ -207,6 +208,12 @@ def second_factor(k):
 def alerts(k):
     k.step("alert mute", ["u2@example.org"], "PUT", "/accounts/u2@example.org/alert-mute", {})
     k.step("alert test", ["u2@example.org"], "POST", "/accounts/u2@example.org/alert-test")
+    for twin in k.words, k.http:  # it comes a moment later, and is counted further down
+        end = time.monotonic() + 60
+        while not json.loads(twin.server.command("account", "show", "u2@example.org", "--json")
+                             .stdout)["messages"]:
+            assert time.monotonic() < end
+            time.sleep(0.05)
     k.step("alert list", ["u2@example.org"], "GET", "/alerts", query={"account": "u2@example.org"},
            gives="items")
 
@@ -352,6 +359,8 @@ def server(k):
     k.step("ban list", [], "GET", "/bans", gives="items")
     k.step("ban lift", ["--all"], "POST", "/bans/lift", {"all": True})
     k.step("check", [], "POST", "/check", {}, gives="both")
+    k.step("directory sync", [], "POST", "/directory/sync", {})
+    k.step("directory test", ["x@b.example"], "POST", "/directory/test", {"account": "x@b.example"})
     k.step("log", ["--server"], "GET", "/log", query={"server": "true"}, gives="items")
     k.seen |= {"status", "reload"}
     status, = k.command(["--as", "u1@example.org", "status"])
@@ -367,6 +376,12 @@ def the_end(k):
     k.step("alias remove", ["team@b.example"], "DELETE", "/aliases/team@b.example")
     k.step("domain catch-all", ["b.example", "--none"], "PUT", "/domains/b.example/catch-all",
            {"none": True})
+    for required in True, False:
+        word = "required" if required else "optional"
+        k.step("domain second-factor", ["b.example", word], "PUT", "/domains/b.example/second-factor",
+               {"required": required})
+        k.step("role second-factor", ["auditor", word], "PUT", "/roles/auditor/second-factor",
+               {"required": required})
     k.step("domain remove", ["b.example"], "DELETE", "/domains/b.example")
 
 

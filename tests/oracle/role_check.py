@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who has which role over which domains, and which apps may ask for tokens, as docs/format/store.md
-says."""
+"""Who has which role over which domains, who must have a second factor, and which apps may ask for
+tokens, as docs/format/store.md says."""
 import re
 
 from fields import Bad, Fields
@@ -36,6 +36,18 @@ def check_roles(keys, accounts, wrong):
                 check_grants(Fields(value).version(), keys, made | BUILT_IN)
             except (Bad, IndexError) as e:
                 wrong(f"roles {key[1:]!r}: {e}")
+    for key, value in keys.items():
+        if key[:1] == b"F":
+            try:
+                f = Fields(value).version()
+                if f.v() != 1:
+                    raise Bad("neither required nor not")
+                f.z()
+                domain = key[1:2] == b"@"
+                if b"D" + key[2:] not in keys if domain else key[1:] not in made | BUILT_IN:
+                    raise Bad("it is not here")
+            except (Bad, IndexError) as e:
+                wrong(f"a second factor is required of {key[1:]!r}: {e}")
 
 
 def check_clients(keys, wrong):
