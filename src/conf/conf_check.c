@@ -2,6 +2,7 @@
 //
 // What single rows cannot say: settings that contradict each other. A conflict is named at the
 // later of the two lines, where whoever wrote it looks first.
+#include <arpa/inet.h>
 #include <string.h>
 
 #include "conf/conf_internal.h"
@@ -56,17 +57,27 @@ static void check_addresses(const struct settings *s, struct conf_report *r)
     }
 }
 
+// "ldap://HOST:PORT" whose host, as a whole, can be nowhere else.
 static bool is_on_this_machine(struct span url)
 {
-    static const struct span hosts[] = {
-        {"ldap://127.", 11}, {"ldap://localhost", 16}, {"ldap://[::1]", 12}};
+    struct span host = span_skip(url, sizeof("ldap://") - 1);
+    char text[INET_ADDRSTRLEN];
+    unsigned char address[4];
 
-    for (size_t i = 0; i < sizeof(hosts) / sizeof(hosts[0]); i++) {
-        if (span_starts(url, hosts[i])) {
-            return true;
-        }
+    host = span_first(host, span_find_byte(host, '/'));
+    if (span_eq(host, SPAN("[::1]")) || span_starts(host, SPAN("[::1]:"))) {
+        return true;
     }
-    return false;
+    host = span_first(host, span_find_byte(host, ':'));
+    if (span_eq_nocase(host, SPAN("localhost"))) {
+        return true;
+    }
+    if (host.n >= sizeof(text)) {
+        return false;
+    }
+    memcpy(text, host.p, host.n);
+    text[host.n] = '\0';
+    return inet_pton(AF_INET, text, address) == 1 && address[0] == 127;
 }
 
 // Where passwords of people would go in the clear, or nowhere.

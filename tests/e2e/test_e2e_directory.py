@@ -325,6 +325,9 @@ def test_conflicts_in_the_settings(make_server, directory):
     server = make_server(start=False, settings=settings(directory))
     rows = [
         ({"ldap_servers": "ldap://ldap.example.org", "ldap_start_tls": "no"}, "in the clear"),
+        *[({"ldap_servers": f'"ldap://{host}"', "ldap_start_tls": "no"}, "in the clear") for host in (
+            "localhost.evil.example", "127.evil.example", "127.0.0.1.evil.example:389",
+            "127.0.0.1@evil.example", "[::1].evil.example", "[::1", "128.0.0.1", "127")],
         ({"ldap_servers": "http://ldap.example.org"}, "must begin with"),
         ({"ldap_filter": '"(objectClass=person)"'}, "names nobody"),
         ({"ldap_filter": '"(uid=%s)"'}, "only %n"),
@@ -336,3 +339,7 @@ def test_conflicts_in_the_settings(make_server, directory):
         server.write_conf()
         r = server.command("config", "check", check=False)
         assert r.returncode and problem in r.stdout + r.stderr, (more, r)
+    for host in "localhost", "LocalHost:389", "127.0.0.1", "127.1.2.3:389/", "[::1]", "[::1]:389":
+        server.settings = settings(directory, ldap_servers=f'"ldap://{host}"', ldap_start_tls="no")
+        server.write_conf()
+        server.command("config", "check")
