@@ -4,6 +4,7 @@
 // admin_operations.c names, over what its argument names. Roles are read for each operation anew,
 // so that one taken away counts from the next one on.
 #include "admin/admin_internal.h"
+#include "auth/grant.h"
 #include "base/log.h"
 #include "base/utf8.h"
 
@@ -47,8 +48,10 @@ static enum err caller_is(struct admin_call *c, const struct account *account, b
     }
     snprintf(c->origin, sizeof(c->origin), "%s%.*s%s%.*s", is_tried ? "root as " : "",
              SPAN_ARG(c->caller_name), from.n > 0 ? ", " : "", SPAN_ARG(from));
-    if (account->state != ACCOUNT_ACTIVE) {
-        return admin_fail(c, ERR_DENIED, "%.*s is suspended.", SPAN_ARG(c->caller_name));
+    if (!auth_account_is_open(account)) {
+        return admin_fail(c, ERR_DENIED, "%.*s is %s.", SPAN_ARG(c->caller_name),
+                          account->state == ACCOUNT_ACTIVE ? "no longer in the directory"
+                                                           : "suspended");
     }
     if (c->roles.count == 0) {
         return admin_fail(c, ERR_DENIED,
@@ -358,7 +361,7 @@ enum err admin_still_allowed(struct admin_call *c)
 
     e = e == ERR_OK ? role_holder_get(c->admin->store, c->caller, &a, &now) : e;
     // Of those it had when it began nothing may be missing: nobody works out which of them counted.
-    bool holds = e == ERR_OK && account.state == ACCOUNT_ACTIVE && role_covers(&now, &c->roles);
+    bool holds = e == ERR_OK && auth_account_is_open(&account) && role_covers(&now, &c->roles);
 
     arena_finish(&a);
     if (e != ERR_OK && e != ERR_NOT_FOUND) {

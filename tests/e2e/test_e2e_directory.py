@@ -156,12 +156,16 @@ def test_l27_who_is_gone_is_out(make, directory):
         live.ok('LOGIN anna "annas own words"')
         phone.ok(f'LOGIN anna "{device["password"]}"')
         other.ok('LOGIN bert "berts own words"')
+        server.command("role", "grant", "anna@example.org", "help-desk", "--all-domains")
+        server.command("--as", "anna@example.org", "account", "list")
         directory.remove("anna")
         assert live.wait_untagged(b"BYE", 60)
         assert phone.wait_untagged(b"BYE", 60)
         other.ok("NOOP")
     assert not ok(server, "anna", "annas own words")
     assert not ok(server, "anna", device["password"])
+    as_anna = server.command("--as", "anna@example.org", "account", "list", check=False)
+    assert as_anna.returncode and "no longer in the directory" in as_anna.stderr
     assert "does not know this person any more" in \
         server.command("log", "anna@example.org").stdout
     # Back again, with another password; the devices are good again, too.

@@ -4,6 +4,7 @@
 // 7009). The first tokens of an app make its device.
 #include <openssl/crypto.h>
 
+#include "auth/grant.h"
 #include "auth/token_own.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -277,13 +278,13 @@ static enum err rotate(struct oauth_call *c, const struct oauth_client *client,
                : e;
 }
 
-// A suspended account's apps get nothing new either.
+// The apps of who is suspended, or gone from the directory, get nothing new either.
 static enum err check_account(struct oauth_call *c, account_id id)
 {
     struct account account;
     enum err e = directory_account_by_id(c->oauth->options.store, id, &c->arena, &account);
 
-    return e == ERR_OK && account.state != ACCOUNT_ACTIVE ? ERR_NOT_FOUND : e;
+    return e == ERR_OK && !auth_account_is_open(&account) ? ERR_NOT_FOUND : e;
 }
 
 static void by_refresh(struct oauth_call *c, const struct oauth_client *client)
