@@ -141,6 +141,13 @@ enum err keep_alerts_posted(struct keep_alerts *k, struct span fields)
     return k ? alert_watch_posted(k->watch, fields) : ERR_OK;
 }
 
+void keep_alerts_lost(struct keep_alerts *k)
+{
+    if (k) {
+        alert_watch_lost(k->watch);
+    }
+}
+
 void keep_alerts_wake(struct keep_alerts *k)
 {
     alert_watch_due(k->watch);

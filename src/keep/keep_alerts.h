@@ -28,6 +28,7 @@ struct keep_alerts_options {
 enum err keep_alerts_start(const struct keep_alerts_options *o, struct keep_alerts **out);
 // ALERT_RESULT has come; any thread. NULL is allowed.
 enum err keep_alerts_posted(struct keep_alerts *k, struct span fields);
+void keep_alerts_lost(struct keep_alerts *k); // the courier has ended; the same
 void keep_alerts_set(struct keep_alerts *k, const struct settings *s); // any thread
 // An administrator has put something there that is due. Any thread.
 void keep_alerts_wake(struct keep_alerts *k);

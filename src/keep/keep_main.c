@@ -460,6 +460,7 @@ static void on_courier_lost(void *arg)
     struct keep *k = arg;
 
     keep_vouch_lost(k->vouch);
+    keep_alerts_lost(k->alerts);
 }
 
 static enum err open_vouch(struct keep *k)

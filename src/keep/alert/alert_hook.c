@@ -152,8 +152,10 @@ static void take_answer(struct alert_watch *w)
 
     lock_take(&w->lock);
     int answer = h->answer_id == h->id ? h->answer : 0;
+    bool is_lost = h->is_lost;
 
     h->answer = 0;
+    h->is_lost = false;
     memcpy(words, h->words, sizeof(words));
     lock_release(&w->lock);
     if (h->is_open && answer == IPC_ALERT_TAKEN) {
@@ -162,6 +164,8 @@ static void take_answer(struct alert_watch *w)
         h->wait_ms = h->next_ms = 0;
     } else if (h->is_open && answer) {
         put_off(w, words);
+    } else if (h->is_open && is_lost) { // it may have been taken all the same: it has an id
+        put_off(w, "the courier has ended");
     } else if (h->is_open && clock_monotonic_ms() >= h->next_ms) {
         put_off(w, "no answer");
     }
@@ -207,7 +211,11 @@ void alert_hook_turn(struct alert_watch *w)
         return;
     }
     take_answer(w);
-    if (w->hook.is_open || clock_monotonic_ms() < w->hook.next_ms) {
+    int64_t left_ms = w->hook.next_ms - clock_monotonic_ms();
+
+    if (w->hook.is_open || left_ms > 0) {
+        // This turn was for something else, and may have taken the place of the one to come.
+        w->wake(w->arg, left_ms > 0 ? left_ms : 0);
         return;
     }
     while (n == AT_ONCE && !w->is_stopping(w->arg)) {
@@ -227,6 +235,14 @@ void alert_hook_turn(struct alert_watch *w)
             from = due[i];
         }
     }
+}
+
+void alert_watch_lost(struct alert_watch *w)
+{
+    lock_take(&w->lock);
+    w->hook.is_lost = true;
+    lock_release(&w->lock);
+    w->wake(w->arg, 0);
 }
 
 enum err alert_watch_posted(struct alert_watch *w, struct span fields)

@@ -43,6 +43,8 @@ void alert_watch_due(struct alert_watch *w);
 
 // ALERT_RESULT has come. ERR_INVALID: it makes no sense. Any thread; does not block.
 enum err alert_watch_posted(struct alert_watch *w, struct span fields);
+// The courier has ended: what it was to send is sent again. Any thread; does not block.
+void alert_watch_lost(struct alert_watch *w);
 
 // Looks at all that was noted, and at all accounts the first time; writes, and delivers what is
 // due. Blocks on the disk.

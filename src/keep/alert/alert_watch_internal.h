@@ -34,6 +34,7 @@ struct alert_hook {
     uint64_t answer_id;       // under the lock, as what follows
     int answer;               // enum ipc_alert_outcome; 0: none
     char words[256];
+    bool is_lost; // the courier has ended since
 };
 
 struct alert_watch {
