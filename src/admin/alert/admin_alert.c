@@ -191,9 +191,8 @@ static enum err kinds_of(struct admin_call *c, uint32_t *out)
 
         if (!name || !alert_kind_parse(span_from_str(name), &kind) || kind == ALERT_TEST) {
             return admin_fail(c, ERR_INVALID,
-                              "\"%s\" is no kind of alert. There are: new-network, new-country, "
-                              "travel, guessed, mail-out, folders, download, deletion, quota, "
-                              "device, second-factor.",
+                              "\"%s\" is no kind of alert. There are: new-network, guessed, "
+                              "mail-out, folders, deletion, quota, device, second-factor.",
                               name ? name : "");
         }
         kinds |= 1u << kind;
