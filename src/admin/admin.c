@@ -43,6 +43,9 @@ void admin_run(const struct admin *a, const struct admin_caller *by, const char 
     if (e == ERR_OK) {
         e = admin_flush(&c);
     }
+    if (c.lost != ERR_OK) { // whatever the operation made of it
+        e = admin_fail(&c, c.lost, "%s", c.lost_text);
+    }
     if (e == ERR_OK && !out->result && !(out->result = json_object())) {
         e = ERR_NOMEM;
     }
@@ -127,6 +130,7 @@ enum err admin_flush(struct admin_call *c)
 {
     enum err e = buf_result(&c->out);
 
+    e = e == ERR_OK && c->out.n > 0 ? admin_still_allowed(c) : e;
     if (e == ERR_OK && c->out.n > 0) {
         e = c->io->write(c->io->arg, buf_span(&c->out));
     }
@@ -170,12 +174,12 @@ enum err admin_receive(struct admin_call *c, enum admin_record_type *out_type,
             return e;
         }
     }
-    return e;
+    return e == ERR_OK ? admin_still_allowed(c) : e;
 }
 
 bool admin_is_cancelled(struct admin_call *c)
 {
-    return c->io->cancelled(c->io->arg);
+    return c->io->cancelled(c->io->arg) || admin_still_allowed(c) != ERR_OK;
 }
 
 void admin_progress(struct admin_call *c, uint64_t done, uint64_t total, const char *text)

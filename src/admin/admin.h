@@ -34,6 +34,7 @@ enum admin_session_end {
     ADMIN_DEVICE_BLOCKED,
     ADMIN_DEVICE_CHANGED, // what it may do, or its app password is no more
     ADMIN_SECOND_FACTOR,  // it has one now
+    ADMIN_FACTOR_WANTED,  // it must have one now, and has none
 };
 
 #define ADMIN_ALL_DEVICES UINT32_MAX
@@ -64,6 +65,9 @@ struct admin {
     // or all, and waits until they are gone; their number. NULL: no server.
     unsigned (*end_sessions)(void *arg, account_id account, uint32_t device,
                              enum admin_session_end why);
+    // Ends all sessions of these accounts but those by tokens of others, at once. NULL: no server.
+    unsigned (*end_sessions_of)(void *arg, const account_id *accounts, size_t count,
+                                enum admin_session_end why);
     // Asks the DNS and waits; records as in DNS_ANSWER of ipc/message_table.h, in the arena. With
     // ERR_OK and an empty `*out_records` there are none. ERR_AGAIN: nobody could say. NULL: no
     // server.
@@ -90,7 +94,7 @@ struct admin {
 enum admin_proof {
     ADMIN_BY_PASSWORD,          // refused
     ADMIN_BY_PASSWORD_AND_CODE, // and a second factor
-    ADMIN_BY_APP_PASSWORD,      // a device's, with the scope for web and API
+    ADMIN_BY_APP_PASSWORD,      // a device's for web and API; the account has a second factor, too
 };
 
 // Who asks. Local root may do everything; anybody else what the roles of their account allow at
@@ -102,6 +106,10 @@ struct admin_caller {
     enum admin_proof proof;
     bool only_looks;     // an app password for reading: only rights that change nothing
     struct span address; // that they come from, as text, for the change log; may be empty
+    // For operations that go on for long: is what they have shown still good? Else ERR_DENIED, or
+    // nobody can say. NULL: it is. May block on the disk.
+    enum err (*still)(void *arg);
+    void *arg;
 };
 extern const struct admin_caller admin_local_root;
 

@@ -18,14 +18,18 @@ struct admin_call {
     struct admin_reader reader; // what the asker sends
     struct buf out;             // records not sent yet
     // Who asks, of admin_right.c.
-    bool may_everything;       // local root as itself
-    bool only_looks;           // admin_caller's
-    account_id caller;         // otherwise whose roles count
-    struct span caller_name;   // address
-    struct role_holder roles;  //
-    struct arena caller_arena; // of these
-    uint32_t right;            // that the operation takes
-    char origin[128];          // for the change log
+    const struct admin_caller *by;
+    enum err lost;                  // not ERR_OK: they may not go on, for this reason
+    char lost_text[ADMIN_TEXT_MAX]; //
+    bool may_everything;            // local root as itself
+    bool only_looks;                // admin_caller's
+    bool wants_factor;              // who asks must have a second factor: whoever is not local root
+    account_id caller;              // otherwise whose roles count
+    struct span caller_name;        // address
+    struct role_holder roles;       //
+    struct arena caller_arena;      // of these
+    uint32_t right;                 // that the operation takes
+    char origin[128];               // for the change log
 };
 
 typedef enum err admin_fn(struct admin_call *c);
@@ -71,7 +75,7 @@ enum err admin_flush(struct admin_call *c);
 // The next record from the asker; waits. ERR_EOF: it has ended.
 enum err admin_receive(struct admin_call *c, enum admin_record_type *out_type,
                        struct span *out_payload);
-bool admin_is_cancelled(struct admin_call *c);
+bool admin_is_cancelled(struct admin_call *c); // also when it is allowed no more
 void admin_progress(struct admin_call *c, uint64_t done, uint64_t total, const char *text);
 
 json_t *admin_json_text(struct span s); // bytes that are no UTF-8 become U+FFFD
@@ -90,7 +94,8 @@ enum err admin_allowed_named(struct admin_call *c, const char *operation);
 // The right that the operation takes is the caller's over this domain (of an address: its domain).
 bool admin_sees(const struct admin_call *c, struct span domain_or_address);
 bool admin_sees_all(const struct admin_call *c);
-// For operations that go on for long: is it still allowed? Sets the sentence.
+// For operations that go on for long: is it still allowed? Sets the sentence; from then on the
+// answer stays no. Asked by admin_flush, admin_receive and admin_is_cancelled, so between batches.
 enum err admin_still_allowed(struct admin_call *c);
 // Writes into the account's history that its mail is read, by whom and for what reason (argument
 // "reason"). Local root needs no reason and is not kept from it by a disk that is full.
@@ -124,6 +129,10 @@ enum err admin_account_free(struct admin_call *c, struct span name);
 
 // admin_route.c: adds "forward" and "forward_keeps_copy" when its mail is forwarded.
 void admin_json_forwarding(struct admin_call *c, account_id account, json_t *into);
+
+// admin_factor.c: what is required of the account may be new, or its second factor is gone: if it
+// may not sign in so, its sessions end. Their number.
+unsigned admin_factor_enforce(struct admin_call *c, account_id account, struct span name);
 
 // admin_role.c: adds "roles" when it has some.
 void admin_json_roles(struct admin_call *c, account_id account, json_t *into);

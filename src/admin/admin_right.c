@@ -4,7 +4,7 @@
 // admin_operations.c names, over what its argument names. Roles are read for each operation anew,
 // so that one taken away counts from the next one on.
 #include "admin/admin_internal.h"
-#include "auth/grant.h"
+#include "auth/second_factor.h"
 #include "base/log.h"
 #include "base/utf8.h"
 
@@ -61,6 +61,25 @@ static enum err caller_is(struct admin_call *c, const struct account *account, b
     return ERR_OK;
 }
 
+// An app password is typed nowhere and still only one thing that somebody has: whoever made it may
+// have had no more than the account's password. So the account has a second factor, at this moment.
+static enum err check_factor(struct admin_call *c)
+{
+    bool is_on = false;
+    enum err e = second_factor_is_on(c->admin->store, c->caller, &is_on);
+
+    if (e != ERR_OK) {
+        return admin_fail_store(c, e, "Looking up the second factor");
+    }
+    return is_on
+               ? ERR_OK
+               : admin_fail(c, ERR_DENIED,
+                            "An administrator must have a second factor, and %.*s has none, so its "
+                            "app passwords do not count here. To set it up: mailkeep account totp "
+                            "add %.*s",
+                            SPAN_ARG(c->caller_name), SPAN_ARG(c->caller_name));
+}
+
 // Local root says whose roles count.
 static enum err caller_as(struct admin_call *c)
 {
@@ -84,6 +103,7 @@ enum err admin_caller_set(struct admin_call *c, const struct admin_caller *by)
     bool as = json_object_get(c->args, "as");
     struct account account;
 
+    c->by = by;
     if (by->is_local_root && !as) {
         c->may_everything = true;
         snprintf(c->origin, sizeof(c->origin), "%.*s", SPAN_ARG(by->address));
@@ -98,17 +118,20 @@ enum err admin_caller_set(struct admin_call *c, const struct admin_caller *by)
     if (by->proof == ADMIN_BY_PASSWORD) {
         return admin_fail(
             c, ERR_DENIED,
-            "A password alone is not enough for an administrator. Use an app password "
-            "for web and API: mailkeep account device add ADDRESS NAME --for web");
+            "A password alone is not enough for an administrator. Set up a second factor (mailkeep "
+            "account totp add ADDRESS), and use an app password for web and API: mailkeep account "
+            "device add ADDRESS NAME --for web");
     }
+    c->wants_factor = true;
     c->only_looks = by->only_looks;
     enum err e = directory_account_by_id(c->admin->store, by->account, &c->caller_arena, &account);
 
     if (e == ERR_NOT_FOUND) {
         return admin_fail(c, ERR_DENIED, "The account that asks is not there any more.");
     }
-    return e == ERR_OK ? caller_is(c, &account, false, by->address)
-                       : admin_fail_store(c, e, "Looking up the account");
+    e = e == ERR_OK ? caller_is(c, &account, false, by->address)
+                    : admin_fail_store(c, e, "Looking up the account");
+    return e == ERR_OK ? check_factor(c) : e;
 }
 
 // ---- may they -----------------------------------------------------------------------------------
@@ -153,8 +176,7 @@ static enum err denied(struct admin_call *c, const char *operation, uint32_t mis
         SPAN_ARG(c->caller_name));
 }
 
-// Nobody changes an account that may do more than they, or the same: that would be a way up, or
-// one administrator locking out the other. Who gives roles away may change their equals.
+// Nobody changes an account that may do more than they.
 static enum err check_climb(struct admin_call *c, const char *operation, struct span name)
 {
     struct role_holder target;
@@ -168,10 +190,7 @@ static enum err check_climb(struct admin_call *c, const char *operation, struct 
     if (e != ERR_OK) {
         return admin_fail_store(c, e, "Looking up the roles");
     }
-    bool may_roles = role_rights_over(&c->roles, domain_of(name)) & RIGHT_ROLES;
-
-    if (target.count == 0 ||
-        (role_covers(&c->roles, &target) && (may_roles || !role_covers(&target, &c->roles)))) {
+    if (role_reaches(&c->roles, &target, domain_of(name))) {
         return ERR_OK;
     }
     log_info("%s was denied to %s: %s has roles, too", operation, log_text(c->caller_name).s,
@@ -347,28 +366,46 @@ enum err admin_allowed_named(struct admin_call *c, const char *operation)
     return admin_allowed(c, op);
 }
 
-enum err admin_still_allowed(struct admin_call *c)
+// Of the roles it had when it began nothing may be missing: nobody works out which of them counted.
+static enum err look_again(struct admin_call *c)
 {
     struct account account;
     struct role_holder now;
     struct arena a;
 
-    if (c->may_everything) {
-        return ERR_OK;
-    }
     arena_init(&a, CALLER_NOW_BYTES);
     enum err e = directory_account_by_id(c->admin->store, c->caller, &a, &account);
 
     e = e == ERR_OK ? role_holder_get(c->admin->store, c->caller, &a, &now) : e;
-    // Of those it had when it began nothing may be missing: nobody works out which of them counted.
     bool holds = e == ERR_OK && auth_account_is_open(&account) && role_covers(&now, &c->roles);
 
     arena_finish(&a);
     if (e != ERR_OK && e != ERR_NOT_FOUND) {
         return admin_fail_store(c, e, "Looking up the roles");
     }
-    return holds
-               ? ERR_OK
-               : admin_fail(c, ERR_DENIED, "%.*s may not do this any more: a role was taken away.",
-                            SPAN_ARG(c->caller_name));
+    if (!holds) {
+        return admin_fail(c, ERR_DENIED, "%.*s may not do this any more: a role was taken away.",
+                          SPAN_ARG(c->caller_name));
+    }
+    e = c->by->still ? c->by->still(c->by->arg) : ERR_OK;
+    if (e == ERR_DENIED) {
+        return admin_fail(c, e, "This app password is not good any more.");
+    }
+    if (e != ERR_OK) {
+        return admin_fail_store(c, e, "Looking up the app password");
+    }
+    return c->wants_factor ? check_factor(c) : ERR_OK;
+}
+
+enum err admin_still_allowed(struct admin_call *c)
+{
+    if (c->may_everything || c->lost != ERR_OK) {
+        return c->lost;
+    }
+    c->lost = look_again(c);
+    if (c->lost != ERR_OK) {
+        snprintf(c->lost_text, sizeof(c->lost_text), "%s", c->outcome->text);
+        log_info("an operation of %s is ended: %s", log_text(c->caller_name).s, c->lost_text);
+    }
+    return c->lost;
 }

@@ -22,6 +22,7 @@ static const char *const names[ALERT_KINDS] = {
     [ALERT_DEVICE] = "device",
     [ALERT_SECOND_FACTOR] = "second-factor",
     [ALERT_TEST] = "test",
+    [ALERT_OPENED] = "opened",
 };
 
 const char *alert_kind_name(enum alert_kind kind)

@@ -24,7 +24,8 @@ enum alert_kind {
     ALERT_DEVICE,          // a new device's app password
     ALERT_SECOND_FACTOR,   // the second factor was removed
     ALERT_TEST,            // an administrator asked for it
-    ALERT_KIND_LAST = ALERT_TEST,
+    ALERT_OPENED,          // an administrator opened the account as another
+    ALERT_KIND_LAST = ALERT_OPENED,
 };
 #define ALERT_KINDS (ALERT_KIND_LAST + 1)
 

@@ -66,6 +66,11 @@ static const struct advice advices[ALERT_KINDS] = {
                       "doing, too. " CHANGE_PASSWORD},
     [ALERT_SECOND_FACTOR] = {"Second factor removed", "If you asked for it: set up a new one soon.",
                              CHANGE_PASSWORD},
+    [ALERT_OPENED] = {"An administrator opened your account",
+                      "If you have asked for help, or know why: there is nothing to do.",
+                      "If you do not know why, ask whoever it was, or who is responsible for this "
+                      "server. The history of your account has each time it was opened, and what "
+                      "was changed."},
     [ALERT_TEST] = {"Test of the warnings",
                     "That you read this means: warnings about your account reach you.",
                     "There is nothing to do."},
@@ -134,7 +139,7 @@ enum err alert_letter_put(struct buf *out, const struct alert *a, const struct a
     put_what(out, a);
     put_paragraph(out, span_from_str(advice->was_you));
     buf_put_str(out, "\r\n");
-    if (a->kind != ALERT_QUOTA && a->kind != ALERT_TEST) {
+    if (a->kind != ALERT_QUOTA && a->kind != ALERT_TEST && a->kind != ALERT_OPENED) {
         buf_put_str(out, "If it was not you:\r\n");
     }
     put_paragraph(out, span_from_str(advice->was_not_you));

@@ -107,6 +107,10 @@ static void put_kind(struct buf *out, const struct alert *a)
         buf_put_str(out, "The second factor of your account was removed: its password alone opens "
                          "it now");
         break;
+    case ALERT_OPENED:
+        buf_put_str(out, "An administrator has opened your account: ");
+        put_clean(out, a->words);
+        break;
     case ALERT_TEST:
         buf_put_str(out, "This is a test, asked for by the administrator: nothing has happened");
         break;

@@ -5,6 +5,7 @@
 
 #include "auth/app_password.h"
 #include "auth/auth_internal.h"
+#include "auth/read_as.h"
 #include "auth/second_factor.h"
 #include "base/bytes.h"
 #include "base/clock.h"
@@ -136,6 +137,7 @@ enum err auth_set_options(struct auth *a, const struct auth_options *o)
     a->options.remember_ms = o->remember_ms;
     a->options.remember_max = o->remember_max;
     a->options.scram_own = o->scram_own;
+    a->options.reads_as = o->reads_as;
     while (!list_is_empty(&a->answered)) { // remembered for as long as was said before
         question_forget(a, LIST_ITEM(a->answered.next, struct question, by_age));
     }
@@ -692,6 +694,15 @@ bool auth_takes_own_scram(struct auth *a)
 
     lock_release(&a->lock);
     return takes;
+}
+
+bool auth_reads_as(struct auth *a)
+{
+    lock_take(&a->lock);
+    bool reads = a->options.reads_as;
+
+    lock_release(&a->lock);
+    return reads;
 }
 
 struct throttle *auth_throttle(struct auth *a)

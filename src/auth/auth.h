@@ -40,6 +40,7 @@ struct auth_options {
     auth_own_token_fn *own_token; // NULL: we issue none
     struct auth_vouch vouch;
     unsigned vouch_max; // questions to it at a time; guessers have half of them at most
+    bool reads_as;      // who has a role for it may open another's account (read_as.h)
     bool scram_own;     // keys for SCRAM are made of accounts' own passwords, and good
 };
 void auth_options_default(struct auth_options *o);

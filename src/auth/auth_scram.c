@@ -83,10 +83,13 @@ static enum err claim_keep(struct auth *a, struct auth_scram *x, const struct au
     const struct scram_first *first = &x->exchange.first;
     const char *reason;
 
-    if (first->authzid.n && !span_eq(first->authzid, first->name)) {
-        return ERR_DENIED; // nobody acts for another
+    bool acts = first->authzid.n && !span_eq(first->authzid, first->name);
+
+    if (acts && !claim->acting_as.n) {
+        return ERR_DENIED; // nobody acts for another there
     }
     x->claim = (struct auth_claim){.name = first->name,
+                                   .acting_as = acts ? first->authzid : SPAN(""),
                                    .password = SPAN(""),
                                    .remote = arena_dup(&x->arena, claim->remote),
                                    .service = claim->service};

@@ -2,6 +2,8 @@
 #include "auth/bearer.h"
 
 #include "auth/auth_internal.h"
+#include "auth/read_as.h"
+#include "auth/second_factor.h"
 #include "base/clock.h"
 #include "base/log.h"
 
@@ -11,15 +13,20 @@
 
 // ---- whose it is --------------------------------------------------------------------------------
 
-// The account that a grant names must be there, and be the one that the client wants.
+// The account that a grant names must be there, and be the one that the client wants, or be allowed
+// to open that one: the name of these mechanisms is an authorization identity (RFC 7628 section
+// 3.1).
 static enum err check_account(struct auth *a, struct arena *arena, struct span name,
-                              struct auth_grant *grant)
+                              const struct auth_claim *claim, struct auth_grant *grant)
 {
     struct account account;
     enum err e = directory_account_by_id(auth_store(a), grant->account, arena, &account);
 
     if (e != ERR_OK || !auth_account_is_open(&account)) {
         return e == ERR_OK || e == ERR_NOT_FOUND ? ERR_DENIED : e;
+    }
+    if (name.n && !span_eq(name, account.name) && claim->acting_as.n) {
+        return auth_read_as(a, claim, grant);
     }
     if (name.n && !span_eq(name, account.name)) {
         grant->why = "This token is another account's";
@@ -39,8 +46,11 @@ static enum err judge_own(struct auth *a, struct arena *arena, struct span name,
 {
     enum err e = auth_fixed_options(a)->own_token(auth_store(a), claim, out);
 
-    out->is_by_token = e == ERR_OK; // a second factor was asked for when it was given
-    return e == ERR_OK ? check_account(a, arena, name, out) : e;
+    // A code was asked for when it was given, if there was a second factor then: it is a device's.
+    e = e == ERR_OK ? second_factor_admit(auth_store(a), claim, out) : e;
+    e = e == ERR_OK ? check_account(a, arena, name, claim, out) : e;
+    out->is_by_token = e == ERR_OK;
+    return e;
 }
 
 // The account of the address that an issuer has said; only ours, and only one that is there.
@@ -86,7 +96,7 @@ static enum err judge_foreign(struct auth *a, struct arena *arena, struct span n
                                    .is_by_token = true,
                                    .mark = auth_mark(&account),
                                    .until_ms = said.valid_until_ms};
-        e = check_account(a, arena, name, out);
+        e = check_account(a, arena, name, claim, out);
     }
     return e;
 }
@@ -115,7 +125,7 @@ static enum err judge_in_turn(struct auth *a, struct arena *arena, struct span n
     enum err e = own ? judge_own(a, arena, name, claim, out) : ERR_DENIED;
 
     if (own && (e != ERR_DENIED || out->why)) {
-        if (e == ERR_OK) {
+        if (e == ERR_OK && !out->opened) { // it says nothing of that other one
             throttle_passed(t, counted, claim->remote);
         }
         return e;

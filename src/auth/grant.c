@@ -8,6 +8,7 @@
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/ip_network.h"
+#include "store/directory/factor_policy.h"
 
 #include "base/banned.h"
 
@@ -80,17 +81,21 @@ static enum err device_holds(struct store *s, const struct auth_grant *g, struct
                : ERR_DENIED;
 }
 
-// A second factor may have been turned on since the password was right.
-static enum err code_holds(struct store *s, const struct auth_grant *g)
+// A second factor may have been turned on since the secret was right, or is required now, or gone.
+static enum err factor_holds(struct store *s, const struct auth_grant *g, struct span name)
 {
-    bool is_on = false;
+    bool is_on = false, is_required = false;
 
-    if (g->by_code || g->is_by_token) {
+    if (g->by_code || (g->is_by_token && !g->device)) {
         return ERR_OK;
     }
     enum err e = second_factor_is_on(s, g->account, &is_on);
 
-    return e == ERR_OK && is_on ? ERR_DENIED : e;
+    if (e == ERR_OK && is_on) {
+        return g->device ? ERR_OK : ERR_DENIED;
+    }
+    e = e == ERR_OK ? factor_policy_of(s, g->account, name, &is_required) : e;
+    return e == ERR_OK && is_required ? ERR_DENIED : e;
 }
 
 enum err auth_grant_holds(struct store *s, const struct auth_grant *g, struct arena *a,
@@ -111,9 +116,8 @@ enum err auth_grant_holds(struct store *s, const struct auth_grant *g, struct ar
         e = device_holds(s, g, a, &who);
     } else if (auth_mark(&account) != g->mark) {
         e = ERR_DENIED;
-    } else {
-        e = code_holds(s, g);
     }
+    e = e == ERR_OK ? factor_holds(s, g, account.name) : e;
     if (e == ERR_OK) {
         *out = who;
     }

@@ -24,20 +24,23 @@ struct auth_claim {
     struct span password; // the account's own, or a device's
     struct span remote;   // the client's address as text, without port
     enum auth_service service;
-    struct span code; // of the second factor, for AUTH_WEB; empty: none was said
+    struct span code;      // of the second factor, for AUTH_WEB; empty: none was said
+    struct span acting_as; // whose account is to be opened (read_as.h), as the client spells it
 };
 
 struct auth_grant {
     account_id account;
     uint32_t device; // 0: the account's own password
     bool is_read_only;
-    bool is_by_token; // of somebody else's making, who has asked for whatever they want
-    bool by_code;     // the second factor's code was right, too
-    bool wants_code;  // a refusal: with a right code it would have been a yes
-    uint64_t mark;    // of what was right: another one after each change of it
-    int64_t until_ms; // of clock_real_ms: when what it rests on ends by itself; 0: it does not
-    uint32_t token;   // of keep's table of tokens that live sessions rest on; 0: it is not in it
-    const char *why;  // static, or NULL: a refusal that whoever knows the secret may read
+    bool is_by_token;  // of OAuth: our own, of a device, or of somebody else's making
+    bool by_code;      // the second factor's code was right, too
+    bool wants_code;   // a refusal: with a right code it would have been a yes
+    uint64_t mark;     // of what was right: another one after each change of it
+    int64_t until_ms;  // of clock_real_ms: when what it rests on ends by itself; 0: it does not
+    uint32_t token;    // of keep's table of tokens that live sessions rest on; 0: it is not in it
+    account_id opened; // another's account that is opened to this one (read_as.h); 0: its own
+    uint32_t opened_with; // the rights that it takes (store/directory/role.h)
+    const char *why;      // static, or NULL: a refusal that whoever knows the secret may read
 };
 
 // Whose a grant is, when it still holds.

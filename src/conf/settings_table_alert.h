@@ -8,7 +8,7 @@ SETTING(ALERTS, alerts, BOOL, "yes", 0, 0, LIVE,
         "Whether owners are warned by a message when something about their account is unusual.")
 SETTING(ALERTS_OFF, alerts_off, LIST, "", 0, 16, LIVE,
         "Kinds that nobody is warned of: `new-network`, `guessed`, `mail-out`, `folders`, "
-        "`deletion`, `quota`, `device`, `second-factor`.")
+        "`deletion`, `quota`, `device`, `second-factor`, `opened`.")
 SETTING(ALERT_NETWORKS, alert_networks, CHOICE, "wide", 0, 0, LIVE,
         "What counts as one network among sign-ins: a /16 of IPv4 and a /32 of IPv6, which is "
         "about a provider, or exactly what the sign-in history shows: {wide exact}.")

@@ -40,6 +40,7 @@
 
 #define END_PATIENCE_MS 500   // until a session that is told to end is dropped
 #define DNS_ASK_MS      10000 // an administrator waits no longer for one answer
+#define READERS_MS      1000  // between looks at who reads another's account
 #define TOKENS_MS       1000  // between looks at which tokens are to be asked about
 #define RELOAD_ASK_MS   3000  // to wait longer for a reload than it may take
 #define VOUCH_MS        20000 // for a directory or an issuer of tokens to answer
@@ -67,8 +68,10 @@ struct keep {
     struct keep_upkeep *upkeep;
     struct keep_keys *keys;
     struct keep_signins *signins;
-    struct keep_tokens *tokens;      // NULL: the settings name no issuer of tokens
-    struct keep_chore *token_checks; // of those
+    struct keep_tokens *tokens;       // NULL: the settings name no issuer of tokens
+    struct keep_chore *token_checks;  // of those
+    struct keep_readers *readers;     // who reads another's account
+    struct keep_chore *reader_checks; // of those
     struct keep_alerts *alerts;
     struct buf alert_key;
     struct keep_report_sender *report_sender;
@@ -109,19 +112,38 @@ static void add_status(void *arg, json_t *into)
     json_object_set_new(into, "queue", queue_json(k->mail.queue));
 }
 
+static enum session_end end_why(enum admin_session_end why)
+{
+    static const enum session_end whys[] = {
+        [ADMIN_SUSPENDED] = SESSION_SUSPENDED,
+        [ADMIN_REMOVED] = SESSION_REMOVED,
+        [ADMIN_PASSWORD] = SESSION_PASSWORD,
+        [ADMIN_DEVICE_BLOCKED] = SESSION_BLOCKED,
+        [ADMIN_DEVICE_CHANGED] = SESSION_CHANGED,
+        [ADMIN_SECOND_FACTOR] = SESSION_SECOND_FACTOR,
+        [ADMIN_FACTOR_WANTED] = SESSION_FACTOR_WANTED,
+    };
+
+    return whys[why];
+}
+
 static unsigned end_sessions(void *arg, account_id account, uint32_t device,
                              enum admin_session_end why)
 {
-    static const enum session_end whys[] = {
-        [ADMIN_SUSPENDED] = SESSION_SUSPENDED,    [ADMIN_REMOVED] = SESSION_REMOVED,
-        [ADMIN_PASSWORD] = SESSION_PASSWORD,      [ADMIN_DEVICE_BLOCKED] = SESSION_BLOCKED,
-        [ADMIN_DEVICE_CHANGED] = SESSION_CHANGED, [ADMIN_SECOND_FACTOR] = SESSION_SECOND_FACTOR,
-    };
     struct keep *k = arg;
 
     return keep_sessions_end(k->sessions, account,
-                             device == ADMIN_ALL_DEVICES ? KEEP_SESSIONS_ALL : device, whys[why],
+                             device == ADMIN_ALL_DEVICES ? KEEP_SESSIONS_ALL : device, end_why(why),
                              END_PATIENCE_MS);
+}
+
+static unsigned end_sessions_of(void *arg, const account_id *accounts, size_t count,
+                                enum admin_session_end why)
+{
+    struct keep *k = arg;
+
+    return keep_sessions_end_of(k->sessions, accounts, count, KEEP_SESSIONS_OURS, end_why(why),
+                                END_PATIENCE_MS);
 }
 
 static void alerts_wake(void *arg)
@@ -204,6 +226,7 @@ static struct auth_options auth_options_of(struct keep *k, const struct settings
     o.own_token = auth_token_own;
     o.vouch = vouch_of(k, s);
     o.vouch_max = VOUCH_OPEN_MAX;
+    o.reads_as = conf_value_bool(s, SETTING_READ_AS);
     o.scram_own = span_eq(conf_value_choice_text(s, SETTING_AUTH_SCRAM), SPAN("all"));
     return o;
 }
@@ -289,6 +312,7 @@ static struct admin admin_of(struct keep *k)
     a.throttle = auth_throttle(k->auth);
     a.add_status = add_status;
     a.end_sessions = end_sessions;
+    a.end_sessions_of = end_sessions_of;
     a.alerts_wake = alerts_wake;
     a.reload = admin_reload;
     a.directory_ask = directory_ask;
@@ -671,6 +695,34 @@ static enum err open_tokens(struct keep *k)
     return e == ERR_OK ? keep_chore_start(&chore, &k->token_checks) : e;
 }
 
+static void check_readers(void *arg)
+{
+    struct keep *k = arg;
+
+    keep_readers_check(k->readers);
+}
+
+static void wake_readers(void *arg)
+{
+    struct keep *k = arg;
+
+    keep_chore_wake(k->reader_checks, READERS_MS);
+}
+
+static enum err open_readers(struct keep *k)
+{
+    const struct keep_readers_options o = {.auth = k->auth,
+                                           .sessions = k->sessions,
+                                           .patience_ms = END_PATIENCE_MS,
+                                           .wake = wake_readers,
+                                           .arg = k};
+    const struct keep_chore_options chore = {
+        .name = "keep-readers", .run = check_readers, .arg = k};
+    enum err e = keep_readers_create(&o, &k->readers);
+
+    return e == ERR_OK ? keep_chore_start(&chore, &k->reader_checks) : e;
+}
+
 static enum err open_link(struct keep *k)
 {
     struct keep_link_options o = {
@@ -681,6 +733,7 @@ static enum err open_link(struct keep *k)
         .sessions = k->sessions,
         .pool = k->pool,
         .tokens = k->tokens,
+        .readers = k->readers,
         .signins = keep_signins_log(k->signins),
         // Also when all questions to others that may be open are, there are threads for passwords.
         .auth_threads = (unsigned)conf_value_count(k->settings, SETTING_ARGON2_CONCURRENT) + 4 +
@@ -780,9 +833,9 @@ static enum err keep_open(struct keep *k, int supervisor_fd)
     if (e == ERR_OK) {
         e = loop_create(&k->loop);
     }
-    enum err (*const steps[])(struct keep *) = {open_store,    open_mail,      open_auth,
-                                                open_sessions, open_directory, open_inbound,
-                                                open_alerts,   open_tokens,    open_link};
+    enum err (*const steps[])(struct keep *) = {
+        open_store,   open_mail,   open_auth,   open_sessions, open_directory,
+        open_inbound, open_alerts, open_tokens, open_readers,  open_link};
 
     for (size_t i = 0; e == ERR_OK && i < sizeof(steps) / sizeof(steps[0]); i++) {
         e = steps[i](k);
@@ -819,6 +872,7 @@ static void keep_close(struct keep *k)
     keep_link_destroy(k->link);
     keep_directory_stop(k->directory);
     keep_chore_stop(k->token_checks);
+    keep_chore_stop(k->reader_checks);
     keep_signins_stop(k->signins);
     if (k->pool) {
         conn_pool_stop(k->pool, left_ms(k));
@@ -837,6 +891,7 @@ static void keep_close(struct keep *k)
     keep_sessions_destroy(k->sessions);
     keep_tickets_destroy(k->tickets);
     keep_tokens_destroy(k->tokens);
+    keep_readers_destroy(k->readers);
     auth_destroy(k->auth);
     keep_vouch_destroy(k->vouch);
     if (k->store) {

@@ -7,6 +7,8 @@ def log_of(keeper, *words):
 
 
 def test_roles(keeper):
+    no_factor = ("It is good for nothing before the account has a second factor:\n"
+                 "    mailkeep account totp add hilde@example.org\n")
     keeper.run("domain", "add", "example.net")
     keeper.add("anna@example.org", "hilde@example.org", "nora@example.net")
     assert [r["role"] for r in keeper.json("role", "list")] == [
@@ -16,10 +18,10 @@ def test_roles(keeper):
     keeper.run("role", "grant", "hilde@example.org", "help-desk", code=2)
     assert "--all-domains" in keeper.error
     assert keeper.run("role", "grant", "hilde@example.org", "help-desk", "--domain", "Example.org") == \
-        "hilde@example.org has the role help-desk over example.org.\n"
+        "hilde@example.org has the role help-desk over example.org.\n" + no_factor
     assert keeper.run("role", "grant", "hilde@example.org", "help-desk", "--domain", "example.net",
                       "--domain=example.org") == \
-        "hilde@example.org has the role help-desk over example.org, example.net.\n"
+        "hilde@example.org has the role help-desk over example.org, example.net.\n" + no_factor
     keeper.run("role", "grant", "hilde@example.org", "help-desk", "--domain", "example.net", code=1)
     assert "already" in keeper.error
     keeper.run("role", "grant", "hilde@example.org", "king", "--all-domains", code=3)

@@ -70,7 +70,8 @@ def test_l35_nobody_gets_in_without_a_key_for_it(world):
         problem(answer, 401)
         assert [c.split()[0] for c in answer.challenges] == ["Basic", "Bearer"]
     problem_of(mail_key, user, 403, "not for this service")
-    problem_of(server.password, user, 403, "password alone is not enough")
+    problem_of(server.password, user, 403, "second factor")
+    problem_of(server.password, server.user(3), 403, "password alone is not enough")
     for who in (user, None):
         assert world.api(key, who).ask("GET", url).status == 200
     assert world.api(world.key_of(3), server.user(3)).ask("GET", url).status == 403  # no role
@@ -96,6 +97,10 @@ def test_l36_a_right_counts_for_each_request(world):
     key = server.control("account device add", account="help@example.org", device="k",
                          **{"for": ["web"]})["password"]
     api = world.api(key)
+    # L64: an app password alone is one factor, too.
+    p = problem(api.ask("GET", "/accounts"), 403, "second factor",
+                "mailkeep account totp add help@example.org")
+    world.factor("help@example.org")
     assert api.ask("GET", "/accounts").status == 200
     p = problem(api.ask("POST", "/domains", {"domain": "b.example"}), 403, "the right server")
     assert p["code"] == "not allowed"
@@ -295,6 +300,7 @@ def test_the_examples_of_the_manual_work(world):
     server.control("account add", account="hilde@example.org", no_password=True)
     server.control("role grant", account="hilde@example.org", role="domain-admin",
                    domains=["example.org"])
+    world.factor("hilde@example.org")
     made = server.control("account device add", account="hilde@example.org", device="provisioning",
                           **{"for": ["web"]})
     for example in examples:

@@ -6,6 +6,7 @@ import poplib
 import socket
 import ssl
 import subprocess
+from base64 import b64encode
 
 import pytest
 from imapwire import Closed, Imap, Refused
@@ -202,6 +203,13 @@ def is_unread(c):
     assert len(flags) == 1 and b"\\Seen" not in flags[0]
 
 
+def acting_is_looked_at(w):
+    """Whose password is right is told that they may not; else any such name is a wrong password."""
+    token = b64encode(f"{w.server.user(3)}\0{w.server.user(2)}\0{w.server.password}".encode())
+    with w.server.connect() as c:
+        assert c.cmd(f"AUTHENTICATE PLAIN {token.decode()}").code == [b"AUTHORIZATIONFAILED"]
+
+
 ROWS = {
     "log_level": ("debug", "info", quiet),
     "tls_cert": (None, None, new_certificate),
@@ -216,6 +224,7 @@ ROWS = {
     "login_failure_delay": ("30 s", "0", answered),
     "auth_login": ("no", "yes", lambda w: has_mechanism(w, b"AUTH=LOGIN")),
     "auth_scram": ("no", "devices", lambda w: has_mechanism(w, b"AUTH=SCRAM-SHA-256")),
+    "read_as": ("no", "yes", acting_is_looked_at),
     "login_bad_commands_max": ("10", "1", lambda w: ended(w.server.connect(), b"a WHAT\r\n")),
     "login_connections_per_address": ("50", "1", too_many_at_the_door),
     "login_connections_max": ("4000", "1", only_one_waits),

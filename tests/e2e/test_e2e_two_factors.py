@@ -106,3 +106,63 @@ def test_l12_it_counts_after_a_restart(server):
     server.restart()
     assert "use an app password" in by_imap(server, user, PASSWORD)
     assert server.control("account totp show", account=user)["state"] == "on"
+
+
+def idling(server, user, password):
+    c = server.connect()
+    c.ok(f'LOGIN {user} "{password}"')
+    c.ok("SELECT INBOX")
+    return c, c.idle()
+
+
+def test_l65_who_has_none_is_out_when_it_is_required(server):
+    user, other = server.user(1), server.user(2)
+    keys = [server.control("account device add", account=u, device="phone")["password"]
+            for u in (user, other)]
+    turn_on(server, other)
+    (own, _), (phone, _) = idling(server, user, PASSWORD), idling(server, user, keys[0])
+    ready, tag = idling(server, other, keys[1])
+    with own, phone, ready:
+        said = server.control("domain second-factor", domain="example.org", required=True)
+        assert said["sessions_ended"] == 2
+        for c in (own, phone):
+            assert b"must have a second factor" in c.wait_untagged(b"BYE").text
+        ready.done(tag)
+        ready.ok("NOOP")
+        for way in WAYS.values():
+            assert "second factor" in way(server, user, keys[0])
+        # With the second factor gone the one who was ready is out, too.
+        assert server.control("account totp remove", account=other)["sessions_ended"] == 1
+        assert b"must have a second factor" in ready.wait_untagged(b"BYE").text
+    server.control("domain second-factor", domain="example.org", required=False)
+    assert by_imap(server, user, keys[0]) == "OK"
+
+
+def test_l65_a_role_that_requires_one(server):
+    user = server.user(1)
+    server.control("role second-factor", role="auditor", required=True)
+    c, _ = idling(server, user, PASSWORD)
+    with c, server.login(2) as other:
+        given = server.control("role grant", account=user, role="auditor")
+        assert (given["sessions_ended"], given["second_factor"]) == (1, False)
+        assert b"must have a second factor" in c.wait_untagged(b"BYE").text
+        other.ok("NOOP")
+    server.control("role revoke", account=user, role="auditor")
+    server.control("role second-factor", role="auditor", required=False)
+    server.control("role grant", account=user, role="auditor")
+    with server.login(1) as c:
+        said = server.control("role second-factor", role="auditor", required=True)
+        assert said["sessions_ended"] == 1
+        assert b"must have a second factor" in c.wait_untagged(b"BYE").text
+    assert "second factor" in by_submission(server, user, PASSWORD)
+
+
+def test_l65_a_domain_that_requires_one(server):
+    user = server.user(1)
+    server.control("domain add", domain="strict.example")
+    server.control("domain second-factor", domain="strict.example", required=True)
+    with server.login(1) as c:
+        server.control("account rename", account=user, to="u1@strict.example")
+        assert b"must have a second factor" in c.wait_untagged(b"BYE").text
+    server.control("account rename", account="u1@strict.example", to=user)
+    assert by_imap(server, user, PASSWORD) == "OK"

@@ -4,9 +4,11 @@ import base64
 import http.client
 import json
 import os
+import time
 import urllib.parse
 
 from servers import free_port, server_class
+from totp import STEP, code_at
 
 
 class Answer:
@@ -72,9 +74,17 @@ class AdminServer:
         user = self.server.user(i)
         if role:
             self.server.control("role grant", account=user, role=role)
+            self.factor(user)
         made = self.server.control("account device add", account=user, device=name,
                                    **{"for": list(scope)}, **more)
         return made["password"]
+
+    def factor(self, user):
+        """An administrator must have a second factor."""
+        if self.server.control("account totp show", account=user)["state"] != "on":
+            secret = self.server.control("account totp add", account=user)["secret"]
+            self.server.control("account totp confirm", account=user,
+                                code=code_at(secret, int(time.time() // STEP)))
 
     def api(self, key=None, user=None):
         self.apis.append(Api(self.port, key, user))

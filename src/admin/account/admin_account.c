@@ -463,6 +463,7 @@ enum err admin_account_rename(struct admin_call *c)
     }
     e = directory_account_rename(c->admin->store, &by, account.id, to);
     if (e == ERR_OK) {
+        admin_factor_enforce(c, account.id, to); // the domain may be another one
         return account_done(c, to);
     }
     return e == ERR_EXISTS || e == ERR_NOT_FOUND ? account_added(c, e, to, 0, 0, 0)

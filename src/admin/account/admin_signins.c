@@ -66,6 +66,11 @@ static bool collect(void *arg, const struct signin *i)
                   service_name(i->service), "network", admin_json_text(i->network), "client",
                   admin_json_text(i->client), "device", (json_int_t)i->device);
 
+    if (j && i->device == SIGNIN_BY_READER) {
+        json_object_set_new(j, "device", json_integer(0));
+        json_object_set_new(j, "client", json_string(""));
+        json_object_set_new(j, "opened_by", admin_json_text(i->client));
+    }
     if (j) {
         admin_json_time(j, "first", i->first);
         admin_json_time(j, "last", i->last);

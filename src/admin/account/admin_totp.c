@@ -274,6 +274,9 @@ enum err admin_totp_remove(struct admin_call *c)
     if (e != ERR_OK) {
         return fail(c, e, &account, "Removing the second factor");
     }
+    unsigned ended = admin_factor_enforce(c, account.id, account.name);
+
     c->outcome->result = result_of(c, &account);
+    json_object_set_new(c->outcome->result, "sessions_ended", json_integer(ended));
     return ERR_OK;
 }

@@ -195,6 +195,11 @@ static enum err kinds_of(struct admin_call *c, uint32_t *out)
                               "mail-out, folders, deletion, quota, device, second-factor.",
                               name ? name : "");
         }
+        if (kind == ALERT_OPENED) {
+            return admin_fail(c, ERR_DENIED,
+                              "Who opens another's account is always told to its owner; it can be "
+                              "turned off for all by the setting alerts_off.");
+        }
         kinds |= 1u << kind;
     }
     *out = kinds;

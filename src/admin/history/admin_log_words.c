@@ -238,7 +238,11 @@ static void put_what(struct buf *b, struct log_names *n, const struct change *c)
         buf_put_str(b, "changed the quota");
         break;
     case CHANGE_ACCOUNT:
-        buf_printf(b, "changed the account: %.*s", SPAN_ARG(c->after));
+        if (span_starts(c->after, SPAN("opened the "))) { // auth/read_as.c
+            buf_put(b, c->after);
+        } else {
+            buf_printf(b, "changed the account: %.*s", SPAN_ARG(c->after));
+        }
         break;
     case CHANGE_FORGOTTEN:
         buf_put_str(b, "dropped for good ");

@@ -2,6 +2,7 @@
 //
 // role list, show, grant, revoke, add, remove. Nobody but local root gives more than they have.
 #include "admin/admin_internal.h"
+#include "auth/second_factor.h"
 #include "base/utf8.h"
 
 #include "base/banned.h"
@@ -311,6 +312,17 @@ static enum err grant_failed(struct admin_call *c, enum err e, const struct acco
     }
 }
 
+// Whether the role is good for anything yet.
+static void add_factor(struct admin_call *c, account_id account, unsigned ended)
+{
+    bool is_on = false;
+
+    if (second_factor_is_on(c->admin->store, account, &is_on) == ERR_OK) {
+        json_object_set_new(c->outcome->result, "second_factor", json_boolean(is_on));
+    }
+    json_object_set_new(c->outcome->result, "sessions_ended", json_integer(ended));
+}
+
 enum err admin_role_grant(struct admin_call *c)
 {
     struct actor by = admin_actor(c, ACTOR_ADMIN);
@@ -328,8 +340,16 @@ enum err admin_role_grant(struct admin_call *c)
         return e;
     }
     e = role_grant(c->admin->store, &by, account.id, role.name, domains, count, &what);
-    return e == ERR_OK ? grant_done(c, &account, role.name)
-                       : grant_failed(c, e, &account, &role, what);
+    if (e != ERR_OK) {
+        return grant_failed(c, e, &account, &role, what);
+    }
+    unsigned ended = admin_factor_enforce(c, account.id, account.name);
+
+    e = grant_done(c, &account, role.name);
+    if (c->outcome->result) {
+        add_factor(c, account.id, ended);
+    }
+    return e;
 }
 
 // The role itself may be gone from a store that a newer release has written: its name is enough.

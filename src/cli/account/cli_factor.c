@@ -20,6 +20,11 @@ static void say(const json_t *result, const char *kind)
         printf("A second factor is required of %s %s. Who has none yet can sign in nowhere before "
                "one is set up:\n    mailkeep account totp add ADDRESS\n",
                whose, plain);
+        unsigned long long ended = cli_get_number(result, "sessions_ended");
+
+        if (ended) {
+            printf("%llu open session%s ended.\n", ended, ended == 1 ? " was" : "s were");
+        }
     } else {
         printf("A second factor is optional for %s %s.\n", whose, plain);
     }

@@ -42,11 +42,15 @@ static void print_times(unsigned long long count, const char *one, const char *m
 static void print_how(const json_t *item)
 {
     const char *name = cli_get_text(item, "device_name");
-    char client[512], network[128], device_name[100];
+    char opened_by[512], client[512], network[128], device_name[100];
     unsigned long long device = cli_get_number(item, "device");
 
+    cli_plain(cli_get_text(item, "opened_by"), opened_by, sizeof(opened_by));
     cli_plain(cli_get_text(item, "client"), client, sizeof(client));
     cli_plain(cli_get_text(item, "network"), network, sizeof(network));
+    if (opened_by[0]) {
+        printf(" by %s, another who opened the account,", opened_by);
+    }
     printf(" %s from %s", service_words(cli_get_text(item, "service")),
            network[0] ? network : "many other networks");
     if (client[0]) {

@@ -183,6 +183,11 @@ static int change(struct cli *c, const char *operation, json_t *args)
                cli_plain(cli_get_text(result, "account"), plain, sizeof(plain)),
                cli_get_text(result, "role"), joined(domains, "all domains", &b));
     }
+    if (!c->quiet && json_is_false(json_object_get(result, "second_factor"))) {
+        printf("It is good for nothing before the account has a second factor:\n"
+               "    mailkeep account totp add %s\n",
+               cli_plain(cli_get_text(result, "account"), plain, sizeof(plain)));
+    }
     buf_finish(&b);
     json_decref(result);
     return code;

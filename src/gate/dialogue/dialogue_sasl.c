@@ -183,7 +183,7 @@ static void heard(struct dialogue *d, struct dialogue_sasl *s, struct span messa
 // ---- EXTERNAL -----------------------------------------------------------------------------------
 
 // As whom: whoever says nothing is the first address of the certificate; one that is not in it is
-// not taken.
+// not taken, or is another's account that keep may open to the first.
 static void ask_external(struct dialogue *d, struct dialogue_sasl *s, struct span authzid)
 {
     const struct dialogue_certificate *c = &d->certificate;
@@ -192,13 +192,16 @@ static void ask_external(struct dialogue *d, struct dialogue_sasl *s, struct spa
     while (authzid.n && which < c->name_count && !span_eq_nocase(c->names[which], authzid)) {
         which++;
     }
-    if (which == c->name_count) {
+    bool acts = which == c->name_count;
+
+    if (acts && !conf_value_bool(d->settings, SETTING_READ_AS)) {
         refuse(d, s, "That address is not in the certificate");
         return;
     }
+    struct span user = c->names[acts ? 0 : which];
     struct dialogue_question q = {.mechanism = sasl_mechanism_name(SASL_EXTERNAL),
-                                  .authzid = c->names[which],
-                                  .user = c->names[which],
+                                  .authzid = acts ? authzid : user,
+                                  .user = user,
                                   .message = span_of(c->digest, sizeof(c->digest))};
 
     q.password = q.binding = SPAN("");

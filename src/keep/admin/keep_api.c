@@ -25,6 +25,12 @@ struct asker {
     size_t address_n;
 };
 
+// For `still`.
+struct running {
+    struct store *store;
+    const struct asker *who;
+};
+
 static void metrics_run(struct control_call *call, void *arg)
 {
     const struct keep_api *a = arg;
@@ -45,6 +51,33 @@ static void metrics_run(struct control_call *call, void *arg)
     buf_finish(&text);
 }
 
+// An operation that goes on for long asks this again and again: what the device may at its start it
+// must still be allowed.
+static enum err still(void *arg)
+{
+    const struct running *r = arg;
+    const struct auth_grant *g = &r->who->grant;
+    const struct auth_claim claim = {.remote = span_of(r->who->address, r->who->address_n),
+                                     .service = AUTH_WEB};
+    struct auth_identity identity;
+    struct device d;
+    struct arena a;
+
+    arena_init(&a, 16384);
+    enum err e = auth_grant_holds(r->store, g, &a, &identity);
+
+    if (e == ERR_OK && g->device) {
+        e = device_get(r->store, g->account, g->device, &a, &d);
+        if (e == ERR_NOT_FOUND ||
+            (e == ERR_OK && (auth_device_obstacle(&d, &claim) ||
+                             ((d.scope & DEVICE_READ_ONLY) && !g->is_read_only)))) {
+            e = ERR_DENIED;
+        }
+    }
+    arena_finish(&a);
+    return e;
+}
+
 // The grant is looked at again: a device blocked since the password was checked counts.
 static void operation_run(struct control_call *call, void *arg)
 {
@@ -57,6 +90,7 @@ static void operation_run(struct control_call *call, void *arg)
     enum err e = auth_grant_holds(a->options.store, &who->grant, &arena, &identity);
 
     if (e == ERR_OK) {
+        struct running running = {a->options.store, who};
         struct admin_caller by = {
             .account = who->grant.account,
             .proof = who->grant.device > 0 ? ADMIN_BY_APP_PASSWORD
@@ -64,6 +98,8 @@ static void operation_run(struct control_call *call, void *arg)
                                            : ADMIN_BY_PASSWORD,
             .only_looks = who->grant.is_read_only,
             .address = span_of(who->address, who->address_n),
+            .still = still,
+            .arg = &running,
         };
 
         a->options.run(a->options.run_arg, call, &by);

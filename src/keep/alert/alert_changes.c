@@ -116,6 +116,20 @@ static void take_device(struct look *l, const struct change *c)
                                   .by = by_whom(l, &c->by)});
 }
 
+static void take_account(struct look *l, const struct change *c)
+{
+    // store/access/totp_row.c; auth/read_as.c
+    if (span_eq(c->after, SPAN("second factor: removed"))) {
+        counted(l, ALERT_SECOND_FACTOR, c, 0);
+    } else if (c->by.kind == ACTOR_ADMIN && span_starts(c->after, SPAN("opened the "))) {
+        look_found(l, &(struct alert){.kind = ALERT_OPENED,
+                                      .trigger = c->number,
+                                      .when_ms = c->when_ms,
+                                      .words = span_skip(c->after, 7),
+                                      .by = c->by.origin});
+    }
+}
+
 static void take_rules(struct look *l, const struct change *c)
 {
     l->rules_changed = true;
@@ -148,9 +162,8 @@ static void take(struct reading *r, const struct change *c)
         }
         break;
     case CHANGE_ACCOUNT:
-        // store/access/totp_row.c
-        if (!r->is_counting_only && span_eq(c->after, SPAN("second factor: removed"))) {
-            counted(r->look, ALERT_SECOND_FACTOR, c, 0);
+        if (!r->is_counting_only) {
+            take_account(r->look, c);
         }
         break;
     case CHANGE_RULES:

@@ -15,7 +15,7 @@ static bool changed_since(void *arg, const struct signin *i)
 {
     struct look *l = arg;
 
-    if (i->changed > l->seen->cursor.seen && i->count) {
+    if (i->changed > l->seen->cursor.seen && i->count && i->device != SIGNIN_BY_READER) {
         l->has_signins = true;
     }
     return !l->has_signins;
@@ -35,6 +35,9 @@ static bool keep_row(void *arg, const struct signin *i)
 
     if (r->n == SIGNINS_MAX) {
         return false;
+    }
+    if (i->device == SIGNIN_BY_READER) { // not the owner's network; it has an alert of its own
+        return true;
     }
     *to = (struct alert_signin){.network = arena_dup(r->look->arena, i->network),
                                 .client = arena_dup(r->look->arena, i->client),

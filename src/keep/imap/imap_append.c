@@ -155,7 +155,7 @@ static void check_message(struct imap_session *s, struct append_state *a)
 
     a->bytes += a->left;
     if (s->device.is_read_only) {
-        refuse(s, a, imap_answer_no(s, "NOPERM", SESSION_READ_ONLY_TEXT));
+        refuse(s, a, imap_answer_no(s, "NOPERM", session_read_only_text(&s->device)));
         return;
     }
     if (!a->left) {

@@ -49,7 +49,7 @@ static enum imap_step run_refused(struct imap_session *s)
 
 static enum imap_step run_denied(struct imap_session *s)
 {
-    return imap_answer_no(s, "NOPERM", SESSION_READ_ONLY_TEXT);
+    return imap_answer_no(s, "NOPERM", session_read_only_text(&s->device));
 }
 
 const struct imap_handler *imap_handler_of(const struct imap_session *s, enum imap_command_id id)

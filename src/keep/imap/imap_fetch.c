@@ -68,7 +68,7 @@ struct imap_fetcher *imap_fetcher_create(struct imap_session *s,
         plan_item(s, f, &request->items[i]);
     }
     f->uid |= request->say_uid;
-    f->sets_seen &= !s->selected->is_read_only;
+    f->sets_seen &= !s->selected->is_read_only && !session_is_reader(&s->device);
     f->next = request->uids.count ? request->uids.ranges[0].first : 0;
     return f;
 }

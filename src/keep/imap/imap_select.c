@@ -295,7 +295,8 @@ enum imap_step imap_run_close(struct imap_session *s)
     struct uid_set gone;
     modseq version;
 
-    if (!sel->is_read_only) {
+    // Another's messages go when somebody says so (EXPUNGE), not by the way.
+    if (!sel->is_read_only && !session_is_reader(&s->device)) {
         enum err e = placement_expunge(s->server->store, s->account, &by, sel->mailbox, NULL, false,
                                        &s->arena, &gone, &version);
 

@@ -137,8 +137,8 @@ static enum err tell_gone(struct imap_session *s, struct view *v, enum imap_tell
 static enum err take_recent(struct imap_session *s, struct view *v, uint32_t first, uint32_t last)
 {
     struct imap_selected *sel = s->selected;
-    uint32_t from =
-        imap_recent_first(s->server->recent, v, sel->mailbox, last + 1, !sel->is_read_only);
+    uint32_t from = imap_recent_first(s->server->recent, v, sel->mailbox, last + 1,
+                                      !sel->is_read_only && !session_is_reader(&s->device));
     struct uid_set fresh;
     struct uid_range range = {from > first ? from : first, last};
     enum err e = ERR_OK;

@@ -8,6 +8,7 @@
 
 #include "auth/auth_external.h"
 #include "auth/bearer.h"
+#include "auth/read_as.h"
 #include "base/clock.h"
 #include "base/list.h"
 #include "base/log.h"
@@ -46,7 +47,7 @@ struct question {
     struct keep_link *link;
     uint64_t generation, conversation;
     struct arena arena; // holds the texts; wiped at the end
-    struct span user, password, remote, mechanism;
+    struct span user, password, remote, acting_as;
     enum auth_service service;
     bool is_token;      // the password is one of OAuth
     bool is_key;        // an API key: whose it is, is to be found out
@@ -137,8 +138,9 @@ static void note_answer(struct keep_link *l, const struct question *q)
     }
 }
 
+// Who reads another's account is in their own history and in that one's.
 static void note_handoff(struct keep_link *l, const struct ipc_handoff *m,
-                         const struct auth_grant *grant)
+                         const struct auth_grant *grant, const struct auth_identity *who)
 {
     struct signin_event e = {.account = grant->account,
                              .device = grant->device,
@@ -147,6 +149,11 @@ static void note_handoff(struct keep_link *l, const struct ipc_handoff *m,
                              .client_id = m->client_id};
 
     signin_log_note(l->options.signins, &e);
+    if (grant->opened) {
+        e.account = grant->opened;
+        e.reader = who->user;
+        signin_log_note(l->options.signins, &e);
+    }
 }
 
 static void answer_right(struct keep_link *l, const struct question *q)
@@ -246,8 +253,11 @@ static void question_work(struct worker_task *t)
     q->result =
         q->is_key ? api_key_owner(q->link->options.store, q->password, &arena, &owner) : ERR_OK;
 
-    struct auth_claim claim = {
-        .name = owner, .password = q->password, .remote = q->remote, .service = q->service};
+    struct auth_claim claim = {.name = owner,
+                               .password = q->password,
+                               .remote = q->remote,
+                               .acting_as = q->acting_as,
+                               .service = q->service};
 
     if (q->result == ERR_OK) {
         q->result = q->is_scram ? scram_work(q, &claim)
@@ -255,6 +265,9 @@ static void question_work(struct worker_task *t)
                         ? auth_external(q->link->options.auth, &claim, q->response, &q->grant)
                     : q->is_token ? auth_bearer(q->link->options.auth, &claim, &q->grant)
                                   : auth_password(q->link->options.auth, &claim, &q->grant);
+    }
+    if (q->result == ERR_OK && claim.acting_as.n && !q->is_token && (!q->is_scram || q->is_last)) {
+        q->result = auth_read_as(q->link->options.auth, &claim, &q->grant);
     }
     if (q->result == ERR_OK && q->is_token) {
         q->result = token_keep(q) == ERR_OK ? ERR_OK : ERR_UNAVAILABLE;
@@ -304,8 +317,23 @@ static bool is_scram(struct span mechanism)
            span_eq(mechanism, SPAN("SCRAM-SHA-256-PLUS"));
 }
 
+// Whose account is to be opened, if another's; the name of OAuth's mechanisms may be one.
+static struct span acting_as_of(const struct ipc_auth_request *m)
+{
+    return is_bearer(m) ? m->user : span_eq(m->authzid, m->user) ? SPAN("") : m->authzid;
+}
+
+// What reading as another is for: POP3 would keep the owner out meanwhile, and nobody sends in
+// another's name.
+static bool may_act(const struct keep_link *l, const struct ipc_auth_request *m)
+{
+    return (m->protocol == IPC_IMAP || m->protocol == IPC_MANAGESIEVE) &&
+           auth_reads_as(l->options.auth);
+}
+
 static enum err question_start(struct keep_link *l, const struct ipc_auth_request *m)
 {
+    struct span acting_as = may_act(l, m) ? acting_as_of(m) : SPAN("");
     struct question *q = question_make(l, m->conversation, question_work, question_answered);
 
     if (!q) {
@@ -314,6 +342,7 @@ static enum err question_start(struct keep_link *l, const struct ipc_auth_reques
     q->user = arena_dup(&q->arena, m->user);
     q->password = arena_dup(&q->arena, m->password);
     q->remote = arena_dup(&q->arena, m->remote);
+    q->acting_as = arena_dup(&q->arena, acting_as);
     q->service = service_of(m->protocol);
     q->is_token = is_bearer(m);
     q->is_key = m->protocol == IPC_ADMIN && m->user.n == 0 &&
@@ -323,8 +352,8 @@ static enum err question_start(struct keep_link *l, const struct ipc_auth_reques
     q->response = arena_dup(&q->arena, m->response);
     q->binding = arena_dup(&q->arena, m->binding);
     return question_submit(q, l->workers[auth_rank(l->options.auth, q->user, q->remote)],
-                           q->user.p && q->password.p && q->remote.p && q->response.p &&
-                               q->binding.p);
+                           q->user.p && q->password.p && q->remote.p && q->acting_as.p &&
+                               q->response.p && q->binding.p);
 }
 
 static enum err on_auth_request(struct keep_link *l, struct span fields)
@@ -335,8 +364,8 @@ static enum err on_auth_request(struct keep_link *l, struct span fields)
     if (e != ERR_OK) {
         return e;
     }
-    // No mechanism here lets one person act for another, and nobody has such a long password.
-    if ((m.authzid.n && !span_eq(m.authzid, m.user)) ||
+    // Nobody acts for another but where that is allowed, and nobody has such a long password.
+    if ((m.authzid.n && !span_eq(m.authzid, m.user) && !may_act(l, &m)) ||
         (!is_bearer(&m) && m.password.n > PASSWORD_BYTES_MAX)) {
         l->failures++;
         answer_send(l, m.conversation, IPC_AUTH_BAD, SPAN(""), SPAN(""));
@@ -362,6 +391,7 @@ static enum err response_start(struct keep_link *l, const struct ipc_auth_respon
     q->scram = x; // whose texts these are
     q->user = claim->name;
     q->remote = claim->remote;
+    q->acting_as = claim->acting_as;
     q->service = claim->service;
     q->is_scram = q->is_last = true;
     q->response = arena_dup(&q->arena, m->bytes);
@@ -474,15 +504,20 @@ static void refuse(int fd, const struct ipc_handoff *m, enum refusal why, const 
     close(fd);
 }
 
+// Who is let in.
+struct admitted {
+    struct auth_identity self, opened; // the latter with grant->opened only
+};
+
 static void session_begin(struct keep_link *l, const struct ipc_handoff *m,
-                          const struct auth_grant *grant, const struct auth_identity *who,
+                          const struct auth_grant *grant, const struct admitted *who,
                           struct keep_session *counted, int fd)
 {
     struct session_start start = {
         .pool = l->options.pool,
         .fd = fd,
-        .account = grant->account,
-        .user = who->user,
+        .account = grant->opened ? grant->opened : grant->account,
+        .user = grant->opened ? who->opened.user : who->self.user,
         .remote = m->remote,
         .tls_text = m->tls_text,
         .client_id = m->client_id,
@@ -495,14 +530,35 @@ static void session_begin(struct keep_link *l, const struct ipc_handoff *m,
         .arg = counted,
     };
 
-    session_device_set(&start.device, grant->device, who->device_name, grant->is_read_only);
+    if (grant->opened) {
+        session_reader_set(&start.device, who->self.user, m->remote, grant->is_read_only);
+        log_info("%s, from %s, opens the account %s%s", log_text(who->self.user).s,
+                 log_text(m->remote).s, log_text(start.user).s,
+                 grant->is_read_only ? ", to read" : "");
+    } else {
+        session_device_set(&start.device, grant->device, who->self.device_name,
+                           grant->is_read_only);
+    }
     enum err e = l->options.start(l->options.start_arg, m->protocol, &start);
 
     if (e != ERR_OK) {
-        log_warn("session of %s could not be started: %s", log_text(who->user).s, err_name(e));
+        log_warn("session of %s could not be started: %s", log_text(start.user).s, err_name(e));
         keep_sessions_leave(counted);
         refuse(fd, m, REFUSAL_UNAVAILABLE, "The server is short of something; try again later");
     }
+}
+
+// Does all of it still hold? Who reads another's account is looked after from here on.
+static enum err look_again(struct keep_link *l, const struct auth_grant *grant, uint32_t number,
+                           struct arena *arena, struct admitted *who)
+{
+    if (!grant->opened) {
+        return auth_grant_holds(l->options.store, grant, arena, &who->self);
+    }
+    enum err e = keep_readers_add(l->options.readers, number, grant);
+
+    return e == ERR_OK ? auth_reader_holds(l->options.auth, grant, arena, &who->self, &who->opened)
+                       : e;
 }
 
 // The session counts before the account is looked at: whoever suspends the account, changes its
@@ -511,21 +567,24 @@ static void session_begin(struct keep_link *l, const struct ipc_handoff *m,
 static void session_admit(struct keep_link *l, const struct ipc_handoff *m,
                           const struct auth_grant *grant, int fd)
 {
+    account_id account = grant->opened ? grant->opened : grant->account;
+    uint32_t number =
+        grant->opened ? keep_readers_number(l->options.readers) : keep_tokens_device(grant);
     struct keep_session *counted;
-    struct auth_identity who;
+    struct admitted who;
     struct arena arena;
     const char *reason;
 
-    if (keep_sessions_enter(l->options.sessions, grant->account, keep_tokens_device(grant),
-                            m->remote, &counted, &reason) != ERR_OK) {
-        log_warn("session of account %llu from %s refused: %s", (unsigned long long)grant->account,
+    if (keep_sessions_enter(l->options.sessions, account, number, m->remote, &counted, &reason) !=
+        ERR_OK) {
+        log_warn("session of account %llu from %s refused: %s", (unsigned long long)account,
                  log_text(m->remote).s, reason);
         refuse(fd, m, REFUSAL_LIMIT, reason);
         return;
     }
-    arena_init(&arena, 16384);
-    if (auth_grant_holds(l->options.store, grant, &arena, &who) == ERR_OK) {
-        note_handoff(l, m, grant);
+    arena_init(&arena, KEY_ARENA_BYTES);
+    if (look_again(l, grant, number, &arena, &who) == ERR_OK) {
+        note_handoff(l, m, grant, &who.self);
         session_begin(l, m, grant, &who, counted, fd);
     } else {
         keep_sessions_leave(counted);

@@ -8,6 +8,7 @@
 
 #include "auth/auth.h"
 #include "ipc/message.h"
+#include "keep/login/keep_readers.h"
 #include "keep/login/keep_sessions.h"
 #include "keep/login/keep_tickets.h"
 #include "keep/login/keep_tokens.h"
@@ -30,9 +31,10 @@ struct keep_link_options {
     struct keep_tickets *tickets;
     struct keep_sessions *sessions;
     struct conn_pool *pool;
-    struct keep_tokens *tokens; // NULL: sessions by tokens of others are not looked after
-    struct signin_log *signins; // NULL: nobody wants to know
-    unsigned auth_threads;      // each may hold one hash's memory
+    struct keep_tokens *tokens;   // NULL: sessions by tokens of others are not looked after
+    struct keep_readers *readers; // must be there when auth reads as another
+    struct signin_log *signins;   // NULL: nobody wants to know
+    unsigned auth_threads;        // each may hold one hash's memory
     unsigned auth_queue_max;
     // Starts a session of the protocol (IPC_IMAP ...). ERR_UNSUPPORTED for one that is not there.
     enum err (*start)(void *arg, unsigned protocol, const struct session_start *start);

@@ -196,6 +196,12 @@ void keep_sessions_opened(struct keep_session *one, const struct session_control
     lock_release(&one->all->lock);
 }
 
+static bool is_meant(const struct keep_session *one, uint32_t device)
+{
+    return device == KEEP_SESSIONS_ALL || one->device == device ||
+           (device == KEEP_SESSIONS_OURS && !(one->device & KEEP_SESSIONS_TOKEN));
+}
+
 // With the lock held: ends the account's sessions, which count in `*left` until they are gone.
 static void end_all(struct keep_sessions *s, struct span user, uint32_t device,
                     enum session_end why, unsigned *left)
@@ -205,7 +211,7 @@ static void end_all(struct keep_sessions *s, struct span user, uint32_t device,
     for (struct list *l = t ? t->sessions.next : NULL; l && l != &t->sessions; l = l->next) {
         struct keep_session *one = LIST_ITEM(l, struct keep_session, of_user);
 
-        if (one->ending || (device != KEEP_SESSIONS_ALL && one->device != device)) {
+        if (one->ending || !is_meant(one, device)) {
             continue; // somebody else waits for it, or it is not meant
         }
         one->ending = left;
@@ -245,25 +251,38 @@ static void wait_until_left(struct keep_sessions *s, const unsigned *left, int64
     }
 }
 
-unsigned keep_sessions_end(struct keep_sessions *s, account_id account, uint32_t device,
-                           enum session_end why, int64_t patience_ms)
+unsigned keep_sessions_end_of(struct keep_sessions *s, const account_id *accounts, size_t count,
+                              uint32_t device, enum session_end why, int64_t patience_ms)
 {
     char key[8];
-    struct span user;
+    struct span user = span_of(key, sizeof(key));
     unsigned left = 0;
 
-    put_be64(key, account);
-    user = span_of(key, sizeof(key));
     lock_take(&s->lock);
-    end_all(s, user, device, why, &left);
+    for (size_t i = 0; i < count; i++) {
+        put_be64(key, accounts[i]);
+        end_all(s, user, device, why, &left);
+    }
     unsigned n = left;
 
     wait_until_left(s, &left, clock_monotonic_ms() + patience_ms);
-    give_up_waiting(s, user, &left, true);
+    for (size_t i = 0; i < count && left; i++) {
+        put_be64(key, accounts[i]);
+        give_up_waiting(s, user, &left, true);
+    }
     wait_until_left(s, &left, clock_monotonic_ms() + DROP_WAIT_MS);
-    give_up_waiting(s, user, &left, false);
+    for (size_t i = 0; i < count && left; i++) {
+        put_be64(key, accounts[i]);
+        give_up_waiting(s, user, &left, false);
+    }
     lock_release(&s->lock);
     return n;
+}
+
+unsigned keep_sessions_end(struct keep_sessions *s, account_id account, uint32_t device,
+                           enum session_end why, int64_t patience_ms)
+{
+    return keep_sessions_end_of(s, &account, 1, device, why, patience_ms);
 }
 
 bool keep_sessions_has(struct keep_sessions *s, account_id account, uint32_t device)

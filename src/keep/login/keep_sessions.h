@@ -30,12 +30,19 @@ void keep_sessions_opened(struct keep_session *one, const struct session_control
 void keep_sessions_leave(struct keep_session *one);
 
 // Which of an account's sessions.
-#define KEEP_SESSIONS_ALL UINT32_MAX // else those of the device of that id
+#define KEEP_SESSIONS_ALL    UINT32_MAX          // else those of the device of that id
+#define KEEP_SESSIONS_TOKEN  (UINT32_C(1) << 31) // in an id: a token of others, no device
+#define KEEP_SESSIONS_READER (UINT32_C(3) << 30) // another who reads it (keep_readers.h)
+#define KEEP_SESSIONS_OURS   (UINT32_MAX - 1) // all but those by tokens of others (keep_tokens.h)
 
 // Ends sessions that the account has now: each is told why, and dropped when it is still there
 // after `patience_ms`. Returns their number when all have gone, or after some seconds. Blocks.
 unsigned keep_sessions_end(struct keep_sessions *s, account_id account, uint32_t device,
                            enum session_end why, int64_t patience_ms);
+
+// The same for many accounts, which are all told before anybody is waited for.
+unsigned keep_sessions_end_of(struct keep_sessions *s, const account_id *accounts, size_t count,
+                              uint32_t device, enum session_end why, int64_t patience_ms);
 
 // Are there any?
 bool keep_sessions_has(struct keep_sessions *s, account_id account, uint32_t device);

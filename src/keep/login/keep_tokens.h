@@ -34,7 +34,7 @@ void keep_tokens_check(struct keep_tokens *t);
 // What keep_sessions_enter is given as the device.
 static inline uint32_t keep_tokens_device(const struct auth_grant *g)
 {
-    return g->token ? UINT32_C(1) << 31 | g->token : g->device;
+    return g->token ? KEEP_SESSIONS_TOKEN | g->token : g->device;
 }
 
 #endif

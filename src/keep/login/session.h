@@ -21,7 +21,9 @@ enum session_end {
     SESSION_BLOCKED, // the device
     SESSION_CHANGED, // what the device may do
     SESSION_SECOND_FACTOR,
-    SESSION_TOKEN, // that it rests on has expired or was revoked
+    SESSION_FACTOR_WANTED, // the account must have one
+    SESSION_READER,        // who reads another's account may not any more
+    SESSION_TOKEN,         // that it rests on has expired or was revoked
 };
 
 // How a session is ended from outside. Both return at once and may be called on any thread, from
@@ -31,10 +33,14 @@ struct session_control {
     void (*drop)(void *session);                      // the connection is closed as it is
 };
 
-// The device a session was signed in with (store/access/device.h).
+#define SESSION_READER_BYTES_MAX 360
+
+// The device a session was signed in with (store/access/device.h), or who reads another's account.
 struct session_device {
     uint32_t id; // 0: none, it was the account's own password
     bool is_read_only;
+    uint16_t reader_n;                     // 0: its owner is here
+    char reader[SESSION_READER_BYTES_MAX]; // "hilde@example.org, 192.0.2.7", as the history has it
     uint8_t name_n;
     char name[DEVICE_NAME_BYTES_MAX];
 };
@@ -60,12 +66,19 @@ struct session_start {
     void *arg; // of both
 };
 
-// What is said to a command that would change something.
-#define SESSION_READ_ONLY_TEXT "This app password is for reading only"
-
 void session_device_set(struct session_device *d, uint32_t id, struct span name, bool is_read_only);
-// Who makes a change in such a session: the device, or without one what the client calls itself.
-// The spans stay the caller's, the name `d`'s.
+// Another reads: the address of who it is, and where they are.
+void session_reader_set(struct session_device *d, struct span reader, struct span remote,
+                        bool is_read_only);
+// Somebody else than the owner is here: nothing may change that nobody asked for.
+static inline bool session_is_reader(const struct session_device *d)
+{
+    return d->reader_n > 0;
+}
+// What is said to a command that would change something. Static.
+const char *session_read_only_text(const struct session_device *d);
+// Who makes a change in such a session: the device, or without one what the client calls itself;
+// or the administrator who is here. The spans stay the caller's, the name `d`'s.
 struct actor session_actor(const struct session_device *d, struct span client, struct span origin);
 
 #endif

@@ -28,6 +28,9 @@ const char *session_stop_text(enum session_stop why)
         [SESSION_STOP_CHANGED] = "What this device may do has been changed; sign in again",
         [SESSION_STOP_SECOND_FACTOR] =
             "This account has a second factor now; sign in with an app password",
+        [SESSION_STOP_FACTOR_WANTED] =
+            "This account must have a second factor now; ask your administrator to set it up",
+        [SESSION_STOP_READER] = "You may not open this account any more",
         [SESSION_STOP_TOKEN] = "The token you signed in with is not good any more; sign in again",
         [SESSION_STOP_SERVER] = "The server is stopping; come back in a moment",
     };
@@ -93,6 +96,8 @@ static void say_end(void *session, enum session_end why)
         [SESSION_BLOCKED] = SESSION_STOP_BLOCKED,
         [SESSION_CHANGED] = SESSION_STOP_CHANGED,
         [SESSION_SECOND_FACTOR] = SESSION_STOP_SECOND_FACTOR,
+        [SESSION_FACTOR_WANTED] = SESSION_STOP_FACTOR_WANTED,
+        [SESSION_READER] = SESSION_STOP_READER,
         [SESSION_TOKEN] = SESSION_STOP_TOKEN,
     };
     struct session_conn *c = session;

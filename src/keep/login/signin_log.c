@@ -93,6 +93,13 @@ static void entry_fill(struct entry *x, const struct signin_event *e)
     if (e->account) {
         x->row.device = e->device;
         x->client_n = client_text(e->client_id, x->client);
+        if (e->reader.n) {
+            struct span reader = span_first(e->reader, SIGNIN_CLIENT_BYTES_MAX);
+
+            x->row.device = SIGNIN_BY_READER;
+            memcpy(x->client, reader.p, reader.n);
+            x->client_n = (uint8_t)reader.n;
+        }
     } else {
         memcpy(x->name, e->name.p, e->name.n);
         x->name_n = (uint8_t)e->name.n;

@@ -32,6 +32,7 @@ struct signin_event {
     uint32_t device;
     enum signin_service service;
     struct span remote;    // address as text, without port
+    struct span reader;    // another who opened the account: their address; or empty
     struct span client_id; // the IMAP ID list as the gate hands it over, or empty
 };
 // Any thread; never blocks on the disk. NULL is allowed.

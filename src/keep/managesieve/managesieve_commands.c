@@ -269,7 +269,7 @@ enum managesieve_step managesieve_run(struct managesieve_session *s, struct span
         return MANAGESIEVE_STEP_BAD;
     }
     if (s->device.is_read_only && changes(c.id)) {
-        return no(s, NULL, SESSION_READ_ONLY_TEXT);
+        return no(s, NULL, session_read_only_text(&s->device));
     }
     return commands[c.id](s, &c);
 }

@@ -119,7 +119,7 @@ static enum pop3_step do_dele(struct pop3_session *s)
     struct pop3_item *item = pop3_message_of(s);
 
     if (item && s->device.is_read_only) {
-        pop3_say_err(s, NULL, SESSION_READ_ONLY_TEXT);
+        pop3_say_err(s, NULL, session_read_only_text(&s->device));
     } else if (item) {
         item->marks |= POP3_DELETED;
         pop3_say_ok(s, "Deleted when you say QUIT");

@@ -25,6 +25,8 @@ enum signin_service {
 // Rows of a day that only failed. What more networks fail at is counted in one row without network.
 #define SIGNIN_FAILED_ROWS_MAX 100
 
+#define SIGNIN_BY_READER       UINT32_MAX // as the device: another opened it; client: who
+
 struct signin {
     uint32_t device; // 0: the account's own password, or nobody knows (a failure)
     enum signin_service service;

@@ -93,6 +93,10 @@ uint32_t role_rights_everywhere(const struct role_holder *h);
 uint32_t role_rights_anywhere(const struct role_holder *h);
 // Everything `b` may do, `a` may do as well.
 bool role_covers(const struct role_holder *a, const struct role_holder *b);
+// May `who` change or open an account of the domain that has the roles `its`? Nobody reaches one
+// that may do more than they, or the same: that would be a way up, or one administrator locking out
+// the other. Who gives roles away reaches their equals.
+bool role_reaches(const struct role_holder *who, const struct role_holder *its, struct span domain);
 
 // Gives a role over domains that are here, or over all (`count` 0, also of those to come). Domains
 // are added to those there are. ERR_NOT_FOUND: no such account, role or domain; `*out_what` (may be

@@ -266,6 +266,13 @@ bool role_covers(const struct role_holder *a, const struct role_holder *b)
     return true;
 }
 
+bool role_reaches(const struct role_holder *who, const struct role_holder *its, struct span domain)
+{
+    bool may_roles = role_rights_over(who, domain) & RIGHT_ROLES;
+
+    return its->count == 0 || (role_covers(who, its) && (may_roles || !role_covers(its, who)));
+}
+
 // ---- changing -----------------------------------------------------------------------------------
 
 struct change_args {

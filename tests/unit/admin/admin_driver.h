@@ -25,6 +25,8 @@ void admin_bench_close(struct admin_bench *b);
 enum err admin_bench_run(struct admin_bench *b, const char *operation, json_t *args);
 enum err admin_bench_run_by(struct admin_bench *b, const struct admin_caller *by,
                             const char *operation, json_t *args);
+// Gives the account a second factor.
+void admin_bench_factor(struct admin_bench *b, account_id account);
 // A field of item `i`, or of the result (i < 0); "" when it is not there.
 const char *admin_bench_text(const struct admin_bench *b, int i, const char *name);
 json_int_t admin_bench_number(const struct admin_bench *b, int i, const char *name);

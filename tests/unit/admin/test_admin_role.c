@@ -4,6 +4,7 @@
 // over the server, against a table written down here; and the ways up that must not exist.
 #include "admin_driver.h"
 #include "base/log.h"
+#include "store/access/totp_row.h"
 #include "store/directory/role.h"
 #include "store/route.h"
 
@@ -59,8 +60,10 @@ static int setup(void **state)
     for (size_t i = 0; i < PEOPLE; i++) {
         people[i].id = add(people[i].name);
         assert_ok(give(people[i].id, people[i].role, people[i].domain));
+        admin_bench_factor(b, people[i].id);
     }
-    add("nora@example.net"); // u1@example.org has no role either
+    admin_bench_factor(b, b->store.account); // u1@example.org has no role
+    add("nora@example.net");                 // nor has she
     return 0;
 }
 
@@ -393,6 +396,32 @@ static void test_a_password_alone_is_not_enough(void **state)
     assert_ok(admin_bench_run_by(b, &by, "account list", json_object()));
 }
 
+// L64
+static void test_an_administrator_has_a_second_factor(void **state)
+{
+    const char *const *names = admin_names();
+    struct admin_caller by = {.account = people[person('O')].id, .proof = ADMIN_BY_APP_PASSWORD};
+
+    (void)state;
+    assert_ok(totp_row_remove(b->store.store, by.account, &tester));
+    for (; *names; names++) {
+        assert_err(admin_bench_run_by(b, &by, *names, json_object()), ERR_DENIED);
+        assert_true(admin_bench_said(b, "mailkeep account totp add olga@example.org"));
+    }
+    by.proof = ADMIN_BY_PASSWORD_AND_CODE; // it was one a moment ago
+    assert_err(admin_bench_run_by(b, &by, "account list", json_object()), ERR_DENIED);
+    by.proof = ADMIN_BY_APP_PASSWORD;
+    admin_bench_factor(b, by.account);
+    assert_ok(admin_bench_run_by(b, &by, "account list", json_object()));
+    // Root looks what a role would allow, whatever its holder has.
+    assert_ok(totp_row_remove(b->store.store, by.account, &tester));
+    assert_ok(admin_bench_run(b, "account list", args_of("{'as':'olga@example.org'}")));
+    assert_ok(admin_bench_run(b, "role grant",
+                              args_of("{'account':'nora@example.net',"
+                                      "'role':'auditor'}")));
+    assert_true(json_is_false(json_object_get(b->outcome.result, "second_factor")));
+}
+
 // R05
 static void test_a_role_taken_away_counts_at_once(void **state)
 {
@@ -721,6 +750,80 @@ static void test_a_batch_is_no_way_around(void **state)
     assert_err(directory_id_by_name(b->store.store, SPAN("two@example.net"), &id), ERR_NOT_FOUND);
 }
 
+// What is lost while an operation goes on; L68.
+static struct {
+    char who;
+    unsigned answers; // that have been seen
+    enum { LOSE_ROLE, LOSE_FACTOR, LOSE_PROOF } what;
+    bool is_void;
+} lose;
+
+static enum err write_and_lose(void *arg, struct span bytes)
+{
+    account_id id = people[person(lose.who)].id;
+
+    (void)arg;
+    (void)bytes;
+    if (lose.answers++ > 0) {
+        return ERR_OK;
+    }
+    if (lose.what == LOSE_ROLE) {
+        return role_revoke(b->store.store, &tester, id, SPAN("domain-admin"), NULL, 0);
+    }
+    lose.is_void = lose.what == LOSE_PROOF;
+    return lose.is_void ? ERR_OK : totp_row_remove(b->store.store, id, &tester);
+}
+
+static enum err still(void *arg)
+{
+    (void)arg;
+    return lose.is_void ? ERR_DENIED : ERR_OK;
+}
+
+static void test_l68_an_operation_ends_when_it_is_allowed_no_more(void **state)
+{
+    static const struct {
+        int what;
+        const char *words;
+    } cases[] = {{LOSE_ROLE, "a role was taken away"},
+                 {LOSE_FACTOR, "account totp add"},
+                 {LOSE_PROOF, "not good any more"}};
+    struct admin_io io = {read_batch, write_and_lose, no_progress, never, NULL};
+    struct admin_caller by = {
+        .account = people[person('D')].id, .proof = ADMIN_BY_APP_PASSWORD, .still = still};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct admin_outcome outcome;
+        char name[3][40];
+        account_id id;
+
+        lose.who = 'D';
+        lose.answers = 0;
+        lose.what = cases[i].what;
+        lose.is_void = false;
+        batch_items = json_array();
+        for (int n = 0; n < 3; n++) {
+            snprintf(name[n], sizeof(name[n]), "n%zu-%d@example.org", i, n);
+            json_array_append_new(batch_items,
+                                  json_pack("{s:s, s:b}", "account", name[n], "no_password", 1));
+        }
+        admin_run(&b->admin, &by, "account batch", NULL, &io, &outcome);
+        json_decref(batch_items);
+        assert_err(outcome.code, ERR_DENIED);
+        assert_non_null(strstr(outcome.text, cases[i].words));
+        assert_ok(directory_id_by_name(b->store.store, span_from_str(name[0]), &id));
+        assert_err(directory_id_by_name(b->store.store, span_from_str(name[1]), &id),
+                   ERR_NOT_FOUND);
+        assert_int_equal(lose.answers, 1); // nothing more is told either
+        if (lose.what == LOSE_ROLE) {
+            assert_ok(give(by.account, "domain-admin", "example.org"));
+        } else if (lose.what == LOSE_FACTOR) {
+            admin_bench_factor(b, by.account);
+        }
+    }
+}
+
 // ---- the history --------------------------------------------------------------------------------
 
 // The newest entry of the log of u1@example.org (or the directory): "who | what".
@@ -787,6 +890,7 @@ int main(void)
         T(test_no_operation_is_forgotten),
         T(test_who_has_no_role_may_nothing),
         T(test_a_password_alone_is_not_enough),
+        T(test_an_administrator_has_a_second_factor),
         T(test_a_role_taken_away_counts_at_once),
         T(test_root_tries_a_role),
         T(test_lists_end_at_the_own_domains),
@@ -796,6 +900,7 @@ int main(void)
         T(test_nobody_climbs),
         T(test_nobody_gives_more_than_they_have),
         T(test_a_batch_is_no_way_around),
+        T(test_l68_an_operation_ends_when_it_is_allowed_no_more),
         T(test_the_history_names_who_did_it),
         T(test_reading_mail_takes_a_reason_and_is_told),
     };
