@@ -29,6 +29,7 @@ enum change_kind {
     CHANGE_RULES,     // a Sieve script or the forwarding: `after` says it in words
     CHANGE_SENT,      // about the server's copy of what was sent (sent.c): `after` says it in words
     CHANGE_DEVICE,    // a device (device.h): value: its id; `after` says it in words
+    CHANGE_ACL,       // a mailbox's access control list (acl.h): `before`, `after`: whose rights
 };
 
 // One record of an entry; a commit may have several (a move has two).

@@ -79,6 +79,7 @@ static enum err edit_start(struct edit *ed, struct store *s, account_id account,
     ed->log_part_count = 0;
     ed->is_changed = false;
     ed->batch = NULL;
+    ed->rider = NULL;
     buf_init(&ed->log, LOG_BYTES_MAX);
     enum err e = batch_create(account, &ed->batch);
 
@@ -128,7 +129,8 @@ static enum err edit_begin_new(struct edit *ed, struct store *s, account_id acco
 void edit_end(struct edit *ed)
 {
     batch_destroy(ed->batch);
-    ed->batch = NULL;
+    batch_destroy(ed->rider);
+    ed->batch = ed->rider = NULL;
     buf_finish(&ed->log);
     view_end(&ed->view);
 }

@@ -49,6 +49,7 @@ enum key_kind {
     KEY_TOTP = 'y',
     KEY_TOKENS = 'o',
     KEY_SCRAM = 'p',
+    KEY_ACL = 'g',
     // in account 0
     KEY_SCHEMA = 'V',
     KEY_DOMAIN = 'D',
@@ -75,7 +76,7 @@ static inline struct span key_span(const struct key *k)
     return span_of(k->p, k->n);
 }
 struct key key_plain(enum key_kind kind);           // H, a, p, y, V; also the start of a kind
-struct key key_u32(enum key_kind kind, uint32_t n); // b, k, and the start of a mailbox's u
+struct key key_u32(enum key_kind kind, uint32_t n); // b, k, g, and the start of a mailbox's u
 struct key key_u64(enum key_kind kind, uint64_t n); // m, t, I, P, B, and the start of an entry's c
 struct key key_name(enum key_kind kind, struct span name); // n, s
 struct key key_text(enum key_kind kind, struct span text); // D, A: at most 255 bytes

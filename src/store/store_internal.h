@@ -105,6 +105,7 @@ struct edit {
     const struct actor *by;
     struct view view;
     struct batch *batch;
+    struct batch *rider;  // who shares with whom (share/acl_index.c); or NULL
     struct header header; // as it will be
     modseq modseq;        // this change's number
     int64_t now_ms;
@@ -287,6 +288,13 @@ uint32_t thread_keys_of(struct span header, uint64_t *out);
 // Finds the thread of a new message and counts its keys; sets m->thread.
 enum err edit_thread_join(struct edit *ed, message_id id, struct message_record *m);
 enum err edit_thread_leave(struct edit *ed, const struct message_record *m);
+
+// ---- sharing (share/acl_edit.c) -----------------------------------------------------------------
+
+// A mailbox was made: it has the list of the nearest mailbox above it.
+enum err acl_edit_inherit(struct edit *ed, mailbox_id mailbox, struct span name);
+// A mailbox goes, or stays as a level only: so does its list.
+enum err acl_edit_forget(struct edit *ed, mailbox_id mailbox);
 
 // ---- accounts -----------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ import hashlib
 import json
 import multiprocessing
 import os
+import re
 import sys
 from collections import defaultdict
 
@@ -28,6 +29,7 @@ from store_reader import NO_SELECT, Account, fixed  # noqa: E402
 from trail_check import TRAIL, check_trail  # noqa: E402
 
 SUMMARY_HEAD = 68
+SHARES = 0xFFFFFFFFFFFFFC00
 
 
 class Store:
@@ -41,11 +43,13 @@ class Store:
         self.accounts, self.addresses, self.hashes = {}, {}, {}
         self.traced = 0  # mails in the trail
         self.alerts = 0
+        self.shares = set()  # keys of who finds what is shared with them
         self.body_uses = defaultdict(list)  # body: (account, message, size) of each use
         for number, keys in sorted(self.engine.accounts.items()):
             if keys:
                 self.read(number, keys)
         self.check_directory()
+        self.check_shares()
         self.check_bodies(bodies)
 
     def wrong(self, number, text):
@@ -66,6 +70,9 @@ class Store:
         if number == ALERT:
             self.alerts = check_alerts(keys, lambda text: self.wrong(number, text))
             return
+        if number == SHARES:
+            self.shares = set(keys)
+            return
         a = Account(number, keys, lambda text: self.wrong(number, text))
         self.accounts[number] = a
         if number == 0 or a.header or number not in self.unfinished():
@@ -74,6 +81,19 @@ class Store:
     def unfinished(self):
         """Accounts that are being made or removed: anything may be missing of them."""
         return {fixed(k[1:], 8) for k in self.engine.accounts[0] if k[:1] == b"P"}
+
+    def check_shares(self):
+        """Whoever has rights finds the account they are in; more rows do no harm."""
+        for name, number in self.addresses.items():
+            for kind, reader in set().union(*self.accounts[number].shared.values(), set()
+                                            ) if number in self.accounts else ():
+                start = (b"u" + reader.to_bytes(8, "big") if kind == 1 else
+                         b"d" + name.rpartition("@")[2].encode() + b"\0")
+                if start + number.to_bytes(8, "big") not in self.shares:
+                    self.wrong(number, f"{start!r} does not find what is shared with them")
+        for key in self.shares:
+            if not re.fullmatch(rb"(?s)u.{16}|d[^\0]{1,253}\0.{8}", key):
+                self.wrong(SHARES, f"no key of who shares with whom: {key!r}")
 
     def check_directory(self):
         keys, states = self.engine.accounts[0], {}

@@ -79,7 +79,7 @@ class Account:
         self.header, self.mailboxes, self.messages = None, {}, {}
         self.names, self.subscribed, self.keywords = {}, set(), {}
         self.threads, self.restorable, self.log = {}, {}, {}
-        self.chunks, self.devices = [], {}
+        self.chunks, self.devices, self.shared = [], {}, {}
         for key in sorted(keys):
             self.part(key, keys[key])
         self.join()
@@ -170,6 +170,21 @@ class Account:
             f.str()
         self.devices[name] = number
 
+    def read_g(self, key, f):
+        number, seen = fixed(key, 4), set()
+        for _ in range(f.v()):
+            kind = f.v()
+            who = kind, f.v() if kind == 1 else 0
+            given, taken = f.v(), f.v()
+            if kind not in (1, 2) or who in seen or who == (1, self.number) or not given | taken:
+                raise Bad(f"rights of mailbox {number} for {who}")
+            if max(given, taken) >= 1 << 11:
+                raise Bad(f"rights of mailbox {number} that there are not")
+            seen.add(who)
+        if not seen:
+            raise Bad(f"an empty list of rights of mailbox {number}")
+        self.shared[number] = seen
+
     def read_p(self, key, f):
         salt, rounds, keys = f.str(), f.v(), f.str()
         if len(salt) != 16 or not 4096 <= rounds <= 1000000 or len(keys) not in (0, 64):
@@ -253,6 +268,9 @@ class Account:
                 self.mailboxes[number].keywords = words
             else:
                 self.wrong(f"keywords of mailbox {number}, which is not there")
+        for number in self.shared:
+            if number not in self.mailboxes:
+                self.wrong(f"rights of mailbox {number}, which is not there")
         for mailbox, first, placements in self.chunks:
             if mailbox not in self.mailboxes:
                 self.wrong(f"placements of mailbox {mailbox}, which is not there")

@@ -264,6 +264,14 @@ static void put_what(struct buf *b, struct log_names *n, const struct change *c)
     case CHANGE_DEVICE:
         buf_printf(b, "changed who gets in: %.*s", SPAN_ARG(c->after));
         break;
+    case CHANGE_ACL:
+        buf_put_str(b, "changed who may use ");
+        put_mailbox(b, n, c);
+        buf_printf(b, ": %.*s", SPAN_ARG(c->after));
+        if (c->before.n) {
+            buf_printf(b, " (before: %.*s)", SPAN_ARG(c->before));
+        }
+        break;
     }
 }
 
@@ -287,6 +295,7 @@ static const char *const kind_names[] = {
     [CHANGE_RULES] = "rules",
     [CHANGE_SENT] = "sent",
     [CHANGE_DEVICE] = "device",
+    [CHANGE_ACL] = "sharing",
 };
 
 // "Thunderbird (192.0.2.7)", "the administrator".

@@ -119,7 +119,7 @@ static enum err check_account_record(struct check *c)
 // Keys that no version of this program has written.
 static enum err check_unknown_keys(struct check *c)
 {
-    char known[] = "HVADIPREZGYBeOFabnskumtxcfijwdlyop";
+    char known[] = "HVADIPREZGYBeOFabnskumtxcfgijwdlyop";
     struct scan *scan;
     struct span key, value;
     char next = 0;
@@ -159,6 +159,7 @@ static enum err check_all_of(struct check *c)
     e = e != ERR_OK ? e : check_log(c);
     e = e != ERR_OK ? e : check_rules(c);
     e = e != ERR_OK ? e : check_signins(c);
+    e = e != ERR_OK ? e : check_shares(c);
     if (e == ERR_OK) {
         check_header(c);
     }

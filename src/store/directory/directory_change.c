@@ -9,6 +9,7 @@
 
 #include "base/utf8.h"
 #include "store/directory/directory_internal.h"
+#include "store/share/acl.h"
 
 #include "base/banned.h"
 
@@ -213,6 +214,8 @@ enum err directory_account_rename(struct store *s, const struct actor *by, accou
     e = e != ERR_OK ? e : store_edit(s, 0, by, rename_edit, &a, NULL);
     // The directory is what counts; the account's own log gets a note besides.
     e = e != ERR_OK ? e : store_edit(s, id, by, note_rename, &a, NULL);
+    // What is shared with anyone of the domain is now shared with another one.
+    e = e != ERR_OK ? e : acl_reindex(s, id);
     arena_finish(&arena);
     return e;
 }
