@@ -8,6 +8,7 @@
 #include <utf8proc.h>
 
 #include "base/utf8.h"
+#include "store/acl_internal.h"
 #include "store/store_internal.h"
 
 #include "base/banned.h"
@@ -393,6 +394,34 @@ enum err mailbox_subscribe(struct store *s, account_id account, const struct act
     struct subscribe_args a = {.name = name, .subscribed = subscribed};
 
     return store_edit(s, account, by, subscribe_edit, &a, NULL);
+}
+
+static enum err subscribe_other_edit(struct edit *ed, void *arg)
+{
+    const struct subscribe_args *a = arg;
+    struct key k = key_name(KEY_SUBSCRIPTION, a->name);
+    struct change c = {.kind = CHANGE_SUBSCRIPTION, .after = a->name, .value = 1};
+    struct span value;
+
+    if (!a->subscribed) {
+        return unsubscribe_orphan(ed, a);
+    }
+    enum err e = view_get(&ed->view, &k, &value);
+
+    if (e != ERR_NOT_FOUND) {
+        return e;
+    }
+    e = edit_put_orphan(ed, a->name);
+    return e == ERR_OK ? change_put(ed, &c) : e;
+}
+
+enum err mailbox_subscribe_other(struct store *s, account_id account, const struct actor *by,
+                                 struct span name, bool subscribed)
+{
+    struct subscribe_args a = {.name = name, .subscribed = subscribed};
+
+    return name.n > NAME_BYTES_MAX ? ERR_LIMIT
+                                   : store_edit(s, account, by, subscribe_other_edit, &a, NULL);
 }
 
 struct use_args {

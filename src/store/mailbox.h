@@ -71,6 +71,11 @@ enum err mailbox_rename(struct store *s, account_id account, const struct actor 
 enum err mailbox_subscribe(struct store *s, account_id account, const struct actor *by,
                            struct span name, bool subscribed);
 
+// The same for a name of somebody else's mailbox as this account knows it: always a name without a
+// mailbox here (view_orphan_subscriptions).
+enum err mailbox_subscribe_other(struct store *s, account_id account, const struct actor *by,
+                                 struct span name, bool subscribed);
+
 // Replaces the special uses.
 enum err mailbox_set_special_use(struct store *s, account_id account, const struct actor *by,
                                  struct span name, uint8_t special_use);

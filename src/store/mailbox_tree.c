@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Deleting and renaming mailboxes: what reaches below and above one name.
+#include "store/acl_internal.h"
 #include "store/store_internal.h"
 
 #include "base/banned.h"

@@ -78,6 +78,8 @@ struct flag_request {
     uint16_t flags;
     const struct span *keywords; // names; compared without case, stored as first written
     size_t keyword_count;
+    uint16_t keep;          // FLAGS_SET: flags that stay as they are
+    bool keep_keywords;     // ... and so do the keywords
     modseq unchanged_since; // UINT64_MAX: always. RFC 7162 3.1.3
 };
 struct flag_result {
@@ -102,6 +104,18 @@ struct copy_result {
 enum err placement_copy(struct store *s, account_id account, const struct actor *by,
                         mailbox_id from, struct uid_set uids, mailbox_id to, bool move,
                         struct arena *a, struct copy_result *out, bool *out_missing_target);
+
+// The same from one account into another, where they are new messages (other ids, same bodies): all
+// or none, one commit of the account they go to. ERR_LIMIT above 20,000.
+struct copy_across {
+    account_id from_account, to_account; // not the same
+    mailbox_id from, to;
+    struct uid_set uids;
+    uint16_t flags; // that go along; others are left out
+    bool keywords;  // so do these
+};
+enum err placement_copy_across(struct store *s, const struct actor *by, const struct copy_across *c,
+                               struct arena *a, struct copy_result *out, bool *out_missing_target);
 
 // Removes the messages among `uids` (NULL: all) that have \Deleted; with `any` also those without.
 // They stay restorable. `out_gone`: the UIDs removed, in the arena.

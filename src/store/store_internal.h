@@ -146,8 +146,7 @@ enum err edit_mailbox(struct edit *ed, mailbox_id id, struct edit_mailbox **out)
 enum err edit_mailbox_with_messages(struct edit *ed, mailbox_id id, struct edit_mailbox **out);
 // A mailbox's id by name, as this edit has it. ERR_NOT_FOUND.
 enum err edit_name_lookup(struct edit *ed, struct span name, mailbox_id *out);
-// Makes the mailbox and the levels above it that are missing; a \NoSelect level becomes a mailbox.
-// ERR_EXISTS, ERR_LIMIT.
+// Makes it with the levels above; a \NoSelect level becomes a mailbox. ERR_EXISTS, ERR_LIMIT.
 enum err edit_make_mailbox(struct edit *ed, struct span name, uint8_t special_use, bool subscribed,
                            struct edit_mailbox **out);
 // ERR_INVALID when another mailbox than `except` has one of these uses.
@@ -288,13 +287,6 @@ uint32_t thread_keys_of(struct span header, uint64_t *out);
 // Finds the thread of a new message and counts its keys; sets m->thread.
 enum err edit_thread_join(struct edit *ed, message_id id, struct message_record *m);
 enum err edit_thread_leave(struct edit *ed, const struct message_record *m);
-
-// ---- sharing (share/acl_edit.c) -----------------------------------------------------------------
-
-// A mailbox was made: it has the list of the nearest mailbox above it.
-enum err acl_edit_inherit(struct edit *ed, mailbox_id mailbox, struct span name);
-// A mailbox goes, or stays as a level only: so does its list.
-enum err acl_edit_forget(struct edit *ed, mailbox_id mailbox);
 
 // ---- accounts -----------------------------------------------------------------------------------
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Rows about who gets in as they may stand on a disk (devices, sign-ins, second factors), what
+// Rows about who gets in as they may stand on a disk (devices, sign-ins, second factors, lists of
+// rights), what
 // people type as an app password or a code, and what mail programs call themselves before anybody
 // has signed in. The first byte says what is read.
 #include <stdio.h>
@@ -17,6 +18,7 @@
 #include "store/directory/factor_policy.h"
 #include "store/directory/role.h"
 #include "store/rules_internal.h"
+#include "store/share/acl.h"
 
 static void device(struct span input)
 {
@@ -149,13 +151,36 @@ static void policy(struct span input)
     }
 }
 
+static void acl(struct span input)
+{
+    char letters[ACL_RIGHTS_BYTES_MAX];
+    struct arena arena;
+    struct acl list;
+
+    arena_init(&arena, 1u << 20);
+    if (acl_decode(input, &arena, &list) == ERR_OK) {
+        CHECK(list.n > 0 && list.n <= ACL_ENTRIES_MAX);
+        for (size_t i = 0; i < list.n; i++) {
+            const struct acl_entry *e = &list.entries[i];
+            uint32_t again;
+
+            CHECK((e->given | e->taken) && !((e->given | e->taken) & ~(uint32_t)ACL_ALL));
+            CHECK((e->who.kind == ACL_ACCOUNT) == (e->who.account != 0));
+            CHECK(acl_rights_parse(acl_rights_format(e->given, letters), &again) == ERR_OK);
+            CHECK((again & e->given) == e->given);
+        }
+        CHECK(!(acl_rights(&list, 7, true) & ~(uint32_t)ACL_ALL));
+    }
+    arena_finish(&arena);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static void (*const readers[])(struct span) = {device,        signin, typed, client,
-                                                   second_factor, code,   scram, policy};
+    static void (*const readers[])(struct span) = {device, signin, typed,  client, second_factor,
+                                                   code,   scram,  policy, acl};
 
     if (size > 0) {
-        readers[data[0] % 8](span_of(data + 1, size - 1));
+        readers[data[0] % 9](span_of(data + 1, size - 1));
     }
     return 0;
 }

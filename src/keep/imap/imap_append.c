@@ -13,6 +13,7 @@
 
 #include <stdlib.h>
 
+#include "keep/imap/imap_place.h"
 #include "store/append.h"
 #include "store/quota.h"
 
@@ -28,7 +29,9 @@ struct append_state {
     uint64_t left;
     bool sync;
 
+    account_id account;
     mailbox_id mailbox;
+    uint32_t rights;
     struct append_item *items; // malloc
     size_t n, cap;
     struct incoming *incoming;
@@ -127,31 +130,25 @@ static enum err check_quota(struct view *v, uint64_t bytes, uint64_t messages)
     return over ? ERR_QUOTA : ERR_OK;
 }
 
-static enum err check_target(struct imap_session *s, struct append_state *a, struct span name)
+static enum err check_target(struct imap_session *s, struct append_state *a, const char **out_why)
 {
-    const struct mailbox *mailbox;
-    struct view *v;
-    enum err e = view_open(s->server->store, s->account, &v);
+    struct imap_place p;
+    enum err e = imap_place_open(s, s->command.append.mailbox, ACL_INSERT, false, &p, out_why);
 
     if (e) {
         return e;
     }
-    e = view_mailbox_by_name(v, name, &mailbox);
-    if (!e && mailbox->is_no_select) {
-        e = ERR_NOT_FOUND;
-    }
-    if (!e) {
-        a->mailbox = mailbox->id;
-        e = check_quota(v, a->bytes, a->n + 1);
-    }
-    view_close(v);
+    a->account = p.account;
+    a->mailbox = p.mailbox->id;
+    a->rights = p.rights;
+    e = check_quota(p.view, a->bytes, a->n + 1);
+    imap_place_close(&p);
     return e;
 }
 
 static void check_message(struct imap_session *s, struct append_state *a)
 {
-    const char *why;
-    struct span name;
+    const char *why = "";
 
     a->bytes += a->left;
     if (s->device.is_read_only) {
@@ -170,13 +167,13 @@ static void check_message(struct imap_session *s, struct append_state *a)
         refuse(s, a, imap_answer_no(s, "LIMIT", "Too many messages in one APPEND"));
         return;
     }
-    if (imap_name_in(s, s->command.append.mailbox, &name, &why)) {
-        refuse(s, a, imap_answer_no(s, "CANNOT", why));
+    enum err e = check_target(s, a, &why);
+
+    if (e) {
+        refuse(s, a, imap_place_refuse(s, e, why, true));
         return;
     }
-    enum err e = check_target(s, a, name);
-
-    e = e ? e : incoming_begin(s->server->store, &a->incoming);
+    e = incoming_begin(s->server->store, &a->incoming);
     if (e) {
         refuse_err(s, a, e);
     }
@@ -229,9 +226,9 @@ static enum err keep_message(struct append_state *a)
     if (!e) {
         a->items[a->n++] = (struct append_item){
             .message = a->incoming,
-            .flags = imap_flags_to_store(a->message.flags.bits),
+            .flags = imap_flags_to_store(a->message.flags.bits) & imap_flags_allowed(a->rights),
             .keywords = a->message.flags.keywords,
-            .keyword_count = a->message.flags.n,
+            .keyword_count = a->rights & ACL_WRITE ? a->message.flags.n : 0,
             .internal_date = a->message.has_date ? a->message.date.seconds : INT64_MIN,
             .zone_minutes = a->message.has_date ? a->message.date.zone_minutes : 0,
         };
@@ -283,14 +280,14 @@ static struct span appenduid(struct imap_session *s, const struct append_result 
 
 static enum imap_step commit(struct imap_session *s, struct append_state *a)
 {
-    struct actor by = imap_actor(s);
+    struct actor by = imap_actor_in(s, a->account);
     struct append_result result;
 
     if (a->is_refused) {
         return answer_refusal(s, a);
     }
     enum err e =
-        store_append(s->server->store, s->account, &by, a->mailbox, a->items, a->n, &result);
+        store_append(s->server->store, a->account, &by, a->mailbox, a->items, a->n, &result);
 
     if (e) {
         return e == ERR_NOT_FOUND ? imap_answer_no_mailbox(s, true) : imap_answer_err(s, e);

@@ -2,7 +2,7 @@
 //
 // CAPABILITY, ENABLE (RFC 5161), ID (RFC 2971), NAMESPACE (RFC 2342), NOOP, CHECK, LOGOUT: what
 // does not touch mail.
-#include "keep/imap/imap_session_internal.h"
+#include "keep/imap/imap_place.h"
 #include "keep/imap/imap_updates.h"
 
 #include "base/banned.h"
@@ -12,7 +12,7 @@ static const char capabilities[] =
     "IMAP4rev1 IMAP4rev2 LITERAL+ IDLE NAMESPACE ID CHILDREN UNSELECT UIDPLUS MOVE ENABLE "
     "LIST-EXTENDED LIST-STATUS SPECIAL-USE CREATE-SPECIAL-USE STATUS=SIZE ESEARCH SEARCHRES WITHIN "
     "MULTIAPPEND BINARY CONDSTORE QRESYNC UTF8=ACCEPT OBJECTID SAVEDATE PREVIEW "
-    "QUOTA QUOTA=RES-STORAGE QUOTA=RES-MESSAGE";
+    "QUOTA QUOTA=RES-STORAGE QUOTA=RES-MESSAGE ACL RIGHTS=texk LIST-MYRIGHTS";
 
 void imap_write_capabilities(struct imap_session *s)
 {
@@ -139,7 +139,11 @@ enum imap_step imap_run_namespace(struct imap_session *s)
 
     OUT(s, "* NAMESPACE ((\"\" ");
     imap_write_string(s->out, span_from_str(separator), false);
-    OUT(s, ")) NIL NIL\r\n");
+    OUT(s, ")) ((");
+    imap_write_string(s->out, imap_name_shown(s, SPAN(IMAP_OTHERS "/")), false);
+    buf_put_byte(s->out, ' ');
+    imap_write_string(s->out, span_from_str(separator), false);
+    OUT(s, ")) NIL\r\n");
     return imap_answer_ok(s, "NAMESPACE completed");
 }
 

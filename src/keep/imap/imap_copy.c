@@ -2,7 +2,7 @@
 //
 // COPY and MOVE with their UID forms (RFC 9051 sections 6.4.7 and 6.4.8): one commit, all or none.
 // Messages that are gone already are passed over; COPYUID says which ones were done.
-#include "keep/imap/imap_session_internal.h"
+#include "keep/imap/imap_place.h"
 
 #include "base/banned.h"
 
@@ -27,26 +27,6 @@ static struct span copyuid(struct imap_session *s, const struct copy_result *r)
     return text;
 }
 
-static enum err find_mailbox(struct imap_session *s, struct span name, mailbox_id *out)
-{
-    const struct mailbox *mailbox;
-    struct view *v;
-    enum err e = view_open(s->server->store, s->account, &v);
-
-    if (e) {
-        return e;
-    }
-    e = view_mailbox_by_name(v, name, &mailbox);
-    if (!e && mailbox->is_no_select) {
-        e = ERR_NOT_FOUND;
-    }
-    if (!e) {
-        *out = mailbox->id;
-    }
-    view_close(v);
-    return e;
-}
-
 static enum imap_step copied(struct imap_session *s, const struct copy_result *r)
 {
     bool is_move = s->command.id == IMAP_MOVE;
@@ -67,38 +47,82 @@ static enum imap_step copied(struct imap_session *s, const struct copy_result *r
     return imap_answer(s, IMAP_OK, code, SPAN("MOVE completed"));
 }
 
+// What moving takes out of a mailbox (RFC 4314 section 4, RFC 6851 section 4.4).
+#define RIGHTS_TO_MOVE (ACL_DELETE_MESSAGE | ACL_EXPUNGE)
+
+// Between two accounts moving is copying first, and then removing what was copied.
+static enum err carry_across(struct imap_session *s, const struct imap_place *to,
+                             mailbox_id mailbox, struct uid_set uids, struct copy_result *out,
+                             bool *out_missing)
+{
+    const struct imap_selected *sel = s->selected;
+    struct copy_across c = {.from_account = sel->account,
+                            .to_account = to->account,
+                            .from = sel->mailbox,
+                            .to = mailbox,
+                            .uids = uids,
+                            .flags = imap_flags_allowed(to->rights),
+                            .keywords = to->rights & ACL_WRITE};
+    struct actor by = imap_actor_in(s, to->account);
+    struct uid_set gone;
+    modseq version;
+    enum err e = placement_copy_across(s->server->store, &by, &c, &s->arena, out, out_missing);
+
+    if (e || s->command.id != IMAP_MOVE || !out->from.count) {
+        return e;
+    }
+    by = imap_actor_in(s, sel->account);
+    e = placement_expunge(s->server->store, sel->account, &by, sel->mailbox, &out->from, true,
+                          &s->arena, &gone, &version);
+    out->version = version;
+    return e == ERR_NOT_FOUND ? ERR_OK : e; // the mailbox went meanwhile, and all in it
+}
+
+static enum err copy_to(struct imap_session *s, const struct imap_place *to, mailbox_id mailbox,
+                        struct uid_set uids, struct copy_result *out, bool *out_missing)
+{
+    struct imap_selected *sel = s->selected;
+    struct actor by = imap_actor_in(s, sel->account);
+
+    if (!uids.count) {
+        return ERR_OK;
+    }
+    if (to->account != sel->account) {
+        return carry_across(s, to, mailbox, uids, out, out_missing);
+    }
+    return placement_copy(s->server->store, sel->account, &by, sel->mailbox, uids, mailbox,
+                          s->command.id == IMAP_MOVE, &s->arena, out, out_missing);
+}
+
 enum imap_step imap_run_copy(struct imap_session *s)
 {
     const struct imap_copy *copy = &s->command.copy;
     bool is_move = s->command.id == IMAP_MOVE, missing_target = false;
-    struct actor by = imap_actor(s);
     struct copy_result result = {0};
+    struct imap_place to;
     struct uid_set uids;
-    mailbox_id to = 0;
-    const char *why;
-    struct span name;
+    const char *why = "";
+    mailbox_id mailbox = 0;
 
     if (is_move && s->selected->is_read_only) {
-        return imap_answer_no(s, "READ-ONLY", "The mailbox was opened with EXAMINE");
+        return imap_answer_no(s, "READ-ONLY", "The mailbox was opened for reading only");
+    }
+    if (is_move && (s->selected->rights & RIGHTS_TO_MOVE) != RIGHTS_TO_MOVE) {
+        return imap_place_refuse(s, ERR_DENIED, "", false);
     }
     enum err e = imap_selected_uids(s->selected, &copy->set, s->command.uid, &s->arena, &uids);
 
-    if (e == ERR_INVALID) {
-        return imap_answer_bad(s, "There is no message of that number");
+    if (e) {
+        return e == ERR_INVALID ? imap_answer_bad(s, "There is no message of that number")
+                                : imap_answer_err(s, e);
     }
-    if (imap_name_in(s, copy->mailbox, &name, &why)) {
-        return imap_answer_no(s, "CANNOT", why);
+    e = imap_place_open(s, copy->mailbox, ACL_INSERT, false, &to, &why);
+    if (!e) {
+        mailbox = to.mailbox->id;
+        imap_place_close(&to);
+        e = copy_to(s, &to, mailbox, uids, &result, &missing_target);
+    } else {
+        missing_target = true;
     }
-    e = e ? e : find_mailbox(s, name, &to);
-    if (e == ERR_NOT_FOUND) {
-        return imap_answer_no_mailbox(s, true);
-    }
-    if (!e && uids.count) {
-        e = placement_copy(s->server->store, s->account, &by, s->selected->mailbox, uids, to,
-                           is_move, &s->arena, &result, &missing_target);
-    }
-    if (e == ERR_NOT_FOUND) {
-        return imap_answer_no_mailbox(s, missing_target);
-    }
-    return e ? imap_answer_err(s, e) : copied(s, &result);
+    return e ? imap_place_refuse(s, e, why, missing_target) : copied(s, &result);
 }

@@ -4,6 +4,7 @@
 #include "keep/imap/imap_fetch.h"
 
 #include "base/log.h"
+#include "keep/imap/imap_place.h"
 #include "keep/imap/imap_updates.h"
 #include "store/change.h"
 
@@ -68,7 +69,8 @@ struct imap_fetcher *imap_fetcher_create(struct imap_session *s,
         plan_item(s, f, &request->items[i]);
     }
     f->uid |= request->say_uid;
-    f->sets_seen &= !s->selected->is_read_only && !session_is_reader(&s->device);
+    f->sets_seen &= !s->selected->is_read_only && !session_is_reader(&s->device) &&
+                    (s->selected->rights & ACL_SEEN);
     f->next = request->uids.count ? request->uids.ranges[0].first : 0;
     return f;
 }
@@ -169,11 +171,11 @@ static void see_ahead(struct imap_session *s, struct imap_fetcher *f)
                              .flags = FLAG_SEEN,
                              .unchanged_since = UINT64_MAX};
     struct flag_result result;
-    struct actor by = imap_actor(s);
+    struct actor by = imap_actor_in(s, s->selected->account);
     struct view *v;
 
     uid_set_builder_init(&unseen, &s->arena);
-    if (view_open(s->server->store, s->account, &v)) {
+    if (view_open(s->server->store, s->selected->account, &v)) {
         f->seen_to = UINT32_MAX;
         return;
     }
@@ -185,7 +187,7 @@ static void see_ahead(struct imap_session *s, struct imap_fetcher *f)
         return;
     }
     r.uids = unseen.set;
-    if (!placement_flags(s->server->store, s->account, &by, &r, &s->arena, &result)) {
+    if (!placement_flags(s->server->store, s->selected->account, &by, &r, &s->arena, &result)) {
         f->fresh_seen = unseen.set;
         if (result.changed) {
             imap_updates_own(s, result.version);
@@ -251,10 +253,11 @@ enum imap_step imap_fetcher_step(struct imap_session *s, struct imap_fetcher *f)
     if (f->sets_seen && !f->is_inside && f->next > f->seen_to) {
         see_ahead(s, f);
     }
-    enum err e = view_open(s->server->store, s->account, &v);
+    enum err e = view_open(s->server->store, s->selected->account, &v);
 
     if (!e) {
-        e = write_batch(s, f, v);
+        imap_place_refresh(s, v); // what may be read no more ends between two messages
+        e = s->selected->is_gone && !f->is_inside ? ERR_NOT_FOUND : write_batch(s, f, v);
         view_close(v);
     }
     if (e == ERR_AGAIN) {
@@ -316,7 +319,7 @@ static enum err say_vanished(struct imap_session *s)
 {
     struct uid_set among;
     struct view *v;
-    enum err e = view_open(s->server->store, s->account, &v);
+    enum err e = view_open(s->server->store, s->selected->account, &v);
 
     if (e) {
         return e;

@@ -4,6 +4,7 @@
 // wire form (ENVELOPE, BODY, BODYSTRUCTURE, PREVIEW). Always well-formed, whatever fails.
 #include "keep/imap/imap_fetch.h"
 #include "keep/imap/imap_objectid.h"
+#include "keep/imap/imap_place.h"
 #include "mime/mime_imap.h"
 #include "mime/mime_reader.h"
 #include "mime/mime_text.h"
@@ -22,7 +23,7 @@ static void put_date(struct buf *out, const char *name, int64_t seconds, int16_t
     buf_put_byte(out, '"');
 }
 
-static void put_thread(struct buf *out, struct view *v, message_id message)
+static void put_thread(struct buf *out, account_id owner, struct view *v, message_id message)
 {
     struct message_info info;
 
@@ -31,20 +32,23 @@ static void put_thread(struct buf *out, struct view *v, message_id message)
         return;
     }
     buf_put(out, SPAN("THREADID ("));
-    imap_objectid_write(out, OBJECT_THREAD, info.thread);
+    imap_objectid_write(out, owner, OBJECT_THREAD, info.thread);
     buf_put(out, SPAN(") "));
 }
 
-static void put_rare(struct imap_fetcher *f, struct buf *out, struct view *v,
+static void put_rare(struct imap_session *s, struct imap_fetcher *f, struct view *v,
                      const struct placement *p)
 {
+    account_id owner = imap_owner(s, s->selected->account);
+    struct buf *out = s->out;
+
     if (f->emailid) {
         buf_put(out, SPAN("EMAILID ("));
-        imap_objectid_write(out, OBJECT_EMAIL, p->message);
+        imap_objectid_write(out, owner, OBJECT_EMAIL, p->message);
         buf_put(out, SPAN(") "));
     }
     if (f->threadid) {
-        put_thread(out, v, p->message);
+        put_thread(out, owner, v, p->message);
     }
     if (f->savedate) {
         put_date(out, "SAVEDATE", p->saved, 0);
@@ -81,7 +85,7 @@ static void put_placement(struct imap_session *s, struct imap_fetcher *f, struct
         buf_put_u64(out, p->bytes);
         buf_put_byte(out, ' ');
     }
-    put_rare(f, out, v, p);
+    put_rare(s, f, v, p);
 }
 
 // ---- summary ------------------------------------------------------------------------------------

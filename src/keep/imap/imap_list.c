@@ -10,13 +10,18 @@
 
 #include <stdlib.h>
 
+#include "keep/imap/imap_place.h"
+#include "store/directory.h"
 #include "wire/imap/imap_match.h"
 
 #include "base/banned.h"
 
 struct list_entry {
     struct span name;
-    mailbox_id id; // 0: there is no such mailbox
+    account_id account; // whose; 0: the user's own
+    uint32_t rights;    // enum acl_right, of a mailbox
+    mailbox_id id;      // 0: there is no such mailbox
+    bool is_level;      // ... but a level above somebody else's
     uint8_t special_use;
     bool is_subscribed, is_no_select;
     bool matches;      // a pattern
@@ -73,6 +78,7 @@ static enum err add_mailboxes(struct imap_session *s, struct list_state *l, stru
             return ERR_NOMEM;
         }
         entry->id = mailboxes[i]->id;
+        entry->rights = ACL_ALL;
         entry->special_use = mailboxes[i]->special_use;
         entry->is_subscribed = mailboxes[i]->is_subscribed;
         entry->is_no_select = mailboxes[i]->is_no_select;
@@ -103,6 +109,105 @@ static enum err add_orphans(struct imap_session *s, struct list_state *l, struct
     return e;
 }
 
+// ---- what others share --------------------------------------------------------------------------
+
+// The levels above a name, for those who walk down with "%".
+static enum err add_levels(struct imap_session *s, struct list_state *l, struct span name)
+{
+    for (size_t k = 1; k < name.n; k++) {
+        if (name.p[k] == '/') {
+            struct list_entry *entry = add_entry(s, l, span_first(name, k));
+
+            if (!entry) {
+                return ERR_NOMEM;
+            }
+            entry->is_level = true;
+        }
+    }
+    return ERR_OK;
+}
+
+static enum err add_shared(struct imap_session *s, struct list_state *l, struct view *v,
+                           struct span address, bool is_same_domain)
+{
+    const struct mailbox *const *mailboxes;
+    size_t n;
+    enum err e = view_mailboxes(v, &mailboxes, &n);
+
+    for (size_t i = 0; !e && i < n; i++) {
+        const struct mailbox *mailbox = mailboxes[i];
+        uint32_t rights = view_acl_rights(v, mailbox->id, s->account, is_same_domain);
+
+        if (!(rights & ACL_LOOKUP)) {
+            continue;
+        }
+        struct span name = imap_place_name(s, view_account(v), address, mailbox->name);
+        struct list_entry *entry = name.p ? add_entry(s, l, name) : NULL;
+
+        if (!entry) {
+            return ERR_NOMEM;
+        }
+        entry->id = mailbox->id;
+        entry->account = view_account(v);
+        entry->rights = rights;
+        entry->is_no_select = mailbox->is_no_select || !(rights & ACL_READ);
+        e = add_levels(s, l, name);
+    }
+    return e;
+}
+
+static struct span domain_of(struct span address)
+{
+    return span_skip(address, span_find_byte(address, '@') + 1);
+}
+
+static enum err add_owner(struct imap_session *s, struct list_state *l, account_id id)
+{
+    struct span domain = domain_of(span_from_str(s->user));
+    struct account owner;
+    struct view *v;
+    enum err e = directory_account_by_id(s->server->store, id, &s->arena, &owner);
+
+    e = e ? e : view_open(s->server->store, id, &v);
+    if (e) { // it has gone
+        return e == ERR_NOT_FOUND ? ERR_OK : e;
+    }
+    e = add_shared(s, l, v, owner.name, span_eq_nocase(domain_of(owner.name), domain));
+    view_close(v);
+    return e;
+}
+
+// Is anything asked for that could be there?
+static bool asks_for_others(const struct imap_session *s, const struct list_state *l)
+{
+    for (size_t i = 0; i < l->pattern_n && !session_is_reader(&s->device); i++) {
+        if (imap_pattern_match(l->patterns[i], SPAN(IMAP_OTHERS))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum err add_others(struct imap_session *s, struct list_state *l)
+{
+    account_id *owners;
+    size_t n;
+    enum err e = asks_for_others(s, l)
+                     ? acl_owners(s->server->store, s->account, domain_of(span_from_str(s->user)),
+                                  &s->arena, &owners, &n)
+                     : ERR_NOT_FOUND;
+
+    if (e) {
+        return e == ERR_NOT_FOUND ? ERR_OK : e;
+    }
+    for (size_t i = 0; i < n && !e; i++) {
+        e = add_owner(s, l, owners[i]);
+    }
+    return e;
+}
+
+// ---- order --------------------------------------------------------------------------------------
+
 // The separator sorts before all else, so a name is followed by what is below it; INBOX is first.
 static int compare_names(struct span a, struct span b)
 {
@@ -130,7 +235,9 @@ static int compare_entries(const void *x, const void *y)
     const struct list_entry *a = x, *b = y;
     int order = compare_names(a->name, b->name);
 
-    return order ? order : (b->id != 0) - (a->id != 0);
+    return order                          ? order
+           : (a->id != 0) != (b->id != 0) ? (b->id != 0) - (a->id != 0)
+                                          : b->is_level - a->is_level;
 }
 
 // One entry a name: a mailbox before a level that was put in for a subscription.
@@ -188,7 +295,8 @@ static void mark(struct imap_session *s, struct list_state *l, uint32_t selectio
         struct span shown = imap_name_shown(s, entry->name);
 
         entry->matches = shown.p && matches_any(l, shown);
-        entry->is_chosen = selection & IMAP_LIST_SUBSCRIBED ? entry->is_subscribed : entry->id != 0;
+        entry->is_chosen = selection & IMAP_LIST_SUBSCRIBED ? entry->is_subscribed
+                                                            : entry->id != 0 || entry->is_level;
         if (selection & IMAP_LIST_SPECIAL_USE) {
             entry->is_chosen &= entry->special_use != 0;
         }
@@ -242,6 +350,7 @@ static enum err gather(struct imap_session *s, struct list_state *l, uint32_t se
         e = add_orphans(s, l, v);
     }
     view_close(v);
+    e = e ? e : add_others(s, l);
     if (!e) {
         sort_entries(l);
         mark(s, l, selection);
@@ -267,9 +376,9 @@ static uint32_t attributes_of(const struct imap_session *s, const struct list_en
     uint32_t bits = entry->special_use;
 
     bits |= entry->has_children ? IMAP_ATTR_HAS_CHILDREN : IMAP_ATTR_HAS_NO_CHILDREN;
-    if (!entry->id) {
+    if (!entry->id && !entry->is_level) {
         bits |= IMAP_ATTR_NONEXISTENT;
-    } else if (entry->is_no_select) {
+    } else if (entry->is_no_select || entry->is_level) {
         bits |= IMAP_ATTR_NOSELECT;
     }
     if (entry->is_subscribed &&
@@ -294,13 +403,27 @@ static void write_childinfo(struct imap_session *s)
     OUT(s, "))");
 }
 
-static void write_status(struct imap_session *s, struct view *v, const struct list_entry *entry)
+static void write_status_in(struct imap_session *s, struct view *v, const struct list_entry *entry)
 {
     const struct mailbox *mailbox;
 
-    if (s->command.list.returns & IMAP_RETURN_STATUS && entry->id && !entry->is_no_select &&
-        !view_mailbox(v, entry->id, &mailbox)) {
-        imap_status_write(s, v, mailbox, s->command.list.status_items);
+    if (!view_mailbox(v, entry->id, &mailbox)) {
+        imap_status_write(s, v, mailbox, entry->name, s->command.list.status_items);
+    }
+}
+
+static void write_status(struct imap_session *s, struct view *v, const struct list_entry *entry)
+{
+    struct view *other;
+
+    if (!(s->command.list.returns & IMAP_RETURN_STATUS) || !entry->id || entry->is_no_select) {
+        return;
+    }
+    if (!entry->account) {
+        write_status_in(s, v, entry);
+    } else if (!view_open(s->server->store, entry->account, &other)) {
+        write_status_in(s, other, entry);
+        view_close(other);
     }
 }
 
@@ -320,8 +443,12 @@ static void list_entry_write(struct imap_session *s, struct view *v, const struc
         write_childinfo(s);
     }
     OUT(s, "\r\n");
-    if (entry->is_chosen) {
-        write_status(s, v, entry);
+    if (!entry->is_chosen) {
+        return;
+    }
+    write_status(s, v, entry);
+    if (s->command.list.returns & IMAP_RETURN_MYRIGHTS && entry->id) {
+        imap_myrights_write(s, entry->name, entry->rights);
     }
 }
 
@@ -395,10 +522,10 @@ enum imap_step imap_run_lsub(struct imap_session *s)
     return run(s, IMAP_LIST_SUBSCRIBED, lsub_entry_write);
 }
 
-void imap_list_one(struct imap_session *s, const struct mailbox *mailbox)
+void imap_list_one(struct imap_session *s, const struct mailbox *mailbox, struct span name)
 {
     OUT(s, "* LIST ");
-    imap_attributes_write(s->out, mailbox->special_use);
-    write_name(s, mailbox->name);
+    imap_attributes_write(s->out, s->selected->account == s->account ? mailbox->special_use : 0);
+    write_name(s, name);
     OUT(s, "\r\n");
 }

@@ -11,16 +11,28 @@
 #define OBJECT_EMAIL   'm'
 #define OBJECT_THREAD  't'
 
-static inline void imap_objectid_write(struct buf *out, char kind, uint64_t number)
+// `owner`: 0 for the user's own, else the account it is in: numbers are its own.
+static inline void imap_objectid_write(struct buf *out, uint64_t owner, char kind, uint64_t number)
 {
     buf_put_byte(out, kind);
     buf_put_u64(out, number);
+    if (owner) {
+        buf_put_byte(out, '-');
+        buf_put_u64(out, owner);
+    }
 }
 
-// False when the text is no identifier of that kind.
-static inline bool imap_objectid_read(struct span text, char kind, uint64_t *out)
+// False when the text is no identifier of that kind, or is of another account.
+static inline bool imap_objectid_read(struct span text, uint64_t owner, char kind, uint64_t *out)
 {
-    return text.n > 1 && text.p[0] == kind && span_to_u64(span_skip(text, 1), UINT64_MAX, out);
+    size_t n = span_find_byte(text, '-');
+    uint64_t of = 0;
+
+    if (n < text.n && (!span_to_u64(span_skip(text, n + 1), UINT64_MAX, &of) || !of)) {
+        return false;
+    }
+    return of == owner && n > 1 && text.p[0] == kind &&
+           span_to_u64(span_skip(span_first(text, n), 1), UINT64_MAX, out);
 }
 
 #endif

@@ -2,7 +2,7 @@
 //
 // GETQUOTA, GETQUOTAROOT, SETQUOTA (RFC 9208). An account has one quota root for all its mailboxes,
 // with the resources STORAGE (in units of 1,024 bytes) and MESSAGE. Only what is limited is shown.
-#include "keep/imap/imap_session_internal.h"
+#include "keep/imap/imap_place.h"
 #include "store/quota.h"
 
 #include "base/banned.h"
@@ -58,32 +58,23 @@ enum imap_step imap_run_getquota(struct imap_session *s)
     return e ? imap_answer_err(s, e) : imap_answer_ok(s, "GETQUOTA completed");
 }
 
+// The quota of somebody else is theirs to know: their mailboxes have no root here.
 enum imap_step imap_run_getquotaroot(struct imap_session *s)
 {
-    const struct mailbox *mailbox;
-    const char *why;
-    struct span name;
-    struct view *v;
-
-    if (imap_name_in(s, s->command.mailbox, &name, &why)) {
-        return imap_answer_no(s, "NONEXISTENT", why);
-    }
-    enum err e = view_open(s->server->store, s->account, &v);
+    struct imap_place p;
+    const char *why = "";
+    enum err e = imap_place_open(s, s->command.mailbox, ACL_READ, true, &p, &why);
 
     if (e) {
-        return imap_answer_err(s, e);
+        return imap_place_refuse(s, e, why, false);
     }
-    e = view_mailbox_by_name(v, name, &mailbox);
-    if (!e) {
-        OUT(s, "* QUOTAROOT ");
-        imap_name_out(s, name);
-        OUT(s, " " QUOTA_ROOT "\r\n");
-        e = write_quota(s, v);
+    OUT(s, "* QUOTAROOT ");
+    imap_name_out(s, p.full);
+    buf_put_str(s->out, p.is_own ? " " QUOTA_ROOT "\r\n" : "\r\n");
+    if (p.is_own) {
+        e = write_quota(s, p.view);
     }
-    view_close(v);
-    if (e == ERR_NOT_FOUND) {
-        return imap_answer_no_mailbox(s, false);
-    }
+    imap_place_close(&p);
     return e ? imap_answer_err(s, e) : imap_answer_ok(s, "GETQUOTAROOT completed");
 }
 

@@ -384,7 +384,7 @@ static enum imap_step search_go_on(struct imap_session *s, struct search_state *
 {
     int64_t begun_us = clock_monotonic_us();
     struct view *v;
-    enum err e = view_open(s->server->store, s->account, &v);
+    enum err e = view_open(s->server->store, s->selected->account, &v);
 
     if (!e) {
         e = search_step(s, st, v);

@@ -4,6 +4,7 @@
 // summary, then with the text: each time the answer may already be known whatever the rest says.
 #include "base/clock.h"
 #include "keep/imap/imap_objectid.h"
+#include "keep/imap/imap_place.h"
 #include "keep/imap/imap_search_internal.h"
 #include "mime/mime_charset.h"
 #include "mime/mime_header.h"
@@ -133,10 +134,12 @@ static enum err compile_key(struct imap_session *s, const struct imap_search *se
         key->flag = imap_flags_to_store(node->flag);
         return ERR_OK;
     case IMAP_SEARCH_EMAILID:
-        imap_objectid_read(node->text, OBJECT_EMAIL, &key->object);
+        imap_objectid_read(node->text, imap_owner(s, s->selected->account), OBJECT_EMAIL,
+                           &key->object);
         return ERR_OK;
     case IMAP_SEARCH_THREADID:
-        imap_objectid_read(node->text, OBJECT_THREAD, &key->object);
+        imap_objectid_read(node->text, imap_owner(s, s->selected->account), OBJECT_THREAD,
+                           &key->object);
         return ERR_OK;
     default:
         return ERR_OK;

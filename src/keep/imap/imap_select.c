@@ -5,6 +5,7 @@
 #include "keep/imap/imap_fetch.h"
 #include "keep/imap/imap_list.h"
 #include "keep/imap/imap_objectid.h"
+#include "keep/imap/imap_place.h"
 #include "keep/imap/imap_recent.h"
 #include "keep/imap/imap_updates.h"
 
@@ -80,23 +81,25 @@ static void say_first_unseen(struct imap_session *s, struct view *v, const struc
     placement_scan_close(scan);
 }
 
-static void say_mailbox(struct imap_session *s, struct view *v, const struct mailbox *mailbox,
+static void say_mailbox(struct imap_session *s, const struct imap_place *p,
                         const struct imap_keywords *keywords)
 {
+    const struct mailbox *mailbox = p->mailbox;
+
     imap_updates_flags_line(s, keywords->names, keywords->n);
     say_number(s, "* ", s->selected->map.exists, " EXISTS\r\n");
     if (!imap_is_rev2(s)) {
         say_number(s, "* ", s->selected->recent.exists, " RECENT\r\n");
-        say_first_unseen(s, v, mailbox);
+        say_first_unseen(s, p->view, mailbox);
     }
     say_number(s, "* OK [UIDVALIDITY ", mailbox->uid_validity, "] UIDs valid\r\n");
     say_number(s, "* OK [UIDNEXT ", mailbox->uid_next, "] The next UID\r\n");
     say_number(s, "* OK [HIGHESTMODSEQ ", imap_updates_modseq(s), "] The newest change\r\n");
     OUT(s, "* OK [MAILBOXID (");
-    imap_objectid_write(s->out, OBJECT_MAILBOX, mailbox->id);
+    imap_objectid_write(s->out, imap_owner(s, s->selected->account), OBJECT_MAILBOX, mailbox->id);
     OUT(s, ")] The mailbox's identifier\r\n");
     if (imap_is_rev2(s)) {
-        imap_list_one(s, mailbox);
+        imap_list_one(s, mailbox, p->full);
     }
 }
 
@@ -117,30 +120,38 @@ static enum err fill_selected(struct imap_session *s, struct view *v, const stru
     return e;
 }
 
-static enum err open_selected(struct imap_session *s, struct view *v, const struct mailbox *mailbox)
+// What makes a mailbox more than readable (RFC 4314 section 5.2).
+#define RIGHTS_TO_CHANGE (ACL_SEEN | ACL_WRITE | ACL_INSERT | ACL_DELETE_MESSAGE | ACL_EXPUNGE)
+
+static enum err open_selected(struct imap_session *s, const struct imap_place *p)
 {
     struct imap_selected *sel = imap_selected_create();
+    const struct mailbox *mailbox = p->mailbox;
     struct imap_keywords keywords;
 
     if (!sel) {
         return ERR_NOMEM;
     }
     s->selected = sel;
+    sel->account = p->account;
+    sel->rights = p->rights;
+    sel->is_same_domain = p->is_same_domain;
     sel->mailbox = mailbox->id;
     sel->uid_validity = mailbox->uid_validity;
-    sel->is_read_only = s->command.id == IMAP_EXAMINE || s->device.is_read_only;
+    sel->is_read_only =
+        s->command.id == IMAP_EXAMINE || s->device.is_read_only || !(p->rights & RIGHTS_TO_CHANGE);
     sel->condstore = imap_is_enabled(s, IMAP_ENABLE_CONDSTORE);
-    sel->told = sel->told_gone = view_modseq(v);
+    sel->told = sel->told_gone = view_modseq(p->view);
     sel->highest = mailbox->highest_modseq;
-    enum err e = store_watch_add(s->server->store, s->account, on_change, s, &sel->watch);
+    enum err e = store_watch_add(s->server->store, p->account, on_change, s, &sel->watch);
 
-    e = e ? e : fill_selected(s, v, mailbox, &keywords);
+    e = e ? e : fill_selected(s, p->view, mailbox, &keywords);
     if (e) {
         imap_selected_destroy(sel);
         s->selected = NULL;
         return e;
     }
-    say_mailbox(s, v, mailbox, &keywords);
+    say_mailbox(s, p, &keywords);
     s->is_fresh = true;
     return ERR_OK;
 }
@@ -223,19 +234,15 @@ static enum imap_step select_done(struct imap_session *s)
                        is_examine ? SPAN("EXAMINE completed") : SPAN("SELECT completed"));
 }
 
-static enum err select_in_view(struct imap_session *s, struct view *v, struct span name)
+static enum err select_in_view(struct imap_session *s, const struct imap_place *p)
 {
     const struct imap_select *select = &s->command.select;
-    const struct mailbox *mailbox;
-    enum err e = view_mailbox_by_name(v, name, &mailbox);
+    const struct mailbox *mailbox = p->mailbox;
+    enum err e = open_selected(s, p);
 
-    if (!e && mailbox->is_no_select) {
-        e = ERR_NOT_FOUND;
-    }
-    e = e ? e : open_selected(s, v, mailbox);
     if (!e && select->has_qresync && select->qresync.uidvalidity == mailbox->uid_validity &&
         select->qresync.modseq < mailbox->highest_modseq) {
-        e = resync_begin(s, v, mailbox);
+        e = resync_begin(s, p->view, mailbox);
     }
     if (e) {
         imap_forget_selected(s, false);
@@ -246,9 +253,8 @@ static enum err select_in_view(struct imap_session *s, struct view *v, struct sp
 static enum imap_step select_begin(struct imap_session *s)
 {
     const struct imap_select *select = &s->command.select;
+    struct imap_place p;
     const char *why;
-    struct span name;
-    struct view *v;
 
     if (select->has_qresync && !imap_is_enabled(s, IMAP_ENABLE_QRESYNC)) {
         return imap_answer_bad(s, "QRESYNC needs ENABLE QRESYNC");
@@ -257,21 +263,15 @@ static enum imap_step select_begin(struct imap_session *s)
     if (select->condstore || select->has_qresync) {
         imap_condstore_enable(s);
     }
-    if (imap_name_in(s, select->mailbox, &name, &why)) {
-        return imap_answer_no(s, "NONEXISTENT", why);
-    }
-    enum err e = view_open(s->server->store, s->account, &v);
+    enum err e = imap_place_open(s, select->mailbox, ACL_READ, false, &p, &why);
 
     if (e) {
-        return imap_answer_err(s, e);
+        return imap_place_refuse(s, e, why, false);
     }
-    e = select_in_view(s, v, name);
-    view_close(v);
-    if (e == ERR_NOT_FOUND) {
-        return imap_answer_no_mailbox(s, false);
-    }
+    e = select_in_view(s, &p);
+    imap_place_close(&p);
     if (e) {
-        return imap_answer_err(s, e);
+        return imap_place_refuse(s, e, "", false);
     }
     s->cleanup = s->state ? select_cleanup : NULL;
     return s->state ? STEP_MORE : select_done(s);
@@ -291,14 +291,14 @@ enum imap_step imap_run_select(struct imap_session *s)
 enum imap_step imap_run_close(struct imap_session *s)
 {
     struct imap_selected *sel = s->selected;
-    struct actor by = imap_actor(s);
+    struct actor by = imap_actor_in(s, sel->account);
     struct uid_set gone;
     modseq version;
 
     // Another's messages go when somebody says so (EXPUNGE), not by the way.
-    if (!sel->is_read_only && !session_is_reader(&s->device)) {
-        enum err e = placement_expunge(s->server->store, s->account, &by, sel->mailbox, NULL, false,
-                                       &s->arena, &gone, &version);
+    if (!sel->is_read_only && !session_is_reader(&s->device) && (sel->rights & ACL_EXPUNGE)) {
+        enum err e = placement_expunge(s->server->store, sel->account, &by, sel->mailbox, NULL,
+                                       false, &s->arena, &gone, &version);
 
         if (e && e != ERR_NOT_FOUND) {
             return imap_answer_err(s, e);

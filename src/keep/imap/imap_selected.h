@@ -13,11 +13,14 @@
 struct imap_session;
 
 struct imap_selected {
+    account_id account; // whose mailbox it is
+    uint32_t rights;    // enum acl_right: what this user may do there
+    bool is_same_domain;
     mailbox_id mailbox;
     uint32_t uid_validity;
     bool is_read_only; // EXAMINE
     bool condstore;    // FETCH responses carry MODSEQ
-    bool is_gone;      // the mailbox was deleted
+    bool is_gone;      // the mailbox was deleted, or this user may not read it any more
 
     struct uid_map map;
     struct uid_map recent;  // UIDs that are \Recent here; rev1 only

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "keep/imap/imap_append.h"
+#include "keep/imap/imap_place.h"
 #include "keep/imap/imap_recent.h"
 #include "keep/imap/imap_session_internal.h"
 #include "keep/imap/imap_updates.h"
@@ -17,6 +18,8 @@
 
 // How long one run may go on before others get their turn.
 #define RUN_US 20000
+// The same when it may be read no more: who has no right is told of no mailbox.
+#define GONE_TEXT "The selected mailbox was deleted"
 
 enum progress { GO_ON, WAIT_INPUT, OVER };
 
@@ -395,12 +398,28 @@ static enum progress append_parse(struct imap_session *s, const struct imap_fram
     return GO_ON;
 }
 
+// In somebody else's mailbox each command asks anew what one may do.
+static bool may_go_on(struct imap_session *s)
+{
+    struct view *v;
+
+    if (s->selected && s->selected->account != s->account &&
+        !view_open(s->server->store, s->selected->account, &v)) {
+        imap_place_refresh(s, v);
+        view_close(v);
+    }
+    return !s->selected || !s->selected->is_gone;
+}
+
 static enum progress command_next(struct imap_session *s)
 {
     struct imap_frame f;
 
     if (s->stop != SESSION_GOES_ON) {
         return say_farewell(s);
+    }
+    if (!may_go_on(s)) {
+        return say_bye(s, (struct span){0}, GONE_TEXT);
     }
     options_look(s);
     enum err e = imap_input_frame(s, 0, &f);
@@ -471,7 +490,7 @@ static enum progress command_updates(struct imap_session *s)
         return GO_ON;
     }
     if (s->selected && s->selected->is_gone) {
-        return say_bye(s, (struct span){0}, "The selected mailbox was deleted");
+        return say_bye(s, (struct span){0}, GONE_TEXT);
     }
     return command_end(s);
 }
@@ -533,7 +552,8 @@ static void fetch_ahead(struct imap_session *s)
 {
     struct view *v;
 
-    if (s->is_fresh && s->selected && view_open(s->server->store, s->account, &v) == ERR_OK) {
+    if (s->is_fresh && s->selected &&
+        view_open(s->server->store, s->selected->account, &v) == ERR_OK) {
         view_prefetch(v, s->selected->mailbox);
         view_close(v);
     }

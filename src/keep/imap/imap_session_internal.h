@@ -129,21 +129,26 @@ enum imap_step imap_run_close(struct imap_session *s);
 enum imap_step imap_run_copy(struct imap_session *s); // and MOVE
 enum imap_step imap_run_create(struct imap_session *s);
 enum imap_step imap_run_delete(struct imap_session *s);
+enum imap_step imap_run_deleteacl(struct imap_session *s);
 enum imap_step imap_run_enable(struct imap_session *s);
 enum imap_step imap_run_expunge(struct imap_session *s);
 enum imap_step imap_run_fetch(struct imap_session *s);
+enum imap_step imap_run_getacl(struct imap_session *s);
 enum imap_step imap_run_getquota(struct imap_session *s);
 enum imap_step imap_run_getquotaroot(struct imap_session *s);
 enum imap_step imap_run_id(struct imap_session *s);
 enum imap_step imap_run_idle(struct imap_session *s);
 enum imap_step imap_run_list(struct imap_session *s);
+enum imap_step imap_run_listrights(struct imap_session *s);
 enum imap_step imap_run_logout(struct imap_session *s);
 enum imap_step imap_run_lsub(struct imap_session *s);
+enum imap_step imap_run_myrights(struct imap_session *s);
 enum imap_step imap_run_namespace(struct imap_session *s);
 enum imap_step imap_run_noop(struct imap_session *s); // and CHECK
 enum imap_step imap_run_rename(struct imap_session *s);
 enum imap_step imap_run_search(struct imap_session *s);
 enum imap_step imap_run_select(struct imap_session *s); // and EXAMINE
+enum imap_step imap_run_setacl(struct imap_session *s);
 enum imap_step imap_run_setquota(struct imap_session *s);
 enum imap_step imap_run_status(struct imap_session *s);
 enum imap_step imap_run_store(struct imap_session *s);

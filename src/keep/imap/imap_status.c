@@ -5,6 +5,7 @@
 // are kept counts.
 #include "keep/imap/imap_list.h"
 #include "keep/imap/imap_objectid.h"
+#include "keep/imap/imap_place.h"
 #include "keep/imap/imap_recent.h"
 
 #include "base/banned.h"
@@ -78,7 +79,7 @@ static void write_item(struct imap_session *s, struct view *v, const struct mail
         break;
     case IMAP_STATUS_MAILBOXID:
         buf_put_byte(s->out, '(');
-        imap_objectid_write(s->out, OBJECT_MAILBOX, mailbox->id);
+        imap_objectid_write(s->out, imap_owner(s, view_account(v)), OBJECT_MAILBOX, mailbox->id);
         buf_put_byte(s->out, ')');
         break;
     case IMAP_STATUS_APPENDLIMIT:
@@ -91,12 +92,12 @@ static void write_item(struct imap_session *s, struct view *v, const struct mail
 }
 
 void imap_status_write(struct imap_session *s, struct view *v, const struct mailbox *mailbox,
-                       uint32_t items)
+                       struct span name, uint32_t items)
 {
     const char *before = " (";
 
     OUT(s, "* STATUS ");
-    imap_name_out(s, mailbox->name);
+    imap_name_out(s, name);
     for (uint32_t left = items; left; left &= left - 1) {
         uint32_t bit = left & -left;
 
@@ -112,32 +113,18 @@ void imap_status_write(struct imap_session *s, struct view *v, const struct mail
 enum imap_step imap_run_status(struct imap_session *s)
 {
     const struct imap_status *status = &s->command.status;
-    const struct mailbox *mailbox;
+    struct imap_place p;
     const char *why;
-    struct span name;
-    struct view *v;
 
-    if (imap_name_in(s, status->mailbox, &name, &why)) {
-        return imap_answer_no(s, "NONEXISTENT", why);
-    }
     if (status->items & IMAP_STATUS_HIGHESTMODSEQ) {
         imap_condstore_enable(s);
     }
-    enum err e = view_open(s->server->store, s->account, &v);
+    enum err e = imap_place_open(s, status->mailbox, ACL_READ, false, &p, &why);
 
     if (e) {
-        return imap_answer_err(s, e);
+        return imap_place_refuse(s, e, why, false);
     }
-    e = view_mailbox_by_name(v, name, &mailbox);
-    if (!e && mailbox->is_no_select) {
-        e = ERR_NOT_FOUND;
-    }
-    if (!e) {
-        imap_status_write(s, v, mailbox, status->items);
-    }
-    view_close(v);
-    if (e == ERR_NOT_FOUND) {
-        return imap_answer_no_mailbox(s, false);
-    }
-    return e ? imap_answer_err(s, e) : imap_answer_ok(s, "STATUS completed");
+    imap_status_write(s, p.view, p.mailbox, p.full, status->items);
+    imap_place_close(&p);
+    return imap_answer_ok(s, "STATUS completed");
 }

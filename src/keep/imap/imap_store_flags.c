@@ -2,6 +2,7 @@
 //
 // STORE and UID STORE (RFC 9051 section 6.4.6) with UNCHANGEDSINCE (RFC 7162 section 3.1.3).
 #include "keep/imap/imap_fetch.h"
+#include "keep/imap/imap_place.h"
 #include "keep/imap/imap_updates.h"
 
 #include "base/banned.h"
@@ -51,7 +52,7 @@ static void tell_keywords(struct imap_session *s)
     struct imap_keywords keywords;
     struct view *v;
 
-    if (view_open(s->server->store, s->account, &v)) {
+    if (view_open(s->server->store, s->selected->account, &v)) {
         return;
     }
     if (!imap_keywords_of(v, s->selected->mailbox, &keywords)) {
@@ -87,6 +88,22 @@ static enum err plan_answer(struct imap_session *s, struct store_state *st, stru
     return e;
 }
 
+// RFC 4314 section 4: of the flags those are changed that one may change; it is refused when none
+// of them is.
+static bool keep_to_rights(uint32_t rights, struct flag_request *r)
+{
+    const uint16_t all = imap_flags_allowed(ACL_ALL), allowed = imap_flags_allowed(rights);
+    bool asks_nothing = !r->flags && !r->keyword_count && r->how != FLAGS_SET;
+
+    r->flags &= allowed;
+    if (!(rights & ACL_WRITE)) {
+        r->keyword_count = 0;
+        r->keep_keywords = true;
+    }
+    r->keep = all & (uint16_t)~allowed;
+    return asks_nothing || (r->how == FLAGS_SET ? allowed != 0 : r->flags || r->keyword_count);
+}
+
 static enum err change_flags(struct imap_session *s, struct store_state *st, struct uid_set uids)
 {
     const struct imap_store *store = &s->command.store;
@@ -103,8 +120,13 @@ static enum err change_flags(struct imap_session *s, struct store_state *st, str
         .unchanged_since = store->has_unchangedsince ? store->unchangedsince : UINT64_MAX,
     };
     struct flag_result result = {0};
-    struct actor by = imap_actor(s);
-    enum err e = placement_flags(s->server->store, s->account, &by, &r, &s->arena, &result);
+    struct actor by = imap_actor_in(s, s->selected->account);
+
+    if (!keep_to_rights(s->selected->rights, &r)) {
+        return ERR_DENIED;
+    }
+    enum err e =
+        placement_flags(s->server->store, s->selected->account, &by, &r, &s->arena, &result);
 
     if (e) {
         return e;
@@ -130,7 +152,7 @@ static enum imap_step store_begin(struct imap_session *s)
     }
     s->cleanup = store_cleanup;
     if (s->selected->is_read_only) {
-        return imap_answer_no(s, "READ-ONLY", "The mailbox was opened with EXAMINE");
+        return imap_answer_no(s, "READ-ONLY", "The mailbox was opened for reading only");
     }
     enum err e = imap_selected_uids(s->selected, &store->set, s->command.uid, &s->arena, &uids);
 
@@ -141,7 +163,7 @@ static enum imap_step store_begin(struct imap_session *s)
         imap_condstore_enable(s);
     }
     e = e || !uids.count ? e : change_flags(s, st, uids);
-    return e ? imap_answer_err(s, e) : STEP_MORE;
+    return e ? imap_place_refuse(s, e, "", false) : STEP_MORE;
 }
 
 static enum imap_step store_done(struct imap_session *s, const struct store_state *st)

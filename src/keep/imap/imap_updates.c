@@ -11,6 +11,7 @@
 #include "keep/imap/imap_updates.h"
 
 #include "keep/imap/imap_line.h"
+#include "keep/imap/imap_place.h"
 #include "keep/imap/imap_recent.h"
 #include "store/change.h"
 
@@ -24,30 +25,57 @@ modseq imap_updates_modseq(const struct imap_session *s)
     return s->selected->highest ? s->selected->highest : 1;
 }
 
+// The system flags among `flags` (of the store), each with a blank before it but the first.
+static void put_flags(struct buf *out, uint16_t flags)
+{
+    static const struct {
+        uint16_t flag;
+        const char *name;
+    } names[] = {{FLAG_ANSWERED, "\\Answered"},
+                 {FLAG_FLAGGED, "\\Flagged"},
+                 {FLAG_DELETED, "\\Deleted"},
+                 {FLAG_SEEN, "\\Seen"},
+                 {FLAG_DRAFT, "\\Draft"}};
+    const char *before = "";
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+        if (flags & names[i].flag) {
+            buf_put_str(out, before);
+            buf_put_str(out, names[i].name);
+            before = " ";
+        }
+    }
+}
+
+static void put_keywords(struct buf *out, const struct span *keywords, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (imap_keyword_is_valid(keywords[i])) {
+            buf_put_byte(out, ' ');
+            buf_put(out, keywords[i]);
+        }
+    }
+}
+
 void imap_updates_flags_line(struct imap_session *s, const struct span *keywords, size_t n)
 {
-    static const char known[] = "\\Answered \\Flagged \\Deleted \\Seen \\Draft";
-    struct buf *out = s->out;
+    struct imap_selected *sel = s->selected;
 
-    for (int permanent = 0; permanent < 2; permanent++) {
-        buf_put_str(out, permanent ? "* OK [PERMANENTFLAGS (" : "* FLAGS (");
-        if (permanent && s->selected->is_read_only) {
-            OUT(s, ")] Read-only\r\n");
-            break;
+    OUT(s, "* FLAGS (");
+    put_flags(s->out, imap_flags_allowed(ACL_ALL));
+    put_keywords(s->out, keywords, n);
+    OUT(s, ")\r\n* OK [PERMANENTFLAGS (");
+    if (sel->is_read_only) {
+        OUT(s, ")] Read-only\r\n");
+    } else {
+        put_flags(s->out, imap_flags_allowed(sel->rights));
+        if (sel->rights & ACL_WRITE) {
+            put_keywords(s->out, keywords, n);
+            buf_put_str(s->out, n < KEYWORDS_PER_MAILBOX_MAX ? " \\*" : "");
         }
-        buf_put_str(out, known);
-        for (size_t i = 0; i < n; i++) {
-            if (imap_keyword_is_valid(keywords[i])) {
-                buf_put_byte(out, ' ');
-                buf_put(out, keywords[i]);
-            }
-        }
-        if (permanent && n < KEYWORDS_PER_MAILBOX_MAX) {
-            OUT(s, " \\*");
-        }
-        buf_put_str(out, permanent ? ")] These are kept\r\n" : ")\r\n");
+        OUT(s, ")] These are kept\r\n");
     }
-    s->selected->keywords_told = (uint32_t)n;
+    sel->keywords_told = (uint32_t)n;
 }
 
 // ---- what left ----------------------------------------------------------------------------------
@@ -280,6 +308,10 @@ static enum err tell(struct imap_session *s, struct view *v, enum imap_telling t
         sel->is_gone = true;
         return ERR_OK;
     }
+    imap_place_refresh(s, v);
+    if (sel->is_gone) {
+        return ERR_OK;
+    }
     if (!e && mailbox->highest_modseq <= sel->told && mailbox->highest_modseq <= sel->told_gone &&
         !sel->pass_goal) {
         sel->told = sel->told_gone = view_modseq(v);
@@ -317,7 +349,7 @@ enum imap_step imap_updates_step(struct imap_session *s, enum imap_telling telli
                          sel->told >= store_watch_version(sel->watch))) {
         return STEP_DONE;
     }
-    if (view_open(s->server->store, s->account, &v)) {
+    if (view_open(s->server->store, s->selected->account, &v)) {
         return STEP_DONE; // told at the next occasion
     }
     arena_init(&s->tell_arena, IMAP_COMMAND_BYTES);
@@ -364,7 +396,7 @@ void imap_updates_own(struct imap_session *s, modseq version)
         sel->told = version;
         return;
     }
-    if (view_open(s->server->store, s->account, &v)) {
+    if (view_open(s->server->store, s->selected->account, &v)) {
         return;
     }
     if (!others_changed(s, v, version)) {

@@ -3,8 +3,9 @@
 // Checks who else may use the account's mailboxes. A list that cannot be read is not mended: it
 // gives nobody anything, and what it said is for people to say. Who is to find what is shared with
 // them can be derived.
+#include "store/acl_internal.h"
 #include "store/check/check_internal.h"
-#include "store/share/share_internal.h"
+#include "store/share/acl.h"
 
 #include "base/banned.h"
 
@@ -24,7 +25,7 @@ static enum err check_acl(void *arg, struct span key, struct span value)
     }
     for (size_t i = 0; i < acl.n; i++) {
         bool is_found;
-        enum err e = acl_is_found(c->v, acl.entries[i].who, &is_found);
+        enum err e = acl_is_found(c->v, &acl.entries[i].who, &is_found);
 
         if (e != ERR_OK) {
             return e;
@@ -34,7 +35,7 @@ static enum err check_acl(void *arg, struct span key, struct span value)
         }
         check_problem(c, true, "somebody does not find mailbox %u, which is shared with them",
                       mailbox);
-        e = c->ed ? acl_edit_found(c->ed, acl.entries[i].who) : ERR_OK;
+        e = c->ed ? acl_edit_found(c->ed, &acl.entries[i].who) : ERR_OK;
         if (e != ERR_OK) {
             return e;
         }

@@ -30,8 +30,8 @@ static enum err flags_apply(const struct flags_run *f, struct placement *p, stru
     keyword_set_of(p, k);
     switch (r->how) {
     case FLAGS_SET:
-        p->flags = r->flags;
-        *k = f->keywords;
+        p->flags = r->flags | (p->flags & r->keep);
+        *k = r->keep_keywords ? *k : f->keywords;
         break;
     case FLAGS_ADD:
         p->flags |= r->flags;
@@ -107,8 +107,8 @@ static void flags_quick(struct flags_run *f, struct chunk *c, unsigned i,
     }
     switch (r->how) {
     case FLAGS_SET:
-        after.flags = r->flags;
-        after.keywords = f->keywords.low;
+        after.flags = r->flags | (before->flags & r->keep);
+        after.keywords = r->keep_keywords ? before->keywords : f->keywords.low;
         break;
     case FLAGS_ADD:
         after.flags |= r->flags;

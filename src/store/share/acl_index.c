@@ -92,20 +92,20 @@ static enum err ride(struct edit *ed, struct acl_who who, bool is_shared)
                      : batch_delete(ed->rider, key_span(&k));
 }
 
-enum err acl_is_found(struct view *v, struct acl_who who, bool *out)
+enum err acl_is_found(struct view *v, const struct acl_who *who, bool *out)
 {
     struct key k;
     struct span value;
-    enum err e = key_of(v, who, &k);
+    enum err e = key_of(v, *who, &k);
 
     e = e == ERR_OK ? snapshot_get(v->snapshot, SHARE_ACCOUNT, key_span(&k), &value) : e;
     *out = e == ERR_OK;
     return e == ERR_NOT_FOUND ? ERR_OK : e;
 }
 
-enum err acl_edit_found(struct edit *ed, struct acl_who who)
+enum err acl_edit_found(struct edit *ed, const struct acl_who *who)
 {
-    return ride(ed, who, true);
+    return ride(ed, *who, true);
 }
 
 struct gone {

@@ -4,8 +4,8 @@
 #ifndef STORE_SHARE_INTERNAL_H
 #define STORE_SHARE_INTERNAL_H
 
+#include "store/acl_internal.h"
 #include "store/share/acl.h"
-#include "store/store_internal.h"
 
 // The engine account that says who shares with whom: riders of the owners' commits, nothing else.
 // Its keys, each with the version byte as value:
@@ -20,8 +20,4 @@ enum err acl_encode(const struct acl *acl, struct arena *a, struct span *out);
 // the owner shares with them now, this mailbox having `after`.
 enum err acl_edit_index(struct edit *ed, mailbox_id mailbox, const struct acl *before,
                         const struct acl *after);
-// For the check: do they find the account? And the rider that lets them.
-enum err acl_is_found(struct view *v, struct acl_who who, bool *out);
-enum err acl_edit_found(struct edit *ed, struct acl_who who);
-
 #endif

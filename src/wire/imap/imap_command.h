@@ -34,24 +34,29 @@ enum imap_command_id {
     IMAP_COPY,
     IMAP_CREATE,
     IMAP_DELETE,
+    IMAP_DELETEACL,
     IMAP_ENABLE,
     IMAP_EXAMINE,
     IMAP_EXPUNGE,
     IMAP_FETCH,
+    IMAP_GETACL,
     IMAP_GETQUOTA,
     IMAP_GETQUOTAROOT,
     IMAP_ID,
     IMAP_IDLE,
     IMAP_LIST,
+    IMAP_LISTRIGHTS,
     IMAP_LOGIN,
     IMAP_LOGOUT,
     IMAP_LSUB,
     IMAP_MOVE,
+    IMAP_MYRIGHTS,
     IMAP_NAMESPACE,
     IMAP_NOOP,
     IMAP_RENAME,
     IMAP_SEARCH,
     IMAP_SELECT,
+    IMAP_SETACL,
     IMAP_SETQUOTA,
     IMAP_STARTTLS,
     IMAP_STATUS,
@@ -112,6 +117,7 @@ enum imap_list_return {
     IMAP_RETURN_CHILDREN = 1u << 1,
     IMAP_RETURN_SPECIAL_USE = 1u << 2,
     IMAP_RETURN_STATUS = 1u << 3,
+    IMAP_RETURN_MYRIGHTS = 1u << 4, // RFC 8440
 };
 
 enum imap_status_item {
@@ -202,6 +208,12 @@ struct imap_setquota {
     size_t n;
 };
 
+// RFC 4314 section 3. `identifier` and `rights` as they are written, a "+" or "-" in front of the
+// rights too.
+struct imap_acl {
+    struct span mailbox, identifier, rights;
+};
+
 struct imap_command {
     struct span tag;
     enum imap_command_id id;
@@ -209,7 +221,7 @@ struct imap_command {
     union {
         struct imap_login login;
         struct imap_authenticate authenticate;
-        struct span mailbox; // DELETE, SUBSCRIBE, UNSUBSCRIBE, GETQUOTAROOT
+        struct span mailbox; // DELETE, SUBSCRIBE, UNSUBSCRIBE, GETQUOTAROOT, GETACL, MYRIGHTS
         struct span root;    // GETQUOTA
         struct imap_create create;
         struct imap_rename rename;
@@ -225,6 +237,7 @@ struct imap_command {
         uint32_t enable;            // enum imap_enable; unknown names are left out (RFC 5161)
         struct imap_id identity;
         struct imap_setquota setquota;
+        struct imap_acl acl; // SETACL; DELETEACL and LISTRIGHTS without rights
     };
 };
 

@@ -62,11 +62,9 @@ static enum err take_patterns(struct imap_cursor *c, bool many, struct imap_list
 static enum err take_return_option(struct imap_cursor *c, struct imap_list *list)
 {
     static const struct imap_word options[] = {
-        {"SUBSCRIBED", IMAP_RETURN_SUBSCRIBED},
-        {"CHILDREN", IMAP_RETURN_CHILDREN},
-        {"SPECIAL-USE", IMAP_RETURN_SPECIAL_USE},
-        {"STATUS", IMAP_RETURN_STATUS},
-        {NULL, 0},
+        {"SUBSCRIBED", IMAP_RETURN_SUBSCRIBED},   {"CHILDREN", IMAP_RETURN_CHILDREN},
+        {"SPECIAL-USE", IMAP_RETURN_SPECIAL_USE}, {"STATUS", IMAP_RETURN_STATUS},
+        {"MYRIGHTS", IMAP_RETURN_MYRIGHTS},       {NULL, 0},
     };
     uint32_t bit;
 

@@ -213,3 +213,17 @@ enum err imap_parse_setquota(struct imap_cursor *c, struct imap_command *out)
     out->setquota.n = limits.n;
     return ERR_OK;
 }
+
+enum err imap_parse_acl(struct imap_cursor *c, struct imap_command *out)
+{
+    TRY(imap_take_space(c, "expected a space and a mailbox name"));
+    TRY(imap_take_mailbox(c, false, &out->acl.mailbox));
+    TRY(imap_take_space(c, "expected a space after the mailbox name"));
+    TRY(imap_take_astring(c, "expected an identifier such as a mail address",
+                          &out->acl.identifier));
+    if (out->id != IMAP_SETACL) {
+        return ERR_OK;
+    }
+    TRY(imap_take_space(c, "expected a space after the identifier"));
+    return imap_take_astring(c, "expected rights such as lrs", &out->acl.rights);
+}

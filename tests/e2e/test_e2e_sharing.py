@@ -1,0 +1,353 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Mailboxes shared with others (RFC 4314): what is seen, what each right lets somebody do, and that
+without a right everything answers as if there was no such mailbox."""
+import json
+
+import pytest
+
+from imapwire import Closed, Imap
+from messages import generated
+
+LETTERS = "lrswipkxtea"
+
+
+class Pair:
+    """An owner with a mailbox, and somebody it may be shared with."""
+
+    def __init__(self, server, owner, reader):
+        self.server = server
+        self.owner_name, self.reader_name = server.user(owner), server.user(reader)
+        self.owner, self.reader = server.login(owner), server.login(reader)
+        self.their = f"Other Users/{self.owner_name}"
+
+    def share(self, box, rights, who=None):
+        self.owner.ok(f'SETACL "{box}" {who or self.reader_name} "{rights}"')
+
+
+@pytest.fixture
+def pair(shared_server, account):
+    n = 2 * account  # account numbers of this file go by twos
+    p = Pair(shared_server, n, n + 1)
+    yield p
+    for c in (p.owner, p.reader):
+        c.sock.close()
+
+
+def names(reply, kind=b"LIST"):
+    return [bytes(u.args[2]).decode() for u in reply.all(kind)]
+
+
+def test_what_is_shared_is_found(pair):
+    a, b = pair.owner, pair.reader
+    a.ok('CREATE "Team/Plans"')
+    a.append("Team/Plans", generated(1))
+    assert names(b.ok('LIST "" "Other Users/*"')) == []
+    assert not any(n.startswith("Other Users") for n in names(b.ok('LIST "" *')))
+    pair.share("Team/Plans", "lr")
+    their = f"{pair.their}/Team/Plans"
+    assert their in names(b.ok('LIST "" *'))
+    # Walking down: each level is there, and none can be selected.
+    assert "Other Users" in names(b.ok('LIST "" %'))
+    assert names(b.ok('LIST "" "Other Users/%"')) == [pair.their]
+    line = b.ok(f'LIST "" "{pair.their}/%"').all(b"LIST")[0]
+    assert bytes(line.args[2]).decode() == f"{pair.their}/Team"
+    assert {b"\\Noselect", b"\\HasChildren"} <= set(line.args[0])
+    assert b.cmd(f'SELECT "{pair.their}/Team"').status == b"NO"
+    r = b.select(their)
+    assert [u.number for u in r.all(b"EXISTS")] == [1] and r.code[0] == b"READ-ONLY"
+    status = b.ok(f'STATUS "{their}" (MESSAGES UNSEEN MAILBOXID)').all(b"STATUS")[0]
+    assert bytes(status.args[0]).decode() == their and status.args[1][1] == 1
+    r = b.ok(f'LIST "" "Other Users/*" RETURN (MYRIGHTS STATUS (MESSAGES))')
+    assert [(bytes(u.args[0]).decode(), u.args[1]) for u in r.all(b"MYRIGHTS")] == [(their, b"lr")]
+    assert len(r.all(b"STATUS")) == 1
+    assert b'"Other Users/"' in b"".join(
+        u.raw[0] for u in b.ok("NAMESPACE").all(b"NAMESPACE"))
+
+
+def test_both_see_what_either_does(pair):
+    a, b = pair.owner, pair.reader
+    a.ok('CREATE Common')
+    pair.share("Common", "lrswite")
+    box = f"{pair.their}/Common"
+    b.select(box)
+    a.select("Common")
+    tag = a.idle()
+    b.append(box, generated(7), "\\Flagged")
+    assert a.wait_untagged(b"EXISTS", 10).number == 1
+    b.ok("NOOP")
+    b.ok("STORE 1 +FLAGS (\\Seen $Work)")
+    line = a.wait_untagged(b"FETCH", 10)
+    while b"$Work" not in line.attributes()[b"FLAGS"]:
+        line = a.wait_untagged(b"FETCH", 10)
+    assert a.done(tag).ok
+    tag = b.idle()
+    a.ok("STORE 1 +FLAGS.SILENT (\\Deleted)")
+    a.ok("EXPUNGE")
+    assert b.wait_untagged(b"EXPUNGE", 10).number == 1
+    assert b.done(tag).ok
+    log = pair.server.command("log", pair.owner_name).stdout
+    assert pair.reader_name in log, log
+    assert "changed who may use" in log and f"{pair.reader_name} lrswite" in log
+
+
+def test_copy_and_move_between_accounts(pair):
+    a, b = pair.owner, pair.reader
+    a.ok("CREATE Box")
+    for i in range(4):
+        a.append("Box", generated(i), "\\Seen $Mine" if i % 2 else "\\Flagged")
+    pair.share("Box", "lrswite")
+    box = f"{pair.their}/Box"
+    b.select(box)
+    theirs = b.ok("UID FETCH 1:* (UID FLAGS RFC822.SIZE BODY.PEEK[] EMAILID)").fetches()
+    r = b.ok("COPY 1:3 INBOX")
+    assert r.code[0] == b"COPYUID" and r.code[2] == b"1:3"
+    r = b.ok("MOVE 4 INBOX")
+    assert [u.number for u in r.all(b"EXPUNGE")] == [4]
+    b.select("INBOX")
+    mine = b.ok("UID FETCH 1:* (UID FLAGS RFC822.SIZE BODY.PEEK[] EMAILID)").fetches()
+    assert [m[b"BODY[]"] for m in mine.values()] == [m[b"BODY[]"] for m in theirs.values()]
+    for x, y in zip(mine.values(), theirs.values()):
+        assert {f.lower() for f in x[b"FLAGS"]} - {b"\\recent"} == \
+            {f.lower() for f in y[b"FLAGS"]} - {b"\\recent"}
+        assert x[b"EMAILID"] != y[b"EMAILID"]
+    # And back, into a mailbox where only inserting is allowed: flags stay behind.
+    a.ok("CREATE Drop")
+    pair.share("Drop", "li")
+    b.ok(f'COPY 1:4 "{pair.their}/Drop"')
+    a.select("Drop")
+    assert all(set(f[b"FLAGS"]) <= {b"\\Recent"}
+               for f in a.ok("FETCH 1:* (FLAGS)").fetches().values())
+
+
+def test_rights_taken_away_count_at_once(pair):
+    a, b = pair.owner, pair.reader
+    a.ok("CREATE Short")
+    a.append("Short", generated(1))
+    pair.share("Short", "lrs")
+    box = f"{pair.their}/Short"
+    b.select(box)
+    b.ok("FETCH 1 (FLAGS)")
+    a.ok(f"SETACL Short {pair.reader_name} -s")
+    assert b.cmd("STORE 1 +FLAGS (\\Seen)").status == b"NO"
+    a.ok(f"DELETEACL Short {pair.reader_name}")
+    with pytest.raises(Closed):
+        for _ in range(3):
+            r = b.cmd("FETCH 1 (BODY.PEEK[])")
+            assert not r.all(b"FETCH")
+
+
+def test_idle_ends_with_the_right_to_read(pair):
+    a, b = pair.owner, pair.reader
+    a.ok("CREATE Gone")
+    pair.share("Gone", "lr")
+    b.select(f"{pair.their}/Gone")
+    b.idle()
+    a.ok(f"DELETEACL Gone {pair.reader_name}")
+    assert b.wait_untagged(b"BYE", 10)
+
+
+def test_acl_commands(pair):
+    a, b = pair.owner, pair.reader
+    a.ok("CREATE Acl")
+    r = a.ok("GETACL Acl").all(b"ACL")[0]
+    assert [bytes(x).decode() for x in r.args] == ["Acl", pair.owner_name, "lrswipkxteacd"]
+    a.ok(f"SETACL Acl {pair.reader_name} lrc")
+    a.ok(f"SETACL Acl {pair.reader_name} +d")
+    a.ok(f"SETACL Acl -{pair.reader_name} k")
+    a.ok("SETACL Acl anyone lp")
+    r = a.ok("GETACL Acl").all(b"ACL")[0]
+    got = [bytes(x).decode() for x in r.args[1:]]
+    assert dict(zip(got[::2], got[1::2])) == {
+        pair.owner_name: "lrswipkxteacd", pair.reader_name: "lrkxtecd",
+        "-" + pair.reader_name: "kc", "anyone": "lp"}
+    r = b.ok(f'MYRIGHTS "{pair.their}/Acl"').all(b"MYRIGHTS")[0]
+    assert bytes(r.args[1]) == b"lrpxtecd"
+    assert bytes(a.ok("MYRIGHTS Acl").all(b"MYRIGHTS")[0].args[1]) == b"lrswipkxteacd"
+    r = a.ok(f"LISTRIGHTS Acl {pair.reader_name}").all(b"LISTRIGHTS")[0]
+    assert bytes(r.args[2]) == b"" and b"".join(bytes(x) for x in r.args[3:]) == b"lrswipkxteacd"
+    r = a.ok(f"LISTRIGHTS Acl {pair.owner_name}").all(b"LISTRIGHTS")[0]
+    assert bytes(r.args[2]) == b"lrswipkxteacd" and not r.args[3:]
+    assert a.cmd(f"SETACL Acl {pair.owner_name} l").code[0] == b"CANNOT"
+    assert a.cmd("SETACL Acl nobody@example.org l").code[0] == b"CANNOT"
+    assert a.cmd(f"SETACL Acl {pair.reader_name} lz").status == b"BAD"
+    assert a.cmd(f"SETACL Nowhere {pair.reader_name} l").code[0] == b"NONEXISTENT"
+    # Who may administer may share on; what is taken away stays taken.
+    a.ok(f"SETACL Acl {pair.reader_name} la")
+    b.ok(f'SETACL "{pair.their}/Acl" anyone lr')
+    assert "anyone lr" in pair.server.command("log", pair.owner_name).stdout
+
+
+def test_what_is_made_below_is_shared_too(pair):
+    a, b = pair.owner, pair.reader
+    a.ok("CREATE Top")
+    pair.share("Top", "lrkx")
+    b.ok(f'CREATE "{pair.their}/Top/by others/deep"')
+    assert "Top/by others/deep" in names(a.ok('LIST "" *'))
+    assert f"{pair.their}/Top/by others/deep" in names(b.ok('LIST "" *'))
+    b.ok(f'RENAME "{pair.their}/Top/by others" "{pair.their}/Top/renamed"')
+    assert "Top/renamed/deep" in names(a.ok('LIST "" *'))
+    assert b.cmd(f'RENAME "{pair.their}/Top/renamed" Stolen').code[0] == b"CANNOT"
+    b.ok(f'DELETE "{pair.their}/Top/renamed/deep"')
+    assert b.cmd(f'CREATE "{pair.their}/Elsewhere"').code[0] == b"NONEXISTENT"
+    assert b.cmd('CREATE "Other Users/mine"').code[0] == b"CANNOT"
+    assert b.cmd('CREATE "Other Users"').code[0] == b"CANNOT"
+
+
+def test_subscribed_to_what_others_share(pair):
+    a, b = pair.owner, pair.reader
+    a.ok("CREATE News")
+    box = f"{pair.their}/News"
+    assert b.cmd(f'SUBSCRIBE "{box}"').code[0] == b"NONEXISTENT"
+    pair.share("News", "lr")
+    b.ok(f'SUBSCRIBE "{box}"')
+    assert box in names(b.ok('LSUB "" *'), b"LSUB")
+    r = b.ok('LIST (SUBSCRIBED) "" "Other Users/*"').all(b"LIST")
+    assert [bytes(u.args[2]).decode() for u in r] == [box]
+    assert b"\\NonExistent" not in r[0].args[0]
+    # The owner's own subscriptions have nothing to do with it.
+    assert "News" not in names(a.ok('LIST (SUBSCRIBED) "" *'))
+    a.ok(f"DELETEACL News {pair.reader_name}")
+    r = b.ok('LIST (SUBSCRIBED) "" "Other Users/*"').all(b"LIST")
+    assert b"\\NonExistent" in r[0].args[0]
+    b.ok(f'UNSUBSCRIBE "{box}"')
+    assert not b.ok('LIST (SUBSCRIBED) "" "Other Users/*"').all(b"LIST")
+
+
+# ---- every command, every right ----
+
+# command: the rights it takes in the shared mailbox {box}, and how it is asked. "selected": after
+# SELECT, which itself takes r.
+COMMANDS = {
+    "SELECT": ("r", 'SELECT "{box}"'),
+    "EXAMINE": ("r", 'EXAMINE "{box}"'),
+    "STATUS": ("r", 'STATUS "{box}" (MESSAGES)'),
+    "APPEND": ("i", None),
+    "COPY to": ("i", 'COPY 1 "{box}"'),
+    "MOVE to": ("i", 'MOVE 1 "{box}"'),
+    "CREATE": ("k", 'CREATE "{box}/new"'),
+    "DELETE": ("x", 'DELETE "{box}"'),
+    "RENAME": ("xk", 'RENAME "{box}/sub" "{box}/other"'),
+    "SUBSCRIBE": ("l", 'SUBSCRIBE "{box}"'),
+    "GETACL": ("a", 'GETACL "{box}"'),
+    "SETACL": ("a", 'SETACL "{box}" anyone ""'),
+    "DELETEACL": ("a", 'DELETEACL "{box}" anyone'),
+    "LISTRIGHTS": ("a", 'LISTRIGHTS "{box}" anyone'),
+    "GETQUOTAROOT": ("r", 'GETQUOTAROOT "{box}"'),
+    "FETCH": ("r", "FETCH 1 (BODY.PEEK[])"),
+    "SEARCH": ("r", "SEARCH ALL"),
+    "STORE seen": ("rs", "STORE 1 +FLAGS (\\Seen)"),
+    "STORE flag": ("rw", "STORE 1 +FLAGS (\\Flagged)"),
+    "STORE keyword": ("rw", "STORE 1 +FLAGS ($Label)"),
+    "STORE deleted": ("rt", "STORE 1 +FLAGS (\\Deleted)"),
+    "EXPUNGE": ("re", "EXPUNGE"),
+    "COPY from": ("r", "COPY 1 Drafts"),
+    "MOVE from": ("rte", "MOVE 1 Drafts"),
+}
+SELECTED = {"FETCH", "SEARCH", "EXPUNGE", "COPY from", "MOVE from"} | {
+    c for c in COMMANDS if c.startswith("STORE")}
+KNOWN = set("lrikxa")  # each lets somebody know that the mailbox is there
+
+
+def ask(reader, command, box):
+    """(status, code, text without names) of the command there."""
+    text = COMMANDS[command][1]
+    if command in SELECTED:
+        r = reader.cmd(f'SELECT "{box}"')
+        if not r.ok:
+            return r.status, r.code, bytes(r.text)
+    elif command in ("COPY to", "MOVE to"):
+        reader.select("INBOX")
+    if command == "APPEND":
+        r = reader.cmd(f'APPEND "{box}" {{}}', generated(3), sync=True)
+    else:
+        r = reader.cmd(text.format(box=box))
+    return r.status, r.code, bytes(r.text)
+
+
+@pytest.mark.parametrize("command", sorted(COMMANDS))
+def test_each_command_takes_its_rights(pair, command):
+    a, b = pair.owner, pair.reader
+    needs = set(COMMANDS[command][0])
+    for i in range(2):
+        b.append("INBOX", generated(i))
+    sets = [""] + list(LETTERS) + ["".join(sorted(needs)), "".join(sorted(needs | {"l"})),
+                                   "".join(set(LETTERS) - {sorted(needs)[0]}), LETTERS]
+    for n, rights in enumerate(sets):
+        box = f"Box{n}"
+        a.ok(f"CREATE {box}/sub")
+        for i in range(2):
+            a.append(box, generated(i))
+        for x in (box, f"{box}/sub"):
+            a.ok(f'SETACL {x} {pair.reader_name} "{rights}"')
+        if command == "MOVE to":
+            b.append("INBOX", generated(n))
+        got = ask(b, command, f"{pair.their}/{box}")
+        allowed = needs <= set(rights)
+        known = set(rights) & KNOWN
+        where = f"{command} with {rights!r}: {got}"
+        if allowed:
+            assert got[0] == b"OK", where
+        elif not known:
+            nowhere = ask(b, command, f"{pair.their}/Nowhere{n}")
+            nobody = ask(b, command, f"Other Users/nobody{n}@example.org/Box")
+            assert got == nowhere == nobody, f"{where} {nowhere} {nobody}"
+        else:
+            assert got[0] == b"NO", where
+        b.select("INBOX")
+    # The same rights by way of anyone, and taken away from one.
+    a.ok("CREATE Any/sub")
+    a.append("Any", generated(1))
+    for x in ("Any", "Any/sub"):
+        a.ok(f"SETACL {x} anyone {LETTERS}")
+    if command not in ("DELETE", "RENAME", "MOVE from"):
+        assert ask(b, command, f"{pair.their}/Any")[0] == b"OK"
+        b.select("INBOX")
+    for x in ("Any", "Any/sub"):
+        a.ok(f"SETACL {x} -{pair.reader_name} {LETTERS}")
+    assert ask(b, command, f"{pair.their}/Any") == ask(b, command, f"{pair.their}/Never")
+
+
+def test_flags_are_those_one_may_set(pair):
+    a, b = pair.owner, pair.reader
+    a.ok("CREATE Flags")
+    a.append("Flags", generated(1), "\\Flagged \\Deleted $Old")
+    pair.share("Flags", "lrs")
+    r = b.select(f"{pair.their}/Flags")
+    assert [bytes(x) for x in r.codes()[b"PERMANENTFLAGS"][0]] == [b"\\Seen"]
+    assert r.code[0] == b"READ-WRITE"
+    b.ok("STORE 1 FLAGS (\\Seen \\Answered $New)")
+    flags = set(b.ok("FETCH 1 (FLAGS)").fetches()[1][b"FLAGS"]) - {b"\\Recent"}
+    assert flags == {b"\\Seen", b"\\Flagged", b"\\Deleted", b"$Old"}
+    # Looking at a message marks it as seen only with s.
+    a.ok("SELECT Flags")
+    a.ok("STORE 1 -FLAGS (\\Seen)")
+    pair.share("Flags", "lr")
+    b.select(f"{pair.their}/Flags")
+    b.ok("FETCH 1 (BODY[])")
+    assert b"\\Seen" not in b.ok("FETCH 1 (FLAGS)").fetches()[1][b"FLAGS"]
+    # CLOSE takes nothing out without e.
+    pair.share("Flags", "lrt")
+    b.select(f"{pair.their}/Flags")
+    b.ok("CLOSE")
+    assert a.ok("STATUS Flags (MESSAGES)").all(b"STATUS")[0].args[1][1] == 1
+
+
+def test_read_only_device_changes_nothing_of_others(pair):
+    a = pair.owner
+    a.ok("CREATE Ro")
+    a.append("Ro", generated(1))
+    pair.share("Ro", LETTERS)
+    secret = pair.server.command("account", "device", "add", pair.reader_name, "viewer", "--for",
+                                 "imap", "--read-only", "--json")
+    password = json.loads(secret.stdout)["password"]
+    c = Imap(pair.server.port)
+    c.login(pair.reader_name, password)
+    assert c.select(f"{pair.their}/Ro").code[0] == b"READ-ONLY"
+    for command in ("STORE 1 +FLAGS (\\Seen)", f'SETACL "{pair.their}/Ro" anyone lr',
+                    f'CREATE "{pair.their}/Ro/x"', f'DELETE "{pair.their}/Ro"'):
+        assert c.cmd(command).status == b"NO"
+    c.sock.close()
+
+
+def test_store_is_sound_after_all(shared_server):
+    assert shared_server.check() == []
