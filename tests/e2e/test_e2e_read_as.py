@@ -117,6 +117,20 @@ def test_the_owner_is_told(make_server):
         server.control("alert mute", account=world.anna, kinds=["opened"])
 
 
+def test_what_others_share_with_the_owner_is_not_read(world):
+    world.give("changer")
+    with world.server.login(3) as bert, world.server.login(2) as anna:
+        bert.ok(f"SETACL INBOX {world.anna} lr")
+        box = f"Other Users/{world.bert}/INBOX"
+        anna.select(box)
+        with world.opened() as c:
+            assert b"Other Users" not in str(c.ok('LIST "" *').untagged).encode()
+            assert c.cmd(f'SELECT "{box}"').code[0] == b"NONEXISTENT"
+            assert c.cmd("COPY 1 INBOX").status == b"BAD"
+            # Nor does who reads for now give themselves a right that stays.
+            assert c.cmd(f"SETACL INBOX {world.hilde} lr").code[0] == b"NOPERM"
+
+
 def test_who_may_change_is_named(world):
     world.give("changer")
     with world.opened() as c:
