@@ -128,6 +128,11 @@ def accounts(k):
     k.step("account remove", ["anne@example.org", "--yes"], "DELETE", "/accounts/anne@example.org")
     k.step("mailbox list", ["u2@example.org"], "GET", "/accounts/u2@example.org/mailboxes",
            gives="items")
+    k.step("mailbox share", ["u2@example.org", "INBOX", "u1@example.org", "read"], "PUT",
+           "/accounts/u2@example.org/shares",
+           {"mailbox": "INBOX", "person": "u1@example.org", "rights": "read"})
+    k.step("mailbox shares", ["u2@example.org"], "GET", "/accounts/u2@example.org/shares",
+           gives="items")
     for w in (k.words, k.http):
         with imaplib.IMAP4("127.0.0.1", w.server.port) as c:
             c.login("u2@example.org", w.server.password)

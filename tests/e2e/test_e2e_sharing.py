@@ -349,5 +349,35 @@ def test_read_only_device_changes_nothing_of_others(pair):
     c.sock.close()
 
 
+def test_an_administrator_sets_up_a_shared_mailbox(shared_server, account):
+    """A group's mailbox: nobody signs in as it, and everybody of the team sees the same."""
+    server, n = shared_server, 2 * account
+    team = f"sales{n}@example.org"
+    server.command("account", "add", team, "--no-password")
+    with server.login(n) as one, server.login(n + 1) as two:
+        out = server.command("mailbox", "share", team, "INBOX", server.user(n), "write").stdout
+        assert f"shared with {server.user(n)} (lrswited)" in out
+        server.command("mailbox", "share", team, "Archive", server.user(n), "all", "--below")
+        server.command("mailbox", "share", team, "INBOX", server.user(n + 1), "read")
+        listed = server.command("mailbox", "shares", team).stdout
+        assert "write (lrswited)" in listed and "read (lrs)" in listed and "all (lrs" in listed
+        box = f"Other Users/{team}/INBOX"
+        one.append(box, generated(1))
+        assert two.select(box).all(b"EXISTS")[0].number == 1
+        server.command("mailbox", "share", team, "INBOX", server.user(n + 1), "none")
+        with pytest.raises(Closed):
+            two.ok("NOOP")
+            two.ok("NOOP")
+    for words, said in ((["Nowhere", server.user(n), "read"], "Nowhere"),
+                        (["INBOX", "nobody@example.org", "read"], "nobody"),
+                        (["INBOX", team, "read"], "owner"),
+                        (["INBOX", server.user(n), "everything"], "read, write, manage")):
+        r = server.command("mailbox", "share", team, *words, check=False)
+        assert r.returncode and said in r.stderr, r.stderr
+    log = server.command("log", team).stdout
+    assert (f"changed who may use the mailbox INBOX: {server.user(n + 1)} no rights "
+            f"(before: {server.user(n + 1)} lrs)") in log, log
+
+
 def test_store_is_sound_after_all(shared_server):
     assert shared_server.check() == []

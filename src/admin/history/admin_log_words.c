@@ -204,6 +204,20 @@ static void put_mailbox(struct buf *b, struct log_names *n, const struct change 
     }
 }
 
+// "anna@example.org lrs" has the rights behind the name, or none.
+static void put_acl(struct buf *b, struct log_names *n, const struct change *c)
+{
+    if (!c->mailbox) {
+        buf_put(b, c->after);
+        return;
+    }
+    buf_printf(b, "changed who may use the mailbox %.*s: %.*s", SPAN_ARG(name_of(n, c->mailbox)),
+               SPAN_ARG(c->after));
+    buf_put_str(b, span_ends(c->after, SPAN(" ")) ? "no rights" : "");
+    buf_printf(b, " (before: %.*s", SPAN_ARG(c->before));
+    buf_put_str(b, span_ends(c->before, SPAN(" ")) ? "no rights)" : ")");
+}
+
 static void put_what(struct buf *b, struct log_names *n, const struct change *c)
 {
     switch (c->kind) {
@@ -265,12 +279,7 @@ static void put_what(struct buf *b, struct log_names *n, const struct change *c)
         buf_printf(b, "changed who gets in: %.*s", SPAN_ARG(c->after));
         break;
     case CHANGE_ACL:
-        buf_put_str(b, "changed who may use ");
-        put_mailbox(b, n, c);
-        buf_printf(b, ": %.*s", SPAN_ARG(c->after));
-        if (c->before.n) {
-            buf_printf(b, " (before: %.*s)", SPAN_ARG(c->before));
-        }
+        put_acl(b, n, c);
         break;
     }
 }

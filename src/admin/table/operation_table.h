@@ -109,6 +109,12 @@ OPERATION("account totp recovery-codes", admin_totp_codes, RIGHT_PASSWORDS | RIG
           "POST", "/accounts/{account}/totp/recovery-codes", "", OPERATION_PLAIN)
 OPERATION("mailbox list", admin_mailbox_list, RIGHT_SEE, ON_ACCOUNT, "account",
           "GET", "/accounts/{account}/mailboxes", "", OPERATION_LIST)
+OPERATION("mailbox shares", admin_mailbox_shares, RIGHT_SEE, ON_ACCOUNT, "account",
+          "GET", "/accounts/{account}/shares", "", OPERATION_LIST)
+OPERATION("mailbox share", admin_mailbox_share, RIGHT_PASSWORDS | RIGHT_CHANGE_MAIL, ON_ACCOUNT,
+          "account",
+          "PUT", "/accounts/{account}/shares", "mailbox! person! rights! below:bool",
+          OPERATION_PLAIN)
 OPERATION("dkim create", admin_dkim_create, RIGHT_KEYS, ON_DOMAIN, "domain",
           "POST", "/domains/{domain}/keys", "algorithm selector", OPERATION_LIST)
 OPERATION("dkim list", admin_dkim_list, RIGHT_SEE, ON_DOMAIN, "domain",

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// mailkeep mailbox list.
+// mailkeep mailbox list, share, shares.
 #include <stdio.h>
 
 #include "cli/cli_commands.h"
@@ -61,6 +61,83 @@ int cli_mailbox_list(struct cli *c, int argc, char **argv)
         code = cli_link_run(c, "mailbox list", json_pack("{s:s}", "account", argv[1]), on_mailbox,
                             &l, NULL);
         cli_table_print(l.table);
+    }
+    return code;
+}
+
+// ---- sharing ------------------------------------------------------------------------------------
+
+static void on_share(void *arg, const json_t *item)
+{
+    const char *word = cli_get_text(item, "word"), *taken = cli_get_text(item, "taken");
+    struct lister *l = arg;
+    char rights[80];
+
+    if (l->cli->json) {
+        cli_print_json(json_deep_copy(item));
+        return;
+    }
+    snprintf(rights, sizeof(rights), "%s%s%s%s%s%s", word, *word ? " (" : "",
+             cli_get_text(item, "rights"), *word ? ")" : "", *taken ? ", never " : "", taken);
+    cli_table_cell(l->table, cli_get_text(item, "mailbox"));
+    cli_table_cell(l->table, cli_get_text(item, "person"));
+    cli_table_cell(l->table, rights);
+}
+
+int cli_mailbox_shares(struct cli *c, int argc, char **argv)
+{
+    static const char *const heads[] = {"MAILBOX", "SHARED WITH", "RIGHTS", NULL};
+    struct lister l = {c, NULL};
+    int code = cli_words_check(c, &argc, argv, 1, 1);
+
+    if (code == CLI_OK) {
+        l.table = cli_table_create(heads);
+        code = cli_link_run(c, "mailbox shares", json_pack("{s:s}", "account", argv[1]), on_share,
+                            &l, NULL);
+        cli_table_print(l.table);
+    }
+    return code;
+}
+
+static void print_share(const struct cli *c, const json_t *result)
+{
+    const char *rights = cli_get_text(result, "rights");
+    uint64_t n = cli_get_number(result, "mailboxes");
+    char person[300];
+
+    if (c->json) {
+        cli_print_json(json_deep_copy(result));
+        return;
+    }
+    if (c->quiet) {
+        return;
+    }
+    cli_plain(cli_get_text(result, "person"), person, sizeof(person));
+    if (*rights) {
+        printf("%llu %s shared with %s (%s).\n", (unsigned long long)n,
+               n == 1 ? "mailbox is" : "mailboxes are", person, rights);
+    } else {
+        printf("%llu %s not shared with %s.\n", (unsigned long long)n,
+               n == 1 ? "mailbox is" : "mailboxes are", person);
+    }
+}
+
+int cli_mailbox_share(struct cli *c, int argc, char **argv)
+{
+    bool below = cli_flag(&argc, argv, "--below");
+    json_t *result = NULL;
+    int code = cli_words_check(c, &argc, argv, 4, 4);
+
+    if (code == CLI_OK) {
+        code =
+            cli_link_run(c, "mailbox share",
+                         json_pack("{s:s, s:s, s:s, s:s, s:b}", "account", argv[1], "mailbox",
+                                   argv[2], "person", argv[3], "rights", argv[4], "below", below),
+                         NULL, NULL, &result);
+    }
+    if (result) {
+        print_share(c, result);
+        json_decref(result);
     }
     return code;
 }

@@ -217,7 +217,7 @@ static enum err reindex_edit(struct edit *ed, void *arg)
 
     (void)arg;
     // A rider needs a commit to ride with.
-    struct change c = {.kind = CHANGE_ACL, .after = SPAN("who this is shared with was noted anew")};
+    struct change c = {.kind = CHANGE_ACL, .after = SPAN("noted anew who this is shared with")};
 
     return e == ERR_OK && ed->rider ? change_put(ed, &c) : e;
 }
