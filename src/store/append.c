@@ -21,6 +21,8 @@ struct append_args {
     const struct append_item *items;
     size_t count;
     struct append_result out;
+    const struct append_replaced *replaced; // NULL: nothing
+    bool is_missing;                        // ... is not there
 };
 
 enum err edit_add_message(struct edit *ed, const struct incoming *in, int64_t date,
@@ -87,6 +89,25 @@ static enum err append_log(struct edit *ed, const struct mailbox *b, uint32_t fi
     return change_put(ed, &c);
 }
 
+static enum err take_out(struct edit *ed, struct append_args *a)
+{
+    struct uid_range range = {a->replaced->uid, a->replaced->uid};
+    struct uid_set set = {&range, 1}, was;
+    struct edit_mailbox *m;
+    struct uid_builder gone;
+    bool more;
+    enum err e = edit_mailbox_with_messages(ed, a->replaced->mailbox, &m);
+
+    uid_builder_init(&gone, &ed->view.arena);
+    e = e == ERR_OK ? edit_expunge(ed, m, &set, true, 1, &gone, &more) : e;
+    e = e == ERR_OK ? uid_builder_finish(&gone, &was) : e;
+    if (e == ERR_OK && !was.count) {
+        e = ERR_NOT_FOUND;
+    }
+    a->is_missing = e == ERR_NOT_FOUND;
+    return e;
+}
+
 // What a mail program puts among the sent mail takes the place of copies that the server has filed.
 static enum err append_begin(struct edit *ed, struct append_args *a, struct edit_mailbox **m,
                              struct sent_filed ***filed)
@@ -95,7 +116,10 @@ static enum err append_begin(struct edit *ed, struct append_args *a, struct edit
     enum err e = edit_mailbox_with_messages(ed, a->mailbox, m);
 
     *filed = NULL;
-    if (e == ERR_OK && ((*m)->record.is.special_use & USE_SENT) && ed->by->kind == ACTOR_USER) {
+    if (e == ERR_OK && a->replaced) {
+        e = take_out(ed, a);
+    } else if (e == ERR_OK && ((*m)->record.is.special_use & USE_SENT) &&
+               ed->by->kind == ACTOR_USER) {
         e = sent_replace(ed, *m, a->items, a->count, filed);
     }
     for (size_t i = 0; i < a->count; i++) {
@@ -119,7 +143,7 @@ static enum err append_edit(struct edit *ed, void *arg)
 
     a->out.first_uid = m->record.is.uid_next;
     a->out.uid_validity = m->record.is.uid_validity;
-    if (filed) {
+    if (filed || (a->replaced && a->replaced->mailbox == a->mailbox)) {
         placer_begin_fresh(&placer, ed, m);
     } else {
         placer_begin(&placer, ed, m);
@@ -154,6 +178,23 @@ enum err store_append(struct store *s, account_id account, const struct actor *b
         e = ERR_NOT_FOUND;
     }
     e = e != ERR_OK ? e : store_edit(s, account, by, append_edit, &a, &a.out.version);
+    if (e == ERR_OK) {
+        *out = a.out;
+    }
+    return e;
+}
+
+enum err store_replace(struct store *s, account_id account, const struct actor *by,
+                       mailbox_id mailbox, const struct append_item *item,
+                       const struct append_replaced *replaced, struct append_result *out,
+                       bool *out_missing)
+{
+    struct append_args a = {.mailbox = mailbox, .items = item, .count = 1, .replaced = replaced};
+    enum err e = items_check(item, 1);
+
+    e = e == ERR_OK && mailbox == 0 ? ERR_NOT_FOUND : e;
+    e = e == ERR_OK ? store_edit(s, account, by, append_edit, &a, &a.out.version) : e;
+    *out_missing = a.is_missing;
     if (e == ERR_OK) {
         *out = a.out;
     }

@@ -39,6 +39,18 @@ enum err store_append(struct store *s, account_id account, const struct actor *b
                       mailbox_id mailbox, const struct append_item *items, size_t count,
                       struct append_result *out);
 
+// The same with one message that takes the place of another (RFC 8508), which may lie in another
+// mailbox: it is expunged in the same commit, and its size is free for the new one.
+// ERR_NOT_FOUND: `*out_missing` tells whether it is the message that is not there.
+struct append_replaced {
+    mailbox_id mailbox;
+    uint32_t uid;
+};
+enum err store_replace(struct store *s, account_id account, const struct actor *by,
+                       mailbox_id mailbox, const struct append_item *item,
+                       const struct append_replaced *replaced, struct append_result *out,
+                       bool *out_missing);
+
 // ---- one message to many accounts ---------------------------------------------------------------
 
 // Where one recipient's copy goes. A mailbox that is gone by then is INBOX instead, and flags or

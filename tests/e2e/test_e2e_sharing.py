@@ -240,10 +240,11 @@ COMMANDS = {
     "STORE keyword": ("rw", "STORE 1 +FLAGS ($Label)"),
     "STORE deleted": ("rt", "STORE 1 +FLAGS (\\Deleted)"),
     "EXPUNGE": ("re", "EXPUNGE"),
+    "REPLACE": ("rtei", None),
     "COPY from": ("r", "COPY 1 Drafts"),
     "MOVE from": ("rte", "MOVE 1 Drafts"),
 }
-SELECTED = {"FETCH", "SEARCH", "EXPUNGE", "COPY from", "MOVE from"} | {
+SELECTED = {"FETCH", "SEARCH", "EXPUNGE", "REPLACE", "COPY from", "MOVE from"} | {
     c for c in COMMANDS if c.startswith("STORE")}
 KNOWN = set("lrikxa")  # each lets somebody know that the mailbox is there
 
@@ -259,6 +260,8 @@ def ask(reader, command, box):
         reader.select("INBOX")
     if command == "APPEND":
         r = reader.cmd(f'APPEND "{box}" {{}}', generated(3), sync=True)
+    elif command == "REPLACE":
+        r = reader.cmd(f'REPLACE 1 "{box}" {{}}', generated(3), sync=True)
     else:
         r = reader.cmd(text.format(box=box))
     return r.status, r.code, bytes(r.text)

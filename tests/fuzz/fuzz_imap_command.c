@@ -117,7 +117,8 @@ static void parse_command(struct session *s, const struct imap_frame *f)
         check_tree(&cmd.search);
     }
     if (f->kind == IMAP_FRAME_APPEND_HEAD) {
-        CHECK(cmd.id == IMAP_APPEND && cmd.append.first.bytes == f->literal_bytes);
+        CHECK((cmd.id == IMAP_APPEND || cmd.id == IMAP_REPLACE) &&
+              cmd.append.first.bytes == f->literal_bytes);
         s->message = cmd.append.first;
     }
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // APPEND (RFC 9051 section 6.3.12) with MULTIAPPEND (RFC 3502), UTF8 (RFC 6855), literal8 (RFC
-// 3516) and APPENDUID. The messages stream from the connection into the store; nothing is visible
-// before all of them have come and one commit has placed them.
+// 3516) and APPENDUID; REPLACE and UID REPLACE (RFC 8508). The messages stream from the connection
+// into the store; nothing is visible before all of them have come and one commit has placed them.
 //
 // A NUL is taken in a plain literal too, where RFC 9051 section 4.3.1 has none: clients send the
 // mail they have, and a refusal would leave it behind at a move from another server.
@@ -32,7 +32,8 @@ struct append_state {
     account_id account;
     mailbox_id mailbox;
     uint32_t rights;
-    struct append_item *items; // malloc
+    struct append_replaced replaced; // REPLACE: what goes; uid 0: nothing
+    struct append_item *items;       // malloc
     size_t n, cap;
     struct incoming *incoming;
     uint64_t bytes; // of all messages, as announced
@@ -141,14 +142,47 @@ static enum err check_target(struct imap_session *s, struct append_state *a, con
     a->account = p.account;
     a->mailbox = p.mailbox->id;
     a->rights = p.rights;
-    e = check_quota(p.view, a->bytes, a->n + 1);
+    // What REPLACE takes out makes room: only the commit can tell.
+    e = a->replaced.uid ? ERR_OK : check_quota(p.view, a->bytes, a->n + 1);
     imap_place_close(&p);
     return e;
+}
+
+#define RIGHTS_TO_REPLACE (ACL_DELETE_MESSAGE | ACL_EXPUNGE)
+
+// REPLACE (RFC 8508): which message goes. False: it was refused.
+static bool find_replaced(struct imap_session *s, struct append_state *a)
+{
+    struct imap_selected *sel = s->selected;
+    struct uid_set uids;
+
+    if (sel->is_read_only) {
+        refuse(s, a, imap_answer_no(s, "READ-ONLY", "The mailbox was opened for reading only"));
+        return false;
+    }
+    if ((sel->rights & RIGHTS_TO_REPLACE) != RIGHTS_TO_REPLACE) {
+        refuse(s, a, imap_place_refuse(s, ERR_DENIED, "", false));
+        return false;
+    }
+    enum err e =
+        imap_selected_uids(sel, &s->command.append.replaced, s->command.uid, &s->arena, &uids);
+
+    if (e == ERR_INVALID) {
+        refuse(s, a, imap_answer_bad(s, "There is no message of that number"));
+    } else if (e) {
+        refuse_err(s, a, e);
+    } else if (!uids.count) {
+        refuse(s, a, imap_answer_no(s, "EXPUNGEISSUED", "The message to be replaced is not there"));
+    } else {
+        a->replaced = (struct append_replaced){sel->mailbox, uids.ranges[0].first};
+    }
+    return !a->is_refused;
 }
 
 static void check_message(struct imap_session *s, struct append_state *a)
 {
     const char *why = "";
+    bool is_replace = s->command.id == IMAP_REPLACE;
 
     a->bytes += a->left;
     if (s->device.is_read_only) {
@@ -163,6 +197,13 @@ static void check_message(struct imap_session *s, struct append_state *a)
         refuse_err(s, a, ERR_LIMIT);
         return;
     }
+    if (is_replace && a->n) {
+        refuse(s, a, imap_answer_bad(s, "REPLACE takes one message"));
+        return;
+    }
+    if (is_replace && !find_replaced(s, a)) {
+        return;
+    }
     if (a->n == MESSAGES_MAX) {
         refuse(s, a, imap_answer_no(s, "LIMIT", "Too many messages in one APPEND"));
         return;
@@ -171,6 +212,10 @@ static void check_message(struct imap_session *s, struct append_state *a)
 
     if (e) {
         refuse(s, a, imap_place_refuse(s, e, why, true));
+        return;
+    }
+    if (is_replace && a->account != s->selected->account) {
+        refuse(s, a, imap_answer_no(s, "CANNOT", "The other mailbox is somebody else's"));
         return;
     }
     e = incoming_begin(s->server->store, &a->incoming);
@@ -278,6 +323,31 @@ static struct span appenduid(struct imap_session *s, const struct append_result 
                      r->first_uid + (uint32_t)n - 1);
 }
 
+// The new UID goes before what is told of the old one (RFC 8508 section 4.3).
+static enum imap_step replace(struct imap_session *s, struct append_state *a)
+{
+    struct actor by = imap_actor_in(s, a->account);
+    struct append_result result;
+    bool missing;
+    enum err e = store_replace(s->server->store, a->account, &by, a->mailbox, a->items,
+                               &a->replaced, &result, &missing);
+
+    if (e == ERR_NOT_FOUND && missing) {
+        return imap_answer_no(s, "EXPUNGEISSUED", "The message to be replaced is gone");
+    }
+    if (e) {
+        return e == ERR_NOT_FOUND ? imap_answer_no_mailbox(s, true) : imap_answer_err(s, e);
+    }
+    imap_write_status_line(s->out, (struct span){0}, IMAP_OK, appenduid(s, &result, 1),
+                           SPAN("The new message is there"));
+    struct span code = {0};
+
+    if (s->selected->condstore) {
+        code = imap_text(s, "HIGHESTMODSEQ %llu", (unsigned long long)result.version);
+    }
+    return imap_answer(s, IMAP_OK, code, SPAN("REPLACE completed"));
+}
+
 static enum imap_step commit(struct imap_session *s, struct append_state *a)
 {
     struct actor by = imap_actor_in(s, a->account);
@@ -285,6 +355,9 @@ static enum imap_step commit(struct imap_session *s, struct append_state *a)
 
     if (a->is_refused) {
         return answer_refusal(s, a);
+    }
+    if (a->replaced.uid) {
+        return replace(s, a);
     }
     enum err e =
         store_append(s->server->store, a->account, &by, a->mailbox, a->items, a->n, &result);

@@ -251,7 +251,7 @@ static bool may_be_word(struct span text, const char *word)
 
 bool imap_input_uses_numbers(struct imap_session *s)
 {
-    static const char *const words[] = {"FETCH", "STORE", "SEARCH", "COPY", "MOVE"};
+    static const char *const words[] = {"FETCH", "STORE", "SEARCH", "COPY", "MOVE", "REPLACE"};
     struct span rest = span_skip(s->io->input(s->io_arg), s->held);
 
     if (!rest.n) {

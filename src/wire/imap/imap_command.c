@@ -53,6 +53,7 @@ static const struct command {
     [IMAP_NAMESPACE] = {"NAMESPACE", imap_parse_none, AFTER, UID_NEVER},
     [IMAP_NOOP] = {"NOOP", imap_parse_none, ANY, UID_NEVER},
     [IMAP_RENAME] = {"RENAME", imap_parse_rename, AFTER, UID_NEVER},
+    [IMAP_REPLACE] = {"REPLACE", imap_parse_replace, SELECTED, UID_MAY},
     [IMAP_SEARCH] = {"SEARCH", imap_parse_search, SELECTED, UID_MAY},
     [IMAP_SELECT] = {"SELECT", imap_parse_select, AFTER, UID_NEVER},
     [IMAP_SETACL] = {"SETACL", imap_parse_acl, AFTER, UID_NEVER},
@@ -215,6 +216,26 @@ static enum err take_append_message(struct imap_cursor *c, struct imap_append_me
 enum err imap_parse_append(struct imap_cursor *c, struct imap_command *out)
 {
     TRY(imap_take_space(c, "expected a space after APPEND"));
+    TRY(imap_take_mailbox(c, false, &out->append.mailbox));
+    return take_append_message(c, &out->append.first);
+}
+
+// RFC 8508 section 5.
+enum err imap_parse_replace(struct imap_cursor *c, struct imap_command *out)
+{
+    struct imap_seqset *set = &out->append.replaced;
+    size_t from;
+
+    TRY(imap_take_space(c, "expected a space and a message number"));
+    from = c->at;
+    TRY(imap_take_seqset(c, set));
+    bool is_last = !set->n && set->star_from == UINT32_MAX;
+    bool is_one = set->n == 1 && !set->star_from && set->ranges[0].first == set->ranges[0].last;
+
+    if (set->saved || !(is_last || is_one)) {
+        return imap_fail(c, IMAP_FAULT_SYNTAX, from, "expected the number of one message");
+    }
+    TRY(imap_take_space(c, "expected a space after the message number"));
     TRY(imap_take_mailbox(c, false, &out->append.mailbox));
     return take_append_message(c, &out->append.first);
 }

@@ -54,6 +54,7 @@ enum imap_command_id {
     IMAP_NAMESPACE,
     IMAP_NOOP,
     IMAP_RENAME,
+    IMAP_REPLACE,
     IMAP_SEARCH,
     IMAP_SELECT,
     IMAP_SETACL,
@@ -161,6 +162,7 @@ struct imap_append_message {
 };
 
 struct imap_append {
+    struct imap_seqset replaced; // REPLACE (RFC 8508): one number or "*"
     struct span mailbox;
     struct imap_append_message first;
 };
@@ -228,7 +230,7 @@ struct imap_command {
         struct imap_select select; // and EXAMINE
         struct imap_list list;     // and LSUB
         struct imap_status status;
-        struct imap_append append;
+        struct imap_append append; // and REPLACE
         struct imap_fetch fetch;
         struct imap_store store;
         struct imap_copy copy; // and MOVE

@@ -93,13 +93,34 @@ static bool find_announcement(struct span line, struct announcement *out)
     return true;
 }
 
-// The length of "tag APPEND " at the front of a command, or 0.
+// Takes a word, with its blanks, off the text at `*at`.
+static bool take_word(struct span text, size_t *at, struct span word)
+{
+    bool is_there = span_starts_nocase(span_skip(text, *at), word);
+
+    *at += is_there ? word.n : 0;
+    return is_there;
+}
+
+// The length of "tag APPEND " at the front of a command, or of "tag UID REPLACE 12 "; or 0.
 static size_t append_prefix(struct span text)
 {
-    const struct span name = SPAN(" APPEND ");
-    size_t tag = span_find_byte(text, ' ');
+    size_t at = span_find_byte(text, ' ');
 
-    return tag > 0 && span_starts_nocase(span_skip(text, tag), name) ? tag + name.n : 0;
+    if (at == 0) {
+        return 0;
+    }
+    if (take_word(text, &at, SPAN(" APPEND "))) {
+        return at;
+    }
+    if (take_word(text, &at, SPAN(" UID "))) {
+        at--; // the blank before the command itself
+    }
+    if (!take_word(text, &at, SPAN(" REPLACE "))) {
+        return 0;
+    }
+    at += span_find_byte(span_skip(text, at), ' ') + 1;
+    return at <= text.n ? at : 0;
 }
 
 // A line is bad when a NUL or CR is left in it.

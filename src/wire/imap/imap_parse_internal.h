@@ -117,8 +117,8 @@ typedef enum err imap_arguments_fn(struct imap_cursor *c, struct imap_command *o
 imap_arguments_fn imap_parse_acl, imap_parse_append, imap_parse_authenticate, imap_parse_copy,
     imap_parse_create, imap_parse_enable, imap_parse_expunge, imap_parse_fetch, imap_parse_getquota,
     imap_parse_id, imap_parse_list, imap_parse_login, imap_parse_mailbox, imap_parse_none,
-    imap_parse_rename, imap_parse_search, imap_parse_select, imap_parse_setquota, imap_parse_status,
-    imap_parse_store;
+    imap_parse_rename, imap_parse_replace, imap_parse_search, imap_parse_select,
+    imap_parse_setquota, imap_parse_status, imap_parse_store;
 
 // "(MESSAGES UIDNEXT)" to a mask of enum imap_status_item.
 enum err imap_take_status_items(struct imap_cursor *c, uint32_t *out);

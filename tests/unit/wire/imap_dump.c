@@ -231,6 +231,10 @@ static void dump_setquota(struct buf *out, const struct imap_setquota *q)
 static void dump_arguments(struct buf *out, const struct imap_command *cmd)
 {
     switch (cmd->id) {
+    case IMAP_REPLACE:
+        imap_seqset_write(out, &cmd->append.replaced);
+        buf_put_byte(out, ' ');
+        // fall through
     case IMAP_APPEND:
         put_text(out, cmd->append.mailbox);
         buf_put_byte(out, ' ');
