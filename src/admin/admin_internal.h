@@ -155,8 +155,8 @@ admin_fn admin_alias_add, admin_alias_list, admin_alias_remove, admin_account_fo
 admin_fn admin_route_add, admin_route_list, admin_route_remove, admin_route_show; // admin_relay.c
 admin_fn admin_account_add, admin_account_batch, admin_account_import, admin_account_list,
     admin_account_name, admin_account_show, admin_account_passwd, admin_account_rename,
-    admin_account_suspend, admin_account_resume, admin_account_remove, admin_account_quota,
-    admin_account_signins;
+    admin_account_suspend, admin_account_resume, admin_account_remove, admin_account_hand_over,
+    admin_account_quota, admin_account_signins;
 admin_fn admin_device_add, admin_device_list, admin_device_set, admin_device_block,
     admin_device_unblock, admin_device_remove;
 admin_fn admin_domain_factor, admin_role_factor; // admin_factor.c

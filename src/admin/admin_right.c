@@ -30,6 +30,7 @@ static const struct {
     {"sieve run", "apply", true, {RIGHT_CHANGE_MAIL, ON_ACCOUNT, "account"}},
     {"role can", "account", true, {RIGHT_SEE, ON_ACCOUNT, "account"}},
     {"role show", "account", true, {RIGHT_SEE, ON_ACCOUNT, "account"}},
+    {"account hand-over", "addresses", true, {RIGHT_ADDRESSES, ON_ACCOUNT, "account"}},
     {"account rename", "to", true, {RIGHT_ACCOUNTS, ON_ADDRESS, "to"}},
 };
 #define CASES (sizeof(cases) / sizeof(cases[0]))

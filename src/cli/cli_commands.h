@@ -17,6 +17,7 @@ cli_fn cli_alias_add, cli_alias_list, cli_alias_remove, cli_domain_catch_all, cl
     cli_domain_alias_list, cli_domain_alias_remove, cli_account_forward; // cli_route.c
 cli_fn cli_account_add, cli_account_import, cli_account_name, cli_account_passwd,
     cli_account_rename, cli_account_suspend, cli_account_resume, cli_account_remove,
+    cli_account_hand_over,
     cli_account_quota;                                          // cli_account.c
 cli_fn cli_account_signins;                                     // cli_signins.c
 cli_fn cli_account_list, cli_account_show;                      // cli_account_list.c

@@ -59,6 +59,8 @@ const struct cli_command cli_commands[] = {
      cli_account_rename},
     {"account suspend", "ADDRESS [--keep-mail | --mail-to PERSON] [--remove-after TIME]",
      "Keep an account's mail but let nobody sign in; ends its sessions", cli_account_suspend},
+    {"account hand-over", "ADDRESS PERSON --reason TEXT [--addresses] [--dry-run]",
+     "Suspend who leaves and put their mail into another person's mailbox", cli_account_hand_over},
     {"account resume", "ADDRESS", "End a suspension", cli_account_resume},
     {"account remove", "ADDRESS [--yes]", "Remove an account with all its mail, for good",
      cli_account_remove},

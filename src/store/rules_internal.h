@@ -39,6 +39,9 @@ enum err factor_policy_edit_gone(struct edit *ed, const char *before, struct spa
 struct signin;
 enum err signin_decode(struct span key, struct span value, struct signin *out);
 
+// A row `h` (hand_over.h). ERR_CORRUPT.
+enum err hand_over_mark_check(struct span key, struct span value);
+
 // Values of rules.c; the spans point into the value (forwarding: into the arena).
 enum err rules_script_decode(struct span value, struct script *out);
 enum err rules_forwarding_decode(struct span value, struct arena *a, struct forwarding *out);

@@ -50,6 +50,7 @@ enum key_kind {
     KEY_TOKENS = 'o',
     KEY_SCRAM = 'p',
     KEY_ACL = 'g',
+    KEY_HANDED_OVER = 'h',
     // in account 0
     KEY_SCHEMA = 'V',
     KEY_DOMAIN = 'D',

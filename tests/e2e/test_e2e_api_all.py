@@ -125,6 +125,10 @@ def accounts(k):
            "/accounts/anne@example.org/suspend", {"takes_mail": True})
     k.step("account show", ["anne@example.org"], "GET", "/accounts/anne@example.org")
     k.step("account resume", ["anne@example.org"], "POST", "/accounts/anne@example.org/resume")
+    k.step("account hand-over", ["anne@example.org", "u2@example.org", "--reason", "gone",
+                                 "--addresses"], "POST",
+           "/accounts/anne@example.org/hand-over",
+           {"to": "u2@example.org", "reason": "gone", "addresses": True})
     k.step("account remove", ["anne@example.org", "--yes"], "DELETE", "/accounts/anne@example.org")
     k.step("mailbox list", ["u2@example.org"], "GET", "/accounts/u2@example.org/mailboxes",
            gives="items")

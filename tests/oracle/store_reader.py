@@ -239,6 +239,11 @@ class Account:
     def read_j(self, _, f):
         f.str()
 
+    def read_h(self, key, f):
+        account, mailbox, uid, target = fixed(key[:8], 8), fixed(key[8:], 4), f.v(), f.v()
+        if not account or not mailbox or not 0 < uid < 1 << 32 or target >= 1 << 32:
+            raise Bad(f"the mark of what account {account:x} has handed over makes no sense")
+
     def read_w(self, key, f):
         fixed(key, 8), f.z()
 

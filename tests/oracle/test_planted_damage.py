@@ -248,6 +248,8 @@ PLANTS = {
     "an app that comes back to nowhere": index(b"d", add(
         DIRECTORY + b"Oapp", b"\1\1\0\1A\1\5xxxxx")),
     "a salt nobody can read": index(b"d", add(ACCOUNT + b"p", b"\1\4salt\x80\x20\0\0")),
+    "a mark of what was handed over, nobody can read": index(b"d", add(
+        ACCOUNT + b"h" + bytes(7) + b"\7" + bytes(3) + b"\1", b"\1\0\0")),
     "who must have a second factor, nobody can read": index(b"d", add(
         DIRECTORY + b"F@example.org", b"\1\2\0")),
     "a second factor of a role that is not there": index(b"d", add(

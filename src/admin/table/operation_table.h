@@ -73,6 +73,10 @@ OPERATION("account suspend", admin_account_suspend, RIGHT_ACCOUNTS, ON_ACCOUNT, 
           OPERATION_PLAIN)
 OPERATION("account resume", admin_account_resume, RIGHT_ACCOUNTS, ON_ACCOUNT, "account",
           "POST", "/accounts/{account}/resume", "", OPERATION_PLAIN)
+OPERATION("account hand-over", admin_account_hand_over, RIGHT_ACCOUNTS | RIGHT_READ_MAIL,
+          ON_ACCOUNT, "account",
+          "POST", "/accounts/{account}/hand-over", "to! reason! addresses:bool dry_run:bool",
+          OPERATION_PLAIN)
 OPERATION("account remove", admin_account_remove, RIGHT_ACCOUNTS, ON_ACCOUNT, "account",
           "DELETE", "/accounts/{account}", "", OPERATION_PLAIN)
 OPERATION("account signins", admin_account_signins, RIGHT_HISTORY, ON_ACCOUNT, "account",

@@ -291,11 +291,21 @@ static enum err check_scram(struct check *c)
     return e == ERR_NOT_FOUND ? ERR_OK : e;
 }
 
+static enum err check_handed_over(void *arg, struct span key, struct span value)
+{
+    struct check *c = arg;
+
+    if (hand_over_mark_check(key, value) != ERR_OK) {
+        check_problem(c, false, "the mark of what has been handed over to it cannot be read");
+    }
+    return ERR_OK;
+}
+
 enum err check_rules(struct check *c)
 {
     struct key scripts = key_plain(KEY_SCRIPT), remembered = key_plain(KEY_REMEMBERED),
                devices = key_plain(KEY_DEVICE), totp = key_plain(KEY_TOTP),
-               tokens = key_plain(KEY_TOKENS);
+               tokens = key_plain(KEY_TOKENS), handed = key_plain(KEY_HANDED_OVER);
     enum err e = view_each(c->v, &scripts, check_script, c);
 
     e = e == ERR_OK ? check_active(c) : e;
@@ -304,6 +314,7 @@ enum err check_rules(struct check *c)
     e = e == ERR_OK ? view_each(c->v, &totp, check_totp, c) : e;
     e = e == ERR_OK ? view_each(c->v, &tokens, check_tokens, c) : e;
     e = e == ERR_OK ? check_scram(c) : e;
+    e = e == ERR_OK ? view_each(c->v, &handed, check_handed_over, c) : e;
     return e == ERR_OK ? view_each(c->v, &remembered, check_remembered, c) : e;
 }
 
