@@ -45,6 +45,8 @@ struct admin_io;
 struct admin_directory_counts {
     unsigned asked;
     unsigned gone, back; // since the last time
+    unsigned roles;      // people who got others by their groups
+    unsigned losing;     // people who lose roles, or would
 };
 
 // What operations work with; must outlive them.
@@ -84,7 +86,8 @@ struct admin {
     // are there. As struct auth_vouch's ask. NULL: no server.
     enum err (*directory_ask)(void *arg, struct span name, struct span password, struct arena *a,
                               struct auth_vouch_answer *out);
-    // Looks everybody up. ERR_DENIED: too many would be put out, and not `force`. NULL: no server.
+    // Looks everybody up. ERR_DENIED: too many would be put out, or would lose roles, and not
+    // `force`. ERR_UNSUPPORTED: nobody can be looked up, with ldap_bind_template. NULL: no server.
     enum err (*directory_sync)(void *arg, bool force, struct admin_directory_counts *out);
     void *arg;
 };

@@ -366,6 +366,9 @@ static enum err directory_asked(struct auth *a, const struct trial *t)
         log_info("directory: %s is not let in%s: %s", log_text(t->name).s,
                  e == ERR_DENIED ? "" : " now", log_text(answer.words).s);
     }
+    if (e == ERR_OK && a->options.vouch.said) {
+        a->options.vouch.said(a->options.vouch.arg, t->name, &answer);
+    }
     arena_finish(&arena);
     lock_take(&a->lock);
     return e;

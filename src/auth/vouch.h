@@ -6,6 +6,7 @@
 #ifndef AUTH_VOUCH_H
 #define AUTH_VOUCH_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/arena.h"
@@ -30,8 +31,9 @@ struct auth_vouch_answer {
     struct span name;         // the address the authority knows them by; empty: the one asked about
     struct span display_name; // empty: not known
     int64_t valid_until_ms;   // since 1970; 0: not said
-    uint64_t quota;           // bytes; 0: not said
+    uint64_t quota;           // bytes; 0: not said; UINT64_MAX: no limit
     struct span groups;       // one a line, as the authority calls them
+    bool knows_groups;        // these are all of them
     struct span words;        // for the log and the administrator, never for the client
 };
 
@@ -44,6 +46,9 @@ struct auth_vouch {
     // directory's. ERR_NOT_FOUND: the domain is not ours; ERR_EXISTS: the name is something else's.
     // NULL: whoever has no account here gets none. Blocks on the disk.
     enum err (*make)(void *arg, struct span name);
+    // What the directory has said of somebody whose password was right, and who has an account of
+    // that name. NULL: nobody wants to know. Blocks on the disk.
+    void (*said)(void *arg, struct span name, const struct auth_vouch_answer *answer);
     void *arg;
 };
 

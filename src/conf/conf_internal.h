@@ -50,6 +50,10 @@ const char *conf_nearest_name(struct span name);
 
 // What single rows cannot say: settings that contradict each other.
 void conf_check_conflicts(const struct settings *s, struct conf_report *r);
+// Its part about directories.
+void conf_check_ldap(const struct settings *s, struct conf_report *r);
+// Of two values the one that stands later in the file.
+const struct conf_value *conf_later(const struct settings *s, enum setting_id a, enum setting_id b);
 
 // A set with every value at its default. ERR_NOMEM.
 enum err conf_settings_create(struct settings **out);

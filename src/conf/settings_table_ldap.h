@@ -21,13 +21,30 @@ SETTING(LDAP_BASE, ldap_base, TEXT, "", 0, 1000, START,
 SETTING(LDAP_FILTER, ldap_filter, TEXT, "(mail=%n)", 3, 2000, START,
         "Who somebody is, and who may come in: %n is the account's address, %u what stands before "
         "its @, %d what stands behind. Exactly one entry must fit.")
+SETTING(LDAP_BIND_TEMPLATE, ldap_bind_template, TEXT, "", 0, 1000, START,
+        "For servers where nobody may search: people bind as the entry of this name, "
+        "`uid=%u,ou=people,dc=example,dc=org`, and nobody is looked up. Then ldap_filter is not "
+        "used, and whoever is gone there is not noticed before they sign in.")
 SETTING(LDAP_MAIL_ATTRIBUTE, ldap_mail_attribute, TEXT, "", 0, 100, START,
         "Attribute that must hold the account's address, or nobody comes in. For filters with %u "
         "when there are several domains. Empty: it is not looked at.")
 SETTING(LDAP_NAME_ATTRIBUTE, ldap_name_attribute, TEXT, "cn", 0, 100, START,
-        "Attribute with the person's name, which `mailkeep directory test` shows.")
+        "Attribute with the person's name, which the account gets. Empty: names are set here.")
+SETTING(LDAP_QUOTA_ATTRIBUTE, ldap_quota_attribute, TEXT, "", 0, 100, START,
+        "Attribute with how much the person's account may hold, which it gets: bytes, or with a "
+        "unit (`500 MB`, `5G`), or `none`. Empty: quotas are set here.")
 SETTING(LDAP_GROUP_ATTRIBUTE, ldap_group_attribute, TEXT, "memberOf", 0, 100, START,
-        "Attribute with the groups somebody is in, which `mailkeep directory test` shows.")
+        "Attribute with the names of the groups somebody is in.")
+SETTING(LDAP_GROUP_FILTER, ldap_group_filter, TEXT, "", 0, 2000, START,
+        "Looks up the groups somebody is in, instead of ldap_group_attribute: `(member=%D)`, or "
+        "with groups in groups, in an Active Directory, `(member:1.2.840.113556.1.4.1941:=%D)`. "
+        "%D is the name of the person's entry; %n, %u, %d as in ldap_filter.")
+SETTING(LDAP_GROUP_BASE, ldap_group_base, TEXT, "", 0, 1000, START,
+        "Where groups are looked up, with all that is below. Empty: at ldap_base.")
+SETTING(LDAP_ROLES, ldap_roles, LIST, "", 0, 64, START,
+        "Who is in a group has a role, as long as the directory says so: each the name of a group, "
+        "a blank, a role, and the domains it is over (none: all), as in "
+        "`[\"cn=help desk,ou=groups,dc=example,dc=org help-desk example.org\"]`.")
 SETTING(LDAP_CREATE_ACCOUNTS, ldap_create_accounts, BOOL, "no", 0, 0, START,
         "Whoever the directory knows gets an account at the first sign-in, if the domain is ours.")
 SETTING(LDAP_CHECK_INTERVAL, ldap_check_interval, TIME, "5 min", 1000, 86400000, START,

@@ -228,6 +228,10 @@ static enum err create_ldap(struct courier *m)
         .mail_attribute = conf_value_text(s, SETTING_LDAP_MAIL_ATTRIBUTE),
         .name_attribute = conf_value_text(s, SETTING_LDAP_NAME_ATTRIBUTE),
         .group_attribute = conf_value_text(s, SETTING_LDAP_GROUP_ATTRIBUTE),
+        .quota_attribute = conf_value_text(s, SETTING_LDAP_QUOTA_ATTRIBUTE),
+        .group_filter = conf_value_text(s, SETTING_LDAP_GROUP_FILTER),
+        .group_base = conf_value_text(s, SETTING_LDAP_GROUP_BASE),
+        .bind_template = conf_value_text(s, SETTING_LDAP_BIND_TEMPLATE),
         .timeout_ms = conf_value_ms(s, SETTING_LDAP_TIMEOUT),
     };
 

@@ -69,8 +69,9 @@ MESSAGE(VOUCH_ANSWER, 86, vouch_answer,
     TEXT(name, 1024)              // the address the authority knows them by; empty: as asked
     TEXT(display_name, 1024)      // empty: not known
     U64(valid_until_ms)           // since 1970; 0: not said
-    U64(quota)                    // bytes; 0: not said
+    U64(quota)                    // bytes; 0: not said; 2^64 - 1: no limit
     TEXT(groups, 65536)           // one a line, as the authority calls them
+    U8(knows_groups)              // 1: these are all; 0: it could not be said
     // In any case, for the log and the administrator, never for the client:
     TEXT(words, 1024))
 

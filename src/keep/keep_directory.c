@@ -6,6 +6,7 @@
 #include "auth/password.h"
 #include "base/log.h"
 #include "keep/keep_chore.h"
+#include "keep/keep_directory_person.h"
 #include "store/directory.h"
 #include "store/quota.h"
 
@@ -20,6 +21,7 @@ static const struct actor by_us = {.kind = ACTOR_SYSTEM};
 struct keep_directory {
     struct keep_directory_options o;
     struct keep_chore *chore; // NULL: none
+    struct directory_rules *rules;
 };
 
 // An account whose password is the directory's.
@@ -29,6 +31,8 @@ struct person {
     struct span name;
     bool is_away; // as the store has it
     bool is_gone; // as the directory has it
+    bool is_known, knows_groups, has_role, loses_role;
+    uint64_t rules; // of its groups
 };
 
 struct people {
@@ -76,6 +80,12 @@ static enum err look_up(struct keep_directory *d, struct person *p)
     if (p->is_gone != p->is_away && e != ERR_UNAVAILABLE) {
         log_info("directory: %s: %s", log_text(p->name).s, log_text(answer.words).s);
     }
+    p->is_known = e == ERR_OK || e == ERR_DENIED;
+    p->knows_groups = p->is_gone || (e == ERR_OK && answer.knows_groups);
+    p->rules = p->is_gone ? 0 : directory_rules_of(d->rules, answer.groups);
+    if (e == ERR_OK) {
+        directory_person_take(d->o.store, p->id, &answer);
+    }
     arena_finish(&arena);
     return e == ERR_DENIED ? ERR_OK : e;
 }
@@ -93,6 +103,7 @@ static enum err look_up_all(struct keep_directory *d, struct people *all,
             out->back += !p->is_gone && p->is_away;
         } else {
             p->is_gone = p->is_away; // nobody knows: as it was, and so for those behind
+            p->is_known = false;
         }
     }
     return e;
@@ -122,10 +133,15 @@ static void change(struct keep_directory *d, const struct person *p)
     }
 }
 
+static bool is_many(unsigned n, unsigned of, bool force)
+{
+    return !force && n >= MANY && n > of / 2;
+}
+
 static enum err apply(struct keep_directory *d, const struct people *all, bool force,
                       const struct admin_directory_counts *n)
 {
-    bool is_mistake = !force && n->gone >= MANY && n->gone > n->asked / 2;
+    bool is_mistake = is_many(n->gone, n->asked, force);
 
     if (is_mistake) {
         log_error("directory: %u of %u people are not found any more, which looks like a mistake "
@@ -139,6 +155,60 @@ static enum err apply(struct keep_directory *d, const struct people *all, bool f
         }
     }
     return is_mistake ? ERR_DENIED : ERR_OK;
+}
+
+// Roles by groups. Whoever is gone and was not put out, since many were, keeps them.
+static bool has_roles_to_set(const struct person *p, bool many_gone)
+{
+    return p->is_known && p->knows_groups && !(p->is_gone && many_gone);
+}
+
+static enum err count_losing(struct keep_directory *d, struct people *all, bool many_gone,
+                             struct admin_directory_counts *n, unsigned *out_had)
+{
+    enum err e = ERR_OK;
+
+    *out_had = 0;
+    for (struct person *p = all->first; p && e == ERR_OK; p = p->next) {
+        e = directory_person_loses(d->o.store, d->rules, p->id, p->rules, &p->has_role,
+                                   &p->loses_role);
+        e = e == ERR_NOT_FOUND ? ERR_OK : e;
+        p->loses_role &= has_roles_to_set(p, many_gone);
+        *out_had += p->has_role;
+        n->losing += p->loses_role;
+    }
+    return e;
+}
+
+static enum err apply_roles(struct keep_directory *d, struct people *all, bool force,
+                            bool many_gone, struct admin_directory_counts *n)
+{
+    unsigned had;
+    enum err e = count_losing(d, all, many_gone, n, &had);
+    bool is_mistake = is_many(n->losing, had, force);
+
+    if (e == ERR_OK && is_mistake) {
+        log_error("directory: %u of %u people would lose the roles their groups give them, which "
+                  "looks like a mistake in the settings or there: nobody does. If it is none: "
+                  "mailkeep directory sync --force",
+                  n->losing, had);
+    }
+    for (const struct person *p = all->first; p && e == ERR_OK; p = p->next) {
+        bool changed = false;
+
+        if (has_roles_to_set(p, many_gone) && !(p->loses_role && is_mistake)) {
+            e = directory_person_set_roles(d->o.store, d->rules, p->id, p->rules, &changed);
+            e = e == ERR_NOT_FOUND ? ERR_OK : e;
+            n->roles += changed;
+        }
+        if (e == ERR_LIMIT) {
+            log_warn("directory: %s has too many roles; those by groups stay as they are",
+                     log_text(p->name).s);
+            e = ERR_OK;
+        }
+    }
+    e = e == ERR_OK ? directory_rules_release(d->o.store, &n->roles) : e;
+    return e == ERR_OK && is_mistake ? ERR_DENIED : e;
 }
 
 enum err keep_directory_sync(struct keep_directory *d, bool force,
@@ -156,7 +226,9 @@ enum err keep_directory_sync(struct keep_directory *d, bool force,
     e = e == ERR_OK ? look_up_all(d, &all, out) : e;
     if (e == ERR_OK || e == ERR_UNAVAILABLE) {
         enum err done = apply(d, &all, force, out);
+        enum err roles = apply_roles(d, &all, force, done == ERR_DENIED, out);
 
+        done = done == ERR_OK ? roles : done;
         e = done != ERR_OK ? done : e;
     }
     arena_finish(&all.arena);
@@ -191,6 +263,28 @@ enum err keep_directory_make(struct keep_directory *d, struct span name)
     return e;
 }
 
+// ---- at each sign-in ----------------------------------------------------------------------------
+
+void keep_directory_said(struct keep_directory *d, struct span name,
+                         const struct auth_vouch_answer *answer)
+{
+    account_id id;
+    bool changed;
+    enum err e = directory_id_by_name(d->o.store, name, &id);
+
+    if (e != ERR_OK) {
+        return;
+    }
+    directory_person_take(d->o.store, id, answer);
+    if (answer->knows_groups && !directory_rules_are_none(d->rules)) {
+        e = directory_person_set_roles(d->o.store, d->rules, id,
+                                       directory_rules_of(d->rules, answer->groups), &changed);
+    }
+    if (e != ERR_OK && e != ERR_NOT_FOUND) {
+        log_error("directory: the roles of %s could not be set: %s", log_text(name).s, err_name(e));
+    }
+}
+
 // ---- start and end ------------------------------------------------------------------------------
 
 enum err keep_directory_start(const struct keep_directory_options *o, struct keep_directory **out)
@@ -203,9 +297,20 @@ enum err keep_directory_start(const struct keep_directory_options *o, struct kee
         return ERR_NOMEM;
     }
     d->o = *o;
-    enum err e = o->interval_ms ? keep_chore_start(&chore, &d->chore) : ERR_OK;
+    enum err e = directory_rules_create(o->store, o->roles, o->role_count, &d->rules);
 
+    if (e == ERR_OK) {
+        enum err held = directory_rules_enforce(o->store, d->rules);
+
+        if (held != ERR_OK) { // the next turn tries again
+            log_error("directory: roles that ldap_roles does not give any more could not be taken "
+                      "away: %s",
+                      err_name(held));
+        }
+        e = o->interval_ms ? keep_chore_start(&chore, &d->chore) : ERR_OK;
+    }
     if (e != ERR_OK) {
+        directory_rules_destroy(d->rules);
         free(d);
         return e;
     }
@@ -217,6 +322,7 @@ void keep_directory_stop(struct keep_directory *d)
 {
     if (d) {
         keep_chore_stop(d->chore);
+        directory_rules_destroy(d->rules);
         free(d);
     }
 }

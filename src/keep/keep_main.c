@@ -21,6 +21,7 @@
 #include "keep/keep_chore.h"
 #include "keep/keep_control.h"
 #include "keep/keep_directory.h"
+#include "keep/keep_directory_person.h"
 #include "keep/keep_keys.h"
 #include "keep/keep_mail.h"
 #include "keep/keep_reload.h"
@@ -169,6 +170,9 @@ static enum err directory_sync(void *arg, bool force, struct admin_directory_cou
 {
     struct keep *k = arg;
 
+    if (conf_value_text(k->settings, SETTING_LDAP_BIND_TEMPLATE).n > 0) {
+        return ERR_UNSUPPORTED; // nobody can be looked up
+    }
     return keep_directory_sync(k->directory, force, out);
 }
 
@@ -196,6 +200,13 @@ static enum err make_account(void *arg, struct span name)
     return keep_directory_make(k->directory, name);
 }
 
+static void directory_said(void *arg, struct span name, const struct auth_vouch_answer *answer)
+{
+    struct keep *k = arg;
+
+    keep_directory_said(k->directory, name, answer);
+}
+
 static bool has_directory(const struct settings *s)
 {
     return conf_value_list_size(s, SETTING_LDAP_SERVERS) > 0;
@@ -205,7 +216,10 @@ static struct auth_vouch vouch_of(struct keep *k, const struct settings *s)
 {
     bool makes = has_directory(s) && conf_value_bool(s, SETTING_LDAP_CREATE_ACCOUNTS);
 
-    return (struct auth_vouch){.ask = ask_vouch, .make = makes ? make_account : NULL, .arg = k};
+    return (struct auth_vouch){.ask = ask_vouch,
+                               .make = makes ? make_account : NULL,
+                               .said = has_directory(s) ? directory_said : NULL,
+                               .arg = k};
 }
 
 static struct auth_options auth_options_of(struct keep *k, const struct settings *s)
@@ -593,12 +607,21 @@ static enum err open_sessions(struct keep *k)
 static enum err open_directory(struct keep *k)
 {
     const struct settings *s = k->settings;
+    bool looks_up = has_directory(s) && conf_value_text(s, SETTING_LDAP_BIND_TEMPLATE).n == 0;
+    struct span roles[DIRECTORY_RULES_MAX];
+    size_t n = looks_up ? conf_value_list_size(s, SETTING_LDAP_ROLES) : 0;
+
+    for (size_t i = 0; i < n && i < DIRECTORY_RULES_MAX; i++) {
+        roles[i] = conf_value_list_item(s, SETTING_LDAP_ROLES, i);
+    }
     const struct keep_directory_options o = {
         .store = k->store,
         .vouch = vouch_of(k, s),
         .quota_bytes = conf_value_bytes(s, SETTING_QUOTA_BYTES),
         .quota_messages = conf_value_count(s, SETTING_QUOTA_MESSAGES),
-        .interval_ms = has_directory(s) ? conf_value_ms(s, SETTING_LDAP_CHECK_INTERVAL) : 0,
+        .interval_ms = looks_up ? conf_value_ms(s, SETTING_LDAP_CHECK_INTERVAL) : 0,
+        .roles = roles,
+        .role_count = n,
         .end_sessions = directory_end_sessions,
         .arg = k,
     };

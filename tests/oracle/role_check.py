@@ -12,6 +12,7 @@ CLIENT = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 REDIRECT = re.compile(rb"(https://[^/?@]+|http://(127\.0\.0\.1|\[::1\]|localhost)(:\d+)?([/?]|$)"
                       rb"|[a-z][a-z0-9+-]*\.[a-z0-9.+-]*:.)")
 ALL, NAMED = 1, 2
+BY_DIRECTORY = 2  # more than these
 
 
 def check_roles(keys, accounts, wrong):
@@ -74,6 +75,8 @@ def check_grants(f, keys, roles):
         f.z()
         if role not in roles:
             raise Bad(f"there is no role {role!r}")
+        if scope > BY_DIRECTORY:
+            scope -= BY_DIRECTORY
         if scope not in (ALL, NAMED) or (scope == ALL) != (not domains):
             raise Bad(f"scope {scope} with {len(domains)} domains")
         for domain in domains:

@@ -99,6 +99,17 @@ static void scram_changed(struct admin_call *c, account_id account)
                            wanted);
 }
 
+// The directory says nothing of an account with a password of its own, and so gives it no roles.
+static enum err roles_of_another(struct admin_call *c, account_id account, struct span hash)
+{
+    struct actor by = admin_actor(c, ACTOR_ADMIN);
+    bool changed;
+
+    return password_is_directorys(hash)
+               ? ERR_OK
+               : role_directory_set(c->admin->store, &by, account, NULL, 0, &changed);
+}
+
 enum err admin_account_passwd(struct admin_call *c)
 {
     struct actor by = admin_actor(c, ACTOR_ADMIN);
@@ -115,6 +126,7 @@ enum err admin_account_passwd(struct admin_call *c)
         e = directory_account_set_password(c->admin->store, &by, account.id, buf_span(&hash));
         if (e == ERR_OK) {
             scram_changed(c, account.id);
+            e = roles_of_another(c, account.id, buf_span(&hash));
         }
         e = e == ERR_OK ? account_changed(c, account.name, account.id, ADMIN_PASSWORD, 0)
                         : admin_fail_store(c, e, "Setting the password");

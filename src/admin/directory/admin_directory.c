@@ -60,6 +60,17 @@ enum err admin_directory_sync(struct admin_call *c)
     }
     enum err e = c->admin->directory_sync(c->admin->arg, admin_bool(c, "force"), &n);
 
+    if (e == ERR_UNSUPPORTED) {
+        return admin_fail(c, e,
+                          "With ldap_bind_template nobody can be looked up. Whoever has left: "
+                          "mailkeep account suspend ADDRESS");
+    }
+    if (e == ERR_DENIED && n.gone == 0) {
+        return admin_fail(c, e,
+                          "%u people would lose the roles their groups give them, which looks like "
+                          "a mistake: nobody did. If it is none: mailkeep directory sync --force",
+                          n.losing);
+    }
     if (e == ERR_DENIED) {
         return admin_fail(c, e,
                           "%u of %u people are not found any more, which looks like a mistake: "
@@ -75,7 +86,7 @@ enum err admin_directory_sync(struct admin_call *c)
     if (e != ERR_OK) {
         return admin_fail_store(c, e, "Looking everybody up");
     }
-    c->outcome->result = json_pack("{s:i, s:i, s:i}", "asked", (int)n.asked, "gone", (int)n.gone,
-                                   "back", (int)n.back);
+    c->outcome->result = json_pack("{s:i, s:i, s:i, s:i}", "asked", (int)n.asked, "gone",
+                                   (int)n.gone, "back", (int)n.back, "roles", (int)n.roles);
     return ERR_OK;
 }

@@ -43,9 +43,9 @@ static json_t *domains_json(bool is_everywhere, const struct span *domains, size
 
 static json_t *grant_json(const struct role_grant *g)
 {
-    json_t *j = json_pack("{s:o, s:o, s:o}", "role", admin_json_text(g->role), "domains",
+    json_t *j = json_pack("{s:o, s:o, s:o, s:b}", "role", admin_json_text(g->role), "domains",
                           domains_json(g->is_everywhere, g->domains, g->domain_count), "rights",
-                          rights_json(g->rights));
+                          rights_json(g->rights), "by_directory", g->by_directory);
 
     if (j) {
         admin_json_time(j, "since", g->since);
@@ -282,7 +282,7 @@ static enum err grant_done(struct admin_call *c, const struct account *account, 
 
     // What it is over now; an empty list: not any more.
     for (size_t i = 0; e == ERR_OK && i < h.count; i++) {
-        if (span_eq(h.grants[i].role, role)) {
+        if (span_eq(h.grants[i].role, role) && !h.grants[i].by_directory) {
             json_decref(domains);
             domains = domains_json(h.grants[i].is_everywhere, h.grants[i].domains,
                                    h.grants[i].domain_count);
@@ -352,6 +352,20 @@ enum err admin_role_grant(struct admin_call *c)
     return e;
 }
 
+static bool is_by_directory(struct admin_call *c, account_id account, struct span role)
+{
+    struct role_holder h;
+    bool found = false;
+
+    if (role_holder_get(c->admin->store, account, &c->arena, &h) != ERR_OK) {
+        return false;
+    }
+    for (size_t i = 0; i < h.count; i++) {
+        found |= h.grants[i].by_directory && span_eq(h.grants[i].role, role);
+    }
+    return found;
+}
+
 // The role itself may be gone from a store that a newer release has written: its name is enough.
 enum err admin_role_revoke(struct admin_call *c)
 {
@@ -366,6 +380,12 @@ enum err admin_role_revoke(struct admin_call *c)
         return e;
     }
     e = role_revoke(c->admin->store, &by, account.id, role, domains, count);
+    if (e == ERR_NOT_FOUND && is_by_directory(c, account.id, role)) {
+        return admin_fail(c, e,
+                          "The directory gives %.*s the role %.*s: take them out of the group "
+                          "there, or the group out of ldap_roles.",
+                          SPAN_ARG(account.name), SPAN_ARG(role));
+    }
     if (e == ERR_NOT_FOUND) {
         return admin_fail(c, e,
                           "%.*s does not have the role \"%.*s\" there. What it has: mailkeep role "

@@ -101,10 +101,12 @@ int cli_directory_sync(struct cli *c, int argc, char **argv)
         return code;
     }
     if (!c->quiet) {
-        printf("%llu looked up; %llu not there any more and out, %llu back.\n",
-               (unsigned long long)cli_get_number(result, "asked"),
-               (unsigned long long)cli_get_number(result, "gone"),
-               (unsigned long long)cli_get_number(result, "back"));
+        printf(
+            "%llu looked up; %llu not there any more and out, %llu back; %llu got other roles.\n",
+            (unsigned long long)cli_get_number(result, "asked"),
+            (unsigned long long)cli_get_number(result, "gone"),
+            (unsigned long long)cli_get_number(result, "back"),
+            (unsigned long long)cli_get_number(result, "roles"));
     }
     json_decref(result);
     return code;

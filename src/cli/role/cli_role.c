@@ -62,6 +62,8 @@ int cli_role_list(struct cli *c, int argc, char **argv)
     return code == CLI_OK ? cli_link_run(c, "role list", json_object(), on_role, &l, NULL) : code;
 }
 
+static const char *const grant_heads[] = {"ACCOUNT", "ROLE", "OVER", "RIGHTS", NULL};
+
 static void on_grant(void *arg, const json_t *item)
 {
     struct lister *l = arg;
@@ -73,9 +75,14 @@ static void on_grant(void *arg, const json_t *item)
         cli_print_json(json_deep_copy(item));
         return;
     }
+    if (!l->table) {
+        l->table = cli_table_create(grant_heads);
+    }
     buf_init(&b, TEXT_BYTES_MAX);
     cli_table_cell(l->table, cli_plain(cli_get_text(item, "account"), plain, sizeof(plain)));
-    cli_table_cell(l->table, cli_get_text(item, "role"));
+    snprintf(plain, sizeof(plain), "%s%s", cli_get_text(item, "role"),
+             json_is_true(json_object_get(item, "by_directory")) ? " (by the directory)" : "");
+    cli_table_cell(l->table, plain);
     cli_table_cell(l->table, joined(json_object_get(item, "domains"), "all domains", &b));
     cli_table_cell(l->table, joined(json_object_get(item, "rights"), "", &b));
     buf_finish(&b);
@@ -83,7 +90,6 @@ static void on_grant(void *arg, const json_t *item)
 
 int cli_role_show(struct cli *c, int argc, char **argv)
 {
-    static const char *const heads[] = {"ACCOUNT", "ROLE", "OVER", "RIGHTS", NULL};
     struct lister l = {c, NULL, 0};
     int code = cli_words_check(c, &argc, argv, 0, 1);
 
@@ -92,7 +98,6 @@ int cli_role_show(struct cli *c, int argc, char **argv)
     }
     json_t *args = argc > 1 ? json_pack("{s:s}", "account", argv[1]) : json_object();
 
-    l.table = cli_table_create(heads);
     code = cli_link_run(c, "role show", args, on_grant, &l, NULL);
     if (code == CLI_OK && l.count == 0) {
         if (!c->json && !c->quiet) {

@@ -18,12 +18,16 @@
 #define GROUPS_BYTES_MAX  60000
 #define PASSWORD_FILE_MAX 8192
 #define ONE_TOO_MANY      2 // entries asked for: more than one is none
+#define GROUPS_MAX        1000
+#define VALUE_BYTES_MAX   1000
 
-enum { ATTRIBUTE_MAIL, ATTRIBUTE_NAME, ATTRIBUTE_GROUP, ATTRIBUTES };
+enum { ATTRIBUTE_MAIL, ATTRIBUTE_NAME, ATTRIBUTE_GROUP, ATTRIBUTE_QUOTA, ATTRIBUTES };
+// Texts of the settings.
+enum { TEXT_BASE, TEXT_FILTER, TEXT_TEMPLATE, TEXT_GROUP_FILTER, TEXT_GROUP_BASE, TEXTS };
 
 struct ldap_authority {
     struct ldap_links *links;
-    struct buf base, filter, attributes[ATTRIBUTES]; // with a NUL
+    struct buf texts[TEXTS], attributes[ATTRIBUTES]; // with a NUL
     int64_t timeout_ms;
 };
 
@@ -33,8 +37,13 @@ struct asking {
     const struct vouch_question *q;
     struct arena *arena;
     struct vouch_answer *out;
-    char *dn; // of the entry; the library's
+    const char *dn; // of the entry; in the arena
 };
+
+static const char *text_of(const struct asking *a, unsigned which)
+{
+    return a->l->texts[which].p;
+}
 
 static void say(struct asking *a, enum ipc_vouch result, const char *what, const char *more)
 {
@@ -57,50 +66,113 @@ static bool has_mail(struct asking *a, LDAP *ld, LDAPMessage *entry, const char 
     return found;
 }
 
-// The first value, or all of them with a LF between; what has a control character in it is left
-// out.
-static struct span values_of(struct asking *a, LDAP *ld, LDAPMessage *entry, const char *attribute,
-                             size_t values_max, size_t bytes_max)
+static bool is_clean(struct span v)
 {
-    struct berval **values = *attribute ? ldap_get_values_len(ld, entry, attribute) : NULL;
-    struct buf text;
-
-    buf_init(&text, bytes_max);
-    for (size_t i = 0; values && values[i] && i < values_max; i++) {
-        struct span v = span_of(values[i]->bv_val, values[i]->bv_len);
-        bool is_clean = v.n > 0 && text.n + v.n < bytes_max;
-
-        for (size_t k = 0; k < v.n; k++) {
-            is_clean &= (unsigned char)v.p[k] >= 0x20 && v.p[k] != 0x7f;
-        }
-        if (is_clean) {
-            buf_put_str(&text, text.n ? "\n" : "");
-            buf_put(&text, v);
+    for (size_t k = 0; k < v.n; k++) {
+        if ((unsigned char)v.p[k] < 0x20 || v.p[k] == 0x7f) {
+            return false;
         }
     }
-    ldap_value_free_len(values);
-    struct span copy = arena_dup(a->arena, buf_span(&text));
+    return v.n > 0;
+}
 
-    buf_finish(&text);
-    return copy.p ? copy : SPAN("");
+// One more line. False: there is no room for it.
+static bool line_put(struct buf *lines, struct span v)
+{
+    if (!is_clean(v)) {
+        return true; // nobody's name
+    }
+    if (lines->n + v.n + 1 > lines->max) {
+        return false;
+    }
+    buf_put_str(lines, lines->n ? "\n" : "");
+    buf_put(lines, v);
+    return !lines->failed;
+}
+
+// The first value of an attribute; empty: it has none that could be shown.
+static struct span value_of(struct asking *a, LDAP *ld, LDAPMessage *entry, unsigned which)
+{
+    const char *attribute = a->l->attributes[which].p;
+    struct berval **values = *attribute ? ldap_get_values_len(ld, entry, attribute) : NULL;
+    struct span first = SPAN("");
+
+    if (values && values[0]) {
+        first = span_first(span_of(values[0]->bv_val, values[0]->bv_len), VALUE_BYTES_MAX);
+        first = is_clean(first) ? arena_dup(a->arena, first) : SPAN("");
+    }
+    ldap_value_free_len(values);
+    return first.p ? first : SPAN("");
+}
+
+static void take_groups(struct asking *a, const struct buf *lines, bool are_all)
+{
+    struct span copy = arena_dup(a->arena, buf_span(lines));
+
+    a->out->groups = copy.p ? copy : SPAN("");
+    a->out->knows_groups = are_all && copy.p;
+    if (!are_all) {
+        log_warn("directory: %s is in more groups than are looked at, so roles stay as they are; "
+                 "let ldap_group_filter find only those that ldap_roles names",
+                 log_text(a->q->name).s);
+    }
+}
+
+static void take_group_values(struct asking *a, LDAP *ld, LDAPMessage *entry)
+{
+    const char *attribute = a->l->attributes[ATTRIBUTE_GROUP].p;
+    struct berval **values = *attribute ? ldap_get_values_len(ld, entry, attribute) : NULL;
+    bool are_all = true;
+    struct buf lines;
+
+    buf_init(&lines, GROUPS_BYTES_MAX);
+    for (size_t i = 0; values && values[i] && are_all; i++) {
+        are_all = i < GROUPS_MAX && line_put(&lines, span_of(values[i]->bv_val, values[i]->bv_len));
+    }
+    ldap_value_free_len(values);
+    take_groups(a, &lines, are_all);
+    a->out->knows_groups &= *attribute != '\0';
+    buf_finish(&lines);
+}
+
+static void take_quota(struct asking *a, struct span text)
+{
+    if (text.n && ldap_quota_read(text, &a->out->quota) != ERR_OK) {
+        log_warn("directory: the quota of %s is not understood, and stays as it is: %s",
+                 log_text(a->q->name).s, log_text(text).s);
+    }
+}
+
+// False: the entry is not theirs.
+static bool take_attributes(struct asking *a, LDAP *ld, LDAPMessage *entry)
+{
+    const char *mail = a->l->attributes[ATTRIBUTE_MAIL].p;
+
+    if (*mail && !has_mail(a, ld, entry, mail)) {
+        say(a, IPC_VOUCH_NO, "the entry that was found does not have this address in", mail);
+        return false;
+    }
+    a->out->display_name = value_of(a, ld, entry, ATTRIBUTE_NAME);
+    take_quota(a, value_of(a, ld, entry, ATTRIBUTE_QUOTA));
+    if (!*text_of(a, TEXT_GROUP_FILTER)) {
+        take_group_values(a, ld, entry);
+    }
+    return true;
 }
 
 static void take_entry(struct asking *a, LDAP *ld, LDAPMessage *entry)
 {
-    const struct buf *names = a->l->attributes;
-    const char *mail = names[ATTRIBUTE_MAIL].p;
+    char *dn = ldap_get_dn(ld, entry);
+    struct span copy = dn && *dn ? arena_dup(a->arena, span_of(dn, strlen(dn) + 1)) : SPAN("");
 
-    if (*mail && !has_mail(a, ld, entry, mail)) {
-        say(a, IPC_VOUCH_NO, "the entry that was found does not have this address in", mail);
+    ldap_memfree(dn);
+    if (!copy.n || !copy.p) { // a bind as nobody would always be let in
+        say(a, IPC_VOUCH_UNAVAILABLE, "the directory gave an entry without a name", NULL);
         return;
     }
-    a->out->display_name = values_of(a, ld, entry, names[ATTRIBUTE_NAME].p, 1, 1000);
-    a->out->groups = values_of(a, ld, entry, names[ATTRIBUTE_GROUP].p, 1000, GROUPS_BYTES_MAX);
-    a->dn = ldap_get_dn(ld, entry);
-    if (a->dn && *a->dn) {
+    a->dn = copy.p;
+    if (take_attributes(a, ld, entry)) {
         say(a, IPC_VOUCH_YES, "found", a->dn);
-    } else { // a bind as nobody would always be let in
-        say(a, IPC_VOUCH_UNAVAILABLE, "the directory gave an entry without a name", NULL);
     }
 }
 
@@ -180,25 +252,31 @@ static int run(struct asking *a, enum ldap_use use, step_fn *step, void *arg,
     }
 }
 
-static int search_step(struct asking *a, struct ldap_link *k, void *arg, LDAPMessage **out)
+// The attributes that are wanted, ended by NULL; their number.
+static size_t wanted_of(const struct asking *a, char *wanted[ATTRIBUTES + 2])
 {
-    const struct buf *names = a->l->attributes;
-    char none[] = LDAP_NO_ATTRS, *wanted[ATTRIBUTES + 2];
-    struct timeval tv = left_of(a);
-    const char *filter = arg;
+    static char none[] = LDAP_NO_ATTRS;
     size_t n = 0;
 
     for (unsigned i = 0; i < ATTRIBUTES; i++) {
-        if (*names[i].p) {
-            wanted[n++] = names[i].p;
+        if (*a->l->attributes[i].p) {
+            wanted[n++] = a->l->attributes[i].p;
         }
     }
-    if (n == 0) {
-        wanted[n++] = none;
-    }
-    wanted[n] = NULL;
-    return ldap_search_ext_s(k->ld, a->l->base.p, LDAP_SCOPE_SUBTREE, filter, wanted, 0, NULL, NULL,
-                             &tv, ONE_TOO_MANY, out);
+    wanted[n] = n ? NULL : none;
+    wanted[n + 1] = NULL;
+    return n;
+}
+
+static int search_step(struct asking *a, struct ldap_link *k, void *arg, LDAPMessage **out)
+{
+    char *wanted[ATTRIBUTES + 2];
+    struct timeval tv = left_of(a);
+    const char *filter = arg;
+
+    wanted_of(a, wanted);
+    return ldap_search_ext_s(k->ld, text_of(a, TEXT_BASE), LDAP_SCOPE_SUBTREE, filter, wanted, 0,
+                             NULL, NULL, &tv, ONE_TOO_MANY, out);
 }
 
 static void search(struct asking *a)
@@ -208,7 +286,7 @@ static void search(struct asking *a)
     struct buf filter;
 
     buf_init(&filter, FILTER_BYTES_MAX);
-    enum err e = ldap_filter_put(&filter, span_from_str(a->l->filter.p), a->q->name);
+    enum err e = ldap_filter_put(&filter, span_from_str(text_of(a, TEXT_FILTER)), a->q->name);
 
     buf_put_byte(&filter, '\0');
     if (e != ERR_OK || filter.failed) {
@@ -224,6 +302,67 @@ static void search(struct asking *a)
     }
     buf_finish(&filter);
 }
+
+// ---- groups that are looked up ------------------------------------------------------------------
+
+static int groups_step(struct asking *a, struct ldap_link *k, void *arg, LDAPMessage **out)
+{
+    char none[] = LDAP_NO_ATTRS, *wanted[] = {none, NULL};
+    const char *base = text_of(a, TEXT_GROUP_BASE), *filter = arg;
+    struct timeval tv = left_of(a);
+
+    return ldap_search_ext_s(k->ld, *base ? base : text_of(a, TEXT_BASE), LDAP_SCOPE_SUBTREE,
+                             filter, wanted, 0, NULL, NULL, &tv, GROUPS_MAX + 1, out);
+}
+
+static void take_group_entries(struct asking *a, LDAP *ld, int code, LDAPMessage *result)
+{
+    bool are_all = code == LDAP_SUCCESS;
+    struct buf lines;
+
+    if (code != LDAP_SUCCESS && code != LDAP_SIZELIMIT_EXCEEDED) {
+        log_warn("directory: groups cannot be looked up, and roles stay as they are: %s",
+                 ldap_err2string(code));
+        return;
+    }
+    buf_init(&lines, GROUPS_BYTES_MAX);
+    for (LDAPMessage *m = ldap_first_entry(ld, result); m && are_all; m = ldap_next_entry(ld, m)) {
+        char *dn = ldap_get_dn(ld, m);
+
+        are_all = dn && line_put(&lines, span_from_str(dn));
+        ldap_memfree(dn);
+    }
+    take_groups(a, &lines, are_all);
+    buf_finish(&lines);
+}
+
+// What goes wrong here keeps nobody out: then it is not known in which groups they are.
+static void search_groups(struct asking *a)
+{
+    struct vouch_answer kept = *a->out;
+    struct ldap_link *k;
+    LDAPMessage *result;
+    struct buf filter;
+
+    buf_init(&filter, FILTER_BYTES_MAX);
+    enum err e = ldap_group_filter_put(&filter, span_from_str(text_of(a, TEXT_GROUP_FILTER)),
+                                       a->q->name, span_from_str(a->dn));
+
+    buf_put_byte(&filter, '\0');
+    if (e == ERR_OK && !filter.failed) {
+        int code = run(a, LDAP_FOR_SEARCH, groups_step, filter.p, &k, &result);
+
+        *a->out = kept; // a link that was lost has left its words there
+        if (k) {
+            take_group_entries(a, k->ld, code, result);
+            ldap_msgfree(result);
+            ldap_links_put(a->l->links, k);
+        }
+    }
+    buf_finish(&filter);
+}
+
+// ---- passwords ----------------------------------------------------------------------------------
 
 static int bind_step(struct asking *a, struct ldap_link *k, void *arg, LDAPMessage **out)
 {
@@ -268,6 +407,76 @@ static void check_password(struct asking *a)
     }
 }
 
+// ---- without a search ---------------------------------------------------------------------------
+
+// On a link where they have just been bound: what their own entry says. Where they may not read it,
+// nothing is known of them but that the password was right.
+static void read_own(struct asking *a, struct ldap_link *k)
+{
+    char *wanted[ATTRIBUTES + 2];
+    struct timeval tv = left_of(a);
+    LDAPMessage *result = NULL;
+
+    if (wanted_of(a, wanted) == 0) {
+        return;
+    }
+    int code = ldap_search_ext_s(k->ld, a->dn, LDAP_SCOPE_BASE, "(objectClass=*)", wanted, 0, NULL,
+                                 NULL, &tv, 1, &result);
+    LDAPMessage *entry = code == LDAP_SUCCESS ? ldap_first_entry(k->ld, result) : NULL;
+
+    if (entry) {
+        take_attributes(a, k->ld, entry);
+    } else if (*a->l->attributes[ATTRIBUTE_MAIL].p) {
+        say(a, is_link_lost(code) ? IPC_VOUCH_UNAVAILABLE : IPC_VOUCH_NO,
+            "people may not read their own entries, and ldap_mail_attribute takes that",
+            code == LDAP_SUCCESS ? NULL : ldap_err2string(code));
+    }
+    ldap_msgfree(result);
+}
+
+static void answer_by_template(struct asking *a)
+{
+    struct berval secret = {.bv_len = a->q->secret.n, .bv_val = (char *)(uintptr_t)a->q->secret.p};
+    struct ldap_link *k;
+    LDAPMessage *ignored;
+    struct buf dn;
+
+    if (a->q->kind != IPC_VOUCH_PASSWORD) {
+        say(a, IPC_VOUCH_UNAVAILABLE, "with ldap_bind_template nobody can be looked up", NULL);
+        return;
+    }
+    buf_init(&dn, FILTER_BYTES_MAX);
+    enum err e = ldap_dn_put(&dn, span_from_str(text_of(a, TEXT_TEMPLATE)), a->q->name);
+
+    buf_put_byte(&dn, '\0');
+    if (e != ERR_OK || dn.failed) {
+        say(a, IPC_VOUCH_NO, "this is no address that could have an entry", NULL);
+    } else {
+        a->dn = dn.p;
+        int code = run(a, LDAP_FOR_PEOPLE, bind_step, &secret, &k, &ignored);
+
+        if (k) {
+            take_bind(a, code);
+            if (a->out->result == IPC_VOUCH_YES) {
+                read_own(a, k);
+            }
+            ldap_links_put(a->l->links, k);
+        }
+    }
+    buf_finish(&dn);
+}
+
+static void answer_by_search(struct asking *a)
+{
+    search(a);
+    if (a->out->result == IPC_VOUCH_YES && a->q->kind == IPC_VOUCH_PASSWORD) {
+        check_password(a);
+    }
+    if (a->out->result == IPC_VOUCH_YES && *text_of(a, TEXT_GROUP_FILTER)) {
+        search_groups(a);
+    }
+}
+
 void ldap_authority_answer(void *arg, const struct vouch_question *q, struct arena *arena,
                            struct vouch_answer *out)
 {
@@ -278,14 +487,16 @@ void ldap_authority_answer(void *arg, const struct vouch_question *q, struct are
         say(&a, IPC_VOUCH_NO, "an empty password is never right", NULL);
         return;
     }
-    search(&a);
-    if (out->result == IPC_VOUCH_YES && q->kind == IPC_VOUCH_PASSWORD) {
-        check_password(&a);
+    if (*text_of(&a, TEXT_TEMPLATE)) {
+        answer_by_template(&a);
+    } else {
+        answer_by_search(&a);
     }
     if (out->result != IPC_VOUCH_YES) {
         out->display_name = out->groups = SPAN("");
+        out->quota = 0;
+        out->knows_groups = false;
     }
-    ldap_memfree(a.dn);
 }
 
 // ---- start and end ------------------------------------------------------------------------------
@@ -349,13 +560,20 @@ enum err ldap_authority_create(const struct ldap_options *o, struct ldap_authori
         return ERR_NOMEM;
     }
     l->timeout_ms = o->timeout_ms;
-    copy_text(&l->base, o->base);
-    copy_text(&l->filter, o->filter);
+    copy_text(&l->texts[TEXT_BASE], o->base);
+    copy_text(&l->texts[TEXT_FILTER], o->filter);
+    copy_text(&l->texts[TEXT_TEMPLATE], o->bind_template);
+    copy_text(&l->texts[TEXT_GROUP_FILTER], o->group_filter);
+    copy_text(&l->texts[TEXT_GROUP_BASE], o->group_base);
     copy_text(&l->attributes[ATTRIBUTE_MAIL], o->mail_attribute);
     copy_text(&l->attributes[ATTRIBUTE_NAME], o->name_attribute);
     copy_text(&l->attributes[ATTRIBUTE_GROUP], o->group_attribute);
-    bool failed = l->base.failed || l->filter.failed;
+    copy_text(&l->attributes[ATTRIBUTE_QUOTA], o->quota_attribute);
+    bool failed = false;
 
+    for (unsigned i = 0; i < TEXTS; i++) {
+        failed |= l->texts[i].failed;
+    }
     for (unsigned i = 0; i < ATTRIBUTES; i++) {
         failed |= l->attributes[i].failed;
     }
@@ -375,8 +593,9 @@ void ldap_authority_destroy(struct ldap_authority *l)
         return;
     }
     ldap_links_destroy(l->links);
-    buf_finish(&l->base);
-    buf_finish(&l->filter);
+    for (unsigned i = 0; i < TEXTS; i++) {
+        buf_finish(&l->texts[i]);
+    }
     for (unsigned i = 0; i < ATTRIBUTES; i++) {
         buf_finish(&l->attributes[i]);
     }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The directory as an authority for passwords: looks somebody up with the rights of a service
-// account, then binds as the entry that was found. A person whom the filter does not find, or finds
-// twice, is a no; a directory that cannot be asked is never one.
+// account, then binds as the entry that was found; or, with a template for the entry's name, binds
+// at once. A person whom the filter does not find, or finds twice, is a no; a directory that cannot
+// be asked is never one.
 #ifndef COURIER_VOUCH_LDAP_H
 #define COURIER_VOUCH_LDAP_H
 
@@ -17,8 +18,12 @@ struct ldap_options {
     const char *ca_file; // empty: the system's
     const char *bind_password_file;
     struct span bind_dn, base, filter;
-    struct span mail_attribute, name_attribute, group_attribute; // empty: not looked at
-    int64_t timeout_ms;                                          // for each step
+    struct span bind_template; // not empty: nobody is looked up
+    struct span mail_attribute, name_attribute, group_attribute, quota_attribute; // empty: not
+                                                                                  // looked at
+    struct span group_filter; // not empty: groups are looked up, and no attribute names them
+    struct span group_base;
+    int64_t timeout_ms; // for each step
 };
 
 struct ldap_authority;

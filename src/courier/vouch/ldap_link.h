@@ -16,8 +16,8 @@
 #define LDAP_SERVER_BYTES   256
 #define LDAP_LINKS_KEPT_MAX 64
 
-// What a link is for. One that people are bound on is bound anew for each of them, and nothing else
-// is asked on it.
+// What a link is for. One that people are bound on is bound anew for each of them, and nothing is
+// asked on it but what its entry says of the one who has just been bound.
 enum ldap_use { LDAP_FOR_SEARCH, LDAP_FOR_PEOPLE, LDAP_USES };
 
 struct ldap_link {

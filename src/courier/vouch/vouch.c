@@ -65,6 +65,7 @@ static void on_back(struct loop_task *t)
                                        .valid_until_ms = a->valid_until_ms,
                                        .quota = a->quota,
                                        .groups = a->groups,
+                                       .knows_groups = a->knows_groups,
                                        .words = span_from_str(a->words)};
 
     q->done(q->arg, &m);

@@ -28,6 +28,7 @@ struct vouch_answer {
     enum ipc_vouch result;
     struct span name, display_name, groups; // as in VOUCH_ANSWER
     uint64_t valid_until_ms, quota;
+    bool knows_groups;
     char words[VOUCH_WORDS_BYTES];
 };
 

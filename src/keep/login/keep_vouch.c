@@ -167,6 +167,7 @@ static void fill(struct wait *w, const struct ipc_vouch_answer *m)
         .valid_until_ms = m->valid_until_ms > INT64_MAX ? INT64_MAX : (int64_t)m->valid_until_ms,
         .quota = m->quota,
         .groups = arena_dup(w->arena, m->groups),
+        .knows_groups = m->knows_groups == 1,
         .words = arena_dup(w->arena, m->words)};
     w->is_done = true;
     w->e = result_of(m);

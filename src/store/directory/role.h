@@ -71,7 +71,8 @@ struct role_grant {
     bool is_everywhere;
     const struct span *domains; // unless everywhere; at least one
     size_t domain_count;
-    int64_t since; // when it was given, seconds since 1970
+    int64_t since;     // when it was given, seconds since 1970
+    bool by_directory; // a group in the directory gives it (docs/directories.md), nobody by hand
 };
 
 struct role_holder {
@@ -107,5 +108,17 @@ enum err role_grant(struct store *s, const struct actor *by, account_id account,
 // have it; ERR_INVALID: some domains cannot be taken from a role over all.
 enum err role_revoke(struct store *s, const struct actor *by, account_id account, struct span role,
                      const struct span *domains, size_t count);
+
+// ---- what groups in a directory give ------------------------------------------------------------
+
+// The account has of the directory these roles (`role`, `is_everywhere` and `domains` of each
+// count), and no others; what was given by hand stays. Roles and domains that are not here are left
+// out, and a role whose domains are all not here is none. `*out_changed`: whether anything was.
+// ERR_NOT_FOUND: no such account; ERR_LIMIT.
+enum err role_directory_set(struct store *s, const struct actor *by, account_id account,
+                            const struct role_grant *grants, size_t count, bool *out_changed);
+// Would that take anything away? As far as `h` tells, and `grants` are here.
+bool role_directory_loses(const struct role_holder *h, const struct role_grant *grants,
+                          size_t count);
 
 #endif

@@ -10,6 +10,7 @@
 
 #define GRANT_EVERYWHERE 1
 #define GRANT_DOMAINS    2
+#define GRANT_DIRECTORY  2 // more than these: the directory gives it
 #define WORDS_BYTES_MAX  1024
 #define ARENA_BYTES      (1u << 20)
 
@@ -21,11 +22,12 @@ static enum err grant_decode(struct span *value, struct arena *a, struct role_gr
     uint64_t scope, count;
 
     if (!unpack_str(value, ROLE_NAME_BYTES_MAX, &g.role) || !role_name_is_good(g.role) ||
-        !unpack_u64(value, GRANT_DOMAINS, &scope) || scope < GRANT_EVERYWHERE ||
+        !unpack_u64(value, GRANT_DIRECTORY + GRANT_DOMAINS, &scope) || scope < GRANT_EVERYWHERE ||
         !unpack_u64(value, ROLE_DOMAINS_MAX, &count)) {
         return ERR_CORRUPT;
     }
-    g.is_everywhere = scope == GRANT_EVERYWHERE;
+    g.by_directory = scope > GRANT_DIRECTORY;
+    g.is_everywhere = scope - (g.by_directory ? GRANT_DIRECTORY : 0) == GRANT_EVERYWHERE;
     // No domains is never taken for all of them.
     if (g.is_everywhere != (count == 0)) {
         return ERR_CORRUPT;
@@ -109,7 +111,8 @@ static enum err holder_put(struct edit *ed, account_id account, const struct rol
 
         ASSERT(g->is_everywhere == (g->domain_count == 0));
         pack_str(&value, g->role);
-        pack_u64(&value, g->is_everywhere ? GRANT_EVERYWHERE : GRANT_DOMAINS);
+        pack_u64(&value, (g->is_everywhere ? GRANT_EVERYWHERE : GRANT_DOMAINS) +
+                             (g->by_directory ? GRANT_DIRECTORY : 0u));
         pack_u64(&value, g->domain_count);
         for (size_t j = 0; j < g->domain_count; j++) {
             pack_str(&value, g->domains[j]);
@@ -362,7 +365,8 @@ static enum err look_at_all(struct edit *ed, struct change_args *a, struct span 
     return e;
 }
 
-// The account's grants with room for one more; `*out_at` is the place of the role, or the end.
+// The account's grants with room for one more; `*out_at` is the place of the role as it was given
+// by hand, or the end.
 static enum err load(struct edit *ed, const struct change_args *a, struct role_grant **out,
                      size_t *out_count, size_t *out_at)
 {
@@ -381,7 +385,7 @@ static enum err load(struct edit *ed, const struct change_args *a, struct role_g
     *out_at = h.count;
     for (size_t i = 0; i < h.count; i++) {
         grants[i] = h.grants[i];
-        *out_at = span_eq(grants[i].role, a->role) ? i : *out_at;
+        *out_at = span_eq(grants[i].role, a->role) && !grants[i].by_directory ? i : *out_at;
     }
     *out = grants;
     *out_count = h.count;
@@ -553,6 +557,207 @@ enum err role_revoke(struct store *s, const struct actor *by, account_id account
     struct change_args a = {.account = account, .role = role, .domains = domains, .count = count};
 
     return change(s, by, revoke_edit, &a);
+}
+
+// ---- what groups in a directory give ------------------------------------------------------------
+
+struct directory_args {
+    account_id account;
+    const struct role_grant *wanted;
+    size_t count;
+    bool is_changed;
+    char words[WORDS_BYTES_MAX];
+    size_t words_n;
+};
+
+static bool is_same(const struct role_grant *a, const struct role_grant *b)
+{
+    bool same = span_eq(a->role, b->role) && a->is_everywhere == b->is_everywhere &&
+                a->domain_count == b->domain_count;
+
+    for (size_t i = 0; same && i < a->domain_count; i++) {
+        same = names(b, a->domains[i]);
+    }
+    return same;
+}
+
+static const struct role_grant *find(const struct role_grant *grants, size_t count,
+                                     struct span role)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (grants[i].by_directory && span_eq(grants[i].role, role)) {
+            return &grants[i];
+        }
+    }
+    return NULL;
+}
+
+// "; the directory granted the role help-desk over example.org".
+static void put_words(struct buf *b, const char *verb, const struct role_grant *g)
+{
+    const struct change_args scope = {.domains = g->domains, .count = g->domain_count};
+
+    buf_printf(b, "%sthe directory %s the role %.*s", b->n ? "; " : "", verb, SPAN_ARG(g->role));
+    if (g->is_everywhere) {
+        buf_put_str(b, " over all domains");
+    }
+    put_scope(b, &scope);
+}
+
+// As much of what is wanted as is here; `out->domain_count` 0 and not everywhere: nothing.
+static enum err here_of(struct edit *ed, const struct role_grant *wanted, struct role_grant *out)
+{
+    struct arena *arena = &ed->view.arena;
+    struct span *domains = arena_zalloc(arena, wanted->domain_count + 1, sizeof(*domains));
+    struct role role;
+    enum err e = domains ? role_get(&ed->view, wanted->role, &role) : ERR_NOMEM;
+
+    *out = (struct role_grant){.role = wanted->role, .domains = domains, .by_directory = true};
+    if (e != ERR_OK) {
+        return e == ERR_NOT_FOUND ? ERR_OK : e;
+    }
+    out->is_everywhere = wanted->is_everywhere;
+    for (size_t i = 0; !wanted->is_everywhere && i < wanted->domain_count && e == ERR_OK; i++) {
+        struct span domain;
+
+        e = directory_domain_fold(arena, wanted->domains[i], &domain);
+        e = e == ERR_OK ? directory_domain_get(&ed->view, domain, &(struct domain_record){0}) : e;
+        if (e == ERR_OK && !names(out, domain)) {
+            domains[out->domain_count++] = domain;
+        }
+        e = e == ERR_NOT_FOUND || e == ERR_INVALID ? ERR_OK : e;
+    }
+    return e;
+}
+
+// Those given by hand, and then those of the directory, told as they differ from what there was.
+static enum err merge(struct edit *ed, struct directory_args *a, const struct role_holder *now,
+                      struct role_grant *all, size_t *out_count, struct buf *words)
+{
+    size_t n = 0;
+    enum err e = ERR_OK;
+
+    for (size_t i = 0; i < now->count; i++) {
+        if (!now->grants[i].by_directory) {
+            all[n++] = now->grants[i];
+        }
+    }
+    for (size_t i = 0; i < a->count && e == ERR_OK; i++) {
+        struct role_grant g;
+
+        e = here_of(ed, &a->wanted[i], &g);
+        if (e != ERR_OK || (!g.is_everywhere && g.domain_count == 0) || find(all, n, g.role)) {
+            continue;
+        }
+        const struct role_grant *was = find(now->grants, now->count, g.role);
+
+        g.since = was ? was->since : edit_now_s(ed);
+        if (!was || !is_same(was, &g)) {
+            g.since = edit_now_s(ed);
+            put_words(words, "granted", &g);
+            a->is_changed = true;
+        }
+        all[n++] = g;
+    }
+    for (size_t i = 0; i < now->count; i++) {
+        if (now->grants[i].by_directory && !find(all, n, now->grants[i].role)) {
+            put_words(words, "took away", &now->grants[i]);
+            a->is_changed = true;
+        }
+    }
+    *out_count = n;
+    return e;
+}
+
+static enum err note_directory(struct edit *ed, struct directory_args *a, struct span name,
+                               const struct buf *words)
+{
+    struct change c = {.kind = CHANGE_ACCOUNT};
+    struct buf whole;
+
+    a->words_n = words->n;
+    buf_init(&whole, 2 * WORDS_BYTES_MAX);
+    buf_printf(&whole, "%.*s: %.*s", SPAN_ARG(name), SPAN_ARG(buf_span(words)));
+    c.after = buf_span(&whole);
+    enum err e = whole.failed ? ERR_LIMIT : change_put(ed, &c);
+
+    buf_finish(&whole);
+    return e;
+}
+
+static enum err directory_edit(struct edit *ed, void *arg)
+{
+    struct directory_args *a = arg;
+    struct buf words = {.p = a->words, .cap = sizeof(a->words), .max = sizeof(a->words)};
+    struct entry_record entry;
+    struct role_holder now;
+    size_t n = 0, domains = 0;
+    enum err e = directory_entry_get(&ed->view, a->account, &entry);
+
+    a->is_changed = false;
+    a->words_n = 0;
+    e = e == ERR_OK && entry.state != ENTRY_THERE ? ERR_NOT_FOUND : e;
+    e = e == ERR_OK ? holder_read(&ed->view, a->account, &ed->view.arena, &now) : e;
+    if (e != ERR_OK) {
+        return e;
+    }
+    struct role_grant *all = arena_zalloc(&ed->view.arena, now.count + a->count + 1, sizeof(*all));
+
+    e = all ? merge(ed, a, &now, all, &n, &words) : ERR_NOMEM;
+    if (e != ERR_OK || !a->is_changed) {
+        return e;
+    }
+    for (size_t i = 0; i < n; i++) {
+        domains += all[i].domain_count;
+    }
+    if (n > ROLE_GRANTS_MAX || domains > ROLE_DOMAINS_MAX) {
+        return ERR_LIMIT;
+    }
+    if (words.failed) { // very many at once; who has what is told by `role show`
+        buf_clear(&words);
+        buf_put_str(&words, "the directory granted and took away many roles");
+    }
+    e = holder_put(ed, a->account, all, n);
+    return e == ERR_OK ? note_directory(ed, a, entry.address, &words) : e;
+}
+
+static enum err note_own_directory(struct edit *ed, void *arg)
+{
+    const struct directory_args *a = arg;
+    struct change c = {.kind = CHANGE_ACCOUNT, .after = span_of(a->words, a->words_n)};
+
+    return change_put(ed, &c);
+}
+
+enum err role_directory_set(struct store *s, const struct actor *by, account_id account,
+                            const struct role_grant *grants, size_t count, bool *out_changed)
+{
+    struct directory_args a = {.account = account, .wanted = grants, .count = count};
+    enum err e = account ? store_edit(s, 0, by, directory_edit, &a, NULL) : ERR_NOT_FOUND;
+
+    *out_changed = e == ERR_OK && a.is_changed;
+    return *out_changed ? store_edit(s, account, by, note_own_directory, &a, NULL) : e;
+}
+
+bool role_directory_loses(const struct role_holder *h, const struct role_grant *grants,
+                          size_t count)
+{
+    for (size_t i = 0; i < h->count; i++) {
+        const struct role_grant *was = &h->grants[i], *g = NULL;
+
+        for (size_t k = 0; was->by_directory && k < count && !g; k++) {
+            g = span_eq(grants[k].role, was->role) ? &grants[k] : NULL;
+        }
+        if (was->by_directory && (!g || (was->is_everywhere && !g->is_everywhere))) {
+            return true;
+        }
+        for (size_t k = 0; was->by_directory && !g->is_everywhere && k < was->domain_count; k++) {
+            if (!names(g, was->domains[k])) {
+                return true;
+            }
+        }
+    }
+    return false;
 }
 
 // ---- what goes with others ----------------------------------------------------------------------
