@@ -103,7 +103,6 @@ static enum err look_up_all(struct keep_directory *d, struct people *all,
             out->back += !p->is_gone && p->is_away;
         } else {
             p->is_gone = p->is_away; // nobody knows: as it was, and so for those behind
-            p->is_known = false;
         }
     }
     return e;

@@ -2,6 +2,8 @@
 //
 // L55. Mail handed over to another account (hand_over.h): what it brings along, that bodies are
 // shared, and that whoever begins again goes on where it ended.
+#include <pthread.h>
+
 #include "store/placement/hand_over.h"
 #include "store/store_internal.h"
 #include "support.h"
@@ -266,6 +268,43 @@ static void test_two_mailboxes(void **state)
     assert_int_equal(there("Handed over/u1/Archive").exists, 1);
 }
 
+static void *goes_too(void *arg)
+{
+    struct hand_over_counts n = {0};
+    bool more = true;
+    enum err e = ERR_OK;
+
+    while (more && e == ERR_OK) {
+        e = hand_over_some(b->store, &tester, arg, &n, &more);
+    }
+    return (void *)(uintptr_t)(e == ERR_OK ? n.messages : UINT32_MAX);
+}
+
+// Two at once, as when somebody is impatient: each message goes once.
+static void test_two_at_it(void **state)
+{
+    const size_t count = 4 * HAND_OVER_AT_ONCE;
+    struct hand_over h = job("INBOX");
+    uintptr_t sum = 0;
+    pthread_t threads[4];
+
+    (void)state;
+    for (size_t i = 0; i < count; i++) {
+        append("INBOX", (int)i);
+    }
+    for (size_t i = 0; i < 4; i++) {
+        assert_int_equal(pthread_create(&threads[i], NULL, goes_too, &h), 0);
+    }
+    for (size_t i = 0; i < 4; i++) {
+        void *n;
+
+        assert_int_equal(pthread_join(threads[i], &n), 0);
+        sum += (uintptr_t)n;
+    }
+    assert_int_equal(sum, count);
+    assert_int_equal(there("Handed over/u1/INBOX").exists, count);
+}
+
 static void test_nobody_and_oneself(void **state)
 {
     struct hand_over h = job("INBOX");
@@ -295,6 +334,7 @@ int main(void)
         T(test_a_mailbox_that_was_renamed_or_removed),
         T(test_the_quota_is_kept),
         T(test_two_mailboxes),
+        T(test_two_at_it),
         T(test_nobody_and_oneself),
     };
 
