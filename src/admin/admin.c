@@ -32,10 +32,10 @@ void admin_run(const struct admin *a, const struct admin_caller *by, const char 
         return;
     }
     c.args = json_is_object(args) ? json_incref(args) : json_object();
-    arena_init(&c.arena, ARENA_BYTES_MAX);
+    arena_init_secret(&c.arena, ARENA_BYTES_MAX);
     arena_init(&c.caller_arena, CALLER_BYTES_MAX);
     admin_reader_init(&c.reader);
-    buf_init(&c.out, OUT_BYTES_MAX);
+    buf_init_secret(&c.out, OUT_BYTES_MAX);
     enum err e = admin_caller_set(&c, by);
 
     e = e == ERR_OK ? admin_allowed(&c, op) : e;

@@ -2,6 +2,7 @@
 #include "admin/admin_record.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/bytes.h"
 
@@ -12,7 +13,7 @@
 void admin_reader_init(struct admin_reader *r)
 {
     *r = (struct admin_reader){.at = 0};
-    buf_init(&r->in, 4u << 20);
+    buf_init_secret(&r->in, 4u << 20);
 }
 
 void admin_reader_finish(struct admin_reader *r)
@@ -69,6 +70,7 @@ enum err admin_record_put_item(struct buf *out, json_t *item)
         admin_record_put(out, ADMIN_ITEM, s);
         e = buf_result(out);
     }
+    explicit_bzero(text, s.n); // may hold a password
     free(text);
     return e;
 }

@@ -39,6 +39,7 @@ void app_password_make(char out[APP_PASSWORD_TEXT_BYTES])
     readable_make(chars, CHECKED);
     check_sum(chars, chars + CHECKED);
     readable_show(chars, APP_PASSWORD_CHARS, GROUP, out);
+    explicit_bzero(chars, sizeof(chars));
 }
 
 bool app_password_read(struct span typed, char out[APP_PASSWORD_CHARS])
@@ -53,5 +54,6 @@ bool app_password_read(struct span typed, char out[APP_PASSWORD_CHARS])
         return false;
     }
     memcpy(out, chars, sizeof(chars));
+    explicit_bzero(chars, sizeof(chars));
     return true;
 }

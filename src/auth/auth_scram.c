@@ -137,7 +137,7 @@ enum err auth_scram_begin(struct auth *a, const struct auth_claim *claim, struct
     if (!x) {
         return ERR_NOMEM;
     }
-    arena_init(&x->arena, ARENA_BYTES);
+    arena_init_secret(&x->arena, ARENA_BYTES);
     enum err e = begin(a, x, claim, client_first, binding);
 
     if (e == ERR_OK) {

@@ -92,7 +92,7 @@ void scram_password_changed(struct store *s, account_id id, struct span password
     struct account account;
     struct arena arena;
 
-    arena_init(&arena, 16384);
+    arena_init_secret(&arena, 16384);
     enum err e = directory_account_by_id(s, id, &arena, &account);
 
     if (e == ERR_OK && wanted && password.n && account.password_hash.n) {

@@ -23,6 +23,19 @@ void arena_init(struct arena *a, size_t max)
     *a = (struct arena){.max = max};
 }
 
+void arena_init_secret(struct arena *a, size_t max)
+{
+    *a = (struct arena){.max = max, .is_secret = true};
+}
+
+static void chunk_free(const struct arena *a, struct arena_chunk *c)
+{
+    if (a->is_secret) {
+        explicit_bzero(c->bytes, c->size);
+    }
+    free(c);
+}
+
 void arena_finish(struct arena *a)
 {
     struct arena_chunk *c = a->chunks;
@@ -30,10 +43,10 @@ void arena_finish(struct arena *a)
     while (c) {
         struct arena_chunk *next = c->next;
 
-        free(c);
+        chunk_free(a, c);
         c = next;
     }
-    arena_init(a, a->max);
+    *a = (struct arena){.max = a->max, .is_secret = a->is_secret};
 }
 
 void arena_reset(struct arena *a)
@@ -43,12 +56,15 @@ void arena_reset(struct arena *a)
     while (last && last->next) {
         struct arena_chunk *next = last->next;
 
-        free(last);
+        chunk_free(a, last);
         last = next;
     }
     if (last && last->size > CHUNK_KEEP) {
-        free(last);
+        chunk_free(a, last);
         last = NULL;
+    }
+    if (last && a->is_secret) {
+        explicit_bzero(last->bytes, last->size);
     }
     a->chunks = last;
     a->used = last ? last->size : 0;

@@ -16,10 +16,14 @@ struct arena {
     struct arena_chunk *chunks; // newest first
     char *at, *end;             // free part of the newest chunk
     size_t used, max;           // bytes taken from malloc so far, and the cap
+    bool is_secret;             // what is given back is overwritten first
 };
 
 // Prepares an arena in the caller's memory; allocates nothing yet. `max` is the cap in bytes.
 void arena_init(struct arena *a, size_t max);
+
+// The same for what may hold a password.
+void arena_init_secret(struct arena *a, size_t max);
 
 // Frees everything. The arena may be used again as after arena_init.
 void arena_finish(struct arena *a);

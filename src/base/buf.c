@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/banned.h"
 
@@ -12,14 +13,25 @@ void buf_init(struct buf *b, size_t max_bytes)
     *b = (struct buf){.max = max_bytes};
 }
 
+void buf_init_secret(struct buf *b, size_t max_bytes)
+{
+    *b = (struct buf){.max = max_bytes, .is_secret = true};
+}
+
 void buf_finish(struct buf *b)
 {
+    if (b->is_secret && b->p) {
+        explicit_bzero(b->p, b->cap);
+    }
     free(b->p);
-    buf_init(b, b->max);
+    *b = (struct buf){.max = b->max, .is_secret = b->is_secret};
 }
 
 void buf_clear(struct buf *b)
 {
+    if (b->is_secret && b->n) {
+        explicit_bzero(b->p, b->n);
+    }
     b->n = 0;
     b->failed = false;
 }
@@ -27,6 +39,19 @@ void buf_clear(struct buf *b)
 void buf_release(struct buf *b)
 {
     buf_finish(b);
+}
+
+// realloc would leave the old bytes where they were.
+static char *grow_secret(struct buf *b, size_t cap)
+{
+    char *p = malloc(cap);
+
+    if (p && b->p) {
+        memcpy(p, b->p, b->n);
+        explicit_bzero(b->p, b->cap);
+        free(b->p);
+    }
+    return p;
 }
 
 char *buf_reserve(struct buf *b, size_t n)
@@ -46,7 +71,7 @@ char *buf_reserve(struct buf *b, size_t n)
     while (cap - b->n < n) {
         cap = cap > b->max / 2 ? b->max : cap * 2;
     }
-    char *p = realloc(b->p, cap);
+    char *p = b->is_secret ? grow_secret(b, cap) : realloc(b->p, cap);
 
     if (!p) {
         b->failed = true;
@@ -117,10 +142,13 @@ void buf_printf(struct buf *b, const char *fmt, ...)
 
 void buf_consume(struct buf *b, size_t n)
 {
-    if (n >= b->n) {
-        b->n = 0;
-        return;
+    size_t before = b->n, left = n < before ? before - n : 0;
+
+    if (left) {
+        memmove(b->p, b->p + n, left);
     }
-    memmove(b->p, b->p + n, b->n - n);
-    b->n -= n;
+    b->n = left;
+    if (b->is_secret && before) {
+        explicit_bzero(b->p + left, before - left);
+    }
 }

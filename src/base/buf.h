@@ -17,10 +17,15 @@ struct buf {
     char *p;
     size_t n, cap, max; // bytes used, allocated, and the cap
     bool failed;        // something was left out; ERR_LIMIT or ERR_NOMEM
+    bool is_secret;     // whatever is dropped is overwritten first
 };
 
 // Prepares an empty buffer in the caller's memory; allocates nothing yet.
 void buf_init(struct buf *b, size_t max_bytes);
+
+// The same for what may hold a password: no copy of it stays behind in memory that is given back,
+// when the buffer grows, is cleared, or ends.
+void buf_init_secret(struct buf *b, size_t max_bytes);
 
 // Frees the bytes; the buffer may be used again as after buf_init.
 void buf_finish(struct buf *b);

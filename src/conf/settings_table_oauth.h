@@ -20,6 +20,9 @@ SETTING(OAUTH_CHECK_EVERY, oauth_check_every, TIME, "60 s", 1000, 3600000, START
         "How soon a token that its issuer has revoked opens nothing any more, where the issuer is "
         "asked (`client=`): sessions are ended, answers are remembered no longer. Also how often "
         "an unknown key may make us ask for new ones.")
+SETTING(OAUTH_TOKEN_LIFE_MAX, oauth_token_life_max, TIME, "1 d", 60000, 31557600000, START,
+        "How long after it was issued a signed token is good at most, whatever it says, where its "
+        "issuer is not asked about it (no `client=`) and so cannot revoke it.")
 SETTING(OAUTH_SECRETS_FILE, oauth_secrets_file, TEXT, "", 0, 4000, START,
         "File with a line `CLIENT SECRET` for each `client=`, to be read by the courier's user "
         "only. Empty: the clients have no secrets.")

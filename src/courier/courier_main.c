@@ -254,6 +254,7 @@ static enum err create_oidc(struct courier *m)
         .ca_file = conf_value_text(s, SETTING_OAUTH_CA_FILE).p,
         .secrets_file = conf_value_text(s, SETTING_OAUTH_SECRETS_FILE).p,
         .check_ms = conf_value_ms(s, SETTING_OAUTH_CHECK_EVERY),
+        .life_max_ms = conf_value_ms(s, SETTING_OAUTH_TOKEN_LIFE_MAX),
     };
 
     return n ? oidc_create(&o, &m->oidc) : ERR_OK;

@@ -200,13 +200,17 @@ static void renew_patience(struct client *c)
     bool waits = d->step == DIALOGUE_WAIT;
 
     if (c->phase != CLIENT_DIALOGUE || !d->protocol->patience_ms ||
-        (d->progress == c->progress_seen && waits == c->was_waiting)) {
+        (d->progress == c->progress_seen && waits == c->was_waiting && !d->hold_until_ms)) {
         return;
     }
     int64_t ms = waits ? KEEP_MS : d->protocol->patience_ms(d);
 
     c->progress_seen = d->progress;
     c->was_waiting = waits;
+    if (waits && d->hold_until_ms) {
+        client_deadline(c, d->hold_until_ms);
+        return;
+    }
     client_deadline(c, ms < 0 ? c->login_until_ms : clock_monotonic_ms() + ms);
 }
 
@@ -473,7 +477,10 @@ static void on_time(struct timer *t)
         client_refused(c, DIALOGUE_BAD_PASSWORD, buf_span(&c->held_text));
         break;
     case CLIENT_DIALOGUE:
-        if (c->dialogue.step == DIALOGUE_WAIT) {
+        if (c->dialogue.step == DIALOGUE_WAIT && c->dialogue.hold_until_ms) {
+            c->dialogue.hold_until_ms = 0;
+            dialogue_resume(&c->dialogue);
+        } else if (c->dialogue.step == DIALOGUE_WAIT) {
             client_pair_close(c);
             dialogue_pair_lost(&c->dialogue);
         } else {

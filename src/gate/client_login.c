@@ -32,7 +32,7 @@ static enum err response_send(struct client *c, bool is_given_up)
                                   .bytes = is_given_up ? SPAN("") : c->dialogue.question.message};
     struct buf frame;
 
-    buf_init(&frame, IPC_FRAME_BYTES_MAX);
+    buf_init_secret(&frame, IPC_FRAME_BYTES_MAX);
     return secret_send(c, ipc_auth_response_encode(&m, 0, &frame), &frame);
 }
 
@@ -55,7 +55,7 @@ static enum err question_send(struct client *c)
     };
     struct buf frame;
 
-    buf_init(&frame, IPC_FRAME_BYTES_MAX);
+    buf_init_secret(&frame, IPC_FRAME_BYTES_MAX);
     return secret_send(c, ipc_auth_request_encode(&m, 0, &frame), &frame);
 }
 

@@ -295,7 +295,7 @@ enum err channel_open(struct loop *l, int fd, size_t queue_max, const struct cha
     c->queue_max = queue_max;
     c->source = (struct loop_source){.fd = fd, .ready = on_ready};
     c->want_write.run = on_want_write;
-    buf_init(&c->in, IPC_FRAME_BYTES_MAX + READ_BYTES);
+    buf_init_secret(&c->in, IPC_FRAME_BYTES_MAX + READ_BYTES);
     lock_init(&c->lock, LOCK_LEAF);
     fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
     enum err e = loop_add(l, &c->source, EPOLLIN);

@@ -62,7 +62,7 @@ enum err control_client_adopt(int fd, struct control_client **out)
     }
     c->fd = fd;
     c->patience_ms = RECEIVE_WAIT_MS;
-    buf_init(&c->in, CONTROL_FRAME_BYTES_MAX);
+    buf_init_secret(&c->in, CONTROL_FRAME_BYTES_MAX);
     *out = c;
     return ERR_OK;
 }

@@ -162,6 +162,9 @@ static enum err send_json(struct control_call *c, enum control_kind kind, json_t
     char *text = json_dumps(object, JSON_COMPACT);
     enum err e = text ? send_frame(c, kind, span_from_str(text)) : ERR_NOMEM;
 
+    if (text) {
+        explicit_bzero(text, strlen(text)); // may hold a new password
+    }
     free(text);
     return e;
 }
@@ -295,7 +298,7 @@ static void start_call(struct control_server *s, int fd, void *who)
     c->fd = fd;
     c->who = who;
     c->task.run = on_work;
-    buf_init(&c->in, CONTROL_FRAME_BYTES_MAX);
+    buf_init_secret(&c->in, CONTROL_FRAME_BYTES_MAX);
     lock_take(&s->lock);
     list_append(&s->calls, &c->entry);
     lock_release(&s->lock);

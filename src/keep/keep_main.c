@@ -782,9 +782,22 @@ static enum err open_link(struct keep *k)
 static void end_device(void *arg, account_id account, uint32_t device, bool is_blocked)
 {
     const struct keep *k = arg;
+    uint64_t held = 0;
 
     keep_sessions_end(k->sessions, account, device, is_blocked ? SESSION_BLOCKED : SESSION_CHANGED,
                       END_PATIENCE_MS);
+    if (!is_blocked) {
+        return;
+    }
+    // After its sessions, which could send more.
+    enum err e = queue_hold_device(k->mail.queue, account, device, &held);
+
+    if (held || e != ERR_OK) {
+        log_warn(
+            "%llu messages of device %u of account %llu are held%s%s; see: mailkeep queue list",
+            (unsigned long long)held, device, (unsigned long long)account,
+            e == ERR_OK ? "" : ", and more may leave: ", e == ERR_OK ? "" : err_name(e));
+    }
 }
 
 static enum err open_oauth(struct keep *k)

@@ -31,9 +31,11 @@ struct publish_account {
     const struct settings *settings;
     struct span server, domain; // "mail.example.org", "example.org"
     struct span address;        // whose account; empty where the form does without
+    struct span oauth_issuer;   // our own authorization server, as its URL; empty: there is none
 };
 
-// Mozilla's autoconfig, version 1.1 (config-v1.1.xml). Does without address.
+// Mozilla's autoconfig, version 1.1 (config-v1.1.xml; draft-ietf-mailmaint-autoconfig). Does
+// without address.
 void publish_autoconfig(struct buf *out, const struct publish_account *a);
 // Outlook's answer to a "plain old XML" request of autodiscover.
 void publish_autodiscover(struct buf *out, const struct publish_account *a);

@@ -17,8 +17,12 @@ static void put_service(struct buf *out, const struct publish_account *a,
     buf_printf(out,
                "</hostname>\n      <port>%u</port>\n      <socketType>%s</socketType>\n"
                "      <username>%%EMAILADDRESS%%</username>\n"
-               "      <authentication>password-cleartext</authentication>\n    </%s>\n",
-               s->port, s->has_implicit_tls ? "SSL" : "STARTTLS", element);
+               "      <authentication>password-cleartext</authentication>\n",
+               s->port, s->has_implicit_tls ? "SSL" : "STARTTLS");
+    if (a->oauth_issuer.n) { // second: who knows no server but the great ones takes the first
+        buf_put_str(out, "      <authentication>OAuth2</authentication>\n");
+    }
+    buf_printf(out, "    </%s>\n", element);
 }
 
 static void put_element(struct buf *out, const char *name, struct span text)
@@ -26,6 +30,23 @@ static void put_element(struct buf *out, const char *name, struct span text)
     buf_printf(out, "    <%s>", name);
     publish_put_xml(out, text);
     buf_printf(out, "</%s>\n", name);
+}
+
+// Where a program lets people sign in (section "OAuth2" of the format).
+static void put_oauth(struct buf *out, struct span issuer)
+{
+    static const struct {
+        const char *element, *path;
+    } urls[] = {{"issuer", ""}, {"authURL", "/oauth/authorize"}, {"tokenURL", "/oauth/token"}};
+
+    buf_put_str(out, "  <oAuth2>\n");
+    for (size_t i = 0; i < sizeof(urls) / sizeof(urls[0]); i++) {
+        buf_printf(out, "    <%s>", urls[i].element);
+        publish_put_xml(out, issuer);
+        buf_printf(out, "%s</%s>\n%s", urls[i].path, urls[i].element,
+                   i == 0 ? "    <scope>mail</scope>\n" : "");
+    }
+    buf_put_str(out, "  </oAuth2>\n");
 }
 
 void publish_autoconfig(struct buf *out, const struct publish_account *a)
@@ -43,5 +64,9 @@ void publish_autoconfig(struct buf *out, const struct publish_account *a)
     for (size_t i = 0; i < n; i++) {
         put_service(out, a, &services[i]);
     }
-    buf_put_str(out, "  </emailProvider>\n</clientConfig>\n");
+    buf_put_str(out, "  </emailProvider>\n");
+    if (a->oauth_issuer.n) {
+        put_oauth(out, a->oauth_issuer);
+    }
+    buf_put_str(out, "</clientConfig>\n");
 }

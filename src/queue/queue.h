@@ -218,6 +218,10 @@ enum queue_action {
 enum err queue_act(struct queue *q, queue_id id, uint32_t number, enum queue_action action,
                    uint32_t *out_changed);
 
+// Holds what the device of an account has sent and what has not left; a person looks at it. The
+// number of messages; set on errors, too. Blocks on the disk.
+enum err queue_hold_device(struct queue *q, uint64_t account, uint32_t device, uint64_t *out_held);
+
 // Holds back a destination until resumed; survives a restart.
 enum err queue_pause(struct queue *q, struct span destination, struct span reason);
 enum err queue_resume(struct queue *q, struct span destination);

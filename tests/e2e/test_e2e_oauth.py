@@ -6,12 +6,15 @@ import html.parser
 import json
 import re
 import secrets
+import smtplib
 import subprocess
 import time
 import urllib.parse
+import xml.etree.ElementTree
 
 import pytest
 
+from imapwire import client_context
 from servers import PASSWORD, free_port
 from talk import Talk
 from totp import code_at, step_now
@@ -532,6 +535,103 @@ def test_a_server_that_starts_anew_knows_its_tokens(web):
     assert status == 200 and web.imap(user, next_one["access_token"])[1] == "OK"
     assert web.redeem(code)[1]["error"] == "invalid_grant"  # it has to ask again
     web.server.check()
+
+
+def test_programs_are_told_where_people_sign_in(web):
+    path = "/mail/config-v1.1.xml?emailaddress=anna@example.org"
+    root = xml.etree.ElementTree.fromstring(web.curl(path)[2])
+    o = root.find("oAuth2")
+    assert {e.tag: e.text for e in o} == {
+        "issuer": ISSUER, "scope": "mail", "authURL": f"{ISSUER}/oauth/authorize",
+        "tokenURL": f"{ISSUER}/oauth/token"}
+    servers = root.findall("emailProvider/*/authentication/..")
+    assert len(servers) >= 2
+    for server in servers:  # passwords first: who knows no such server takes those
+        assert [a.text for a in server.findall("authentication")] == ["password-cleartext", "OAuth2"]
+    # They are what discovery says.
+    told = json.loads(web.curl("/.well-known/oauth-authorization-server")[2])
+    assert (told["issuer"], told["authorization_endpoint"], told["token_endpoint"]) == (
+        o.find("issuer").text, o.find("authURL").text, o.find("tokenURL").text)
+
+
+def test_programs_are_told_of_no_server_that_is_not_there(make_server):
+    web = Web(make_server, oauth_server="no")
+    page = web.curl("/mail/config-v1.1.xml?emailaddress=anna@example.org")[2]
+    assert "password-cleartext" in page and "OAuth2" not in page and "oAuth2" not in page
+
+
+def test_l65_tokens_of_an_account_that_must_have_a_second_factor(make_server):
+    web = Web(make_server)
+    user, server = web.server.user(1), web.server
+    token = web.tokens(user)["access_token"]
+    t, said = web.imap(user, token)
+    assert said == "OK"
+    server.control("domain second-factor", domain="example.org", required=True)
+    assert b"second factor" in t.line()
+    assert web.imap(user, token)[1] == "NO"
+    server.control("domain second-factor", domain="example.org", required=False)
+    assert web.imap(user, token)[1] == "OK"
+
+
+def test_l66_a_token_opens_anothers_account(make_server):
+    web = Web(make_server, read_as="yes")
+    server = web.server
+    hilde, anna = server.user(1), server.user(2)
+    token = web.tokens(hilde, scope="imap")["access_token"]
+    server.control("role add", role="reader", rights=["read-mail"], words="reads")
+    server.control("role grant", account=hilde, role="reader")
+    assert web.imap(anna, token)[1] == "NO"  # no second factor
+    secret = server.control("account totp add", account=hilde)["secret"]
+    server.control("account totp confirm", account=hilde, code=code_at(secret, step_now()))
+    for target, answer in ((anna, "OK"), (hilde, "OK"), (hilde.upper(), "OK"), ("nobody@example.org", "NO")):
+        assert web.imap(target, token)[1] == answer, target
+    assert server.command("log", anna).stdout.count("opened the mailbox") == 1
+    server.control("role revoke", account=hilde, role="reader")
+    assert web.imap(anna, token)[1] == "NO"
+
+
+def test_l43_mail_of_a_device_that_is_blocked_for_it_is_held(make_server):
+    web = Web(make_server, relay_host="127.0.0.1", relay_host_port=free_port(), retry_first="1 h")
+    user = web.server.user(1)
+    first = web.tokens(user)
+    status, _ = web.token(grant_type="refresh_token", refresh_token=first["refresh_token"])
+    assert status == 200
+    with smtplib.SMTP("127.0.0.1", web.server.submission_port, "app", timeout=60) as s:
+        s.starttls(context=client_context())
+        s.ehlo()
+        said = f"n,a={user},\x01auth=Bearer {first['access_token']}\x01\x01"
+        code, _ = s.docmd("AUTH", "OAUTHBEARER " + base64.b64encode(said.encode()).decode())
+        assert code == 235
+        s.sendmail(user, ["bert@example.com"], "Subject: x\r\n\r\nx\r\n")
+    listed = web.server.command("--json", "queue", "list").stdout
+    assert "bert@example.com" in listed and '"held"' not in listed
+    assert web.token(grant_type="refresh_token", refresh_token=first["refresh_token"])[0] == 400
+    listed = web.server.command("--json", "queue", "list").stdout
+    assert "bert@example.com" in listed and '"held"' in listed, listed
+    assert "1 messages of device" in web.server.log_tail(50)
+
+
+def test_a_refused_page_comes_later_than_others(make_server):
+    """Wrong ones wait a whole delay, and keep nobody waiting who comes after them."""
+    web = Web(make_server, login_failure_delay="30 s")
+    user = web.server.user(1)
+    status, _, page = web.ask()
+    fields = urllib.parse.urlencode({**Form(page).fields, "user": user, "password": "wrong", "do": "allow"})
+    slow = subprocess.Popen(
+        ["curl", "-sS", "-k", "--connect-to", f"{NAME}::127.0.0.1:{web.port}", "-H",
+         f"Cookie: {web.cookie}", "--data-binary", fields, f"https://{NAME}/oauth/authorize"],
+        stdout=subprocess.PIPE)
+    try:
+        end = time.monotonic() + 60
+        while "failed" not in web.server.command("account", "signins", user).stdout:
+            assert time.monotonic() < end
+            time.sleep(0.1)
+        assert web.allow(web.server.user(2))[0] == 303
+        assert slow.poll() is None  # it has been looked at long ago
+        assert b"do not belong together" in slow.communicate(timeout=120)[0]
+    finally:
+        slow.kill()
+        slow.wait()
 
 
 def test_l49_guessers_are_slowed_down(make_server):

@@ -345,56 +345,6 @@ enum err admin_device_set(struct admin_call *c)
 
 // ---- block, unblock, remove ---------------------------------------------------------------------
 
-struct holder {
-    account_id account;
-    uint32_t device;
-    queue_id *ids;
-    size_t n, cap;
-    bool failed;
-};
-
-static bool find_mail(void *arg, const struct queue_message *m, const struct queue_recipient *r)
-{
-    struct holder *h = arg;
-
-    if (m->submitter != h->account || m->device_id != h->device || r->state != QUEUE_WAITING ||
-        (h->n && h->ids[h->n - 1] == m->id)) {
-        return true;
-    }
-    if (h->n == h->cap) {
-        size_t cap = h->cap ? h->cap * 2 : 64;
-        queue_id *ids = realloc(h->ids, cap * sizeof(*ids));
-
-        h->failed = !ids;
-        if (!ids) {
-            return false;
-        }
-        h->ids = ids;
-        h->cap = cap;
-    }
-    h->ids[h->n++] = m->id;
-    return true;
-}
-
-// What the device has sent and what has not left is held; a person looks at it.
-static enum err hold_mail(struct admin_call *c, account_id account, uint32_t device,
-                          uint64_t *out_held)
-{
-    struct holder h = {.account = account, .device = device};
-    enum err e = c->admin->queue ? queue_list(c->admin->queue, 0, find_mail, &h) : ERR_OK;
-
-    e = e == ERR_OK && h.failed ? ERR_NOMEM : e;
-    for (size_t i = 0; e == ERR_OK && i < h.n; i++) {
-        uint32_t changed = 0;
-
-        e = queue_act(c->admin->queue, h.ids[i], UINT32_MAX, QUEUE_HOLD, &changed);
-        e = e == ERR_NOT_FOUND ? ERR_OK : e; // it has left meanwhile
-        *out_held += changed > 0;
-    }
-    free(h.ids);
-    return e;
-}
-
 enum err admin_device_block(struct admin_call *c)
 {
     struct actor by = admin_actor(c, ACTOR_ADMIN);
@@ -411,7 +361,8 @@ enum err admin_device_block(struct admin_call *c)
         return fail(c, e, &account, d.name, "Blocking the device");
     }
     changed(c, &account, &d, ADMIN_DEVICE_BLOCKED);
-    e = hold_mail(c, account.id, d.id, &held); // after its sessions, which could send more
+    // After its sessions, which could send more.
+    e = c->admin->queue ? queue_hold_device(c->admin->queue, account.id, d.id, &held) : ERR_OK;
     if (e != ERR_OK) {
         json_decref(c->outcome->result);
         c->outcome->result = NULL;

@@ -56,7 +56,7 @@ static enum err read_file(const char *setting, const char *path, struct buf *out
     return e;
 }
 
-static enum err add_issuer(struct oidc *o, struct span text, int64_t check_ms)
+static enum err add_issuer(struct oidc *o, struct span text, const struct oidc_options *options)
 {
     struct issuer *i = &o->issuers[o->count];
     const char *why = "no memory";
@@ -66,8 +66,9 @@ static enum err add_issuer(struct oidc *o, struct span text, int64_t check_ms)
         log_error("oauth_issuers: %s: %s; it is not used", log_text(text).s, why);
         return ERR_OK;
     }
+    i->rules.life_max_s = options->life_max_ms / 1000;
     i->secret = oidc_secret_find(buf_span(&o->secrets), i->rules.client);
-    enum err e = oidc_keeper_create(&o->client, i->rules.url, check_ms, &i->keeper);
+    enum err e = oidc_keeper_create(&o->client, i->rules.url, options->check_ms, &i->keeper);
 
     o->count += e == ERR_OK;
     return e;
@@ -93,7 +94,7 @@ enum err oidc_create(const struct oidc_options *options, struct oidc **out)
                                       .allow_private = true,
                                       .timeout_ms = FETCH_MS};
     for (size_t i = 0; i < options->issuer_count && i < OIDC_ISSUERS_MAX && e == ERR_OK; i++) {
-        e = add_issuer(o, options->issuers[i], options->check_ms);
+        e = add_issuer(o, options->issuers[i], options);
     }
     json_object_seed(0); // it reads a file, which the sandbox forbids later
     if (e != ERR_OK) {

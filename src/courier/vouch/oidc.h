@@ -17,6 +17,7 @@ struct oidc_options {
     size_t issuer_count;
     const char *ca_file, *secrets_file; // empty: the system's, none
     int64_t check_ms;
+    int64_t life_max_ms; // of tokens that are not asked about
 };
 
 struct oidc;

@@ -52,6 +52,24 @@ static bool time_of(const json_t *claims, const char *name, int64_t *out)
     return true;
 }
 
+// Whoever signs and is not asked cannot take back what they have signed, so it is good for a time
+// of ours since it was issued, whatever it says.
+static const char *check_life(const json_t *claims, int64_t max_s, int64_t now_s, int64_t *until_ms)
+{
+    int64_t iat;
+
+    if (!time_of(claims, "iat", &iat)) {
+        return "it does not say when it was issued (iat), and nobody is asked about it";
+    }
+    int64_t end = iat + max_s + OIDC_SKEW_S;
+
+    if (end <= now_s) {
+        return "it is older than oauth_token_life_max";
+    }
+    *until_ms = *until_ms && *until_ms < end * 1000 ? *until_ms : end * 1000;
+    return NULL;
+}
+
 static const char *check_times(const json_t *claims, bool must_end, int64_t now_s,
                                int64_t *until_ms)
 {
@@ -180,6 +198,9 @@ const char *oidc_claims_check(const json_t *claims, const struct oidc_issuer *is
     const char *why = check_kind(claims);
 
     why = why ? why : check_times(claims, is_jwt, now_s, &p.until_ms);
+    if (!why && is_jwt && !issuer->client.n && issuer->life_max_s) {
+        why = check_life(claims, issuer->life_max_s, now_s, &p.until_ms);
+    }
     why = why ? why : check_parties(claims, issuer);
     why = why ? why : take_name(claims, issuer, &p.name);
     if (!why) {

@@ -30,6 +30,8 @@ struct oidc_issuer {
     enum oidc_alg alg;
     struct span claim, scope, client;
     bool must_be_verified;
+    int64_t life_max_s; // set by the owner: the most that a token is good which nobody asks about,
+                        // since it was issued; 0: what it says
 };
 
 // ERR_INVALID with `*out_why` (static): an issuer that says too little of which tokens are for us

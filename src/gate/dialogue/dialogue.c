@@ -31,25 +31,18 @@ static const char *const end_texts[DIALOGUE_END__COUNT] = {
     [DIALOGUE_NOT_FROM_THERE] = "This service is not for your address",
 };
 
-static void wipe(struct buf *b)
-{
-    if (b->p) {
-        OPENSSL_cleanse(b->p, b->cap);
-    }
-    buf_release(b);
-}
-
 // ---- for the owner ------------------------------------------------------------------------------
 
 enum err dialogue_init(struct dialogue *d, const struct dialogue_protocol *p,
                        const struct settings *settings)
 {
     *d = (struct dialogue){.protocol = p, .settings = settings};
-    buf_init(&d->in, p->input_max(settings));
-    buf_init(&d->out, OUTPUT_MAX);
-    buf_init(&d->secret, SECRET_MAX);
-    buf_init(&d->pair.in, PAIR_IN_MAX);
-    buf_init(&d->pair.out, PAIR_OUT_MAX);
+    // Passwords come in and, when they are new ones of the server's making, go out.
+    buf_init_secret(&d->in, p->input_max(settings));
+    buf_init_secret(&d->out, OUTPUT_MAX);
+    buf_init_secret(&d->secret, SECRET_MAX);
+    buf_init_secret(&d->pair.in, PAIR_IN_MAX);
+    buf_init_secret(&d->pair.out, PAIR_OUT_MAX);
     d->state = calloc(1, p->state_bytes);
     if (!d->state) {
         return ERR_NOMEM;
@@ -65,8 +58,8 @@ void dialogue_finish(struct dialogue *d)
         free(d->state);
         d->state = NULL;
     }
-    wipe(&d->in);
-    wipe(&d->secret);
+    buf_release(&d->in);
+    buf_release(&d->secret);
     buf_release(&d->out);
     buf_release(&d->pair.in);
     buf_release(&d->pair.out);
@@ -92,7 +85,7 @@ void dialogue_go_on(struct dialogue *d)
 
 void dialogue_forget_password(struct dialogue *d)
 {
-    wipe(&d->secret);
+    buf_release(&d->secret);
     d->question.authzid = d->question.user = d->question.password = SPAN("");
     d->question.message = d->question.binding = SPAN("");
 }
@@ -233,10 +226,7 @@ void dialogue_last_words(const struct dialogue_protocol *p, enum dialogue_end wh
 
 void dialogue_consume(struct dialogue *d, size_t n)
 {
-    size_t left = n < d->in.n ? d->in.n - n : 0, before = d->in.n;
-
     buf_consume(&d->in, n);
-    OPENSSL_cleanse(d->in.p + left, before - left);
 }
 
 bool dialogue_is_private(const struct dialogue *d)
@@ -264,7 +254,7 @@ void dialogue_ask_with(struct dialogue *d, const struct dialogue_question *q)
     size_t n = q->authzid.n + q->user.n + q->password.n + q->message.n + q->binding.n;
 
     ASSERT(d->step == DIALOGUE_READ && dialogue_is_private(d));
-    wipe(&d->secret);
+    buf_release(&d->secret);
     if (!buf_reserve(&d->secret, n + 1)) { // at once: growing would leave copies behind
         d->protocol->refused(d, DIALOGUE_UNAVAILABLE, SPAN(""));
         return;

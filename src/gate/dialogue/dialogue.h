@@ -30,7 +30,8 @@
 // What the owner does once d->out has been sent.
 enum dialogue_step {
     DIALOGUE_READ,       // read more into d->in, then dialogue_go_on
-    DIALOGUE_WAIT,       // for keep to speak, or to take d->pair.out; then dialogue_pair_moved
+    DIALOGUE_WAIT,       // for keep to speak, or to take d->pair.out; then dialogue_pair_moved; or,
+                         // with d->hold_until_ms, for that moment; then dialogue_resume
     DIALOGUE_ASK,        // put d->question to keep, then dialogue_refused or dialogue_accepted
     DIALOGUE_ASK_DOMAIN, // ask keep about d->domain, then dialogue_domain_known
     DIALOGUE_START_TLS,  // shake hands, then dialogue_tls_started
@@ -181,6 +182,7 @@ struct dialogue {
     enum dialogue_step step;
     struct dialogue_question question; // with DIALOGUE_ASK; see dialogue_forget_password
     struct span domain;                // with DIALOGUE_ASK_DOMAIN; the protocol's
+    int64_t hold_until_ms;             // with DIALOGUE_WAIT: of clock_monotonic_ms; 0: nothing
     char ticket[64];                   // of the login, for who opens the pair
     size_t ticket_bytes;
     struct dialogue_peer claim;             // with DIALOGUE_RENAME: address and ports only

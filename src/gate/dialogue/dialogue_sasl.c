@@ -13,7 +13,7 @@
 void dialogue_sasl_init(struct dialogue_sasl *s, const struct dialogue_sasl_style *style)
 {
     *s = (struct dialogue_sasl){.style = style};
-    arena_init(&s->arena, ARENA_BYTES);
+    arena_init_secret(&s->arena, ARENA_BYTES);
 }
 
 void dialogue_sasl_finish(struct dialogue_sasl *s)
@@ -249,7 +249,7 @@ static void respond(struct dialogue *d, struct dialogue_sasl *s, struct span bas
 {
     struct buf plain;
 
-    buf_init(&plain, SASL_MESSAGE_BYTES_MAX);
+    buf_init_secret(&plain, SASL_MESSAGE_BYTES_MAX);
     if (sasl_decode(base64, has_equals, &plain) == ERR_OK) {
         struct span response = buf_span(&plain);
 

@@ -20,8 +20,8 @@ void http_answer_begin(struct http_answer *a, enum operation_kind kind, bool is_
     http_answer_finish(a);
     a->kind = kind;
     a->is_lines = is_lines;
-    buf_init(&a->text, TEXT_MAX);
-    buf_init(&a->frame, HTTP_ANSWER_RESULT_MAX);
+    buf_init_secret(&a->text, TEXT_MAX);
+    buf_init_secret(&a->frame, HTTP_ANSWER_RESULT_MAX);
 }
 
 void http_answer_finish(struct http_answer *a)

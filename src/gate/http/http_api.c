@@ -106,7 +106,7 @@ static void ask_who(struct dialogue *d, const struct http_request *r)
     struct http_credentials c;
     struct buf room;
 
-    buf_init(&room, HTTP_CREDENTIALS_MAX);
+    buf_init_secret(&room, HTTP_CREDENTIALS_MAX);
     if (http_credentials_read(value, &room, &c) == ERR_OK) {
         dialogue_ask(d, c.is_key ? "BEARER" : "PLAIN", SPAN(""), c.user, c.password);
     } else {

@@ -16,7 +16,7 @@
 void http_lines_init(struct http_lines *l)
 {
     http_lines_finish(l);
-    buf_init(&l->line, HTTP_LINE_MAX);
+    buf_init_secret(&l->line, HTTP_LINE_MAX);
 }
 
 void http_lines_finish(struct http_lines *l)
@@ -35,7 +35,7 @@ static enum err put_record(struct buf *out, char type, struct span payload)
 
     header[0] = type;
     put_le32(header + 1, (uint32_t)payload.n);
-    buf_init(&record, payload.n + sizeof(header));
+    buf_init_secret(&record, payload.n + sizeof(header));
     buf_put(&record, span_of(header, sizeof(header)));
     buf_put(&record, payload);
     enum err e = buf_result(&record);
@@ -61,7 +61,7 @@ static enum err put_data(const json_t *text, struct buf *out, char why[HTTP_JSON
     struct span s = span_of(json_string_value(text), json_string_length(text));
     struct buf bytes;
 
-    buf_init(&bytes, HTTP_LINE_MAX);
+    buf_init_secret(&bytes, HTTP_LINE_MAX);
     enum err e = base64_decode(&bytes, s);
 
     if (e != ERR_OK) {

@@ -309,8 +309,8 @@ static void answer_redirect(const struct http_call *call, struct http_reply *r, 
     struct span issuer = http_oauth_issuer(call);
     struct buf query, b;
 
-    buf_init(&query, 40000);
-    buf_init(&b, 50000);
+    buf_init_secret(&query, 40000);
+    buf_init_secret(&b, 50000);
     http_form_put(&query, name, value);
     if (words.n) {
         http_form_put(&query, "error_description", words);

@@ -70,6 +70,9 @@ static void autoconfig_answer(const struct http_call *call, struct buf *body)
 {
     struct publish_account a = account_of(call);
 
+    if (conf_value_bool(call->settings, SETTING_OAUTH_SERVER)) {
+        a.oauth_issuer = http_oauth_issuer(call);
+    }
     publish_autoconfig(body, &a);
 }
 

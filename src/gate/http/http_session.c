@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "gate/count/gate_count.h"
 #include "gate/http/http.h"
+#include "wire/http/http_form.h"
 
 #include "base/banned.h"
 
@@ -137,7 +138,7 @@ static void answer_reply(struct dialogue *d)
     struct http_session *s = http_session_of(d);
     struct http_reply reply = {.status = 200, .type = s->resource->type};
 
-    buf_init(&reply.body, ANSWER_MAX);
+    buf_init_secret(&reply.body, ANSWER_MAX);
     s->resource->respond(&s->call, &reply);
     struct http_response r = {.status = reply.status,
                               .type = span_from_str(reply.type ? reply.type : ""),
@@ -326,7 +327,7 @@ static bool put_question(struct dialogue *d)
     struct http_session *s = http_session_of(d);
     struct buf request;
 
-    buf_init(&request, ANSWER_MAX);
+    buf_init_secret(&request, ANSWER_MAX);
     if (s->resource->ask) {
         s->resource->ask(&s->call, &request);
     } else {
@@ -348,6 +349,8 @@ static void keep_ask(struct dialogue *d)
 
     s->phase = AT_KEEP;
     s->keep = (struct http_keep){0};
+    s->is_held = false;
+    s->asked_ms = clock_monotonic_ms();
     if (!put_question(d)) {
         buf_release(&d->pair.out);
         s->call.keep_failed = true;
@@ -367,6 +370,32 @@ void http_session_keep_leave(struct dialogue *d)
     buf_release(&d->pair.out);
 }
 
+// Has a sign-in on a page been refused?
+static bool is_refused(struct dialogue *d)
+{
+    struct http_session *s = http_session_of(d);
+    struct http_form form;
+
+    return s->resource->ask && !s->keep.has_failed && !s->told.failed && s->told.n &&
+           http_form_read(buf_span(&s->told), &s->arena, &form) == ERR_OK &&
+           http_form_get(&form, "refused").n;
+}
+
+// It is answered late, in whole delays since it was asked, as by every other protocol: guessing is
+// slow, holds no thread, and the moment tells nothing. False: it may be answered now.
+static bool hold(struct dialogue *d)
+{
+    struct http_session *s = http_session_of(d);
+    int64_t delay = conf_value_ms(d->settings, SETTING_LOGIN_FAILURE_DELAY);
+
+    if (delay <= 0) {
+        return false;
+    }
+    d->hold_until_ms = s->asked_ms + ((clock_monotonic_ms() - s->asked_ms) / delay + 1) * delay;
+    d->step = DIALOGUE_WAIT;
+    return true;
+}
+
 static bool take_told(struct dialogue *d)
 {
     struct http_session *s = http_session_of(d);
@@ -374,6 +403,17 @@ static bool take_told(struct dialogue *d)
     if (!s->keep.is_over) {
         d->step = DIALOGUE_WAIT;
         return false;
+    }
+    if (d->hold_until_ms) { // something else has moved
+        d->step = DIALOGUE_WAIT;
+        return false;
+    }
+    if (!s->is_held && is_refused(d)) {
+        s->is_held = true;
+        http_session_keep_leave(d);
+        if (hold(d)) {
+            return false;
+        }
     }
     http_session_keep_leave(d);
     s->call.keep_failed = s->keep.has_failed || s->told.failed;
@@ -484,9 +524,9 @@ static void session_begin(struct dialogue *d)
 {
     struct http_session *s = http_session_of(d);
 
-    arena_init(&s->arena, ARENA_BYTES);
-    buf_init(&s->body_text, BODY_MAX);
-    buf_init(&s->told, TOLD_MAX);
+    arena_init_secret(&s->arena, ARENA_BYTES);
+    buf_init_secret(&s->body_text, BODY_MAX);
+    buf_init_secret(&s->told, TOLD_MAX);
 }
 
 static void session_finish(struct dialogue *d)

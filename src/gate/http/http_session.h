@@ -44,7 +44,9 @@ struct http_session {
     const struct http_resource *resource;
     struct http_api api;
     unsigned requests;
-    bool is_begun; // bytes of a request are there
+    int64_t asked_ms; // when keep was, of clock_monotonic_ms
+    bool is_held;     // the answer to a refused sign-in has been held back
+    bool is_begun;    // bytes of a request are there
     bool is_head, is_closed;
 };
 

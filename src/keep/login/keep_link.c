@@ -283,7 +283,7 @@ static struct question *question_make(struct keep_link *l, uint64_t conversation
     struct question *q = calloc(1, sizeof(*q));
 
     if (q) {
-        arena_init(&q->arena, 32768);
+        arena_init_secret(&q->arena, 32768);
         buf_init(&q->last, SCRAM_LAST_MAX);
         q->link = l;
         q->generation = l->generation;

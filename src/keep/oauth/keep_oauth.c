@@ -159,8 +159,8 @@ static void run(struct control_call *call, void *arg)
     const char *what = control_arg_text(call, "question");
     enum err e = ERR_UNSUPPORTED;
 
-    arena_init(&c.arena, ARENA_BYTES);
-    buf_init(&c.answer, OAUTH_ANSWER_BYTES_MAX);
+    arena_init_secret(&c.arena, ARENA_BYTES);
+    buf_init_secret(&c.answer, OAUTH_ANSWER_BYTES_MAX);
     for (size_t i = 0; what && i < sizeof(questions) / sizeof(questions[0]); i++) {
         if (strcmp(what, questions[i].name) == 0) {
             questions[i].run(&c);

@@ -479,6 +479,44 @@ static void test_claims(void **state)
     }
 }
 
+// L69: what nobody can take back is good for a time of ours, whatever it says.
+static void test_the_life_of_what_is_not_asked_about(void **state)
+{
+    static const struct {
+        const char *settings, *times;
+        enum oidc_source source;
+        int64_t until_s; // 0: refused
+    } cases[] = {
+        {"aud=mail", "\"exp\":1800000600,\"iat\":1800000000", OIDC_FROM_JWT, 1800000660},
+        {"aud=mail", "\"exp\":1900000000,\"iat\":1800000000", OIDC_FROM_JWT, 1800003660},
+        {"aud=mail", "\"exp\":1900000000,\"iat\":1799996401", OIDC_FROM_JWT, 1800000061},
+        {"aud=mail", "\"exp\":1900000000,\"iat\":1799996340", OIDC_FROM_JWT, 0},
+        {"aud=mail", "\"exp\":1900000000", OIDC_FROM_JWT, 0},
+        {"aud=mail", "\"exp\":1900000000,\"iat\":\"now\"", OIDC_FROM_JWT, 0},
+        {"aud=mail client=us", "\"exp\":1900000000", OIDC_FROM_JWT, 1900000060},
+        {"aud=mail client=us", "\"exp\":1900000000,\"iat\":1", OIDC_FROM_ISSUER, 1900000060},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char settings[256], text[512];
+        struct oidc_issuer issuer;
+        struct oidc_person person = {.until_ms = 0};
+        const char *why;
+
+        snprintf(text, sizeof(text), "{" ISS "," AUD "," MAIL ",%s}", cases[i].times);
+        json_t *claims = json_loads(text, 0, NULL);
+
+        assert_non_null(claims);
+        snprintf(settings, sizeof(settings), ISSUER " %s", cases[i].settings);
+        assert_ok(oidc_issuer_read(span_from_str(settings), &issuer, &why));
+        issuer.life_max_s = 3600;
+        why = oidc_claims_check(claims, &issuer, cases[i].source, NOW, &person);
+        assert_int_equal(why ? 0 : person.until_ms / 1000, cases[i].until_s);
+        json_decref(claims);
+    }
+}
+
 // L18: names of claims said twice: who reads the first and who the last are not to differ.
 static void test_duplicates(void **state)
 {
@@ -677,6 +715,7 @@ int main(void)
         cmocka_unit_test(test_headers),
         cmocka_unit_test(test_opaque_or_bad),
         cmocka_unit_test(test_claims),
+        cmocka_unit_test(test_the_life_of_what_is_not_asked_about),
         cmocka_unit_test(test_duplicates),
         cmocka_unit_test(test_huge),
         cmocka_unit_test(test_keys_passed_over),
