@@ -237,7 +237,8 @@ static bool set_rules(struct tls_context *t)
 
     SSL_CTX_set_options(c, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION |
                                SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA |
-                               SSL_OP_SINGLE_ECDH_USE);
+                               SSL_OP_SINGLE_ECDH_USE |
+                               SSL_OP_CLEANSE_PLAINTEXT); // of passwords, in its own buffers
     SSL_CTX_set_mode(c, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
                             SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_CTX_set_max_early_data(c, 0);

@@ -86,12 +86,13 @@ def test_l67_an_app_password_that_was_shown(world):
     assert found(world.server, a.json()["password"]) == {}
 
 
-def test_l67_passwords_that_sign_in(world):
+@pytest.mark.parametrize("mode", ["clear", "tls"])
+def test_l67_passwords_that_sign_in(world, mode):
     server, text = world.server, new_password()
     server.control("account passwd", account=server.user(4), password=text)
-    with server.connect() as c:
+    with server.connect(mode) as c:
         c.ok(f'LOGIN {server.user(4)} "{text}"')
         token = base64.b64encode(f"\0{server.user(4)}\0{text}".encode()).decode()
-    with server.connect() as c:
-        c.ok(f"AUTHENTICATE PLAIN {token}")
-        assert found(server, text) == {}
+        with server.connect(mode) as again:
+            again.ok(f"AUTHENTICATE PLAIN {token}")
+            assert found(server, text) == {}

@@ -124,6 +124,49 @@ static void test_buf_stops_at_its_cap(void **state)
     buf_finish(&b);
 }
 
+static bool is_zero(const char *p, size_t n)
+{
+    while (n && *p == 0) {
+        p++;
+        n--;
+    }
+    return n == 0;
+}
+
+// What is dropped is gone from memory that is still the buffer's or the arena's.
+static void test_secrets_are_overwritten(void **state)
+{
+    struct buf b;
+    struct arena a;
+
+    (void)state;
+    buf_init_secret(&b, 4096);
+    buf_put(&b, SPAN("password and more"));
+    buf_consume(&b, 9);
+    assert_span(buf_span(&b), "and more");
+    assert_true(is_zero(b.p + 8, 9));
+    buf_clear(&b);
+    assert_true(is_zero(b.p, 17));
+    for (int i = 0; i < 100; i++) {
+        buf_put(&b, SPAN("0123456789")); // it grows
+    }
+    assert_int_equal(b.n, 1000);
+    assert_true(b.is_secret && memcmp(b.p + 990, "0123456789", 10) == 0);
+    buf_finish(&b);
+    buf_put(&b, SPAN("x"));
+    assert_true(b.is_secret); // it stays one
+    buf_finish(&b);
+
+    arena_init_secret(&a, 8192);
+    char *p = arena_alloc(&a, 16);
+
+    memcpy(p, "password", 8);
+    arena_reset(&a);
+    assert_true(is_zero(p, 8)); // the chunk is kept
+    arena_finish(&a);
+    assert_true(a.is_secret);
+}
+
 static void test_arena_stops_at_its_cap(void **state)
 {
     struct arena a;
@@ -325,6 +368,7 @@ int main(void)
         cmocka_unit_test(test_ip_network_is_the_first_bytes),
         cmocka_unit_test(test_problems_are_counted_and_told),
         cmocka_unit_test(test_buf_stops_at_its_cap),
+        cmocka_unit_test(test_secrets_are_overwritten),
         cmocka_unit_test(test_arena_stops_at_its_cap),
         cmocka_unit_test(test_varint_round_trip),
         cmocka_unit_test(test_base64_is_strict),
