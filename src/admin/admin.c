@@ -16,8 +16,8 @@
 #define ARENA_BYTES_MAX  (64u << 20)
 #define CALLER_BYTES_MAX (4u << 20)
 
-void admin_run(const struct admin *a, const struct admin_caller *by, const char *name, json_t *args,
-               const struct admin_io *io, struct admin_outcome *out)
+static void run(const struct admin *a, const struct admin_caller *by, const char *name,
+                json_t *args, const struct admin_io *io, struct admin_outcome *out, bool is_asking)
 {
     struct admin_call c = {.admin = a, .io = io, .outcome = out};
     const struct admin_operation *op = admin_operations;
@@ -39,7 +39,7 @@ void admin_run(const struct admin *a, const struct admin_caller *by, const char 
     enum err e = admin_caller_set(&c, by);
 
     e = e == ERR_OK ? admin_allowed(&c, op) : e;
-    e = e == ERR_OK ? op->run(&c) : e;
+    e = e == ERR_OK && !is_asking ? op->run(&c) : e;
     if (e == ERR_OK) {
         e = admin_flush(&c);
     }
@@ -62,6 +62,20 @@ void admin_run(const struct admin *a, const struct admin_caller *by, const char 
     admin_reader_finish(&c.reader);
     arena_finish(&c.arena);
     arena_finish(&c.caller_arena);
+}
+
+void admin_run(const struct admin *a, const struct admin_caller *by, const char *name, json_t *args,
+               const struct admin_io *io, struct admin_outcome *out)
+{
+    run(a, by, name, args, io, out, false);
+}
+
+void admin_may(const struct admin *a, const struct admin_caller *by, const char *name, json_t *args,
+               struct admin_outcome *out)
+{
+    static const struct admin_io nobody = {0}; // nothing is said before it runs
+
+    run(a, by, name, args, &nobody, out, true);
 }
 
 // ---- failing ------------------------------------------------------------------------------------

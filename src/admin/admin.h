@@ -100,12 +100,21 @@ enum admin_proof {
     ADMIN_BY_APP_PASSWORD,      // a device's for web and API; the account has a second factor, too
 };
 
+// An identity provider that has shown a provisioning token (store/directory/scim_token.h): makes,
+// changes and suspends accounts of these domains, and nobody's who may do more than that.
+struct admin_provisioner {
+    struct span name;           // of the token
+    const struct span *domains; // as the directory spells them; at least one
+    size_t domain_count;
+};
+
 // Who asks. Local root may do everything; anybody else what the roles of their account allow at
 // this moment (store/directory/role.h), and the change log names them. Whoever hands in a caller
 // has checked who it is, and says by what.
 struct admin_caller {
     bool is_local_root; // whoever can open the control socket or the data directory
-    account_id account; // otherwise
+    const struct admin_provisioner *provisioner; // otherwise; NULL:
+    account_id account;
     enum admin_proof proof;
     bool only_looks;     // an app password for reading: only rights that change nothing
     struct span address; // that they come from, as text, for the change log; may be empty
@@ -140,6 +149,11 @@ struct admin_outcome {
 // roles are to count instead.
 void admin_run(const struct admin *a, const struct admin_caller *by, const char *name, json_t *args,
                const struct admin_io *io, struct admin_outcome *out);
+
+// Would it be allowed, with these arguments? Runs nothing; `out` has a result or a sentence as
+// there.
+void admin_may(const struct admin *a, const struct admin_caller *by, const char *name, json_t *args,
+               struct admin_outcome *out);
 
 // The names of all operations, ended by NULL.
 const char *const *admin_names(void);

@@ -146,6 +146,7 @@ void admin_dkim_forget(struct admin_call *c, struct span domain);
 admin_fn admin_alert_list, admin_alert_test, admin_alert_mute;
 admin_fn admin_ban_list, admin_ban_lift;
 admin_fn admin_oauth_client_add, admin_oauth_client_list, admin_oauth_client_remove;
+admin_fn admin_scim_token_add, admin_scim_token_list, admin_scim_token_remove;
 admin_fn admin_directory_test, admin_directory_sync;
 admin_fn admin_role_list, admin_role_show, admin_role_grant, admin_role_revoke, admin_role_add,
     admin_role_remove, admin_role_can;

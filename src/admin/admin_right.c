@@ -99,6 +99,34 @@ static enum err caller_as(struct admin_call *c)
                        : admin_fail_store(c, e, "Looking up the account");
 }
 
+// No account, so no roles that somebody could give or take: these rights over these domains.
+static enum err caller_provisions(struct admin_call *c, const struct admin_provisioner *p,
+                                  struct span from)
+{
+    struct role_grant *g = arena_zalloc(&c->caller_arena, 1, sizeof(*g));
+    struct buf name;
+
+    if (!g || p->domain_count == 0) {
+        return admin_fail_store(c, g ? ERR_DENIED : ERR_NOMEM, "Looking up the token");
+    }
+    *g = (struct role_grant){.role = SPAN("provisioning"),
+                             .rights =
+                                 RIGHT_SEE | RIGHT_PASSWORDS | RIGHT_ACCOUNTS | RIGHT_ADDRESSES,
+                             .domains = p->domains,
+                             .domain_count = p->domain_count};
+    c->roles = (struct role_holder){.grants = g, .count = 1};
+    buf_init(&name, 128);
+    buf_printf(&name, "the provisioning token %.*s", SPAN_ARG(p->name));
+    c->caller_name = arena_dup(&c->caller_arena, buf_span(&name));
+    buf_finish(&name);
+    if (!c->caller_name.p) {
+        return admin_fail_store(c, ERR_NOMEM, "Looking up the token");
+    }
+    snprintf(c->origin, sizeof(c->origin), "%.*s%s%.*s", SPAN_ARG(c->caller_name),
+             from.n > 0 ? ", " : "", SPAN_ARG(from));
+    return ERR_OK;
+}
+
 enum err admin_caller_set(struct admin_call *c, const struct admin_caller *by)
 {
     bool as = json_object_get(c->args, "as");
@@ -115,6 +143,9 @@ enum err admin_caller_set(struct admin_call *c, const struct admin_caller *by)
     }
     if (as) {
         return admin_fail(c, ERR_DENIED, "Only root on the server itself may act as another.");
+    }
+    if (by->provisioner) {
+        return caller_provisions(c, by->provisioner, by->address);
     }
     if (by->proof == ADMIN_BY_PASSWORD) {
         return admin_fail(

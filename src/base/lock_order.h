@@ -9,6 +9,7 @@
 enum lock_rank {
     LOCK_SUPERVISOR = 10,
     LOCK_GATE = 15,             // gate: settings, certificate, the conversation with keep
+    LOCK_PROVISION = 18,        // keep: one change by an identity provider at a time
     LOCK_SESSIONS = 20,         // keep: the table of sessions
     LOCK_SESSION = 30,          // keep: one session's state shared between loop and worker
     LOCK_OUTBOUND = 35,         // keep: the queue's thread, the conversation with the courier

@@ -37,6 +37,7 @@ cli_fn cli_totp_add, cli_totp_confirm, cli_totp_show, cli_totp_remove,
 cli_fn cli_alert_list, cli_alert_test, cli_alert_mute;                       // cli_alert.c
 cli_fn cli_ban_list, cli_ban_lift;                                           // cli_ban.c
 cli_fn cli_directory_test, cli_directory_sync;                               // cli_directory.c
+cli_fn cli_scim_token_add, cli_scim_token_list, cli_scim_token_remove;       // cli_scim.c
 cli_fn cli_oauth_client_add, cli_oauth_client_list, cli_oauth_client_remove; // cli_oauth.c
 cli_fn cli_dkim_create, cli_dkim_list, cli_dkim_show, cli_dkim_activate, cli_dkim_retire,
     cli_dkim_remove; // cli_dkim.c

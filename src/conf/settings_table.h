@@ -78,6 +78,7 @@ SETTING(CLEAR_LOGIN_LOOPBACK, clear_login_loopback, BOOL, "no", 0, 0, LIVE,
 #include "conf/settings_table_http.h"
 #include "conf/settings_table_ldap.h"
 #include "conf/settings_table_oauth.h"
+#include "conf/settings_table_scim.h"
 
 // ---- IMAP after login ---------------------------------------------------------------------------
 SETTING(MESSAGE_MAX, message_max, BYTES, "50 MB", 65536, 4294967295, LIVE,

@@ -28,6 +28,7 @@ static enum err introduction_of_api(const struct client *c, struct buf *frame)
         [DIALOGUE_PAIR_FIGURES] = IPC_API_METRICS,
         [DIALOGUE_PAIR_OPERATION] = IPC_API_ADMIN,
         [DIALOGUE_PAIR_OAUTH] = IPC_API_OAUTH,
+        [DIALOGUE_PAIR_SCIM] = IPC_API_SCIM,
     };
     const struct dialogue *d = &c->dialogue;
     bool is_operation = d->pair.kind == DIALOGUE_PAIR_OPERATION;

@@ -42,6 +42,7 @@ enum ipc_api_kind {
     IPC_API_METRICS = 0, // only the command "metrics"; nobody has to be logged in
     IPC_API_ADMIN = 1,   // an operation of admin/; for whoever the ticket was given to
     IPC_API_OAUTH = 2,   // our own authorization server: only the command "oauth"
+    IPC_API_SCIM = 3,    // an identity provider: only the command "scim"
 };
 
 // Is a domain ours?

@@ -34,6 +34,15 @@ static bool io_cancelled(void *arg)
     return control_cancelled(arg);
 }
 
+// A reload may come while it is used.
+void keep_control_lend(struct keep_control *k, struct admin *out)
+{
+    lock_take(&k->lock);
+    *out = k->admin;
+    settings_ref(out->settings);
+    lock_release(&k->lock);
+}
+
 void keep_control_run(struct keep_control *k, struct control_call *call,
                       const struct admin_caller *by)
 {
@@ -43,12 +52,9 @@ void keep_control_run(struct keep_control *k, struct control_call *call,
                           .cancelled = io_cancelled,
                           .arg = call};
     struct admin_outcome outcome = {0};
+    struct admin admin;
 
-    lock_take(&k->lock);
-    struct admin admin = k->admin;
-
-    settings_ref(admin.settings); // a reload may come while it runs
-    lock_release(&k->lock);
+    keep_control_lend(k, &admin);
     admin_run(&admin, by, control_command_name(call), control_args(call), &io, &outcome);
     settings_unref(admin.settings);
     if (outcome.code == ERR_OK) {

@@ -16,6 +16,9 @@ enum err keep_control_start(struct loop *l, int fd, const struct admin *admin,
                             struct keep_control **out);
 // For a reload: what commands work with from now on. Any thread.
 void keep_control_set(struct keep_control *k, const struct admin *admin);
+// What they work with now, with a reference to its settings: the caller's, settings_unref. Any
+// thread.
+void keep_control_lend(struct keep_control *k, struct admin *out);
 // Runs the call's operation for somebody else than root. On a control thread.
 void keep_control_run(struct keep_control *k, struct control_call *call,
                       const struct admin_caller *by);

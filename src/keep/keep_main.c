@@ -35,6 +35,7 @@
 #include "keep/oauth/keep_oauth.h"
 #include "keep/outbound/outbound.h"
 #include "keep/pop3/pop3_session.h"
+#include "keep/scim/keep_scim.h"
 #include "mime/mime_charset.h"
 
 #include "base/banned.h"
@@ -79,6 +80,7 @@ struct keep {
     struct keep_control *control;
     struct keep_api *api;
     struct keep_oauth *oauth;
+    struct keep_scim *scim;
     struct keep_reload *reload;
     int64_t started_ms, stop_timeout_ms, stop_at_ms;
 };
@@ -667,6 +669,10 @@ static enum err take_api(void *arg, const struct ipc_api *m, const struct keep_l
         keep_oauth_take(k->oauth, fd);
         return ERR_OK;
     }
+    if (m->kind == IPC_API_SCIM && k->scim) {
+        keep_scim_take(k->scim, fd);
+        return ERR_OK;
+    }
     return k->api ? keep_api_take(k->api, m, login, fd) : ERR_UNAVAILABLE;
 }
 
@@ -813,6 +819,20 @@ static enum err open_oauth(struct keep *k)
     return e;
 }
 
+static void lend_admin(void *arg, struct admin *out)
+{
+    const struct keep *k = arg;
+
+    keep_control_lend(k->control, out);
+}
+
+static enum err open_scim(struct keep *k)
+{
+    const struct keep_scim_options o = {.lend = lend_admin, .arg = k};
+
+    return keep_scim_create(&o, &k->scim);
+}
+
 static enum err open_control(struct keep *k, int fd)
 {
     struct admin admin = admin_of(k);
@@ -830,7 +850,8 @@ static enum err open_control(struct keep *k, int fd)
         .metrics = metrics, .store = k->store, .run = run_for, .run_arg = k->control};
 
     e = e == ERR_OK ? keep_api_create(&api, &k->api) : e;
-    return e == ERR_OK ? open_oauth(k) : e;
+    e = e == ERR_OK ? open_oauth(k) : e;
+    return e == ERR_OK ? open_scim(k) : e;
 }
 
 // So many that workers do not wait for each other's memory: with 4, two of three calls of futex
@@ -899,7 +920,8 @@ static void keep_close(struct keep *k)
         keep_vouch_end(k->vouch);
     }
     keep_reload_stop(k->reload);
-    keep_api_destroy(k->api); // it runs what it is asked for with the next
+    keep_scim_destroy(k->scim); // it borrows from the control socket's
+    keep_api_destroy(k->api);   // it runs what it is asked for with the next
     keep_control_stop(k->control);
     keep_oauth_destroy(k->oauth);
     keep_reload_destroy(k->reload);

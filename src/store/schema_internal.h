@@ -50,6 +50,7 @@ enum key_kind {
     KEY_TOKENS = 'o',
     KEY_SCRAM = 'p',
     KEY_ACL = 'g',
+    KEY_PROVISIONED = 'q',
     KEY_HANDED_OVER = 'h',
     // in account 0
     KEY_SCHEMA = 'V',
@@ -66,6 +67,7 @@ enum key_kind {
     KEY_ROLE = 'e',
     KEY_FACTOR_POLICY = 'F',
     KEY_OAUTH_CLIENT = 'O',
+    KEY_SCIM_TOKEN = 'T',
 };
 
 struct key {
@@ -76,7 +78,7 @@ static inline struct span key_span(const struct key *k)
 {
     return span_of(k->p, k->n);
 }
-struct key key_plain(enum key_kind kind);           // H, a, p, y, V; also the start of a kind
+struct key key_plain(enum key_kind kind);           // H, a, p, q, y, V; also the start of a kind
 struct key key_u32(enum key_kind kind, uint32_t n); // b, k, g, and the start of a mailbox's u
 struct key key_u64(enum key_kind kind, uint64_t n); // m, t, I, P, B, and the start of an entry's c
 struct key key_name(enum key_kind kind, struct span name); // n, s

@@ -183,6 +183,14 @@ def apps(k):
     k.step("oauth-client remove", ["app1"], "DELETE", "/oauth-clients/app1")
 
 
+def provisioning(k):
+    url = "/scim-tokens"
+    k.step("scim-token add", ["okta", "--domain", "example.org"], "POST", url,
+           {"token": "okta", "domains": ["example.org"]})
+    k.step("scim-token list", [], "GET", url, gives="items")
+    k.step("scim-token remove", ["okta"], "DELETE", url + "/okta")
+
+
 def devices(k):
     at, url = "u2@example.org", "/accounts/u2@example.org/devices"
     k.step("account device add", [at, "phone", "--for", "imap,smtp", "--from", "127.0.0.0/8"],
@@ -396,7 +404,7 @@ def the_end(k):
 
 def test_every_operation_says_the_same_by_both_ways(twins):
     k = Walk(*twins)
-    for part in (accounts, batch, account_list, apps, devices, second_factor, alerts, domains,
+    for part in (accounts, batch, account_list, apps, provisioning, devices, second_factor, alerts, domains,
                  routes, roles, mail, queue, server, the_end):
         part(k)
     assert not k.wrong, "\n".join(json.dumps(x) for w in k.wrong for x in w)

@@ -263,6 +263,9 @@ ROWS = {
     "oauth_issuer": ("", "https://id.example.org", None),
     "oauth_access_life": ("1 h", "10 min", None),
     "oauth_refresh_life": ("90 d", "1 d", None),
+    "scim": ("no", "yes", None),  # what these do: test_e2e_scim.py
+    "scim_keep_mail": ("no", "yes", None),
+    "scim_remove_after": ("30 d", "1 d", None),
     "http_connections_max": ("2000", "1999", None),
     "http_connections_per_address": ("50", "49", None),
     "http_timeout": ("20 s", "19 s", None),

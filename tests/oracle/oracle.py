@@ -23,7 +23,7 @@ from engine_reader import Engine  # noqa: E402
 from fields import Bad, Fields  # noqa: E402
 from queue_check import QUEUE, check_queue  # noqa: E402
 from report_check import check_reports  # noqa: E402
-from role_check import check_clients, check_roles  # noqa: E402
+from role_check import check_clients, check_roles, check_scim_tokens  # noqa: E402
 from store_check import check_account  # noqa: E402
 from store_reader import NO_SELECT, Account, fixed  # noqa: E402
 from trail_check import TRAIL, check_trail  # noqa: E402
@@ -125,6 +125,7 @@ class Store:
                 self.wrong(0, f"account {max(states):x} was never given out")
         self.check_domains()
         check_clients(keys, lambda text: self.wrong(0, text))
+        check_scim_tokens(keys, lambda text: self.wrong(0, text))
         check_roles(keys, {n for n, s in states.items() if s == 1},
                     lambda text: self.wrong(0, text))
 

@@ -65,6 +65,22 @@ def check_clients(keys, wrong):
                 wrong(f"OAuth client {key[1:]!r}: {e}")
 
 
+def check_scim_tokens(keys, wrong):
+    for key, value in keys.items():
+        if key[:1] == b"T":
+            try:
+                f = Fields(value).version()
+                kind, _, _, digest = f.v(), f.z(), f.z(), f.str()
+                domains = [f.str() for _ in range(f.v())]
+                if not CLIENT.fullmatch(key[1:]) or kind != 1 or len(digest) != 32 or not domains:
+                    raise Bad("no token that may be")
+                for domain in domains:
+                    if b"D" + domain not in keys:
+                        raise Bad(f"there is no domain {domain!r}")
+            except (Bad, IndexError) as e:
+                wrong(f"provisioning token {key[1:]!r}: {e}")
+
+
 def check_grants(f, keys, roles):
     count = f.v()
     if not count:

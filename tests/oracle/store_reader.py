@@ -191,6 +191,14 @@ class Account:
             raise Bad("the salt for SCRAM makes no sense")
         f.v()
 
+    def read_q(self, key, f):
+        flags, _ = f.v(), f.z()
+        texts = [f.str() for _ in range(3)]
+        aliases = [f.str() for _ in range(f.v())]
+        if key or flags > 1 or max(map(len, texts)) > 255 or not all(b"@" in a for a in aliases):
+            raise Bad("no identity provider can have said that")
+        [t.decode() for t in texts]
+
     def read_c(self, key, f):
         self.log.setdefault(fixed(key[:8], 8), {})[fixed(key[8:], 2)] = f
 
@@ -264,7 +272,7 @@ class Account:
         if self.number:
             raise Bad("a key of the directory")
 
-    read_V = read_D = read_A = read_I = read_R = read_E = read_Z = read_G = read_P = read_Y = read_B = read_e = read_F = directory_only
+    read_V = read_D = read_A = read_I = read_R = read_E = read_Z = read_G = read_P = read_Y = read_B = read_e = read_F = read_O = read_T = directory_only
 
     # ---- together ----
     def join(self):

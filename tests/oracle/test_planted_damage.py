@@ -247,6 +247,11 @@ PLANTS = {
         ACCOUNT + b"o" + bytes(7) + b"\1", b"\1\7\1\0\0\0\1a\0\0")),
     "an app that comes back to nowhere": index(b"d", add(
         DIRECTORY + b"Oapp", b"\1\1\0\1A\1\5xxxxx")),
+    "a provisioning token nobody can read": index(b"d", add(
+        DIRECTORY + b"Tokta", b"\1\1\0\0\1A\1\3b.c")),
+    "a provisioning token of no domain": index(b"d", add(
+        DIRECTORY + b"Tokta", b"\1\1\0\0\x20" + bytes(32) + b"\0")),
+    "what a provider says, nobody can read": index(b"d", add(ACCOUNT + b"q", b"\1\2\0\0\0\0\0")),
     "a salt nobody can read": index(b"d", add(ACCOUNT + b"p", b"\1\4salt\x80\x20\0\0")),
     "a mark of what was handed over, nobody can read": index(b"d", add(
         ACCOUNT + b"h" + bytes(7) + b"\7" + bytes(3) + b"\1", b"\1\0\0")),

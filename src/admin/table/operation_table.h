@@ -200,6 +200,14 @@ OPERATION("oauth-client list", admin_oauth_client_list, RIGHT_SERVER, ON_SERVER,
           "GET", "/oauth-clients", "", OPERATION_LIST)
 OPERATION("oauth-client remove", admin_oauth_client_remove, RIGHT_SERVER, ON_SERVER, NULL,
           "DELETE", "/oauth-clients/{client}", "", OPERATION_PLAIN)
+OPERATION("scim-token add", admin_scim_token_add,
+          RIGHT_SERVER | RIGHT_SEE | RIGHT_PASSWORDS | RIGHT_ACCOUNTS | RIGHT_ADDRESSES, ON_SERVER,
+          NULL, // what it lets, and nobody gives more than they have
+          "POST", "/scim-tokens", "token! domains!:texts", OPERATION_PLAIN)
+OPERATION("scim-token list", admin_scim_token_list, RIGHT_SERVER, ON_SERVER, NULL,
+          "GET", "/scim-tokens", "", OPERATION_LIST)
+OPERATION("scim-token remove", admin_scim_token_remove, RIGHT_SERVER, ON_SERVER, NULL,
+          "DELETE", "/scim-tokens/{token}", "", OPERATION_PLAIN)
 OPERATION("role list", admin_role_list, RIGHT_SEE, ON_ANY, NULL,
           "GET", "/roles", "", OPERATION_LIST)
 OPERATION("role show", admin_role_show, RIGHT_SEE, ON_ANY, NULL, // those of accounts it sees

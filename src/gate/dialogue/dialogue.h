@@ -88,6 +88,7 @@ enum dialogue_pair_kind {
     DIALOGUE_PAIR_FIGURES,   // for /metrics
     DIALOGUE_PAIR_OPERATION, // of whoever d->ticket was given to
     DIALOGUE_PAIR_OAUTH,     // what our own authorization server is asked
+    DIALOGUE_PAIR_SCIM,      // what an identity provider asks for
 };
 
 // The conversation with keep beside the client's, for a protocol that stays in the gate.

@@ -196,5 +196,8 @@ const struct http_resource *http_resource_find(struct span path, bool is_admin)
             return &resources[i];
         }
     }
-    return is_admin ? NULL : find_oauth(path);
+    if (is_admin) {
+        return NULL;
+    }
+    return http_scim_is(path) ? &http_scim_resource : find_oauth(path);
 }

@@ -35,6 +35,9 @@ struct http_call {
     bool is_stale;          // the form does not come from a page of ours
     struct http_form *form; // the fields of query or body
     const char *question;   // static
+    // Of http_scim.c.
+    const struct http_request *head; // in `note` only
+    struct http_scim *scim;
 };
 
 #define HTTP_REPLY_FIELDS_MAX 4
@@ -57,6 +60,8 @@ struct http_resource {
     // Asked of keep instead of the domain: a request of the control protocol (ipc/control_frame.h).
     const char *command;
     bool is_attachment; // not to be shown, but kept
+    size_t body_max;    // bytes of a request's body; 0: as usual
+    bool is_scim;       // keep is asked by DIALOGUE_PAIR_SCIM
     unsigned methods;   // bits 1 << enum http_method; HEAD comes with GET
     const char *type;   // of the body
     // Finds out what is asked for: sets call->domain. 0, or the status that refuses it.
@@ -66,10 +71,20 @@ struct http_resource {
     // whatever status it has. No domain is asked about.
     void (*ask)(const struct http_call *call, struct buf *request);
     void (*respond)(struct http_call *call, struct http_reply *reply);
+    // What of the head is needed later, where the fields of the call are not enough; NULL: nothing.
+    // False: there is no memory.
+    bool (*note)(struct http_call *call);
+    // The body of an answer that is made of a status alone, and its type; NULL: a page.
+    void (*put_error)(unsigned status, struct buf *body);
+    const char *error_type;
 };
 
 // NULL: nothing is there.
 const struct http_resource *http_resource_find(struct span path, bool is_admin);
+
+// http_scim.c
+extern const struct http_resource http_scim_resource;
+bool http_scim_is(struct span path);
 
 // http_metrics.c
 // Is the host one under which this machine is known to itself: an address, localhost, our name?

@@ -118,10 +118,33 @@ void http_session_request_end(struct dialogue *d)
     }
 }
 
+// In the words of the resource.
+static void put_own_error(struct dialogue *d, unsigned status, const struct http_field *more)
+{
+    const struct http_session *s = http_session_of(d);
+    struct buf body;
+
+    buf_init(&body, 1024);
+    s->resource->put_error(status, &body);
+    struct http_response r = {.status = status,
+                              .type = span_from_str(s->resource->error_type),
+                              .body = buf_span(&body),
+                              .is_head = s->is_head,
+                              .is_closed = s->is_closed};
+
+    put_response(&d->out, is_admin(d), &r, more, more != NULL);
+    buf_finish(&body);
+}
+
 static void answer_page(struct dialogue *d, unsigned status, const struct http_field *more)
 {
     struct http_session *s = http_session_of(d);
 
+    if (s->resource && s->resource->put_error) {
+        put_own_error(d, status, more);
+        http_session_request_end(d);
+        return;
+    }
     put_page(&d->out, is_admin(d), status, NULL, s->is_head, s->is_closed, more);
     http_session_request_end(d);
 }
@@ -193,12 +216,32 @@ static bool is_allowed(const struct http_resource *r, enum http_method m)
 
 static void answer_not_allowed(struct dialogue *d, const struct http_resource *r)
 {
-    const struct http_field allow = {SPAN("Allow"),
-                                     !(r->methods & 1u << HTTP_POST) ? SPAN("GET, HEAD")
-                                     : r->methods & 1u << HTTP_GET   ? SPAN("GET, HEAD, POST")
-                                                                     : SPAN("POST")};
+    static const struct {
+        enum http_method method;
+        const char *text;
+    } names[] = {{HTTP_GET, "GET, HEAD"},
+                 {HTTP_POST, "POST"},
+                 {HTTP_PUT, "PUT"},
+                 {HTTP_PATCH, "PATCH"},
+                 {HTTP_DELETE, "DELETE"}};
+    struct buf b;
+
+    buf_init(&b, 64);
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (r->methods & 1u << names[i].method) {
+            buf_put_str(&b, b.n > 0 ? ", " : "");
+            buf_put_str(&b, names[i].text);
+        }
+    }
+    const struct http_field allow = {SPAN("Allow"), buf_span(&b)};
 
     answer_page(d, 405, &allow);
+    buf_finish(&b);
+}
+
+static size_t body_max(const struct http_session *s)
+{
+    return s->resource && s->resource->body_max ? s->resource->body_max : BODY_MAX;
 }
 
 // The request as far as its head tells. 0, or the status that answers it.
@@ -236,7 +279,14 @@ static unsigned call_begin(struct dialogue *d, const struct http_request *r)
     if (!s->resource) {
         return r->method == HTTP_METHOD_OTHER ? 501 : 404;
     }
-    return is_allowed(s->resource, r->method) ? 0 : 405;
+    if (!is_allowed(s->resource, r->method)) {
+        return 405;
+    }
+    s->call.head = r;
+    bool is_noted = !s->resource->note || s->resource->note(&s->call);
+
+    s->call.head = NULL; // it is in the input, which goes
+    return is_noted ? 0 : 503;
 }
 
 static void head_judged(struct dialogue *d, const struct http_request *r, unsigned status)
@@ -251,13 +301,14 @@ static void head_judged(struct dialogue *d, const struct http_request *r, unsign
         answer_page(d, status, NULL);
     } else if (!s->resource) {
         http_api_head(d, r);
-    } else if (r->framing == HTTP_LENGTH && r->length > BODY_MAX) {
+    } else if (r->framing == HTTP_LENGTH && r->length > body_max(s)) {
         refuse(d, 413);
     } else {
         if (r->expects_continue) {
             buf_put_str(&d->out, "HTTP/1.1 100 Continue\r\n\r\n");
         }
         http_body_init(&s->body, r);
+        s->body_text.max = body_max(s);
         s->phase = AT_BODY;
     }
 }
@@ -358,7 +409,9 @@ static void keep_ask(struct dialogue *d)
         return;
     }
     d->pair.is_wanted = true;
-    d->pair.kind = s->resource->ask ? DIALOGUE_PAIR_OAUTH : DIALOGUE_PAIR_FIGURES;
+    d->pair.kind = s->resource->is_scim ? DIALOGUE_PAIR_SCIM
+                   : s->resource->ask   ? DIALOGUE_PAIR_OAUTH
+                                        : DIALOGUE_PAIR_FIGURES;
     d->step = DIALOGUE_WAIT;
 }
 

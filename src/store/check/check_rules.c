@@ -5,12 +5,14 @@
 // history (in an account).
 #include "store/access/device.h"
 #include "store/access/oauth_client.h"
+#include "store/access/provisioned.h"
 #include "store/access/scram_salt.h"
 #include "store/access/signin.h"
 #include "store/access/totp_row.h"
 #include "store/check/check_internal.h"
 #include "store/directory/factor_policy.h"
 #include "store/directory/role.h"
+#include "store/directory/scim_token.h"
 #include "store/rules_internal.h"
 
 #include "base/banned.h"
@@ -135,6 +137,27 @@ static enum err check_oauth_client(void *arg, struct span key, struct span value
     return ERR_OK;
 }
 
+static enum err check_scim_token(void *arg, struct span key, struct span value)
+{
+    struct span domains[SCIM_TOKEN_DOMAINS_MAX];
+    struct check *c = arg;
+    struct scim_token t;
+
+    if (scim_token_decode(key, value, domains, &t) != ERR_OK) {
+        check_problem(c, false, "a provisioning token cannot be read");
+        return ERR_OK;
+    }
+    for (size_t i = 0; i < t.domain_count; i++) {
+        if (!is_our_domain(c, t.domains[i])) {
+            check_problem(c, false,
+                          "the provisioning token %.*s is over %.*s, which is no domain that is "
+                          "here",
+                          SPAN_ARG(t.name), SPAN_ARG(t.domains[i]));
+        }
+    }
+    return ERR_OK;
+}
+
 static enum err check_factor_policy(void *arg, struct span key, struct span value)
 {
     struct check *c = arg;
@@ -155,13 +178,14 @@ static enum err check_factor_policy(void *arg, struct span key, struct span valu
 enum err check_roles(struct check *c)
 {
     struct key roles = key_plain(KEY_ROLE), holders = key_plain(KEY_ROLES_OF),
-               clients = key_plain(KEY_OAUTH_CLIENT);
+               clients = key_plain(KEY_OAUTH_CLIENT), scim = key_plain(KEY_SCIM_TOKEN);
     struct key policies = key_plain(KEY_FACTOR_POLICY);
     enum err e = view_each(c->v, &policies, check_factor_policy, c);
 
     e = e != ERR_OK ? e : view_each(c->v, &roles, check_role, c);
 
     e = e == ERR_OK ? view_each(c->v, &clients, check_oauth_client, c) : e;
+    e = e == ERR_OK ? view_each(c->v, &scim, check_scim_token, c) : e;
     return e == ERR_OK ? view_each(c->v, &holders, check_roles_of, c) : e;
 }
 
@@ -258,6 +282,18 @@ static enum err check_totp(void *arg, struct span key, struct span value)
     return ERR_OK;
 }
 
+// Not mended: it may say that the person was deleted.
+static enum err check_provisioned(void *arg, struct span key, struct span value)
+{
+    struct span aliases[PROVISIONED_ALIASES_MAX];
+    struct provisioned p;
+
+    if (key.n != 1 || provisioned_decode(value, aliases, &p) != ERR_OK) {
+        check_problem(arg, false, "what an identity provider says of the account cannot be read");
+    }
+    return ERR_OK;
+}
+
 // Tokens of a device that is not there open nothing: they are dropped.
 static enum err check_tokens(void *arg, struct span key, struct span value)
 {
@@ -305,7 +341,8 @@ enum err check_rules(struct check *c)
 {
     struct key scripts = key_plain(KEY_SCRIPT), remembered = key_plain(KEY_REMEMBERED),
                devices = key_plain(KEY_DEVICE), totp = key_plain(KEY_TOTP),
-               tokens = key_plain(KEY_TOKENS), handed = key_plain(KEY_HANDED_OVER);
+               tokens = key_plain(KEY_TOKENS), provisioned = key_plain(KEY_PROVISIONED),
+               handed = key_plain(KEY_HANDED_OVER);
     enum err e = view_each(c->v, &scripts, check_script, c);
 
     e = e == ERR_OK ? check_active(c) : e;
@@ -313,6 +350,7 @@ enum err check_rules(struct check *c)
     e = e == ERR_OK ? view_each(c->v, &devices, check_device, c) : e;
     e = e == ERR_OK ? view_each(c->v, &totp, check_totp, c) : e;
     e = e == ERR_OK ? view_each(c->v, &tokens, check_tokens, c) : e;
+    e = e == ERR_OK ? view_each(c->v, &provisioned, check_provisioned, c) : e;
     e = e == ERR_OK ? check_scram(c) : e;
     e = e == ERR_OK ? view_each(c->v, &handed, check_handed_over, c) : e;
     return e == ERR_OK ? view_each(c->v, &remembered, check_remembered, c) : e;

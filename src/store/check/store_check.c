@@ -119,7 +119,7 @@ static enum err check_account_record(struct check *c)
 // Keys that no version of this program has written.
 static enum err check_unknown_keys(struct check *c)
 {
-    char known[] = "HVADIPREZGYBeOFabnskumtxcfgijwdlyoph";
+    char known[] = "HVADIPREZGYBeOFTabnskumtxcfgijwdlyopqh";
     struct scan *scan;
     struct span key, value;
     char next = 0;
@@ -134,7 +134,7 @@ static enum err check_unknown_keys(struct check *c)
         }
         e = scan_next(scan, &key, &value);
         if (e == ERR_OK) {
-            bool directory = key.n && strchr("VADIPREZGYBeOF", key.p[0]);
+            bool directory = key.n && strchr("VADIPREZGYBeOFT", key.p[0]);
 
             if (!key.n || !strchr(known, key.p[0]) || (directory && c->account != 0)) {
                 check_problem(c, false, "there is a key of an unknown kind (byte %d)",

@@ -2,6 +2,7 @@
 //
 // Domains, in account 0.
 #include "store/directory/directory_internal.h"
+#include "store/directory/scim_token.h"
 
 #include "base/banned.h"
 
@@ -87,6 +88,7 @@ static enum err domain_remove_edit(struct edit *ed, void *arg)
     }
     e = e != ERR_OK ? e : edit_delete(ed, &k);
     e = e != ERR_OK ? e : role_edit_domain_gone(ed, a->domain);
+    e = e != ERR_OK ? e : scim_token_edit_domain_gone(ed, a->domain);
     e = e != ERR_OK ? e : factor_policy_edit_gone(ed, "@", a->domain);
     return e != ERR_OK ? e : directory_note(ed, "domain removed: ", a->domain);
 }

@@ -12,6 +12,7 @@ const char *http_status_text(unsigned status)
         const char *text;
     } rows[] = {
         {200, "OK"},
+        {201, "Created"},
         {204, "No Content"},
         {301, "Moved Permanently"},
         {303, "See Other"},
@@ -24,6 +25,7 @@ const char *http_status_text(unsigned status)
         {405, "Method Not Allowed"},
         {408, "Request Timeout"},
         {409, "Conflict"},
+        {412, "Precondition Failed"},
         {413, "Content Too Large"},
         {414, "URI Too Long"},
         {415, "Unsupported Media Type"},

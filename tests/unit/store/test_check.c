@@ -505,6 +505,10 @@ static void scram_broken(struct edit *ed)
 {
     put(ed, key_plain(KEY_SCRAM), SPAN("\x01\x04salt\x80\x20\0\0"));
 }
+static void provisioned_broken(struct edit *ed)
+{
+    put(ed, key_plain(KEY_PROVISIONED), SPAN("\x01\x02\0\0\0\0\0"));
+}
 static void device_next_low(struct edit *ed)
 {
     static const char device[] = "\x01\x01\x01\0\0\0\x01p\x20"
@@ -517,6 +521,17 @@ static void device_next_low(struct edit *ed)
 static void oauth_client_broken(struct edit *ed)
 {
     put(ed, key_text(KEY_OAUTH_CLIENT, SPAN("app")), SPAN("\x01\x01\0\x01x\x01\x03x:y"));
+}
+static void scim_token_broken(struct edit *ed)
+{
+    put(ed, key_text(KEY_SCIM_TOKEN, SPAN("okta")), SPAN("\x01\x01\0\0\x01x\x00"));
+}
+static void scim_token_of_no_domain(struct edit *ed)
+{
+    put(ed, key_text(KEY_SCIM_TOKEN, SPAN("okta")),
+        SPAN("\x01\x01\0\0\x20"
+             "0123456789abcdef0123456789abcdef\x01\x03"
+             "b.c"));
 }
 static void domain_count_wrong(struct edit *ed)
 {
@@ -659,8 +674,11 @@ static const struct damage damages[] = {
     OF(tokens_broken, true),
     OF(tokens_of_nobody, true),
     OF(scram_broken, false),
+    OF(provisioned_broken, false),
     OF(device_next_low, true),
     OF_DIRECTORY(oauth_client_broken, false),
+    OF_DIRECTORY(scim_token_broken, false),
+    OF_DIRECTORY(scim_token_of_no_domain, false),
     OF_DIRECTORY(domain_count_wrong, true),
     OF_DIRECTORY(domain_lost, true),
     OF_DIRECTORY(alias_of_nobody, false),
