@@ -49,6 +49,7 @@ void alert_settings_default(struct alert_settings *o)
         .folders = 10,
         .deleted = 1000,
         .download = 1ull << 30,
+        .speed = 1000,
         .window_ms = 3600000,
         .pause_ms = 3600000,
         .per_day = 5,

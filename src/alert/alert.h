@@ -59,6 +59,7 @@ struct alert_settings {
     uint64_t folders;    // deleted or renamed
     uint64_t deleted;    // messages
     uint64_t download;   // bytes
+    uint64_t speed;      // km/h that people travel
     int64_t window_ms;   // in which these three are counted
     int64_t pause_ms;    // between two of a kind that are told
     unsigned per_day;    // of a kind that are told in 24 hours
@@ -74,6 +75,11 @@ struct alert_signin {
     int64_t first, last; // seconds since 1970, of one day
     uint64_t count, failures;
     uint64_t changed; // the commit that changed it last
+    bool is_limited;  // by a device that may come from some networks only: no place is news
+    struct span country, country_name; // "FR", "France"; empty: not known
+    bool has_position;
+    int32_t latitude, longitude; // hundredths of a degree
+    uint32_t radius_km;          // within which it was
 };
 
 // The same network for the rules: the same text, or, unless `exact`, the same /16 or /32.
@@ -85,9 +91,14 @@ uint32_t alert_network_salt(struct span network, bool exact);
 // has raised before. Spans are those of the rows.
 typedef void alert_found_fn(void *arg, const struct alert *a);
 
+// How far two rows with positions are from each other at least, in km: both radii are deducted.
+uint32_t alert_apart_km(const struct alert_signin *a, const struct alert_signin *b);
+#define ALERT_NEAR_KM 500 // what is nearer is one place
+
 // Looks at what changed after `seen`: rows (all that are kept, in any order). Networks that were
 // signed in from before `since` (seconds since 1970: when alerts began to look at the account) are
-// known. Linear in the rows that changed times the rows.
+// known. Of one row at most one is found, what says most. Linear in the rows that changed times the
+// rows, but for a sign-in from a new place far away: then, a few times, quadratic in the rows.
 void alert_signins(const struct alert_settings *o, const struct alert_signin *rows, size_t n,
                    uint64_t seen, int64_t since, alert_found_fn *fn, void *arg);
 

@@ -4,7 +4,7 @@
 // after many wrong ones.
 #include <xxhash.h>
 
-#include "alert/alert.h"
+#include "alert/alert_internal.h"
 #include "base/bytes.h"
 #include "base/ip_network.h"
 
@@ -45,27 +45,20 @@ uint32_t alert_network_salt(struct span network, bool exact)
     return (uint32_t)hash;
 }
 
-struct look {
-    const struct alert_settings *o;
-    const struct alert_signin *rows;
-    size_t n;
-    uint64_t seen;
-    int64_t since;
-    alert_found_fn *fn;
-    void *arg;
-};
-
-// The first sign-in of the account that is still known; INT64_MAX: there is none.
-static int64_t first_ever(const struct look *l)
+int64_t alert_known_until(const struct look *l, bool with_country)
 {
-    int64_t first = INT64_MAX;
+    int64_t first = INT64_MAX, until;
 
     for (size_t i = 0; i < l->n; i++) {
-        if (l->rows[i].count && l->rows[i].first < first) {
+        if (l->rows[i].count && l->rows[i].first < first &&
+            (!with_country || l->rows[i].country.n)) {
             first = l->rows[i].first;
         }
     }
-    return first;
+    until = first < INT64_MAX - l->o->learn_s ? first + l->o->learn_s : INT64_MAX;
+    // With nothing to learn the very first one is still nobody's surprise.
+    until = until > first || first == INT64_MAX ? until : first + 1;
+    return l->since > until ? l->since : until;
 }
 
 // Was there a sign-in from the network of a row that changed, apart from what changed with it?
@@ -82,8 +75,8 @@ static bool is_known(const struct look *l, const struct alert_signin *row, int64
     return false;
 }
 
-static void found(const struct look *l, enum alert_kind kind, const struct alert_signin *row,
-                  uint64_t count)
+void alert_found_at(const struct look *l, enum alert_kind kind, const struct alert_signin *row,
+                    uint64_t count, struct span words)
 {
     struct alert a = {
         .kind = kind,
@@ -93,6 +86,7 @@ static void found(const struct look *l, enum alert_kind kind, const struct alert
         .count = count,
         .network = row->network,
         .client = row->client,
+        .words = words,
     };
 
     l->fn(l->arg, &a);
@@ -131,25 +125,19 @@ static void look_at_row(const struct look *l, const struct alert_signin *row, in
     uint64_t failures = failures_before(l, row, &known_before);
 
     if (failures >= l->o->failures && !known_before) {
-        found(l, ALERT_GUESSED, row, failures);
-    } else if (!is_known(l, row, known_until)) {
-        found(l, ALERT_NEW_NETWORK, row, 0);
+        alert_found_at(l, ALERT_GUESSED, row, failures, alert_country_words(row));
+    } else if (!alert_look_at_place(l, row) && !is_known(l, row, known_until)) {
+        alert_found_at(l, ALERT_NEW_NETWORK, row, 0, alert_country_words(row));
     }
 }
 
 void alert_signins(const struct alert_settings *o, const struct alert_signin *rows, size_t n,
                    uint64_t seen, int64_t since, alert_found_fn *fn, void *arg)
 {
-    struct look l = {o, rows, n, seen, since, fn, arg};
-    int64_t first = first_ever(&l), known_until;
+    struct look l = {o, rows, n, seen, since, 0, fn, arg};
+    int64_t known_until = alert_known_until(&l, false);
 
-    if (first == INT64_MAX) {
-        return;
-    }
-    known_until = first < INT64_MAX - o->learn_s ? first + o->learn_s : INT64_MAX;
-    // With nothing to learn the very first network is still nobody's surprise.
-    known_until = known_until > first ? known_until : first + 1;
-    known_until = since > known_until ? since : known_until;
+    l.places_known_until = alert_known_until(&l, true);
     for (size_t i = 0; i < n; i++) {
         if (rows[i].count && rows[i].changed > seen && rows[i].network.n) {
             look_at_row(&l, &rows[i], known_until);

@@ -33,7 +33,10 @@ static void put_part(struct buf *out, const char *before, struct span s, const c
 
 static void put_signin(struct buf *out, const struct alert *a)
 {
+    bool has_country = a->kind == ALERT_NEW_NETWORK || a->kind == ALERT_GUESSED;
+
     put_part(out, ", from ", a->network, "");
+    put_part(out, " in ", has_country ? a->words : SPAN(""), "");
     put_part(out, ", with the program \"", a->client, "\"");
     put_part(out, ", with the password of the device \"", a->device, "\"");
 }

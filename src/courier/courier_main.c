@@ -9,6 +9,7 @@
 #include "courier/courier.h"
 #include "courier/courier_peer.h"
 #include "courier/filter/courier_filter.h"
+#include "courier/place/place.h"
 #include "courier/post/alert_post.h"
 #include "courier/relay/courier_relay.h"
 #include "courier/vouch/ldap.h"
@@ -39,6 +40,7 @@ struct courier {
     struct vouch *vouch;
     struct alert_post *alerts; // NULL: there is no webhook
     struct oidc *oidc;         // NULL: the settings name no issuer
+    struct places places;
     struct courier_peers peers;
     struct timer tidy, stop;
     int64_t stop_at_ms;
@@ -55,6 +57,13 @@ static enum err on_reload(void *arg, struct settings *settings, struct span cert
     (void)problem;
     settings_unref(settings); // all that concerns us takes a restart
     return ERR_OK;
+}
+
+static void on_places(void *arg, int fd)
+{
+    struct courier *m = arg;
+
+    places_take(&m->places, fd);
 }
 
 static void on_link(void *arg, enum ipc_process peer, int fd)
@@ -289,6 +298,7 @@ static enum err open_peers(struct courier *m)
     m->peers.filter = m->filter;
     m->peers.vouch = m->vouch;
     m->peers.alerts = m->alerts;
+    m->peers.places = &m->places;
     courier_peers_init(&m->peers);
     for (unsigned i = 0; i < IPC_PROCESSES && e == ERR_OK; i++) {
         if (m->start.link_fds[i] >= 0) {
@@ -303,6 +313,7 @@ static enum err courier_open(struct courier *m, int supervisor_fd)
 {
     enum err e = child_start(supervisor_fd, "courier", &m->start);
 
+    places_init(&m->places);
     e = e == ERR_OK ? create_lookup(m) : e;
     e = e == ERR_OK ? create_relay(m) : e;
     e = e == ERR_OK ? create_alerts(m) : e;
@@ -325,6 +336,7 @@ static enum err courier_open(struct courier *m, int supervisor_fd)
 static void courier_close(struct courier *m)
 {
     courier_peers_close(&m->peers);
+    places_close(&m->places);
     if (m->lookup) {
         lookup_stop(m->lookup); // whoever still waits for an answer
     }
@@ -343,7 +355,12 @@ static void courier_close(struct courier *m)
 int courier_main(int supervisor_fd)
 {
     static const struct child_handler handler = {
-        .reload = on_reload, .link = on_link, .stop = on_stop, .status = on_status};
+        .reload = on_reload,
+        .link = on_link,
+        .stop = on_stop,
+        .status = on_status,
+        .places = on_places,
+    };
     static struct courier m; // one of a process
     enum err e = courier_open(&m, supervisor_fd);
 

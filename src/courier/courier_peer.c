@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "courier/filter/courier_filter.h"
+#include "courier/place/place.h"
 #include "courier/post/alert_post.h"
 #include "courier/relay/courier_relay.h"
 #include "courier/vouch/vouch.h"
@@ -131,6 +132,27 @@ static enum err on_alert_post(struct courier_peer *p, const struct ipc_frame *fr
     return e;
 }
 
+static enum err on_place_ask(struct courier_peer *p, const struct ipc_frame *frame)
+{
+    struct ipc_place_ask ask;
+    struct ipc_place_answer m;
+    struct mmdb_place place;
+    struct buf out;
+    enum err e = ipc_place_ask_decode(frame->fields, &ask);
+
+    if (e != ERR_OK) {
+        return e;
+    }
+    places_answer(p->all->places, &ask, &place, &m);
+    buf_init(&out, 1024);
+    if (ipc_place_answer_encode(&m, 0, &out) != ERR_OK ||
+        channel_send(p->channel, buf_span(&out), NULL, 0) == ERR_LIMIT) {
+        log_warn("where a network is could not be told to keep");
+    }
+    buf_finish(&out);
+    return ERR_OK;
+}
+
 static void take_filter(struct courier_peer *p, int fd)
 {
     if (p->all->filter) {
@@ -165,6 +187,9 @@ static enum err on_message(struct channel *c, void *arg, const struct ipc_frame 
     }
     if (frame->type == IPC_ALERT_POST && p->id == IPC_KEEP && frame->fds == 0) {
         return on_alert_post(p, frame);
+    }
+    if (frame->type == IPC_PLACE_ASK && p->id == IPC_KEEP && frame->fds == 0) {
+        return on_place_ask(p, frame);
     }
     return frame->type == IPC_DNS_ASK && frame->fds == 0 ? on_ask(p, frame) : ERR_INVALID;
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The courier's conversations with keep and the gate: questions to the DNS from both, transactions
-// and questions about people from keep, messages for filters from the gate. On the loop's thread;
-// nothing blocks.
+// and questions about people and places from keep, messages for filters from the gate. On the
+// loop's thread; nothing blocks.
 #ifndef COURIER_COURIER_PEER_H
 #define COURIER_COURIER_PEER_H
 
@@ -12,6 +12,7 @@
 struct alert_post;
 struct courier_filter;
 struct courier_relay;
+struct places;
 struct vouch;
 
 struct courier_peers {
@@ -21,6 +22,7 @@ struct courier_peers {
     struct courier_filter *filter; // NULL: there are no filters
     struct vouch *vouch;
     struct alert_post *alerts; // NULL: there is no webhook
+    struct places *places;
     struct courier_peer {
         struct courier_peers *all;
         enum ipc_process id;

@@ -236,6 +236,20 @@ static enum err on_link(struct child *c, struct span fields, int fd)
     return ERR_OK;
 }
 
+static enum err on_places(struct child *c, struct span fields, int fd)
+{
+    struct ipc_places m;
+
+    if (!c->handler->places || ipc_places_decode(fields, &m) != ERR_OK) {
+        if (fd >= 0) {
+            close(fd);
+        }
+        return ERR_INVALID;
+    }
+    c->handler->places(c->arg, fd);
+    return ERR_OK;
+}
+
 static enum err on_reload_item(struct child *c, struct span fields)
 {
     struct ipc_reload_item m;
@@ -267,6 +281,9 @@ static enum err on_message(struct channel *channel, void *arg, const struct ipc_
     (void)channel;
     if (frame->type == IPC_LINK && frame->fds == 1) {
         return on_link(c, frame->fields, fds[0]);
+    }
+    if (frame->type == IPC_PLACES && frame->fds <= 1) {
+        return on_places(c, frame->fields, frame->fds ? fds[0] : -1);
     }
     for (unsigned i = 0; i < frame->fds; i++) {
         close(fds[i]); // the others come with none

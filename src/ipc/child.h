@@ -36,6 +36,9 @@ struct child_handler {
     void (*stop)(void *arg, int64_t timeout_ms);
     // Fills the counters of the answer to a PING.
     void (*status)(void *arg, struct ipc_status *out);
+    // The file that says where networks are: the descriptor is the callee's; -1: there is none.
+    // NULL in processes that are not told.
+    void (*places)(void *arg, int fd);
     // What became of a reload that was asked for; NULL in processes that never ask.
     void (*reload_item)(void *arg, const struct ipc_reload_item *m);
     void (*reload_end)(void *arg, const struct ipc_reload_end *m);

@@ -15,7 +15,7 @@
 #include "base/err.h"
 #include "base/span.h"
 
-#define IPC_VERSION         11
+#define IPC_VERSION         12
 #define IPC_HEADER_BYTES    8
 #define IPC_FRAME_BYTES_MAX (1u << 20) // header included
 #define IPC_FDS_MAX         128        // descriptors with one message
@@ -51,6 +51,15 @@ enum ipc_domain {
     IPC_DOMAIN_OTHER = 1,
     IPC_DOMAIN_UNKNOWN = 2, // could not be looked up now
 };
+
+// Where an address is, as far as is known.
+enum ipc_place {
+    IPC_PLACE_KNOWN = 1,
+    IPC_PLACE_NONE,        // the file does not say
+    IPC_PLACE_UNAVAILABLE, // there is no file, or it cannot be read
+};
+#define IPC_PLACE_SOUTH 9000  // hundredths of a degree that make a latitude no less than 0
+#define IPC_PLACE_WEST  18000 // and a longitude
 
 enum ipc_alert_outcome { IPC_ALERT_TAKEN = 1, IPC_ALERT_NOT_TAKEN }; // 2: to be sent again
 #define IPC_MAIL_ALL UINT32_MAX                                      // MAIL_ANSWER's recipient

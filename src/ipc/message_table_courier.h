@@ -89,6 +89,21 @@ MESSAGE(ALERT_RESULT, 96, alert_result,
     U8(outcome)                   // enum ipc_alert_outcome
     TEXT(words, 512))             // why not, for the log
 
+// ---- keep and courier: where networks are ------------------------------------------------------
+
+// One is open at a time.
+MESSAGE(PLACE_ASK, 97, place_ask,
+    U64(id)                       // chosen by keep; comes back in the answer
+    TEXT(address, 64))            // the first of a network: "192.0.2.0"
+MESSAGE(PLACE_ANSWER, 98, place_answer,
+    U64(id)
+    U8(result)                    // enum ipc_place
+    TEXT(country, 2)              // ISO 3166-1; empty: not known
+    TEXT(name, 64)                // in English
+    U8(has_position)
+    U32(latitude) U32(longitude)  // hundredths of a degree, from IPC_PLACE_SOUTH and _WEST on
+    U32(radius_km))
+
 // ---- gate and courier: filters ------------------------------------------------------------------
 
 // Gate to courier over the link, with one descriptor: one end of a socket pair. One message and

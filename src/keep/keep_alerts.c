@@ -42,6 +42,8 @@ static void read_settings(const struct settings *s, struct alert_watch_options *
     o->rules.failures = conf_value_count(s, SETTING_ALERT_FAILURES);
     o->rules.folders = conf_value_count(s, SETTING_ALERT_FOLDERS);
     o->rules.deleted = conf_value_count(s, SETTING_ALERT_DELETED);
+    o->rules.download = conf_value_bytes(s, SETTING_ALERT_DOWNLOAD);
+    o->rules.speed = conf_value_count(s, SETTING_ALERT_TRAVEL_SPEED);
     o->rules.window_ms = conf_value_ms(s, SETTING_ALERT_WINDOW);
     o->rules.pause_ms = conf_value_ms(s, SETTING_ALERT_PAUSE);
     o->rules.per_day = (unsigned)conf_value_count(s, SETTING_ALERT_PER_DAY);

@@ -30,6 +30,7 @@
 #include "keep/keep_store.h"
 #include "keep/keep_upkeep.h"
 #include "keep/login/keep_link.h"
+#include "keep/login/keep_places.h"
 #include "keep/login/keep_vouch.h"
 #include "keep/managesieve/managesieve_session.h"
 #include "keep/oauth/keep_oauth.h"
@@ -48,6 +49,7 @@
 #define VOUCH_MS        20000 // for a directory or an issuer of tokens to answer
 #define VOUCH_OPEN_MAX  32    // questions of logins to them at a time
 #define VOUCH_OTHERS    16    // and of others
+#define PLACE_MS        1000  // for the courier to say where a network is
 
 struct keep {
     struct child_start start;
@@ -58,6 +60,7 @@ struct keep {
     struct store *store; // the one opened
     struct keep_mail mail;
     struct keep_vouch *vouch;
+    struct keep_places *places;
     struct keep_directory *directory;
     struct auth *auth;
     struct keep_tickets *tickets;
@@ -369,6 +372,7 @@ static void apply_live(struct keep *k)
     keep_link_set_auth_queue(k->link, (unsigned)conf_value_count(s, SETTING_AUTH_QUEUE_MAX));
     keep_upkeep_set(k->upkeep, expunged_keep_s(s));
     keep_upkeep_set_signins(k->upkeep, conf_value_ms(s, SETTING_SIGNINS_KEEP));
+    keep_places_set(k->places, conf_value_text(s, SETTING_GEO_DATABASE).n > 0);
     keep_signins_set(k->signins, conf_value_ms(s, SETTING_SIGNINS_KEEP));
     keep_alerts_set(k->alerts, s);
     keep_keys_set(k->keys, conf_value_ms(s, SETTING_DKIM_CHECK_INTERVAL));
@@ -491,6 +495,9 @@ static enum err on_courier_message(void *arg, const struct ipc_frame *frame)
     if (frame->type == IPC_ALERT_RESULT) {
         return keep_alerts_posted(k->alerts, frame->fields);
     }
+    if (frame->type == IPC_PLACE_ANSWER) {
+        return keep_places_answer(k->places, frame->fields);
+    }
     return frame->type == IPC_VOUCH_ANSWER ? keep_vouch_answer(k->vouch, frame->fields)
                                            : ERR_INVALID;
 }
@@ -500,6 +507,7 @@ static void on_courier_lost(void *arg)
     struct keep *k = arg;
 
     keep_vouch_lost(k->vouch);
+    keep_places_lost(k->places);
     keep_alerts_lost(k->alerts);
 }
 
@@ -511,8 +519,11 @@ static enum err open_vouch(struct keep *k)
                                          .open_max = VOUCH_OPEN_MAX + VOUCH_OTHERS};
     const struct outbound_listener listener = {
         .message = on_courier_message, .lost = on_courier_lost, .arg = k};
+    const struct keep_places_options places = {
+        .send = send_to_courier, .arg = k, .timeout_ms = PLACE_MS};
     enum err e = keep_vouch_create(&o, &k->vouch);
 
+    e = e == ERR_OK ? keep_places_create(&places, &k->places) : e;
     if (e == ERR_OK) {
         outbound_listen(k->mail.outbound, &listener);
     }
@@ -554,7 +565,7 @@ static enum err open_auth(struct keep *k)
     enum err e = auth_create(k->store, &o, &k->auth);
 
     return e == ERR_OK
-               ? keep_signins_start(k->store,
+               ? keep_signins_start(k->store, k->places,
                                     conf_value_text(k->start.settings, SETTING_DEFAULT_DOMAIN),
                                     conf_value_ms(k->settings, SETTING_SIGNINS_KEEP), &k->signins)
                : e;
@@ -919,6 +930,9 @@ static void keep_close(struct keep *k)
     if (k->vouch) {
         keep_vouch_end(k->vouch);
     }
+    if (k->places) {
+        keep_places_end(k->places);
+    }
     keep_reload_stop(k->reload);
     keep_scim_destroy(k->scim); // it borrows from the control socket's
     keep_api_destroy(k->api);   // it runs what it is asked for with the next
@@ -952,6 +966,7 @@ static void keep_close(struct keep *k)
     keep_readers_destroy(k->readers);
     auth_destroy(k->auth);
     keep_vouch_destroy(k->vouch);
+    keep_places_destroy(k->places);
     if (k->store) {
         keep_store_close(&k->opened);
     }

@@ -40,16 +40,26 @@ static void take_turn(void *arg)
     signin_log_flush(k->log);
 }
 
-enum err keep_signins_start(struct store *s, struct span default_domain, int64_t keep_ms,
-                            struct keep_signins **out)
+static bool find_place(void *arg, struct span network, struct signin_place *out)
+{
+    return keep_places_find(arg, network, out);
+}
+
+enum err keep_signins_start(struct store *s, struct keep_places *places, struct span default_domain,
+                            int64_t keep_ms, struct keep_signins **out)
 {
     struct keep_signins *k = calloc(1, sizeof(*k));
 
     if (!k) {
         return ERR_NOMEM;
     }
-    const struct signin_log_options log = {
-        .store = s, .default_domain = default_domain, .keep_ms = keep_ms, .wake = wake, .arg = k};
+    const struct signin_log_options log = {.store = s,
+                                           .default_domain = default_domain,
+                                           .keep_ms = keep_ms,
+                                           .place = find_place,
+                                           .place_arg = places,
+                                           .wake = wake,
+                                           .arg = k};
     const struct keep_chore_options chore = {.name = "keep-signins", .run = take_turn, .arg = k};
     enum err e = signin_log_create(&log, &k->log);
 

@@ -115,6 +115,11 @@ void process_kill(struct process *p);
 // over `fd` (the caller's). Nothing else can be asked for; never blocks on either socket.
 void socket_hand_out(const struct settings *settings, uint8_t filter, int fd);
 
+// ---- supervisor_places.c: where networks are ----------------------------------------------------
+
+// Opens the file of geo_database anew and sends PLACES to the courier. Logs why it cannot be had.
+void places_hand_out(struct process *courier);
+
 // ---- supervisor.c -------------------------------------------------------------------------------
 
 // READY of a child has come.

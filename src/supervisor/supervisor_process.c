@@ -59,6 +59,9 @@ static enum err on_message(struct channel *c, void *arg, const struct ipc_frame 
             return ERR_INVALID;
         }
         p->ready = p->was_ready = true;
+        if (p->id == IPC_COURIER) {
+            places_hand_out(p);
+        }
         supervisor_process_ready(p->supervisor);
         return ERR_OK;
     case IPC_STATUS:

@@ -253,6 +253,9 @@ static void send_reload(struct supervisor *s, struct process *p)
     if (ipc_reload_encode(&m, 0, &frame) == ERR_OK) {
         process_send(p, &frame);
         p->reload_awaited = true;
+        if (p->id == IPC_COURIER) {
+            places_hand_out(p);
+        }
     }
     buf_finish(&settings);
     wipe(&frame);

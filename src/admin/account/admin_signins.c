@@ -52,6 +52,14 @@ static void put_device_name(const struct collect *c, uint32_t device, json_t *in
     }
 }
 
+static void put_country(const struct signin_place *p, json_t *into)
+{
+    if (p->code[0]) {
+        json_object_set_new(into, "country", admin_json_text(span_of(p->code, sizeof(p->code))));
+        json_object_set_new(into, "country_name", admin_json_text(signin_place_name(p)));
+    }
+}
+
 static bool collect(void *arg, const struct signin *i)
 {
     struct collect *c = arg;
@@ -75,6 +83,7 @@ static bool collect(void *arg, const struct signin *i)
         admin_json_time(j, "first", i->first);
         admin_json_time(j, "last", i->last);
         put_device_name(c, i->device, j);
+        put_country(&i->place, j);
     }
     return json_array_append_new(c->items, j) == 0;
 }

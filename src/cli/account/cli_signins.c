@@ -42,7 +42,8 @@ static void print_times(unsigned long long count, const char *one, const char *m
 static void print_how(const json_t *item)
 {
     const char *name = cli_get_text(item, "device_name");
-    char opened_by[512], client[512], network[128], device_name[100];
+    const char *country = cli_get_text(item, "country_name");
+    char opened_by[512], client[512], network[128], device_name[100], country_name[400];
     unsigned long long device = cli_get_number(item, "device");
 
     cli_plain(cli_get_text(item, "opened_by"), opened_by, sizeof(opened_by));
@@ -53,6 +54,12 @@ static void print_how(const json_t *item)
     }
     printf(" %s from %s", service_words(cli_get_text(item, "service")),
            network[0] ? network : "many other networks");
+    if (!country[0]) {
+        country = cli_get_text(item, "country");
+    }
+    if (country[0]) {
+        printf(" in %s", cli_plain(country, country_name, sizeof(country_name)));
+    }
     if (client[0]) {
         printf(" with %s", client);
     }

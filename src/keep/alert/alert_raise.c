@@ -24,15 +24,35 @@ struct past {
     bool is_known[FOUND_MAX];
 };
 
+// How much the kinds about a sign-in say; 0: it is about something else.
+static unsigned rank(enum alert_kind kind)
+{
+    return kind == ALERT_NEW_NETWORK   ? 1
+           : kind == ALERT_NEW_COUNTRY ? 2
+           : kind == ALERT_TRAVEL      ? 3
+           : kind == ALERT_GUESSED     ? 4
+                                       : 0;
+}
+
+// A sign-in that goes on is one piece of news, though later nothing but its network is new in it.
+static bool is_less_news(const struct alert *found, const struct alert *had)
+{
+    return rank(found->kind) && rank(found->kind) <= rank(had->kind) &&
+           found->when_ms - had->when_ms < DAY_MS && span_eq(found->network, had->network);
+}
+
 static bool is_same_news(const struct alert *found, const struct alert *had)
 {
+    if (is_less_news(found, had)) {
+        return true;
+    }
     if (found->kind != had->kind) {
         return false;
     }
     if (found->kind == ALERT_NEW_NETWORK || found->kind == ALERT_NEW_COUNTRY) {
         return found->salt == had->salt; // it is told of once
     }
-    if (found->kind == ALERT_GUESSED) {
+    if (found->kind == ALERT_GUESSED || found->kind == ALERT_TRAVEL) {
         return found->salt == had->salt && found->when_ms - had->when_ms < DAY_MS;
     }
     return found->trigger == had->trigger && found->salt == had->salt;

@@ -23,10 +23,45 @@ static bool changed_since(void *arg, const struct signin *i)
 
 struct rows {
     struct look *look;
+    uint32_t limited[DEVICES_MAX]; // devices that may come from some networks only
+    size_t limited_n;
     struct alert_signin *list;
     size_t n;
     bool failed;
 };
+
+static bool note_limited(void *arg, const struct device *d)
+{
+    struct rows *r = arg;
+
+    if (d->network_count && r->limited_n < DEVICES_MAX) {
+        r->limited[r->limited_n++] = d->id;
+    }
+    return true;
+}
+
+static bool is_limited(const struct rows *r, uint32_t device)
+{
+    for (size_t i = 0; i < r->limited_n; i++) {
+        if (r->limited[i] == device) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void put_place(struct rows *r, const struct signin_place *p, struct alert_signin *to)
+{
+    if (p->code[0]) {
+        to->country = arena_dup(r->look->arena, span_of(p->code, sizeof(p->code)));
+        to->country_name = arena_dup(r->look->arena, signin_place_name(p));
+        to->has_position = p->has_position;
+        to->latitude = p->latitude;
+        to->longitude = p->longitude;
+        to->radius_km = p->radius_km;
+        r->failed |= !to->country.p || !to->country_name.p;
+    }
+}
 
 static bool keep_row(void *arg, const struct signin *i)
 {
@@ -46,7 +81,9 @@ static bool keep_row(void *arg, const struct signin *i)
                                 .last = i->last,
                                 .count = i->count,
                                 .failures = i->failures,
-                                .changed = i->changed};
+                                .changed = i->changed,
+                                .is_limited = is_limited(r, i->device)};
+    put_place(r, &i->place, to);
     r->failed |= !to->network.p || !to->client.p;
     r->n++;
     return !r->failed;
@@ -68,7 +105,8 @@ enum err look_at_signins(struct look *l)
     struct rows r = {.look = l,
                      .list = arena_alloc(l->arena, SIGNINS_MAX * sizeof(struct alert_signin))};
 
-    e = r.list ? signin_list(s, l->account, 0, keep_row, &r) : ERR_NOMEM;
+    e = r.list ? device_list(s, l->account, note_limited, &r) : ERR_NOMEM;
+    e = e == ERR_OK ? signin_list(s, l->account, 0, keep_row, &r) : e;
     if (e == ERR_OK && r.failed) {
         e = ERR_NOMEM;
     }

@@ -217,6 +217,9 @@ static void write_some(struct signin_log *l, struct entry **list, size_t n)
         items[i] = list[i]->row;
         items[i].network = span_of(list[i]->network, list[i]->network_n);
         items[i].client = span_of(list[i]->client, list[i]->client_n);
+        if (items[i].count && l->o.place) {
+            l->o.place(l->o.place_arg, items[i].network, &items[i].place);
+        }
     }
     enum err e = signin_record(l->o.store, list[0]->account, items, n,
                                clock_real_s() - atomic_load(&l->keep_ms) / 1000);

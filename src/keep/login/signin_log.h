@@ -14,6 +14,10 @@ struct signin_log_options {
     struct store *store;
     struct span default_domain; // of names without one; must stay
     int64_t keep_ms;            // how long the history reaches back
+    // Where a network is, for those that succeeded; called by the thread that writes, and may wait.
+    // False: not known. NULL: nobody can tell.
+    bool (*place)(void *arg, struct span network, struct signin_place *out);
+    void *place_arg;
     // Called for each one that should be written soon: at once when `is_urgent` (a network that was
     // not seen lately), else within seconds. Any thread; must not block.
     void (*wake)(void *arg, bool is_urgent);

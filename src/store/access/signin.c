@@ -6,7 +6,7 @@
 
 #include "base/banned.h"
 
-#define VALUE_BYTES_MAX 64
+#define VALUE_BYTES_MAX 160
 #define SIGNIN_DAY_S    86400
 #define FORGET_AT_ONCE  1000
 #define KEY_FIXED       10 // letter, day, device, service
@@ -46,6 +46,50 @@ static struct key row_key(const struct signin *i)
     return k;
 }
 
+// Behind the rest, and only when it is known: rows of before there were places have nothing there.
+static void place_pack(struct pack *p, const struct signin_place *place)
+{
+    if (!place->code[0]) {
+        return;
+    }
+    pack_str(p, span_of(place->code, sizeof(place->code)));
+    pack_str(p, signin_place_name(place));
+    pack_u64(p, place->has_position ? place->radius_km + 1ull : 0);
+    if (place->has_position) {
+        pack_i64(p, place->latitude);
+        pack_i64(p, place->longitude);
+    }
+}
+
+static bool place_unpack(struct span *value, struct signin_place *out)
+{
+    struct span code, name;
+    uint64_t radius;
+    int64_t latitude = 0, longitude = 0;
+
+    if (!value->n) {
+        return true;
+    }
+    if (!unpack_str(value, sizeof(out->code), &code) ||
+        !unpack_str(value, SIGNIN_COUNTRY_BYTES_MAX, &name) ||
+        !unpack_u64(value, UINT32_MAX, &radius) || code.n != sizeof(out->code) || !code.p[0]) {
+        return false;
+    }
+    if (radius &&
+        (!unpack_i64(value, &latitude) || !unpack_i64(value, &longitude) || latitude < -9000 ||
+         latitude > 9000 || longitude < -18000 || longitude > 18000)) {
+        return false;
+    }
+    *out = (struct signin_place){.code = {code.p[0], code.p[1]},
+                                 .name_n = (uint8_t)name.n,
+                                 .has_position = radius > 0,
+                                 .latitude = (int32_t)latitude,
+                                 .longitude = (int32_t)longitude,
+                                 .radius_km = radius ? (uint32_t)(radius - 1) : 0};
+    memcpy(out->name_text, name.p, name.n);
+    return true;
+}
+
 static enum err row_write(struct edit *ed, const struct key *k, const struct signin *i)
 {
     char room[VALUE_BYTES_MAX];
@@ -56,6 +100,7 @@ static enum err row_write(struct edit *ed, const struct key *k, const struct sig
     pack_u64(&p, i->count);
     pack_u64(&p, i->failures);
     pack_u64(&p, ed->modseq);
+    place_pack(&p, &i->place);
     return edit_put(ed, k, pack_span(&p));
 }
 
@@ -78,7 +123,7 @@ static bool key_decode(struct span key, struct signin *out, uint32_t *out_day)
 
 enum err signin_decode(struct span key, struct span value, struct signin *out)
 {
-    struct signin i;
+    struct signin i = {.count = 0};
     uint32_t day;
     enum err e = unpack_version(&value);
 
@@ -89,7 +134,7 @@ enum err signin_decode(struct span key, struct span value, struct signin *out)
         !unpack_i64(&value, &i.last) || !unpack_u64(&value, INT64_MAX, &i.count) ||
         !unpack_u64(&value, INT64_MAX, &i.failures) ||
         !unpack_u64(&value, UINT64_MAX, &i.changed) || !times_are_of(i.first, i.last, day) ||
-        (!i.count && !i.failures)) {
+        (!i.count && !i.failures) || !place_unpack(&value, &i.place)) {
         return ERR_CORRUPT;
     }
     *out = i;
@@ -218,6 +263,7 @@ static enum err merge(struct room *r, const struct key *k, struct signin *i)
     i->last = old.last > i->last ? old.last : i->last;
     i->count += old.count;
     i->failures += old.failures;
+    i->place = i->place.code[0] ? i->place : old.place;
     return ERR_OK;
 }
 
@@ -229,6 +275,7 @@ static enum err put_new(struct room *r, struct key *k, struct signin *i)
     if (e == ERR_OK && failed && day_of(i->last) == r->day &&
         r->failed_today >= SIGNIN_FAILED_ROWS_MAX) {
         i->network = i->client = SPAN("");
+        i->place = (struct signin_place){.name_n = 0};
         i->device = 0;
         *k = row_key(i);
         e = merge(r, k, i);

@@ -23,9 +23,24 @@ enum signin_service {
 // that only failed the oldest goes, and when there are none, the oldest of all.
 #define SIGNIN_ROWS_MAX 2000
 // Rows of a day that only failed. What more networks fail at is counted in one row without network.
-#define SIGNIN_FAILED_ROWS_MAX 100
+#define SIGNIN_FAILED_ROWS_MAX   100
 
 #define SIGNIN_BY_READER       UINT32_MAX // as the device: another opened it; client: who
+#define SIGNIN_COUNTRY_BYTES_MAX 64
+
+// Where a network was when somebody signed in from it, as far as was known.
+struct signin_place {
+    char code[2]; // ISO 3166-1, "FR"; [0] is 0: not known, and then nothing else is
+    uint8_t name_n;
+    char name_text[SIGNIN_COUNTRY_BYTES_MAX]; // "France": UTF-8 without controls; may be empty
+    bool has_position;
+    int32_t latitude, longitude; // hundredths of a degree
+    uint32_t radius_km;          // within which it was, probably
+};
+static inline struct span signin_place_name(const struct signin_place *p)
+{
+    return span_of(p->name_text, p->name_n);
+}
 
 struct signin {
     uint32_t device; // 0: the account's own password, or nobody knows (a failure)
@@ -34,7 +49,8 @@ struct signin {
     struct span client;  // what the mail program calls itself: UTF-8 without controls; may be empty
     int64_t first, last; // seconds since 1970, of one day (UTC)
     uint64_t count, failures;
-    modseq changed; // the commit that changed it last; not looked at by signin_record
+    struct signin_place place; // of the last that succeeded and was known
+    modseq changed;            // the commit that changed it last; not looked at by signin_record
 };
 
 // Adds to the rows; one commit, which enters the change log without a record and leaves the

@@ -165,6 +165,188 @@ static void guessed(void **state)
     assert_int_equal(f.list[0].kind, ALERT_NEW_NETWORK);
 }
 
+// ---- places -------------------------------------------------------------------------------------
+
+#define PARIS  4885, 235
+#define LYON   4576, 484
+#define BERLIN 5252, 1340
+#define SAO    -2355, -4663
+#define TEXAS  3278, -9680
+
+static struct alert_signin at(struct alert_signin row, const char *country, int latitude,
+                              int longitude, unsigned radius)
+{
+    row.country = span_from_str(country);
+    row.country_name = SPAN("");
+    row.has_position = true;
+    row.latitude = latitude;
+    row.longitude = longitude;
+    row.radius_km = radius;
+    return row;
+}
+
+static void distances(void **state)
+{
+    const struct alert_signin none = {.count = 1};
+    struct alert_signin paris = at(none, "FR", PARIS, 0), sao = at(none, "BR", SAO, 0);
+    struct alert_signin east = at(none, "X", 0, 17999, 0), west = at(none, "X", 0, -17999, 0);
+    struct alert_signin north = at(none, "X", 9000, 0, 0), south = at(none, "X", -9000, 0, 0);
+
+    (void)state;
+    assert_in_range(alert_apart_km(&paris, &sao), 9380, 9420);
+    assert_int_equal(alert_apart_km(&paris, &paris), 0);
+    assert_in_range(alert_apart_km(&east, &west), 0, 3); // over the date line
+    assert_in_range(alert_apart_km(&north, &south), 20000, 20020);
+    paris.radius_km = 400;
+    sao.radius_km = 1000;
+    assert_in_range(alert_apart_km(&paris, &sao), 7980, 8020);
+    sao.radius_km = UINT32_MAX;
+    assert_int_equal(alert_apart_km(&paris, &sao), 0);
+}
+
+static void new_countries(void **state)
+{
+    struct alert_settings o;
+
+    (void)state;
+    alert_settings_default(&o);
+    struct alert_signin rows[] = {
+        at(row("81.2.69.0/24", LONG, 5, 0, 10), "GB", PARIS, 20),
+        at(row("2.1.0.0/24", NOW - DAY, 5, 0, 11), "FR", PARIS, 20),
+        at(row("177.1.0.0/24", NOW, 1, 0, SEEN + 1), "BR", SAO, 20),
+    };
+    struct finds f = LOOK(&o, rows, 0);
+
+    assert_int_equal(f.n, 1); // a day is enough to get there, and it is told of once
+    assert_int_equal(f.list[0].kind, ALERT_NEW_COUNTRY);
+    assert_span(f.list[0].words, "BR");
+    assert_span(f.list[0].network, "177.1.0.0/24");
+    rows[2].country_name = SPAN("Brazil");
+    f = LOOK(&o, rows, 0);
+    assert_span(f.list[0].words, "Brazil");
+    // Known: its network is what is new.
+    rows[0].country = SPAN("BR");
+    f = LOOK(&o, rows, 0);
+    assert_int_equal(f.n, 1);
+    assert_int_equal(f.list[0].kind, ALERT_NEW_NETWORK);
+    assert_span(f.list[0].words, "Brazil");
+    rows[0].country = SPAN("GB");
+    rows[1].country = SPAN("BR"); // who failed was not there
+    rows[1].count = 0;
+    rows[1].failures = 5;
+    assert_int_equal(LOOK(&o, rows, 0).list[0].kind, ALERT_NEW_COUNTRY);
+    rows[1] = at(row("2.1.0.0/24", NOW - DAY, 5, 0, 11), "FR", PARIS, 20);
+    // Off, by a limited device, or without a country: the network is left.
+    o.off = 1u << ALERT_NEW_COUNTRY;
+    assert_int_equal(LOOK(&o, rows, 0).list[0].kind, ALERT_NEW_NETWORK);
+    o.off = 0;
+    rows[2].is_limited = true;
+    assert_int_equal(LOOK(&o, rows, 0).list[0].kind, ALERT_NEW_NETWORK);
+    rows[2].is_limited = false;
+    rows[2].country = SPAN("");
+    assert_int_equal(LOOK(&o, rows, 0).list[0].kind, ALERT_NEW_NETWORK);
+    // Countries are learnt from the first one on that is known, networks from the first sign-in.
+    rows[2].country = SPAN("BR");
+    rows[0].country = rows[1].country = SPAN("");
+    rows[0].has_position = rows[1].has_position = false;
+    assert_int_equal(LOOK(&o, rows, 0).list[0].kind, ALERT_NEW_NETWORK);
+    rows[1].country = SPAN("FR"); // a day ago
+    assert_int_equal(LOOK(&o, rows, 0).list[0].kind, ALERT_NEW_NETWORK);
+    o.learn_s = DAY / 2;
+    assert_int_equal(LOOK(&o, rows, 0).list[0].kind, ALERT_NEW_COUNTRY);
+    assert_int_equal(LOOK(&o, rows, NOW + 1).n, 0); // alerts began later than that
+}
+
+static void travel(void **state)
+{
+    struct alert_settings o;
+
+    (void)state;
+    alert_settings_default(&o);
+    struct alert_signin rows[] = {
+        at(row("2.1.0.0/24", LONG, 5, 0, 10), "FR", PARIS, 20),
+        at(row("2.1.0.0/24", NOW - 3600, 5, 0, 11), "FR", PARIS, 20),
+        at(row("177.1.0.0/24", NOW, 1, 0, SEEN + 1), "BR", SAO, 50),
+        {.count = 0, .network = SPAN(""), .client = SPAN("")},
+    };
+    struct finds f = LOOK(&o, rows, 0);
+
+    assert_int_equal(f.n, 1); // and nothing else of the same sign-in
+    assert_int_equal(f.list[0].kind, ALERT_TRAVEL);
+    assert_in_range(f.list[0].count, 9300, 9350);
+    assert_int_equal(f.list[0].trigger, SEEN + 1);
+    // Just possible; not quite.
+    o.speed = 9300;
+    rows[1].last = rows[1].first = NOW - 3600;
+    rows[2].radius_km = 200;
+    assert_int_equal(LOOK(&o, rows, 0).list[0].kind, ALERT_NEW_COUNTRY);
+    o.speed = 9100;
+    assert_int_equal(LOOK(&o, rows, 0).list[0].kind, ALERT_TRAVEL);
+    o.speed = 1000;
+    // Whichever came first, and by any of the times that are known.
+    rows[1].last = NOW + 7200;
+    rows[1].first = NOW - 8 * 3600;
+    assert_int_equal(LOOK(&o, rows, 0).list[0].kind, ALERT_TRAVEL);
+    rows[1].first = rows[1].last = NOW - 3600;
+    // Within 500 km, both radii deducted; an address that may be anywhere.
+    rows[2] = at(row("5.1.0.0/24", NOW, 1, 0, SEEN + 1), "FR", LYON, 5);
+    assert_int_equal(LOOK(&o, rows, 0).list[0].kind, ALERT_NEW_NETWORK);
+    rows[2] = at(row("5.1.0.0/24", NOW, 1, 0, SEEN + 1), "DE", BERLIN, 5);
+    rows[1].first = rows[1].last = NOW - 60;
+    assert_int_equal(LOOK(&o, rows, 0).list[0].kind, ALERT_TRAVEL); // 876 km
+    rows[2].radius_km = 400;
+    assert_int_equal(LOOK(&o, rows, 0).list[0].kind, ALERT_NEW_COUNTRY);
+    rows[2] = at(row("177.1.0.0/24", NOW, 1, 0, SEEN + 1), "BR", SAO, 50);
+    // Off; by a device that may come from some networks only, here or there; who only failed.
+    o.off = 1u << ALERT_TRAVEL;
+    assert_int_equal(LOOK(&o, rows, 0).list[0].kind, ALERT_NEW_COUNTRY);
+    o.off = 0;
+    rows[1].is_limited = true;
+    assert_int_equal(LOOK(&o, rows, 0).list[0].kind, ALERT_NEW_COUNTRY);
+    rows[1].is_limited = false;
+    rows[1].count = 0;
+    assert_int_equal(LOOK(&o, rows, 0).list[0].kind, ALERT_NEW_COUNTRY);
+    rows[1].count = 5;
+    rows[1].has_position = false;
+    assert_int_equal(LOOK(&o, rows, 0).list[0].kind, ALERT_NEW_COUNTRY);
+    rows[1].has_position = true;
+    // The place was signed in from before, from another network of it.
+    rows[3] = at(row("179.1.0.0/24", LONG, 1, 0, 9), "BR", SAO, 50);
+    assert_int_equal(LOOK(&o, rows, 0).list[0].kind, ALERT_NEW_NETWORK);
+    rows[3].changed = SEEN + 1; // at the same time: that is the same news
+    rows[3].first = rows[3].last = NOW;
+    f = LOOK(&o, rows, 0);
+    assert_int_equal(f.n, 2);
+    assert_int_equal(f.list[0].kind, ALERT_TRAVEL);
+    assert_int_equal(f.list[1].kind, ALERT_TRAVEL);
+}
+
+// Accounts that are in two places at once anyway: a VPN, a service that fetches their mail.
+static void leaps_anyway(void **state)
+{
+    struct alert_settings o;
+
+    (void)state;
+    alert_settings_default(&o);
+    struct alert_signin rows[] = {
+        at(row("2.1.0.0/24", LONG, 5, 0, 10), "FR", PARIS, 20),
+        at(row("12.1.0.0/24", LONG + 60, 5, 0, 10), "US", TEXAS, 20),
+        at(row("12.1.0.0/24", NOW - 60, 5, 0, 12), "US", TEXAS, 20),
+        at(row("5.1.0.0/24", NOW, 1, 0, SEEN + 1), "DE", BERLIN, 5), // a journey by train
+    };
+
+    assert_int_equal(LOOK(&o, rows, 0).list[0].kind, ALERT_NEW_COUNTRY);
+    rows[1] = at(row("12.1.0.0/24", LONG + 5 * DAY, 5, 0, 10), "US", TEXAS, 20); // flew there
+    assert_int_equal(LOOK(&o, rows, 0).list[0].kind, ALERT_TRAVEL);
+    // What leaps is the new place itself: that is the news, not the habit; and it is told once.
+    rows[0] = at(row("5.2.0.0/24", NOW - 90, 5, 0, SEEN + 1), "DE", BERLIN, 20);
+    struct finds f = LOOK(&o, rows, 0);
+
+    assert_int_equal(f.n, 2);
+    assert_int_equal(f.list[0].kind, ALERT_TRAVEL);
+    assert_int_equal(f.list[1].kind, ALERT_NEW_NETWORK);
+}
+
 static void meters(void **state)
 {
     struct alert_meter m = {0};
@@ -303,6 +485,8 @@ int main(void)
         cmocka_unit_test(meters),       cmocka_unit_test(quota_levels),
         cmocka_unit_test(limits),       cmocka_unit_test(names),
         cmocka_unit_test(letters),      cmocka_unit_test(sentences),
+        cmocka_unit_test(distances),    cmocka_unit_test(new_countries),
+        cmocka_unit_test(travel),       cmocka_unit_test(leaps_anyway),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
