@@ -82,6 +82,9 @@ struct admin {
                        json_t **out_report);
     // Alerts are due that an operation has put there. NULL: no server.
     void (*alerts_wake)(void *arg);
+    // So many bytes of an account's mail were handed to an administrator ("hilde@x.example"; empty:
+    // to root). NULL: no server.
+    void (*mail_read)(void *arg, account_id account, struct span by, uint64_t bytes);
     // Asks the directory about the owner of that address; with an empty password only whether they
     // are there. As struct auth_vouch's ask. NULL: no server.
     enum err (*directory_ask)(void *arg, struct span name, struct span password, struct arena *a,

@@ -22,6 +22,27 @@ size_t ip_network(struct span address, size_t four, size_t six,
     return inet_pton(AF_INET6, text, out) == 1 ? six : 0;
 }
 
+size_t ip_network_text(struct span address, char out[IP_NETWORK_TEXT_MAX])
+{
+    unsigned char b[IP_NETWORK_BYTES_MAX] = {0};
+    char text[INET6_ADDRSTRLEN];
+    size_t n = ip_network(address, 3, 6, b);
+
+    if (n) {
+        memset(b + n, 0, sizeof(b) - n);
+    }
+    if (!n || !inet_ntop(n == 3 ? AF_INET : AF_INET6, b, text, sizeof(text))) {
+        address = span_first(address, IP_NETWORK_TEXT_MAX);
+        memcpy(out, address.p ? address.p : "", address.n);
+        return memchr(out, 0, address.n) ? 0 : address.n;
+    }
+    char whole[IP_NETWORK_TEXT_MAX + 8];
+    int used = snprintf(whole, sizeof(whole), "%s/%d", text, n == 3 ? 24 : 48);
+
+    memcpy(out, whole, used < IP_NETWORK_TEXT_MAX ? (size_t)used : IP_NETWORK_TEXT_MAX);
+    return used < IP_NETWORK_TEXT_MAX ? (size_t)used : IP_NETWORK_TEXT_MAX;
+}
+
 enum err network_parse(struct span text, struct network *out)
 {
     struct network n = {.is_six = span_find_byte(text, ':') < text.n};

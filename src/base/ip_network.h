@@ -16,6 +16,11 @@
 size_t ip_network(struct span address, size_t four, size_t six,
                   unsigned char out[IP_NETWORK_BYTES_MAX]);
 
+// The network by which sign-ins are told apart, as text without NUL: "192.0.2.0/24",
+// "2001:db8:1::/48". Returns its length; what is no address gives itself, cut, or 0.
+#define IP_NETWORK_TEXT_MAX 48
+size_t ip_network_text(struct span address, char out[IP_NETWORK_TEXT_MAX]);
+
 struct network {
     bool is_six;
     unsigned bits;

@@ -21,7 +21,7 @@ SETTING(ALERT_FOLDERS, alert_folders, COUNT, "10", 1, 100000, LIVE,
         "Folders deleted or renamed within alert_window that are warned of.")
 SETTING(ALERT_DELETED, alert_deleted, COUNT, "1000", 1, 1000000000, LIVE,
         "Messages deleted within alert_window that are warned of.")
-SETTING(ALERT_DOWNLOAD, alert_download, BYTES, "1 GB", 1024, 1099511627776, LIVE,
+SETTING(ALERT_DOWNLOAD, alert_download, BYTES, "1 GB", 1048576, 1099511627776, LIVE,
         "How much of an account's mail one device may read within alert_window without a warning; "
         "less when the account holds less.")
 SETTING(ALERT_TRAVEL_SPEED, alert_travel_speed, COUNT, "1000", 100, 40000, LIVE,

@@ -55,7 +55,7 @@ MESSAGE(RELOAD_END, 11, reload_end,
 // descriptor when `problem` is 0. Where to is read in the settings: the courier can name no path.
 MESSAGE(CONNECT, 12, connect, U8(filter)) // its place in the list `filters`, from 0
 MESSAGE(CONNECTED, 13, connected, U32(problem)) // an errno; EAGAIN: its queue is full, try again
-// To the courier, when it serves and with each reload: the file that says where networks are
+// To the courier, after START and with each reload: the file that says where networks are
 // (setting geo_database), with its descriptor; without one it is not there, or cannot be opened.
 MESSAGE(PLACES, 14, places, U8(is_set)) // 0: the settings name none
 

@@ -155,6 +155,11 @@ void keep_alerts_wake(struct keep_alerts *k)
     alert_watch_due(k->watch);
 }
 
+void keep_alerts_read(struct keep_alerts *k, const struct alert_read *r)
+{
+    alert_watch_read(k->watch, r);
+}
+
 void keep_alerts_stop(struct keep_alerts *k)
 {
     if (!k) {

@@ -32,6 +32,8 @@ void keep_alerts_lost(struct keep_alerts *k); // the courier has ended; the same
 void keep_alerts_set(struct keep_alerts *k, const struct settings *s); // any thread
 // An administrator has put something there that is due. Any thread.
 void keep_alerts_wake(struct keep_alerts *k);
+// Mail was read: by a session, or by an administrator. Any thread; does not block on the disk.
+void keep_alerts_read(struct keep_alerts *k, const struct alert_read *r);
 // Ends the thread; before the store is closed. NULL is allowed.
 void keep_alerts_stop(struct keep_alerts *k);
 

@@ -159,6 +159,31 @@ static void alerts_wake(void *arg)
     keep_alerts_wake(k->alerts);
 }
 
+static void session_read(void *arg, const struct session_read *r)
+{
+    const struct keep *k = arg;
+    const struct alert_read read = {.account = r->account,
+                                    .device = r->device,
+                                    .client = r->client,
+                                    .remote = r->remote,
+                                    .bytes = r->bytes};
+
+    keep_alerts_read(k->alerts, &read);
+}
+
+static void admin_read(void *arg, account_id account, struct span by, uint64_t bytes)
+{
+    const struct keep *k = arg;
+    char words[ALERT_READ_TEXT_MAX];
+    struct buf b = {.p = words, .cap = sizeof(words), .max = sizeof(words)};
+
+    buf_printf(&b, by.n ? "the administrator %.*s" : "the administrator",
+               SPAN_ARG(span_first(by, sizeof(words) - 20)));
+    const struct alert_read read = {.account = account, .by = buf_span(&b), .bytes = bytes};
+
+    keep_alerts_read(k->alerts, &read);
+}
+
 static enum err directory_ask(void *arg, struct span name, struct span password, struct arena *a,
                               struct auth_vouch_answer *out)
 {
@@ -333,6 +358,7 @@ static struct admin admin_of(struct keep *k)
     a.end_sessions = end_sessions;
     a.end_sessions_of = end_sessions_of;
     a.alerts_wake = alerts_wake;
+    a.mail_read = admin_read;
     a.reload = admin_reload;
     a.directory_ask = directory_ask;
     a.directory_sync = directory_sync;
@@ -781,6 +807,8 @@ static enum err open_link(struct keep *k)
         .auth_queue_max = (unsigned)conf_value_count(k->settings, SETTING_AUTH_QUEUE_MAX),
         .start = start_protocol,
         .start_arg = k,
+        .read = session_read,
+        .read_arg = k,
         .mail = take_mail,
         .mail_arg = k,
         .api = take_api,

@@ -59,9 +59,6 @@ static enum err on_message(struct channel *c, void *arg, const struct ipc_frame 
             return ERR_INVALID;
         }
         p->ready = p->was_ready = true;
-        if (p->id == IPC_COURIER) {
-            places_hand_out(p);
-        }
         supervisor_process_ready(p->supervisor);
         return ERR_OK;
     case IPC_STATUS:
@@ -289,6 +286,9 @@ static enum err start_with(struct process *p, const struct links *l)
 
     if (e == ERR_OK) {
         e = send_start(p, l);
+    }
+    if (e == ERR_OK && p->id == IPC_COURIER) {
+        places_hand_out(p);
     }
     for (unsigned i = 0; e == ERR_OK && i < IPC_PROCESSES; i++) {
         struct process *peer = &p->supervisor->processes[i];

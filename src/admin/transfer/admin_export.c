@@ -32,6 +32,7 @@ struct export
     struct exported batch[BATCH_MESSAGES];
     size_t batch_count;
     uint64_t done, total, lost;
+    uint64_t bytes; // handed out
     struct buf piece;
 };
 
@@ -132,6 +133,7 @@ static enum err message_send(struct export *x, struct exported *m)
         }
         e = admin_data(x->call, span_first(buf_span(&x->piece), m->bytes - at));
         at += x->piece.n;
+        x->bytes += x->piece.n;
     }
     return e;
 }
@@ -223,6 +225,10 @@ enum err admin_export(struct admin_call *c)
     }
     for (size_t i = 0; i < count && e == ERR_OK; i++) {
         e = mailbox_send(x, &boxes[i]);
+    }
+    if (x->bytes && c->admin->mail_read) {
+        c->admin->mail_read(c->admin->arg, account.id, admin_actor(c, ACTOR_ADMIN).origin,
+                            x->bytes);
     }
     c->outcome->result = json_pack("{s:I, s:I, s:I}", "mailboxes", (json_int_t)count, "messages",
                                    (json_int_t)(x->done - x->lost), "lost", (json_int_t)x->lost);

@@ -49,10 +49,12 @@ static bool is_same_news(const struct alert *found, const struct alert *had)
     if (found->kind != had->kind) {
         return false;
     }
-    if (found->kind == ALERT_NEW_NETWORK || found->kind == ALERT_NEW_COUNTRY) {
+    if (found->kind == ALERT_NEW_NETWORK || found->kind == ALERT_NEW_COUNTRY ||
+        (found->kind == ALERT_DOWNLOAD && !found->by.n)) {
         return found->salt == had->salt; // it is told of once
     }
-    if (found->kind == ALERT_GUESSED || found->kind == ALERT_TRAVEL) {
+    if (found->kind == ALERT_GUESSED || found->kind == ALERT_TRAVEL ||
+        found->kind == ALERT_DOWNLOAD) {
         return found->salt == had->salt && found->when_ms - had->when_ms < DAY_MS;
     }
     return found->trigger == had->trigger && found->salt == had->salt;

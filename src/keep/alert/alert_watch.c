@@ -14,15 +14,13 @@
 #include "base/banned.h"
 
 #define PEOPLE_LAST     0xFFFFFFFF00000000ull // accounts of the engine above it are nobody's
-#define LOOK_MS         1000                  // what happens meanwhile is looked at together
 #define SAVE_MS         60000
 #define FORGET_MS       86400000ll
 #define ACCOUNTS_A_PASS 512
 
 // ---- noting -------------------------------------------------------------------------------------
 
-// With the lock held. True: nobody had been woken.
-static bool note(struct alert_watch *w, account_id account)
+bool alert_watch_note_locked(struct alert_watch *w, account_id account)
 {
     size_t at = (size_t)(account * 0x9E3779B97F4A7C15ull >> 32) % NOTED_SLOTS;
 
@@ -50,11 +48,11 @@ void alert_watch_note(void *arg, account_id account, modseq version)
         return;
     }
     lock_take(&w->lock);
-    bool wakes = note(w, account);
+    bool wakes = alert_watch_note_locked(w, account);
 
     lock_release(&w->lock);
     if (wakes) {
-        w->wake(w->arg, LOOK_MS);
+        w->wake(w->arg, ALERT_LOOK_MS);
     }
 }
 
@@ -63,7 +61,7 @@ void alert_watch_due(struct alert_watch *w)
     lock_take(&w->lock);
     w->is_awake = true;
     lock_release(&w->lock);
-    w->wake(w->arg, LOOK_MS);
+    w->wake(w->arg, ALERT_LOOK_MS);
 }
 
 // ---- accounts looked at -------------------------------------------------------------------------
@@ -225,6 +223,7 @@ static enum err look_at(struct look *l, bool is_read, bool *out_more, bool *out_
         e = look_at_signins(l);
         l->seen->cursor.seen = seen;
     }
+    e = e == ERR_OK ? look_at_downloads(l) : e;
     if (e == ERR_OK && l->rules_changed) {
         e = look_at_outward(l, false);
     }
@@ -350,7 +349,7 @@ static enum err pass_over(struct alert_watch *w, const struct pass *p, bool all_
             e = begin_with(w, b, p->ids[i]);
         } else if (got != ERR_OK || has_changed(w, p->ids[i], &c)) {
             lock_take(&w->lock);
-            note(w, p->ids[i]);
+            alert_watch_note_locked(w, p->ids[i]);
             lock_release(&w->lock);
         }
     }
@@ -424,11 +423,11 @@ static account_id *take_noted(struct alert_watch *w, bool *out_all)
 static void note_again(struct alert_watch *w, account_id account)
 {
     lock_take(&w->lock);
-    bool wakes = note(w, account);
+    bool wakes = alert_watch_note_locked(w, account);
 
     lock_release(&w->lock);
     if (wakes) {
-        w->wake(w->arg, LOOK_MS);
+        w->wake(w->arg, ALERT_LOOK_MS);
     }
 }
 
@@ -491,6 +490,7 @@ enum err alert_watch_create(const struct alert_watch_options *o, struct alert_wa
     w->hook.key = o->hook_key;
     lock_init(&w->lock, LOCK_LEAF);
     map_init(&w->seen);
+    map_init(&w->readers);
     w->save_at_ms = clock_monotonic_ms() + SAVE_MS;
     *out = w;
     return ERR_OK;
@@ -501,6 +501,7 @@ void alert_watch_destroy(struct alert_watch *w)
     if (w) {
         forget_seen(w);
         map_finish(&w->seen);
+        alert_readers_finish(w);
         lock_finish(&w->lock);
         free(w->noted);
         free(w);

@@ -38,6 +38,20 @@ void alert_watch_set(struct alert_watch *w, const struct alert_watch_options *o)
 
 // A store_watch_fn: the account has changed. Never blocks.
 void alert_watch_note(void *arg, account_id account, modseq version);
+#define ALERT_READ_TEXT_MAX 64
+
+// Bytes of messages that were handed out to one who reads an account's mail.
+struct alert_read {
+    uint64_t account;
+    uint32_t device;    // 0: the account's own password
+    struct span client; // what the mail program calls itself; may be empty
+    struct span remote; // its address; may be empty
+    struct span by;     // an administrator, "the administrator (hilde@x.example)"; else empty
+    uint64_t bytes;
+};
+// Counts it. Any thread; does not block on the disk.
+void alert_watch_read(struct alert_watch *w, const struct alert_read *r);
+
 // Something is due (an administrator's test): looked at with the next turn.
 void alert_watch_due(struct alert_watch *w);
 

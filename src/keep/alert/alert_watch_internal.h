@@ -8,11 +8,13 @@
 #include "base/map.h"
 #include "keep/alert/alert_watch.h"
 
-#define NOTED_SLOTS 16384 // a power of two; fuller than three quarters: all are looked at
-#define SEEN_MAX    4096  // accounts whose counting is in memory
-#define FOUND_MAX   16    // alerts of one look at an account
-#define RECORDS_MAX 5000  // of the change log, in one look
-#define SIGNINS_MAX 2000  // rows looked at: all there can be
+#define NOTED_SLOTS   16384 // a power of two; fuller than three quarters: all are looked at
+#define SEEN_MAX      4096  // accounts whose counting is in memory
+#define FOUND_MAX     16    // alerts of one look at an account
+#define RECORDS_MAX   5000  // of the change log, in one look
+#define SIGNINS_MAX   2000  // rows looked at: all there can be
+
+#define ALERT_LOOK_MS 1000 // what happens meanwhile is looked at together
 
 // An account that was looked at.
 struct seen {
@@ -47,6 +49,9 @@ struct alert_watch {
     account_id *noted; // NOTED_SLOTS, by hash; 0: free
     size_t noted_n;
     bool is_overflown, is_awake;
+    struct map readers; // alert_download.c
+    size_t readers_due;
+    int64_t left_out_ms; // real: when it was last told that there are too many
 
     bool was_started; // all accounts were looked at once
     struct map seen;  // id: struct seen
@@ -79,6 +84,13 @@ enum err look_back(struct look *l, struct view *v);
 
 // alert_signin_rows.c
 enum err look_at_signins(struct look *l);
+
+// With the lock held: the account is looked at with the next turn. True: nobody has been woken.
+bool alert_watch_note_locked(struct alert_watch *w, account_id account);
+
+// alert_download.c: who has read much.
+enum err look_at_downloads(struct look *l);
+void alert_readers_finish(struct alert_watch *w);
 
 // alert_outward.c: addresses outside that the account's mail is sent to, and were not known.
 enum err look_at_outward(struct look *l, bool is_first);

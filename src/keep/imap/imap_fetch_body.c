@@ -55,6 +55,7 @@ static enum err send_plain(struct imap_session *s, struct imap_fetcher *f, struc
             return e;
         }
         replace_nul(s->out->p + before, s->out->n - before);
+        session_meter_add(&s->meter, s->out->n - before);
     }
     return ERR_OK;
 }
@@ -99,6 +100,7 @@ static enum err send_decoded(struct imap_session *s, struct imap_fetcher *f, str
         s->out->n = before + (size_t)use;
         l->skip -= skip;
         l->send -= use;
+        session_meter_add(&s->meter, use);
     }
     return ERR_OK;
 }
@@ -405,6 +407,9 @@ enum err imap_fetch_sections(struct imap_session *s, struct imap_fetcher *f, str
         }
     }
     f->is_inside = false;
+    if (session_meter_is_full(&s->meter)) {
+        imap_meter_tell(s);
+    }
     imap_line_end(s->out);
     return ERR_OK;
 }

@@ -128,10 +128,16 @@ static void command_forget(struct imap_session *s)
     arena_reset(&s->arena);
 }
 
+void imap_meter_tell(struct imap_session *s)
+{
+    session_meter_tell(&s->meter, span_of(s->client, s->client_n), span_of(s->origin, s->origin_n));
+}
+
 static void session_destroy(void *session)
 {
     struct imap_session *s = session;
 
+    imap_meter_tell(s);
     command_forget(s);
     arena_finish(&s->arena);
     imap_selected_destroy(s->selected);
@@ -164,6 +170,7 @@ static enum err session_create(void *server, const struct session_start *start,
     s->origin_n = (uint8_t)origin.n;
     imap_client_from_list(s, start->client_id);
     s->device = start->device;
+    session_meter_init(&s->meter, start);
     arena_init(&s->arena, IMAP_COMMAND_BYTES);
     options_take(s);
     imap_framer_init(&s->framer, &s->limits);

@@ -16,6 +16,7 @@
 #include "base/lock.h"
 #include "keep/imap/imap_selected.h"
 #include "keep/imap/imap_session.h"
+#include "keep/login/session_meter.h"
 #include "store/placement.h"
 #include "wire/imap/imap_command.h"
 #include "wire/imap/imap_framer.h"
@@ -68,6 +69,7 @@ struct imap_session {
     int64_t heard_ms; // when the client last sent something
     char *login_tag;  // until it is answered
     struct session_device device;
+    struct session_meter meter;
     char client[IMAP_CLIENT_BYTES], origin[IMAP_ORIGIN_BYTES]; // what the client calls itself
     uint8_t client_n, origin_n;
 
@@ -180,6 +182,9 @@ enum imap_step imap_answer_bad(struct imap_session *s, const char *text);
 enum imap_step imap_answer_err(struct imap_session *s, enum err e);
 // "[NONEXISTENT]", or with TRYCREATE as COPY and APPEND want it.
 enum imap_step imap_answer_no_mailbox(struct imap_session *s, bool try_create);
+
+// Tells what was read since it last was told.
+void imap_meter_tell(struct imap_session *s);
 
 // Text in the command's arena; empty without memory.
 struct span imap_text(struct imap_session *s, const char *fmt, ...)

@@ -528,6 +528,8 @@ static void session_begin(struct keep_link *l, const struct ipc_handoff *m,
         .on_open = session_opened,
         .on_end = session_left,
         .arg = counted,
+        .on_read = l->options.read,
+        .read_arg = l->options.read_arg,
     };
 
     if (grant->opened) {

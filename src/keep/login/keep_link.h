@@ -39,6 +39,9 @@ struct keep_link_options {
     // Starts a session of the protocol (IPC_IMAP ...). ERR_UNSUPPORTED for one that is not there.
     enum err (*start)(void *arg, unsigned protocol, const struct session_start *start);
     void *start_arg;
+    // As in struct session_start; NULL: nobody wants to know.
+    void (*read)(void *arg, const struct session_read *r);
+    void *read_arg;
     // The mail of one client, and who has logged in; takes over the descriptor unless it fails.
     enum err (*mail)(void *arg, const struct ipc_mail *m, const struct keep_link_login *login,
                      int fd);

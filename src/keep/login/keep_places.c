@@ -145,7 +145,7 @@ bool keep_places_find(struct keep_places *p, struct span network, struct signin_
             *out = p->place;
             if (generation == p->generation && result != 0 && result != IPC_PLACE_UNAVAILABLE) {
                 *r = (struct remembered){hash, now + REMEMBER_MS, is_known, p->place};
-            } else if (generation == p->generation) {
+            } else if (generation == p->generation && result == 0) {
                 p->paused_until_ms = now + PAUSE_MS;
             }
         }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // keep's questions about where networks are, by way of the courier (ipc PLACE_*). Who asks waits a
-// bounded time; what has been answered is remembered for a while. A courier that is away, or has no
-// file, means that nothing is known, and nobody waits again for some seconds.
+// bounded time; what has been answered is remembered for a while. A courier that does not answer
+// means that nothing is known, and nobody waits again for some seconds.
 #ifndef KEEP_LOGIN_KEEP_PLACES_H
 #define KEEP_LOGIN_KEEP_PLACES_H
 

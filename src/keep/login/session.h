@@ -45,6 +45,14 @@ struct session_device {
     char name[DEVICE_NAME_BYTES_MAX];
 };
 
+// Bytes of messages that a session has handed out since it last told.
+struct session_read {
+    account_id account;
+    uint32_t device;
+    struct span client, remote;
+    uint64_t bytes;
+};
+
 struct session_start {
     struct conn_pool *pool;
     int fd; // taken over on success only
@@ -64,6 +72,10 @@ struct session_start {
     // Called once when the session has ended, on a worker. Never when creating it failed.
     void (*on_end)(void *arg);
     void *arg; // of both
+    // Told once in a while what was read (session_meter.h); must not block on the disk. NULL:
+    // nobody wants to know. `read_arg` outlives the session.
+    void (*on_read)(void *arg, const struct session_read *r);
+    void *read_arg;
 };
 
 void session_device_set(struct session_device *d, uint32_t id, struct span name, bool is_read_only);

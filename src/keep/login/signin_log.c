@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "keep/login/signin_log.h"
 
-#include <arpa/inet.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/bytes.h"
@@ -29,6 +27,8 @@ struct entry {
     char name[NAME_BYTES_MAX], network[SIGNIN_NETWORK_BYTES_MAX], client[SIGNIN_CLIENT_BYTES_MAX];
 };
 
+_Static_assert(SIGNIN_NETWORK_BYTES_MAX == IP_NETWORK_TEXT_MAX, "a row has room for a network");
+
 struct signin_log {
     struct signin_log_options o;
     _Atomic int64_t keep_ms;
@@ -39,26 +39,6 @@ struct signin_log {
 };
 
 // ---- what an event says -------------------------------------------------------------------------
-
-// "192.0.2.0/24", "2001:db8:1::/48"; what is no address gives itself, cut.
-static uint8_t network_text(struct span remote, char out[SIGNIN_NETWORK_BYTES_MAX])
-{
-    unsigned char b[IP_NETWORK_BYTES_MAX] = {0};
-    char text[INET6_ADDRSTRLEN];
-    size_t n = ip_network(remote, 3, 6, b);
-    int used;
-
-    if (n) {
-        memset(b + n, 0, sizeof(b) - n);
-    }
-    if (!n || !inet_ntop(n == 3 ? AF_INET : AF_INET6, b, text, sizeof(text))) {
-        remote = span_first(remote, SIGNIN_NETWORK_BYTES_MAX);
-        memcpy(out, remote.p, remote.n);
-        return memchr(out, 0, remote.n) ? 0 : (uint8_t)remote.n;
-    }
-    used = snprintf(out, SIGNIN_NETWORK_BYTES_MAX, "%s/%d", text, n == 3 ? 24 : 48);
-    return (uint8_t)used;
-}
 
 // The value of "name" in a list like ("name" "Thunderbird" "version" "128"), whose strings are all
 // quoted; empty when there is none that can be shown.
@@ -87,7 +67,7 @@ static void entry_fill(struct entry *x, const struct signin_event *e)
     *x = (struct entry){.account = e->account};
     x->row.service = e->service;
     x->row.first = x->row.last = clock_real_s();
-    x->network_n = network_text(e->remote, x->network);
+    x->network_n = (uint8_t)ip_network_text(e->remote, x->network);
     x->row.count = !e->has_failed;
     x->row.failures = e->has_failed;
     if (e->account) {

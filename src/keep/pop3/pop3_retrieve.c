@@ -67,6 +67,7 @@ static enum err send_piece(struct pop3_session *s, struct view *v, struct buf *p
     if (s->command.id == POP3_TOP) {
         text = pop3_top_take(&s->top, text);
     }
+    session_meter_add(&s->meter, text.n);
     e = dot_write(&s->writer, text, s->out);
     return e ? e : piece->n < PIECE_BYTES || s->top.done ? ERR_EOF : ERR_OK;
 }
@@ -102,6 +103,9 @@ static enum pop3_step retrieve_step(struct pop3_session *s)
         return POP3_STEP_CLOSE; // half a message must not look whole
     }
     dot_write_end(&s->writer, s->out);
+    if (session_meter_is_full(&s->meter)) {
+        pop3_meter_tell(s);
+    }
     if (s->command.id == POP3_RETR) {
         s->list.items[s->command.number - 1].marks |= POP3_RETRIEVED;
     }

@@ -77,6 +77,7 @@ static enum err session_create(void *server, const struct session_start *start,
     s->io_arg = io_arg;
     s->account = start->account;
     s->device = start->device;
+    session_meter_init(&s->meter, start);
     span_copy_text(start->user, s->user, sizeof(s->user));
     span_copy_text(start->remote, s->origin, sizeof(s->origin));
     s->heard_ms = clock_monotonic_ms();
@@ -84,10 +85,16 @@ static enum err session_create(void *server, const struct session_start *start,
     return ERR_OK;
 }
 
+void pop3_meter_tell(struct pop3_session *s)
+{
+    session_meter_tell(&s->meter, SPAN("POP3"), span_from_str(s->origin));
+}
+
 static void session_destroy(void *session)
 {
     struct pop3_session *s = session;
 
+    pop3_meter_tell(s);
     pop3_update_seen(s);
     pop3_list_finish(&s->list);
     free(s);

@@ -6,6 +6,7 @@
 #define KEEP_POP3_SESSION_INTERNAL_H
 
 #include "base/lock.h"
+#include "keep/login/session_meter.h"
 #include "keep/pop3/pop3_list.h"
 #include "keep/pop3/pop3_session.h"
 #include "wire/dot.h"
@@ -37,6 +38,7 @@ struct pop3_session {
     account_id account;
     char user[256], origin[64]; // for the log and the change log
     struct session_device device;
+    struct session_meter meter;
     enum pop3_phase phase;
     struct line_reader reader;
     struct pop3_list list;
@@ -54,6 +56,8 @@ struct pop3_session {
 
 struct pop3_server_options pop3_options_of(const struct pop3_session *s);
 struct actor pop3_actor(const struct pop3_session *s);
+// Tells what was read since it last was told.
+void pop3_meter_tell(struct pop3_session *s);
 
 void pop3_say_ok(struct pop3_session *s, const char *text);
 void pop3_say_err(struct pop3_session *s, const char *code, const char *text);

@@ -221,6 +221,55 @@ static void test_damaged(void **state)
     assert_int_equal(decode_with(0, UINT64_MAX), ERR_CORRUPT);
 }
 
+static bool keep_place(void *arg, const struct signin *i)
+{
+    *(struct signin *)arg = *i;
+    return true;
+}
+
+static struct signin the_row(struct bench *b)
+{
+    struct signin got = {.count = 0};
+
+    assert_ok(signin_list(b->store, b->account, 0, keep_place, &got));
+    return got;
+}
+
+// Where it was: of the last that was known, and nothing in rows of before.
+static void places(void **state)
+{
+    struct bench *b = *state;
+    struct signin i = one(BASE, "2.1.0.0/24", "x", 1, 0);
+
+    record(b, i, 0);
+    assert_int_equal(the_row(b).place.code[0], 0);
+    i.place = (struct signin_place){.code = {'F', 'R'},
+                                    .name_n = 6,
+                                    .name_text = "France",
+                                    .has_position = true,
+                                    .latitude = -9000,
+                                    .longitude = 18000,
+                                    .radius_km = UINT32_MAX - 1};
+    record(b, i, 0);
+    i.place = (struct signin_place){.name_n = 0};
+    record(b, i, 0); // not known this time
+    struct signin got = the_row(b);
+
+    assert_int_equal(got.count, 3);
+    assert_memory_equal(got.place.code, "FR", 2);
+    assert_span(signin_place_name(&got.place), "France");
+    assert_true(got.place.has_position);
+    assert_int_equal(got.place.latitude, -9000);
+    assert_int_equal(got.place.longitude, 18000);
+    assert_int_equal(got.place.radius_km, UINT32_MAX - 1);
+    i.place = (struct signin_place){.code = {'C', 'H'}};
+    record(b, i, 0);
+    got = the_row(b);
+    assert_memory_equal(got.place.code, "CH", 2);
+    assert_int_equal(got.place.name_n, 0);
+    assert_false(got.place.has_position);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -229,6 +278,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_forgotten, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_guessers, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_bounded, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(places, set_up, tear_down),
         cmocka_unit_test(test_damaged),
     };
 
