@@ -308,6 +308,9 @@ ROWS = {
     "alert_failures": ("10", "5", None),
     "alert_folders": ("10", "5", None),
     "alert_deleted": ("1000", "50", None),
+    "alert_download": ("1 GB", "10 MB", None),  # test_e2e_download.py
+    "alert_travel_speed": ("1000", "300", None),
+    "geo_database": ("", "/nonexistent/GeoLite2-City.mmdb", None),  # test_e2e_places.py
     "alert_window": ("1 h", "10 min", None),
     "alert_pause": ("1 h", "0 s", None),
     "alert_per_day": ("5", "2", None),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A file that says where networks are, asked for some of them.
+// A file that says where networks are, asked for some of them (L59).
 #include <string.h>
 
 #include "base/utf8.h"

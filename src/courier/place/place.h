@@ -2,7 +2,7 @@
 //
 // Where networks are, for the sign-in history: from a MaxMind DB file (setting geo_database) that
 // the supervisor has opened. It is read here because the courier has the least to lose by a bad
-// one: neither mail nor keys nor passwords are in this process. It learns networks, never whose.
+// one: no store, no accounts, no TLS keys. It learns networks, never whose.
 // On the loop's thread; reads the disk, a few dozen small pieces that are nearly always in memory.
 #ifndef COURIER_PLACE_PLACE_H
 #define COURIER_PLACE_PLACE_H

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The rules of alerts: what each fires at, and what it does not (L31, L33).
+// The rules of alerts: what each fires at, and what it does not (L31, L33, L60, L61).
 #include "../test.h"
 #include "alert/alert.h"
 

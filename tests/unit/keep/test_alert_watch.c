@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What is looked at for alerts, over a store: sign-ins with their places, what was read, folders,
-// deletion; what is found once, and what becomes of it (L31, L60, L61, L62).
+// deletion; what is found once, and what becomes of it (L31, L60, L61, L62, L63).
 #include "../store/support.h"
 #include "alert/rows/alert_rows.h"
 #include "base/clock.h"
