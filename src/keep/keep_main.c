@@ -164,8 +164,9 @@ static void session_read(void *arg, const struct session_read *r)
     const struct keep *k = arg;
     const struct alert_read read = {.account = r->account,
                                     .device = r->device,
-                                    .client = r->client,
-                                    .remote = r->remote,
+                                    .client = r->reader.n ? SPAN("") : r->client,
+                                    .remote = r->reader.n ? SPAN("") : r->remote,
+                                    .by = r->reader,
                                     .bytes = r->bytes};
 
     keep_alerts_read(k->alerts, &read);
@@ -174,12 +175,8 @@ static void session_read(void *arg, const struct session_read *r)
 static void admin_read(void *arg, account_id account, struct span by, uint64_t bytes)
 {
     const struct keep *k = arg;
-    char words[ALERT_READ_TEXT_MAX];
-    struct buf b = {.p = words, .cap = sizeof(words), .max = sizeof(words)};
-
-    buf_printf(&b, by.n ? "the administrator %.*s" : "the administrator",
-               SPAN_ARG(span_first(by, sizeof(words) - 20)));
-    const struct alert_read read = {.account = account, .by = buf_span(&b), .bytes = bytes};
+    const struct alert_read read = {
+        .account = account, .by = by.n ? by : SPAN("the administrator"), .bytes = bytes};
 
     keep_alerts_read(k->alerts, &read);
 }

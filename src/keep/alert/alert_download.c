@@ -204,7 +204,7 @@ static bool find_first(void *arg, const struct signin *i)
 {
     struct first *f = arg;
 
-    if (i->count && i->first < f->at) {
+    if (i->count && i->first < f->at && i->device != SIGNIN_BY_READER) {
         f->at = i->first;
     }
     return f->at == INT64_MAX; // oldest day first

@@ -38,7 +38,7 @@ void alert_watch_set(struct alert_watch *w, const struct alert_watch_options *o)
 
 // A store_watch_fn: the account has changed. Never blocks.
 void alert_watch_note(void *arg, account_id account, modseq version);
-#define ALERT_READ_TEXT_MAX 64
+#define ALERT_READ_TEXT_MAX 128
 
 // Bytes of messages that were handed out to one who reads an account's mail.
 struct alert_read {

@@ -40,6 +40,14 @@ static enum err read_piece(struct view *v, struct imap_fetcher *f, struct buf *o
     return e;
 }
 
+// Of the session's own account: what others share is theirs to give.
+static void count_read(struct imap_session *s, uint64_t bytes)
+{
+    if (s->selected->account == s->account) {
+        session_meter_add(&s->meter, bytes);
+    }
+}
+
 static enum err send_plain(struct imap_session *s, struct imap_fetcher *f, struct view *v)
 {
     while (f->literal.left) {
@@ -55,7 +63,7 @@ static enum err send_plain(struct imap_session *s, struct imap_fetcher *f, struc
             return e;
         }
         replace_nul(s->out->p + before, s->out->n - before);
-        session_meter_add(&s->meter, s->out->n - before);
+        count_read(s, s->out->n - before);
     }
     return ERR_OK;
 }
@@ -100,7 +108,7 @@ static enum err send_decoded(struct imap_session *s, struct imap_fetcher *f, str
         s->out->n = before + (size_t)use;
         l->skip -= skip;
         l->send -= use;
-        session_meter_add(&s->meter, use);
+        count_read(s, use);
     }
     return ERR_OK;
 }

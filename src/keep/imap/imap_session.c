@@ -170,7 +170,7 @@ static enum err session_create(void *server, const struct session_start *start,
     s->origin_n = (uint8_t)origin.n;
     imap_client_from_list(s, start->client_id);
     s->device = start->device;
-    session_meter_init(&s->meter, start);
+    session_meter_init(&s->meter, start, &s->device);
     arena_init(&s->arena, IMAP_COMMAND_BYTES);
     options_take(s);
     imap_framer_init(&s->framer, &s->limits);

@@ -49,6 +49,7 @@ struct session_device {
 struct session_read {
     account_id account;
     uint32_t device;
+    struct span reader; // another who opened the account; empty: its owner
     struct span client, remote;
     uint64_t bytes;
 };

@@ -14,16 +14,18 @@ struct session_meter {
     void (*note)(void *arg, const struct session_read *r); // NULL: nobody wants to know
     void *arg;
     account_id account;
-    uint32_t device;
-    uint64_t bytes; // not told yet
+    const struct session_device *device; // the session's
+    uint64_t bytes;                      // not told yet
 };
 
-static inline void session_meter_init(struct session_meter *m, const struct session_start *start)
+// `device`: the session's own copy.
+static inline void session_meter_init(struct session_meter *m, const struct session_start *start,
+                                      const struct session_device *device)
 {
     *m = (struct session_meter){.note = start->on_read,
                                 .arg = start->read_arg,
                                 .account = start->account,
-                                .device = start->device.id};
+                                .device = device};
 }
 
 static inline void session_meter_add(struct session_meter *m, uint64_t bytes)
@@ -43,7 +45,8 @@ static inline void session_meter_tell(struct session_meter *m, struct span clien
 {
     if (m->bytes && m->note) {
         const struct session_read r = {.account = m->account,
-                                       .device = m->device,
+                                       .device = m->device->id,
+                                       .reader = span_of(m->device->reader, m->device->reader_n),
                                        .client = client,
                                        .remote = remote,
                                        .bytes = m->bytes};

@@ -77,7 +77,7 @@ static enum err session_create(void *server, const struct session_start *start,
     s->io_arg = io_arg;
     s->account = start->account;
     s->device = start->device;
-    session_meter_init(&s->meter, start);
+    session_meter_init(&s->meter, start, &s->device);
     span_copy_text(start->user, s->user, sizeof(s->user));
     span_copy_text(start->remote, s->origin, sizeof(s->origin));
     s->heard_ms = clock_monotonic_ms();

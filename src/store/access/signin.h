@@ -25,7 +25,7 @@ enum signin_service {
 // Rows of a day that only failed. What more networks fail at is counted in one row without network.
 #define SIGNIN_FAILED_ROWS_MAX   100
 
-#define SIGNIN_BY_READER       UINT32_MAX // as the device: another opened it; client: who
+#define SIGNIN_BY_READER         UINT32_MAX // as the device: another opened it; client: who
 #define SIGNIN_COUNTRY_BYTES_MAX 64
 
 // Where a network was when somebody signed in from it, as far as was known.
