@@ -69,6 +69,7 @@ struct supervisor {
     int64_t watchdog_ms; // 0: systemd wants none
     uint64_t ping_number;
     bool announced, stopping;
+    bool has_places; // geo_database was set when the courier was last told
     struct reload reload;
     int ready_pipe; // background: the waiting parent; else -1
     int exit_status;
@@ -117,7 +118,8 @@ void socket_hand_out(const struct settings *settings, uint8_t filter, int fd);
 
 // ---- supervisor_places.c: where networks are ----------------------------------------------------
 
-// Opens the file of geo_database anew and sends PLACES to the courier. Logs why it cannot be had.
+// Opens the file of geo_database anew and sends PLACES to the courier, if there is one or was one.
+// Logs why it cannot be had.
 void places_hand_out(struct process *courier);
 
 // ---- supervisor.c -------------------------------------------------------------------------------

@@ -33,13 +33,16 @@ static int open_file(struct span path)
 
 void places_hand_out(struct process *courier)
 {
-    struct span path = conf_value_text(courier->supervisor->settings, SETTING_GEO_DATABASE);
+    struct supervisor *s = courier->supervisor;
+    struct span path = conf_value_text(s->settings, SETTING_GEO_DATABASE);
+    bool is_news = path.n || s->has_places;
     int fd CLEANUP_FD = path.n ? open_file(path) : -1;
     struct ipc_places m = {.is_set = path.n > 0};
     struct buf frame;
 
+    s->has_places = path.n > 0;
     buf_init(&frame, 64);
-    if (courier->channel && ipc_places_encode(&m, fd >= 0, &frame) == ERR_OK &&
+    if (courier->channel && is_news && ipc_places_encode(&m, fd >= 0, &frame) == ERR_OK &&
         channel_send(courier->channel, buf_span(&frame), &fd, fd >= 0) != ERR_OK) {
         log_warn("the courier cannot be told where networks are");
     }
