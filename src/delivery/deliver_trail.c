@@ -34,6 +34,7 @@ static enum err add_first(struct run *r, struct batch *b)
                             .other = env->about,
                             .number = r->message->bytes,
                             .is_junk = env->is_suspect};
+    char device_id[TRAIL_DIGITS];
 
     if (r->is_traced) {
         return ERR_OK;
@@ -44,6 +45,7 @@ static enum err add_first(struct run *r, struct batch *b)
     e.texts[TRAIL_HELO] = or_none(env->helo);
     e.texts[TRAIL_TLS] = or_none(env->tls);
     e.texts[TRAIL_USER] = or_none(env->user);
+    trail_put_device(&e, env->device, env->device_id, device_id);
     e.texts[TRAIL_VERDICT] = or_none(env->verdict);
     e.texts[TRAIL_HOW] = or_none(env->how);
     if (env->about || env->written.n) {

@@ -72,8 +72,10 @@ enum trail_what {
     TRAIL_REPLY,
     TRAIL_PROTECTION, // of the connection to the other server
     TRAIL_WORDS,
-    TRAIL_BY,  // who did it
-    TRAIL_HOW, // it came: "SMTP", "submission", "LMTP"
+    TRAIL_BY,        // who did it
+    TRAIL_HOW,       // it came: "SMTP", "submission", "LMTP"
+    TRAIL_DEVICE,    // of the user, if it was one of theirs: its name then
+    TRAIL_DEVICE_ID, // and its number, in digits
     TRAIL_WHATS,
 };
 
@@ -90,6 +92,12 @@ struct trail_event {
     const struct span *recipients;
     size_t recipient_count; // any number: what is too much for one event becomes several
 };
+
+// Which of the user's devices it was (0: none of them: nothing is put). `room` must live as long as
+// the event.
+#define TRAIL_DIGITS 11
+void trail_put_device(struct trail_event *e, struct span name, uint32_t id,
+                      char room[TRAIL_DIGITS]);
 
 // The engine stays the caller's and must outlive it. ERR_*: it could not be read.
 enum err trail_open(struct engine *e, struct trail **out);

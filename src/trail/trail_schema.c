@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <stdio.h>
 #include <xxhash.h>
 
 #include "base/log.h"
@@ -133,6 +134,14 @@ size_t trail_hashes(const struct trail_event *e, uint64_t out[TRAIL_HASHES_MAX])
         add_hash(out, &n, trail_hash(TRAIL_BY_QUEUE, span_of(&e->queue, sizeof(e->queue))));
     }
     return n;
+}
+
+void trail_put_device(struct trail_event *e, struct span name, uint32_t id, char room[TRAIL_DIGITS])
+{
+    if (id) {
+        e->texts[TRAIL_DEVICE] = name;
+        e->texts[TRAIL_DEVICE_ID] = span_of(room, (size_t)snprintf(room, TRAIL_DIGITS, "%u", id));
+    }
 }
 
 // ---- values -------------------------------------------------------------------------------------

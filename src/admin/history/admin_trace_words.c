@@ -67,6 +67,8 @@ static void put_client(struct buf *b, const struct trail_event *e)
 {
     put_if(b, " by ", text_of(e, TRAIL_HOW), "");
     put_if(b, ", from the account ", text_of(e, TRAIL_USER), "");
+    put_if(b, " (device ", text_of(e, TRAIL_DEVICE), "");
+    put_if(b, ", number ", text_of(e, TRAIL_DEVICE_ID), ")");
     put_if(b, ", from ", text_of(e, TRAIL_CLIENT), "");
     put_if(b, " (which calls itself ", text_of(e, TRAIL_HELO), ")");
     if (e->texts[TRAIL_TLS].p) {
@@ -263,6 +265,7 @@ static void set_texts(json_t *j, const struct trail_event *e)
         [TRAIL_WORDS] = "words",
         [TRAIL_BY] = "by",
         [TRAIL_HOW] = "how",
+        [TRAIL_DEVICE] = "device",
     };
     json_t *to = json_array();
 
@@ -283,6 +286,11 @@ static void set_numbers(json_t *j, const struct trail_event *e)
                          : e->kind < TRAIL_HERE   ? "bytes"
                                                   : "attempts";
 
+    uint64_t device;
+
+    if (span_to_u64(text_of(e, TRAIL_DEVICE_ID), UINT32_MAX, &device)) {
+        json_object_set_new(j, "device_id", json_integer((json_int_t)device));
+    }
     if (e->account) {
         json_object_set_new(j, "account_id", json_integer((json_int_t)e->account));
     }

@@ -54,6 +54,7 @@ void mail_refused(struct mail_session *s, const struct delivery_recipient *to, s
                             .number = why->code,
                             .recipients = addresses};
     struct buf words;
+    char device_id[TRAIL_DIGITS];
 
     if (!s->in->options.trail || !s->t.env.mail) {
         return;
@@ -72,6 +73,7 @@ void mail_refused(struct mail_session *s, const struct delivery_recipient *to, s
     e.texts[TRAIL_HELO] = or_none(env->helo);
     e.texts[TRAIL_TLS] = or_none(env->tls);
     e.texts[TRAIL_USER] = or_none(env->user);
+    trail_put_device(&e, env->device, env->device_id, device_id);
     e.texts[TRAIL_HOW] = env->how;
     e.texts[TRAIL_VERDICT] = or_none(why->verdict);
     e.texts[TRAIL_REPLY] = reply;
