@@ -66,10 +66,13 @@ SETTING(TLS_CERT, tls_cert, TEXT, "/etc/mailkeep/tls/cert.pem", 1, 4000, LIVE,
         "File with the certificate and its chain (PEM). Read by the supervisor only.")
 SETTING(TLS_KEY, tls_key, TEXT, "/etc/mailkeep/tls/key.pem", 1, 4000, LIVE,
         "File with the private key (PEM). Read by the supervisor only.")
-SETTING(TLS_CLIENT_CA, tls_client_ca, TEXT, "", 0, 4000, START,
+SETTING(TLS_CLIENT_CA, tls_client_ca, TEXT, "", 0, 4000, LIVE,
         "File with the certificates (PEM) of authorities that sign certificates of mail programs. "
         "Those then sign in by the SASL mechanism EXTERNAL, as the address in their certificate. "
         "Whoever can sign with one of these keys can sign in as anybody. Empty: no EXTERNAL.")
+SETTING(TLS_CLIENT_CRL, tls_client_crl, TEXT, "", 0, 4000, LIVE,
+        "File with revocation lists (PEM) of those authorities, and of those between. What is in "
+        "one, or has no list that is current, signs in nobody. Empty: nothing is revoked.")
 SETTING(CLEAR_LOGIN_LOOPBACK, clear_login_loopback, BOOL, "no", 0, 0, LIVE,
         "Allow logins without TLS on connections from this machine to itself. For tests.")
 

@@ -48,12 +48,11 @@ struct courier {
 
 // ---- the supervisor -----------------------------------------------------------------------------
 
-static enum err on_reload(void *arg, struct settings *settings, struct span cert_pem,
-                          struct span key_pem, char problem[256])
+static enum err on_reload(void *arg, struct settings *settings, const struct child_pem *pem,
+                          char problem[256])
 {
     (void)arg;
-    (void)cert_pem;
-    (void)key_pem;
+    (void)pem;
     (void)problem;
     settings_unref(settings); // all that concerns us takes a restart
     return ERR_OK;

@@ -89,13 +89,12 @@ static void config_use(struct gate *g, struct gate_config *c)
     gate_config_unref(old);
 }
 
-static enum err on_reload(void *arg, struct settings *settings, struct span cert_pem,
-                          struct span key_pem, char problem[256])
+static enum err on_reload(void *arg, struct settings *settings, const struct child_pem *pem,
+                          char problem[256])
 {
     struct gate_main *m = arg;
     struct gate_config *c;
-    enum err e =
-        config_make(settings, cert_pem, key_pem, buf_span(&m->start.client_ca_pem), problem, &c);
+    enum err e = config_make(settings, pem->cert, pem->key, pem->client_ca, problem, &c);
 
     settings_unref(settings);
     if (e == ERR_OK) {

@@ -181,7 +181,9 @@ static enum err on_reload(struct child *c, struct span fields)
     }
     e = parse_settings(m.settings, &settings, problem);
     if (e == ERR_OK) {
-        e = c->handler->reload(c->arg, settings_ref(settings), m.cert_pem, m.key_pem, problem);
+        struct child_pem pem = {m.cert_pem, m.key_pem, m.client_ca_pem};
+
+        e = c->handler->reload(c->arg, settings_ref(settings), &pem, problem);
         if (e == ERR_OK) {
             settings_use(c, settings);
         } else {

@@ -25,11 +25,15 @@ struct child_start {
 
 struct child;
 
+struct child_pem {
+    struct span cert, key, client_ca;
+};
+
 struct child_handler {
     // New settings (one reference, the callee's) and certificate bytes (empty in keep). ERR_OK when
     // in use; otherwise the old ones go on and `problem` says why.
-    enum err (*reload)(void *arg, struct settings *settings, struct span cert_pem,
-                       struct span key_pem, char problem[256]);
+    enum err (*reload)(void *arg, struct settings *settings, const struct child_pem *pem,
+                       char problem[256]);
     // A peer was started anew: the descriptor of the new link is the callee's.
     void (*link)(void *arg, enum ipc_process peer, int fd);
     // Stop within the time; also called (once) when the supervisor is gone.

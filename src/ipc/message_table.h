@@ -19,13 +19,14 @@ MESSAGE(START, 1, start,
     TEXT(settings, 262144)        // as conf_parse reads it
     TEXT(listeners, 1024)
     TEXT(cert_pem, 262144) TEXT(key_pem, 65536) // gate only; else empty
-    TEXT(client_ca_pem, 262144))  // the same
+    TEXT(client_ca_pem, 262144))  // the same; authorities for clients and their revocation lists
 // From a child: it serves.
 MESSAGE(READY, 2, ready, U32(pid))
 // To a child: new settings and certificate; the old ones stay when they cannot be used.
 MESSAGE(RELOAD, 3, reload,
     U64(number)                   // of the reload, or of its undoing; comes back in RELOADED
-    TEXT(settings, 262144) TEXT(cert_pem, 262144) TEXT(key_pem, 65536))
+    TEXT(settings, 262144) TEXT(cert_pem, 262144) TEXT(key_pem, 65536)
+    TEXT(client_ca_pem, 262144))
 MESSAGE(RELOADED, 4, reloaded, U64(number) U8(ok) TEXT(text, 1024))
 // To a child: finish what was acknowledged, say goodbye, end.
 MESSAGE(STOP, 5, stop, U32(timeout_ms))

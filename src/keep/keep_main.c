@@ -411,16 +411,15 @@ static void wake_if_idle_timeout_changed(struct keep *k, const struct settings *
     }
 }
 
-static enum err on_reload(void *arg, struct settings *settings, struct span cert_pem,
-                          struct span key_pem, char problem[256])
+static enum err on_reload(void *arg, struct settings *settings, const struct child_pem *pem,
+                          char problem[256])
 {
     struct keep *k = arg;
     struct settings *before = k->settings;
     struct auth_options auth = auth_options_of(k, settings);
     enum err e = auth_set_options(k->auth, &auth);
 
-    (void)cert_pem;
-    (void)key_pem;
+    (void)pem;
     if (e != ERR_OK) {
         snprintf(problem, 256, "no password can be hashed with these argon2_ settings: %s",
                  err_name(e));

@@ -290,37 +290,97 @@ static int on_client_certificate(int ok, X509_STORE_CTX *ctx)
     return 1;
 }
 
-static bool add_authority(struct tls_context *t, X509_STORE *store, X509 *authority)
+static BIO *pem_open(struct span pem)
 {
-    return X509_STORE_add_cert(store, authority) == 1 &&
-           SSL_CTX_add_client_CA(t->ctx, authority) == 1;
+    return pem.n <= INT32_MAX ? BIO_new_mem_buf(pem.p, (int)pem.n) : NULL;
+}
+
+// The certificates in it; `t` NULL: for the store alone. -1: one cannot be used.
+static int add_authorities(struct tls_context *t, X509_STORE *store, struct span pem)
+{
+    BIO *bio = pem_open(pem);
+    X509 *authority;
+    int count = 0;
+
+    while (bio && count >= 0 && (authority = PEM_read_bio_X509(bio, NULL, NULL, NULL)) != NULL) {
+        bool ok = X509_STORE_add_cert(store, authority) == 1 &&
+                  (!t || SSL_CTX_add_client_CA(t->ctx, authority) == 1);
+
+        count = ok ? count + 1 : -1;
+        X509_free(authority);
+    }
+    BIO_free(bio);
+    ERR_clear_error(); // the end of the file is an error to the PEM reader
+    return count;
+}
+
+// The same for revocation lists; `out_over` (NULL: not asked): one of them is over.
+static int add_lists(X509_STORE *store, struct span pem, bool *out_over)
+{
+    BIO *bio = pem_open(pem);
+    X509_CRL *list;
+    int count = 0;
+
+    while (bio && count >= 0 && (list = PEM_read_bio_X509_CRL(bio, NULL, NULL, NULL)) != NULL) {
+        const ASN1_TIME *next = X509_CRL_get0_nextUpdate(list);
+
+        if (out_over && next && X509_cmp_current_time(next) < 0) {
+            *out_over = true;
+        }
+        count = X509_STORE_add_crl(store, list) == 1 ? count + 1 : -1;
+        X509_CRL_free(list);
+    }
+    BIO_free(bio);
+    ERR_clear_error();
+    return count;
+}
+
+enum err tls_client_authorities_check(struct span ca_pem, struct span crl_pem,
+                                      char problem[TLS_PROBLEM_BYTES])
+{
+    X509_STORE *store = X509_STORE_new();
+    bool over = false;
+    const char *why = NULL;
+
+    problem[0] = '\0';
+    if (!store) {
+        return ERR_NOMEM;
+    }
+    if (add_authorities(NULL, store, ca_pem) <= 0) {
+        why = "the file with authorities for clients holds no usable PEM certificate";
+    } else if (crl_pem.n && add_lists(store, crl_pem, &over) <= 0) {
+        why =
+            "the file holds no usable PEM revocation list (of one in DER: openssl crl -inform DER)";
+    }
+    X509_STORE_free(store);
+    if (why || over) {
+        snprintf(problem, TLS_PROBLEM_BYTES, "%s",
+                 why ? why
+                     : "a list is over: certificates of its authority sign in nobody until there "
+                       "is a newer one");
+    }
+    return why ? ERR_INVALID : ERR_OK;
 }
 
 enum err tls_context_ask_clients(struct tls_context *t, struct span ca_pem,
                                  char problem[TLS_PROBLEM_BYTES])
 {
     X509_STORE *store = X509_STORE_new();
-    BIO *bio = ca_pem.n <= INT32_MAX ? BIO_new_mem_buf(ca_pem.p, (int)ca_pem.n) : NULL;
-    X509 *authority;
-    size_t count = 0;
-    bool ok = store && bio;
+    int count = store ? add_authorities(t, store, ca_pem) : -1;
+    int lists = store ? add_lists(store, ca_pem, NULL) : -1;
 
-    while (ok && (authority = PEM_read_bio_X509(bio, NULL, NULL, NULL)) != NULL) {
-        ok = add_authority(t, store, authority);
-        count++;
-        X509_free(authority);
-    }
-    if (ok && count) {
-        ERR_clear_error(); // the end of the file is an error to the PEM reader
+    if (count > 0 && lists >= 0) {
+        if (lists > 0) {
+            X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
+        }
         SSL_CTX_set1_verify_cert_store(t->ctx, store);
         SSL_CTX_set_verify_depth(t->ctx, CLIENT_CHAIN_MAX);
         SSL_CTX_set_verify(t->ctx, SSL_VERIFY_PEER | SSL_VERIFY_CLIENT_ONCE, on_client_certificate);
     } else {
         explain(problem, "the file with authorities for clients holds no usable PEM certificate");
     }
-    BIO_free(bio);
     X509_STORE_free(store);
-    return ok && count ? ERR_OK : ERR_INVALID;
+    return count > 0 && lists >= 0 ? ERR_OK : ERR_INVALID;
 }
 
 struct tls_context *tls_context_ref(struct tls_context *t)

@@ -20,10 +20,16 @@ struct tls_context;
 enum err tls_context_create(struct span cert_pem, struct span key_pem, const char *service,
                             char problem[TLS_PROBLEM_BYTES], struct tls_context **out);
 // Asks clients for a certificate, before anybody uses the context; none is needed, and one that is
-// signed by nobody in `ca_pem` ends no handshake: see stream_client.h. ERR_INVALID with words in
-// `problem`: there is no certificate in it.
+// signed by nobody in `ca_pem` ends no handshake: see stream_client.h. If there are revocation
+// lists in `ca_pem`, too (CRL, RFC 5280 section 5), each certificate up to the authority is looked
+// up in its issuer's, which must be there and not be over. ERR_INVALID with words in `problem`:
+// there is no certificate in it.
 enum err tls_context_ask_clients(struct tls_context *t, struct span ca_pem,
                                  char problem[TLS_PROBLEM_BYTES]);
+// Can these be used: certificates in `ca_pem`, and, if it is not empty, lists of some of them in
+// `crl_pem`? ERR_INVALID with words in `problem`; with ERR_OK there may be words that warn.
+enum err tls_client_authorities_check(struct span ca_pem, struct span crl_pem,
+                                      char problem[TLS_PROBLEM_BYTES]);
 struct tls_context *tls_context_ref(struct tls_context *t);
 void tls_context_unref(struct tls_context *t); // NULL is allowed
 // Seconds since 1970 from which the certificate is valid, and at which it ends.

@@ -52,6 +52,8 @@ struct reload {
     struct settings *before; // to go back to; NULL: nothing was applied
     bool has_certificate;    // that was replaced, too: by what was in these
     struct buf cert_before, key_before;
+    bool has_authorities; // the same for those of clients
+    struct buf client_ca_before;
 };
 
 struct supervisor {
@@ -92,6 +94,11 @@ struct setup_certificate {
 // errors with a problem. One that is not valid now is no error: see below.
 enum err setup_read_certificate(const struct settings *settings, struct buf *cert, struct buf *key,
                                 struct setup_certificate *out);
+// Authorities for certificates of clients and their revocation lists, both checked, into `pem`
+// (empty: there are none). A list that is over is served and logged. On an error `out` says what is
+// wrong.
+enum err setup_read_client_authorities(const struct settings *settings, struct buf *pem,
+                                       struct setup_certificate *out);
 // False, with words in `problem`, when it has expired or is not valid yet.
 bool setup_certificate_is_current(const struct settings *settings, struct setup_certificate *c);
 // "2026-11-26 10:12 UTC"

@@ -140,6 +140,8 @@ struct fresh {
     struct settings *settings; // NULL: there are problems
     bool has_certificate;      // another than the one in use
     struct buf cert, key;
+    bool has_authorities; // for certificates of clients; the same
+    struct buf client_ca;
 };
 
 static void wipe(struct buf *b)
@@ -205,12 +207,31 @@ static enum ipc_reload_result read_certificate(struct supervisor *s, struct fres
     return IPC_RELOAD_DONE;
 }
 
+static enum ipc_reload_result read_authorities(struct supervisor *s, struct fresh *f)
+{
+    struct setup_certificate c;
+    enum err e = setup_read_client_authorities(f->settings, &f->client_ca, &c);
+
+    if (e != ERR_OK) {
+        tell_certificate_problem(s, f->settings, &c);
+        return IPC_RELOAD_BAD_CERTIFICATE;
+    }
+    f->has_authorities = !span_eq(buf_span(&f->client_ca), buf_span(&s->client_ca_pem));
+    if (f->has_authorities) {
+        log_info("authorities for certificates of clients, or what they have revoked, are new");
+    }
+    return IPC_RELOAD_DONE;
+}
+
 static enum ipc_reload_result read_all(struct supervisor *s, struct fresh *f)
 {
     enum ipc_reload_result result = read_file(s, &f->settings);
 
     if (result == IPC_RELOAD_DONE) {
         result = read_certificate(s, f);
+    }
+    if (result == IPC_RELOAD_DONE) {
+        result = read_authorities(s, f);
     }
     if (result != IPC_RELOAD_DONE) {
         return result;
@@ -248,7 +269,8 @@ static void send_reload(struct supervisor *s, struct process *p)
     struct ipc_reload m = {.number = s->reload.number,
                            .settings = buf_span(&settings),
                            .cert_pem = gate ? buf_span(&s->cert_pem) : SPAN(""),
-                           .key_pem = gate ? buf_span(&s->key_pem) : SPAN("")};
+                           .key_pem = gate ? buf_span(&s->key_pem) : SPAN(""),
+                           .client_ca_pem = gate ? buf_span(&s->client_ca_pem) : SPAN("")};
 
     if (ipc_reload_encode(&m, 0, &frame) == ERR_OK) {
         process_send(p, &frame);
@@ -295,6 +317,9 @@ static void swap_certificates(struct supervisor *s)
         swap(&s->cert_pem, &s->reload.cert_before);
         swap(&s->key_pem, &s->reload.key_before);
     }
+    if (s->reload.has_authorities) {
+        swap(&s->client_ca_pem, &s->reload.client_ca_before);
+    }
 }
 
 static void swap_settings(struct supervisor *s)
@@ -314,6 +339,8 @@ static void apply(struct supervisor *s, struct fresh *f)
     r->has_certificate = f->has_certificate;
     r->cert_before = f->cert;
     r->key_before = f->key;
+    r->has_authorities = f->has_authorities;
+    r->client_ca_before = f->client_ca;
     swap_settings(s);
     swap_certificates(s);
     send_to_all(s, RELOAD_APPLY, limit_ms(s));
@@ -334,11 +361,13 @@ static void forget_before(struct reload *r)
 {
     settings_unref(r->before);
     r->before = NULL;
-    r->has_certificate = false;
+    r->has_certificate = r->has_authorities = false;
     wipe(&r->cert_before);
     wipe(&r->key_before);
+    wipe(&r->client_ca_before);
     buf_init(&r->cert_before, 0);
     buf_init(&r->key_before, 0);
+    buf_init(&r->client_ca_before, 0);
 }
 
 static void end(struct supervisor *s)
@@ -426,6 +455,7 @@ static void begin(struct supervisor *s)
     r->answers = r->asked;
     buf_init(&f.cert, s->cert_pem.max);
     buf_init(&f.key, s->key_pem.max);
+    buf_init(&f.client_ca, s->client_ca_pem.max);
     r->result = read_all(s, &f);
     if (r->result == IPC_RELOAD_DONE) {
         apply(s, &f);
@@ -439,6 +469,7 @@ static void begin(struct supervisor *s)
     settings_unref(f.settings);
     wipe(&f.cert);
     wipe(&f.key);
+    wipe(&f.client_ca);
     end(s);
 }
 
@@ -519,6 +550,7 @@ void reload_init(struct supervisor *s)
     buf_init(&r->items, ITEMS_BYTES_MAX);
     buf_init(&r->cert_before, 0);
     buf_init(&r->key_before, 0);
+    buf_init(&r->client_ca_before, 0);
 }
 
 void reload_finish(struct supervisor *s)

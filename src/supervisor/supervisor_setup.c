@@ -279,32 +279,62 @@ bool setup_certificate_is_current(const struct settings *settings, struct setup_
     return false;
 }
 
-// For the start. One that is not valid now is served all the same: most clients ask their user.
-// Whose certificates of clients are good. Wrong ones stop the start: else nobody who signs in by
-// one could, and the reason would stand nowhere.
-static enum err take_client_authorities(struct supervisor *s)
+// Wrong ones are refused, and stop the start: else nobody who signs in by a certificate could, or
+// one that is revoked could, and the reason would stand nowhere.
+enum err setup_read_client_authorities(const struct settings *settings, struct buf *pem,
+                                       struct setup_certificate *out)
 {
-    struct span path = conf_value_text(s->settings, SETTING_TLS_CLIENT_CA);
+    struct span ca = conf_value_text(settings, SETTING_TLS_CLIENT_CA);
+    struct span crl = conf_value_text(settings, SETTING_TLS_CLIENT_CRL);
     char problem[TLS_PROBLEM_BYTES] = "";
-    struct tls_context *t;
+    struct buf lists;
 
-    if (!path.n) {
+    out->problem[0] = '\0';
+    buf_clear(pem);
+    if (!ca.n) {
+        return crl.n ? certificate_wrong(out, settings, SETTING_TLS_CLIENT_CRL,
+                                         "there is no tls_client_ca whose certificates it is about")
+                     : ERR_OK;
+    }
+    enum err e = read_pem(ca.p, pem);
+
+    e = e == ERR_OK ? tls_client_authorities_check(buf_span(pem), SPAN(""), problem) : e;
+    if (e != ERR_OK) {
+        return certificate_wrong(out, settings, SETTING_TLS_CLIENT_CA,
+                                 problem[0] ? problem : err_name(e));
+    }
+    if (!crl.n) {
         return ERR_OK;
     }
-    enum err e = read_pem(path.p, &s->client_ca_pem);
-
-    if (e == ERR_OK && s->cert_pem.n &&
-        tls_context_create(buf_span(&s->cert_pem), buf_span(&s->key_pem), "imap", problem, &t) ==
-            ERR_OK) {
-        e = tls_context_ask_clients(t, buf_span(&s->client_ca_pem), problem);
-        tls_context_unref(t);
-    }
+    buf_init(&lists, PEM_BYTES_MAX);
+    e = read_pem(crl.p, &lists);
+    e = e == ERR_OK ? tls_client_authorities_check(buf_span(pem), buf_span(&lists), problem) : e;
+    buf_put_str(pem, "\n");
+    buf_put(pem, buf_span(&lists));
+    buf_finish(&lists);
+    e = e == ERR_OK ? buf_result(pem) : e;
     if (e != ERR_OK) {
-        log_error("tls_client_ca = %s: %s", log_text(path).s, problem[0] ? problem : err_name(e));
+        return certificate_wrong(out, settings, SETTING_TLS_CLIENT_CRL,
+                                 problem[0] ? problem : err_name(e));
+    }
+    if (problem[0]) {
+        log_warn("tls_client_crl = %s: %s", log_text(crl).s, problem);
+    }
+    return ERR_OK;
+}
+
+static enum err take_client_authorities(struct supervisor *s)
+{
+    struct setup_certificate c;
+    enum err e = setup_read_client_authorities(s->settings, &s->client_ca_pem, &c);
+
+    if (e != ERR_OK) {
+        log_error("%s", c.problem);
     }
     return e;
 }
 
+// For the start. One that is not valid now is served all the same: most clients ask their user.
 static enum err take_certificate(struct supervisor *s)
 {
     struct setup_certificate c;

@@ -40,6 +40,22 @@ class Authority:
                                 os.path.join(self.folder, f"{name}.key"))
         return context
 
+    def revoke(self, *names, days="30", path=None):
+        """Writes a revocation list with these certificates; gives its path."""
+        path = path or os.path.join(self.folder, f"{self.name}.crl")
+        conf, index = (os.path.join(self.folder, f"{self.name}.{x}") for x in ("cnf", "index"))
+        with open(conf, "w") as f:
+            f.write(f"[ca]\ndefault_ca=x\n[x]\ndatabase={index}\ndefault_md=sha256\n"
+                    f"certificate={self.path}\nprivate_key={self.path[:-4]}.key\n")
+        open(index, "a").close()
+        for name in names:
+            openssl(self.folder, "ca", "-config", conf, "-revoke", f"{name}.pem")
+        when = ["-crldays", days] if int(days) > 0 else \
+            ["-crl_lastupdate", "20200101000000Z", "-crl_nextupdate", "20200201000000Z"]
+        openssl(self.folder, "ca", "-config", conf, "-gencrl", *when, "-out", path)
+        os.chmod(path, 0o644)
+        return path
+
     def fingerprint(self, name):
         out = subprocess.run(["openssl", "x509", "-in", f"{name}.pem", "-noout", "-fingerprint",
                               "-sha256"], cwd=self.folder, check=True, capture_output=True, text=True)
@@ -168,3 +184,64 @@ def test_an_authority_that_is_none_stops_the_start(make_server, tmp_path):
     with pytest.raises(RuntimeError) as e:
         s.start()
     assert "tls_client_ca" in str(e.value)
+
+
+def reload(server):
+    assert "not" not in mailkeep(server, "reload").splitlines()[0]
+
+
+def test_l71_revoked(make_server, tmp_path):
+    """A certificate in its authority's list opens nothing from the reload on; the others do."""
+    os.chmod(tmp_path, 0o755)
+    authority = Authority(tmp_path)
+    crl = authority.revoke()
+    s = make_server(users=4, settings={"tls_client_ca": authority.path, "tls_client_crl": crl,
+                                       "login_failure_delay": "0", "login_failures_max": "100"})
+    if s.peer != "mailkeep":
+        pytest.skip("the peer has its own ports")
+    lost, kept = (authority.sign(name, f"email:{s.user(1)}") for name in ("lost", "kept"))
+    assert external(s, "imap", lost)[0] == "yes" and external(s, "imap", kept)[0] == "yes"
+    with Exchange(s, "imap", tls=lost.wrap_socket) as x:
+        assert x.begin("EXTERNAL", "=") == "yes"
+        authority.revoke("lost")
+        reload(s)
+        for protocol in PROTOCOLS:
+            said, line = external(s, protocol, lost, offered=False)
+            assert said == "no", line
+            assert external(s, protocol, kept)[0] == "yes"
+    # Another authority's list is none of this one's, and a list that is over is none at all.
+    other = Authority(tmp_path, "other")
+    other.revoke(path=crl)
+    reload(s)
+    assert external(s, "imap", kept, offered=False)[0] == "no"
+    authority.revoke(path=crl, days="-1")
+    reload(s)
+    assert external(s, "imap", kept, offered=False)[0] == "no"
+    assert "a list is over" in s.log_tail(200)
+    authority.revoke(path=crl)
+    reload(s)
+    assert external(s, "imap", kept)[0] == "yes"
+    # What is no list is refused by a reload, and what is in use stays.
+    with open(crl, "w") as f:
+        f.write("nothing")
+    r = subprocess.run([mailkeep_binary(), "-c", s.conf_path, "reload"], capture_output=True,
+                       text=True, timeout=120)
+    assert r.returncode != 0 and "tls_client_crl" in r.stdout + r.stderr
+    assert external(s, "imap", kept)[0] == "yes"
+    assert external(s, "imap", lost, offered=False)[0] == "no"
+
+
+def test_authorities_change_without_a_restart(world, tmp_path):
+    s, authority = world
+    later = Authority(tmp_path, "later")
+    mine, new = authority.sign("mine", f"email:{s.user(1)}"), later.sign("new", f"email:{s.user(1)}")
+    assert external(s, "imap", new, offered=False)[0] == "no"
+    with open(later.path) as f, open(authority.path, "a") as both:
+        both.write(f.read())
+    reload(s)
+    assert external(s, "imap", new)[0] == "yes" and external(s, "imap", mine)[0] == "yes"
+    with open(later.path) as f, open(authority.path, "w") as only:
+        only.write(f.read())
+    reload(s)
+    assert external(s, "imap", new)[0] == "yes"
+    assert external(s, "imap", mine, offered=False)[0] == "no"

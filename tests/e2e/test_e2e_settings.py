@@ -11,6 +11,7 @@ from base64 import b64encode
 import pytest
 from imapwire import Closed, Imap, Refused
 from servers import Mailkeep, mailkeep_binary, self_signed, server_class
+from test_e2e_external import Authority
 from test_e2e_processes import until
 
 LOUD = {"log_level": "debug", "login_failure_delay": "0"}
@@ -214,6 +215,8 @@ ROWS = {
     "log_level": ("debug", "info", quiet),
     "tls_cert": (None, None, new_certificate),
     "tls_key": (None, None, new_certificate),
+    "tls_client_ca": (None, "CA", None),  # what they do: test_e2e_external.py
+    "tls_client_crl": (None, "CRL", None),
     "clear_login_loopback": ("yes", "no", lambda w: w.login_refused(3)),
     "login_line_max": ("8 KB", "1 KB", lambda w: ended(w.server.connect(), b"a " + b"x" * 2000)),
     "login_literal_max": ("4 KB", "256 B", lambda w: literal_too_large(
@@ -332,11 +335,16 @@ def test_every_live_setting_has_a_row_here():
 
 
 @pytest.mark.parametrize("name", ROWS)
-def test_a_reload_applies(make_server, name):
+def test_a_reload_applies(make_server, tmp_path, name):
     if server_class() is not Mailkeep:
         pytest.skip("of Mailkeep")
     before, after, effect = ROWS[name]
+    if name.startswith("tls_client_"):
+        os.chmod(tmp_path, 0o755)
+        authority = Authority(tmp_path)
+        after = authority.path if after == "CA" else authority.revoke()
     extra = {
+        "tls_client_crl": {"tls_client_ca": name == "tls_client_crl" and authority.path},
         "login_timeout": {"tls_timeout": "1 s"},
         "auth_failures_max": {"auth_trusted_networks": "192.0.2.0/24"},  # or we are never locked out
     }.get(name, {})
