@@ -70,6 +70,8 @@ const struct cli_command cli_commands[] = {
      "Forward an account's mail; say where to it goes", cli_account_forward},
     {"account signins", "ADDRESS [--since WHEN]",
      "Say who signed in to an account, when, how, and from where", cli_account_signins},
+    {"account undo", "ADDRESS --device NAME --since WHEN [--until WHEN] [--dry-run]",
+     "Take back what a device did to an account's mail, mailboxes and rules", cli_account_undo},
     {"account device add",
      "ADDRESS DEVICE [--for imap,smtp,...] [--read-only] [--from NETWORK,...] [--until TIME] "
      "[--certificate-sha256 HEX]",
@@ -183,7 +185,8 @@ const struct cli_command cli_commands[] = {
      "Bring mail in from a Maildir, mbox or .eml files", cli_import},
     {"export", "ADDRESS PATH [--mailbox NAME] [--format maildir|mbox] [--crlf] [--reason WHY]",
      "Write an account's mail to a Maildir or mbox", cli_export},
-    {"log", "ADDRESS | --server [--since WHEN] [--last NUMBER] [--follow]",
+    {"log",
+     "ADDRESS | --server [--device NAME] [--since WHEN] [--until WHEN] [--last NUMBER] [--follow]",
      "Tell in plain words what happened to an account, or to domains and addresses", cli_log},
     {"config check", "", "Check the settings file and name every problem", cli_config_check},
     {"config show", "[SETTING]", "Print the settings in use and where they come from",

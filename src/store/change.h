@@ -17,10 +17,11 @@ enum change_kind {
     CHANGE_EXPUNGED,    // uids gone
     CHANGE_RESTORED,    // uids back from the expunged
     CHANGE_MAILBOX_CREATED,
-    CHANGE_MAILBOX_DELETED, // `before`: its name
+    CHANGE_MAILBOX_DELETED, // `before`: its name; `after`: its keywords, a
+                            // string each (pack.h), in order of number; value: its special uses
     CHANGE_MAILBOX_RENAMED, // `before`: the old name, `after`: the new one
-    CHANGE_SUBSCRIPTION,    // `after`: the name; number: 1 subscribed, 0 not
-    CHANGE_SPECIAL_USE,     // number: bits before << 8 | bits after
+    CHANGE_SUBSCRIPTION,    // `after`: the name; value: 1 subscribed, 0 not
+    CHANGE_SPECIAL_USE,     // value: bits before << 8 | bits after
     CHANGE_QUOTA,
     CHANGE_ACCOUNT,   // made, renamed, suspended, password set: `after` says it in words
     CHANGE_FORGOTTEN, // expunged messages whose time was up were dropped: value: number of them

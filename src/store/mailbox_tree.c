@@ -41,6 +41,29 @@ static enum err delete_record(struct edit *ed, struct edit_mailbox *m)
     return e;
 }
 
+// The names of the keywords by number: with the mailbox its list goes, and what the log says of
+// flags could not be read any more.
+static enum err pack_keywords(struct edit *ed, mailbox_id id, struct span *out)
+{
+    struct keyword_table table;
+    size_t room = 1;
+    enum err e = keyword_table_load(&ed->view, id, &table);
+
+    if (e != ERR_OK) {
+        return e;
+    }
+    for (size_t i = 0; i < table.count; i++) {
+        room += table.names[i].n + VARINT_BYTES_MAX;
+    }
+    struct pack p = {.p = arena_alloc(&ed->view.arena, room), .cap = room};
+
+    for (size_t i = 0; p.p && i < table.count; i++) {
+        pack_str(&p, table.names[i]);
+    }
+    *out = pack_span(&p);
+    return p.p ? ERR_OK : ERR_NOMEM;
+}
+
 static enum err delete_edit(struct edit *ed, void *arg)
 {
     struct delete_args *a = arg;
@@ -68,9 +91,13 @@ static enum err delete_edit(struct edit *ed, void *arg)
         return e;
     }
     struct key keywords = key_u32(KEY_KEYWORDS, id);
-    struct change c = {.kind = CHANGE_MAILBOX_DELETED, .mailbox = id, .before = m->record.is.name};
+    struct change c = {.kind = CHANGE_MAILBOX_DELETED,
+                       .mailbox = id,
+                       .before = m->record.is.name,
+                       .value = m->record.is.special_use};
 
-    e = change_put(ed, &c);
+    e = pack_keywords(ed, id, &c.after);
+    e = e != ERR_OK ? e : change_put(ed, &c);
     e = e != ERR_OK ? e : edit_delete(ed, &keywords);
     e = e != ERR_OK ? e : acl_edit_forget(ed, id);
     if (e == ERR_OK && parent) {

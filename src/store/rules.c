@@ -26,6 +26,89 @@ static enum err note_rules(struct edit *ed, const char *what, struct span name)
     return e;
 }
 
+// ---- what was before ----------------------------------------------------------------------------
+
+struct past_rows {
+    struct edit *edit;
+    size_t excess; // to be deleted, from the oldest
+};
+
+static enum err past_delete(void *arg, struct span key, struct span value)
+{
+    struct past_rows *p = arg;
+
+    (void)value;
+    if (p->excess == 0) {
+        return ERR_EOF;
+    }
+    p->excess--;
+    return batch_delete(p->edit->batch, key);
+}
+
+static enum err count_one(void *arg, struct span key, struct span value)
+{
+    (void)key;
+    (void)value;
+    ++*(size_t *)arg;
+    return ERR_OK;
+}
+
+// One of the rules as it is becomes a row beside this edit's entry of the change log, so that what
+// the edit does can be undone. `n`: 0, 1, ... within the edit.
+static enum err keep_past(struct edit *ed, uint16_t n, enum rules_part part, struct span name)
+{
+    struct key prefix = key_plain(KEY_RULES_PAST), k = key_past(ed->modseq, n);
+    struct key now = rules_part_key(part, name);
+    struct past_rows rows = {.edit = ed};
+    size_t there = 0;
+    struct span value = SPAN("");
+    enum err e = view_get(&ed->view, &now, &value);
+    bool has = e == ERR_OK;
+    size_t cap = value.n + name.n + 32;
+    struct pack p = {.p = arena_alloc(&ed->view.arena, cap), .cap = cap};
+
+    e = e == ERR_NOT_FOUND ? ERR_OK : e;
+    if (e == ERR_OK && n == 0) {
+        e = view_each(&ed->view, &prefix, count_one, &there);
+        rows.excess = there > RULES_PAST_MAX ? there - RULES_PAST_MAX : 0;
+        e = e == ERR_OK && rows.excess ? view_each(&ed->view, &prefix, past_delete, &rows) : e;
+    }
+    if (e != ERR_OK || !p.p) {
+        return e != ERR_OK ? e : ERR_NOMEM;
+    }
+    p.p[p.n++] = SCHEMA_VERSION;
+    pack_u64(&p, part);
+    pack_str(&p, name);
+    pack_u64(&p, has);
+    pack_str(&p, has ? value : SPAN(""));
+    return edit_put(ed, &k, pack_span(&p));
+}
+
+struct key rules_part_key(enum rules_part part, struct span name)
+{
+    return part == RULES_SCRIPT ? key_text(KEY_SCRIPT, name)
+                                : key_plain(part == RULES_ACTIVE ? KEY_SCRIPT_ACTIVE : KEY_FORWARD);
+}
+
+enum err rules_past_decode(struct span key, struct span value, struct rules_past *out)
+{
+    uint64_t part, has;
+    enum err e = unpack_version(&value);
+
+    if (e != ERR_OK) {
+        return e;
+    }
+    if (!key_read_past(key, &out->number) || !unpack_u64(&value, RULES_FORWARD, &part) || !part ||
+        !unpack_str(&value, SCRIPT_NAME_BYTES_MAX, &out->name) || !unpack_u64(&value, 1, &has) ||
+        !unpack_str(&value, ENGINE_VALUE_BYTES_MAX, &out->value) ||
+        (part == RULES_SCRIPT) != (out->name.n > 0) || (!has && out->value.n)) {
+        return ERR_CORRUPT;
+    }
+    out->part = (enum rules_part)part;
+    out->has = has;
+    return ERR_OK;
+}
+
 // ---- scripts ------------------------------------------------------------------------------------
 
 static bool name_is_valid(struct span name)
@@ -85,14 +168,6 @@ static enum err active_put(struct edit *ed, struct span name)
     return name.n ? edit_put(ed, &k, str_encode(name, room)) : edit_delete(ed, &k);
 }
 
-static enum err count_one(void *arg, struct span key, struct span value)
-{
-    (void)key;
-    (void)value;
-    ++*(size_t *)arg;
-    return ERR_OK;
-}
-
 struct script_args {
     struct span name, text, to;
 };
@@ -126,6 +201,7 @@ static enum err put_edit(struct edit *ed, void *arg)
     } else if (e == ERR_OK && span_eq(old.text, a->text)) {
         return ERR_OK;
     }
+    e = e == ERR_OK ? keep_past(ed, 0, RULES_SCRIPT, a->name) : e;
     e = e == ERR_OK ? put_text(ed, a->name, edit_now_s(ed), a->text) : e;
     return e == ERR_OK ? note_rules(ed, "script stored: ", a->name) : e;
 }
@@ -220,7 +296,8 @@ static enum err activate_edit(struct edit *ed, void *arg)
     if (e != ERR_OK || span_eq(active, a->name)) {
         return e;
     }
-    e = active_put(ed, a->name);
+    e = keep_past(ed, 0, RULES_ACTIVE, SPAN(""));
+    e = e == ERR_OK ? active_put(ed, a->name) : e;
     if (e != ERR_OK) {
         return e;
     }
@@ -249,6 +326,7 @@ static enum err remove_edit(struct edit *ed, void *arg)
     if (e == ERR_OK && span_eq(active, a->name)) {
         e = ERR_DENIED;
     }
+    e = e == ERR_OK ? keep_past(ed, 0, RULES_SCRIPT, a->name) : e;
     e = e == ERR_OK ? edit_delete(ed, &k) : e;
     return e == ERR_OK ? note_rules(ed, "script removed: ", a->name) : e;
 }
@@ -275,6 +353,11 @@ static enum err rename_edit(struct edit *ed, void *arg)
     }
     e = script_find(&ed->view, a->name, &found);
     e = e == ERR_OK ? rules_active_name(&ed->view, &active) : e;
+    e = e == ERR_OK ? keep_past(ed, 0, RULES_SCRIPT, a->name) : e;
+    e = e == ERR_OK ? keep_past(ed, 1, RULES_SCRIPT, a->to) : e;
+    if (e == ERR_OK && span_eq(active, a->name)) {
+        e = keep_past(ed, 2, RULES_ACTIVE, SPAN(""));
+    }
     e = e == ERR_OK ? put_text(ed, a->to, found.changed, found.text) : e;
     e = e == ERR_OK ? edit_delete(ed, &k) : e;
     if (e == ERR_OK && span_eq(active, a->name)) {
@@ -302,10 +385,13 @@ static enum err forwarding_edit(struct edit *ed, void *arg)
     struct key k = key_plain(KEY_FORWARD);
     char room[FORWARD_TARGETS_MAX * (ADDRESS_BYTES_MAX + 2) + 32];
     struct pack p = pack_record(room, sizeof(room), SCHEMA_VERSION);
+    enum err e = keep_past(ed, 0, RULES_FORWARD, SPAN(""));
 
+    if (e != ERR_OK) {
+        return e;
+    }
     if (f->count == 0) {
-        enum err e = edit_delete(ed, &k);
-
+        e = edit_delete(ed, &k);
         return e == ERR_OK ? note_rules(ed, "mail is not forwarded any more", SPAN("")) : e;
     }
     pack_u64(&p, f->keeps_copy);
@@ -313,8 +399,7 @@ static enum err forwarding_edit(struct edit *ed, void *arg)
     for (size_t i = 0; i < f->count; i++) {
         pack_str(&p, f->targets[i]);
     }
-    enum err e = edit_put(ed, &k, pack_span(&p));
-
+    e = edit_put(ed, &k, pack_span(&p));
     for (size_t i = 0; i < f->count && e == ERR_OK; i++) {
         e = note_rules(ed,
                        f->keeps_copy ? "mail is kept, and forwarded to " : "mail is forwarded to ",
@@ -385,6 +470,73 @@ enum err forwarding_get(struct store *s, account_id account, struct arena *a,
         *out = f;
     }
     return e;
+}
+
+// ---- as it was ----------------------------------------------------------------------------------
+
+struct put_back {
+    enum rules_part part;
+    struct span name, value;
+    bool has;
+};
+
+// May what is active be this? A script that is not there cannot be.
+static enum err put_back_check(struct edit *ed, const struct put_back *b)
+{
+    struct script found;
+    struct span active;
+
+    if (b->part == RULES_ACTIVE && b->has) {
+        enum err e = str_decode(b->value, SCRIPT_NAME_BYTES_MAX, &active);
+
+        return e == ERR_OK ? script_find(&ed->view, active, &found) : e;
+    }
+    if (b->part == RULES_SCRIPT && !b->has) {
+        enum err e = rules_active_name(&ed->view, &active);
+
+        return e == ERR_OK && span_eq(active, b->name) ? ERR_DENIED : e;
+    }
+    return ERR_OK;
+}
+
+static enum err put_back_edit(struct edit *ed, void *arg)
+{
+    const struct put_back *b = arg;
+    struct key k = rules_part_key(b->part, b->name);
+    struct span now = SPAN("");
+    enum err e = view_get(&ed->view, &k, &now);
+
+    if ((e == ERR_OK) == b->has && span_eq(now, b->value)) {
+        return ERR_OK;
+    }
+    e = e == ERR_NOT_FOUND ? ERR_OK : e;
+    e = e == ERR_OK ? put_back_check(ed, b) : e;
+    e = e == ERR_OK ? keep_past(ed, 0, b->part, b->name) : e;
+    if (e == ERR_OK) {
+        e = b->has ? edit_put(ed, &k, b->value) : edit_delete(ed, &k);
+    }
+    if (e != ERR_OK) {
+        return e;
+    }
+    switch (b->part) {
+    case RULES_SCRIPT:
+        return note_rules(
+            ed, b->has ? "script put back as it was: " : "script taken away again: ", b->name);
+    case RULES_ACTIVE:
+        return note_rules(ed, "the active script put back as it was", SPAN(""));
+    case RULES_FORWARD:
+        break;
+    }
+    return note_rules(ed, "forwarding put back as it was", SPAN(""));
+}
+
+enum err rules_put_back(struct store *s, account_id account, const struct actor *by,
+                        const struct rules_past *past)
+{
+    struct put_back b = {
+        .part = past->part, .name = past->name, .value = past->value, .has = past->has};
+
+    return store_edit(s, account, by, put_back_edit, &b, NULL);
 }
 
 // ---- what is remembered -------------------------------------------------------------------------

@@ -47,6 +47,24 @@ enum err rules_script_decode(struct span value, struct script *out);
 enum err rules_forwarding_decode(struct span value, struct arena *a, struct forwarding *out);
 enum err rules_active_name(struct view *v, struct span *out); // empty: none
 
+// What was before a change of the rules (a row `r`): a script, which of them is active, forwarding.
+enum rules_part { RULES_SCRIPT = 1, RULES_ACTIVE, RULES_FORWARD };
+#define RULES_PAST_MAX 32 // changes of an account whose past is kept, and those of one more
+struct rules_past {
+    modseq number; // of the change
+    enum rules_part part;
+    struct span name; // of a script
+    bool has;         // it was there
+    struct span value;
+};
+struct key rules_part_key(enum rules_part part, struct span name);
+// The spans point into the value. ERR_CORRUPT.
+enum err rules_past_decode(struct span key, struct span value, struct rules_past *out);
+// Makes it so again; nothing changes when it is so. ERR_NOT_FOUND: the script that was active is
+// not there; ERR_DENIED: the script that was not there is the active one.
+enum err rules_put_back(struct store *s, account_id account, const struct actor *by,
+                        const struct rules_past *past);
+
 // Within an edit. Until when `what` is remembered counts from the edit's time.
 enum err rules_edit_is_remembered(struct edit *ed, struct span what, bool *out);
 // Does not enter the change log: something else of the edit must.

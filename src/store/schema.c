@@ -92,6 +92,15 @@ struct key key_change(modseq number, uint16_t part)
     return k;
 }
 
+struct key key_past(modseq number, uint16_t n)
+{
+    struct key k = key_u64(KEY_RULES_PAST, number);
+
+    put_be16(k.p + 9, n);
+    k.n = 11;
+    return k;
+}
+
 struct key key_after(const struct key *k)
 {
     struct key after = *k;
@@ -150,6 +159,13 @@ bool key_read_change(struct span key, modseq *out_number, uint16_t *out_part)
     *out_number = get_be64(key.p + 1);
     *out_part = get_be16(key.p + 9);
     return true;
+}
+
+bool key_read_past(struct span key, modseq *out_number)
+{
+    uint16_t n;
+
+    return key_read_change(key, out_number, &n);
 }
 
 // ---- header -------------------------------------------------------------------------------------

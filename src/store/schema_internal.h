@@ -44,6 +44,7 @@ enum key_kind {
     KEY_SCRIPT = 'i',
     KEY_SCRIPT_ACTIVE = 'j',
     KEY_REMEMBERED = 'w',
+    KEY_RULES_PAST = 'r',
     KEY_DEVICE = 'd',
     KEY_SIGNIN = 'l',
     KEY_TOTP = 'y',
@@ -86,6 +87,7 @@ struct key key_text(enum key_kind kind, struct span text); // D, A: at most 255 
 struct key key_chunk(mailbox_id mailbox, uint32_t uid);
 struct key key_expunged(int64_t when, message_id message);
 struct key key_change(modseq number, uint16_t part);
+struct key key_past(modseq number, uint16_t n);
 // The first key after all keys that start with this one.
 struct key key_after(const struct key *k);
 
@@ -94,6 +96,7 @@ bool key_read_u64(struct span key, uint64_t *out);
 bool key_read_chunk(struct span key, mailbox_id *out_mailbox, uint32_t *out_uid);
 bool key_read_expunged(struct span key, int64_t *out_when, message_id *out_message);
 bool key_read_change(struct span key, modseq *out_number, uint16_t *out_part);
+bool key_read_past(struct span key, modseq *out_number);
 
 // Takes the version byte: ERR_CORRUPT when empty, ERR_UNSUPPORTED.
 static inline enum err unpack_version(struct span *s)

@@ -286,7 +286,7 @@ static enum err place(struct edit *ed, struct edit_mailbox *m, struct incoming *
     e = edit_add_message(ed, in, now, 1, &p.message);
     placer_begin(&placer, ed, m);
     change_draft_begin(&log, ed, CHANGE_ARRIVED, m->record.is.id, 0);
-    log.is.after = SPAN("a copy of what was sent, filed by the server");
+    log.is.after = SPAN(SENT_FILED_WORDS);
     e = e == ERR_OK ? placer_add(&placer, &p) : e;
     if (e == ERR_OK) {
         change_draft_add(&log, p.uid, p.message, NULL);

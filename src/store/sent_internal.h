@@ -6,6 +6,9 @@
 
 #include "store/store_internal.h"
 
+// What the change log says of a copy that the server files.
+#define SENT_FILED_WORDS "a copy of what was sent, filed by the server"
+
 // A copy that the server has filed, and that gives way to its program's.
 struct sent_filed {
     uint32_t uid;

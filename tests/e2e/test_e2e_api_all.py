@@ -197,6 +197,21 @@ def devices(k):
            "POST", url, {"device": "phone", "for": ["imap", "smtp"], "networks": ["127.0.0.0/8"]})
     k.step("account device set", [at, "phone", "--name", "my phone"], "PATCH", url + "/phone",
            {"to": "my phone"})
+    for w in (k.words, k.http):
+        key = w.server.control("account device add", account=at, device="tablet")["password"]
+        with imaplib.IMAP4("127.0.0.1", w.server.port) as c:
+            c.login(at, key)
+            c.create("Made")
+            c.subscribe("Made")
+        w.server.command("account", "device", "remove", at, "tablet")
+    since = 1700000000000
+    k.step("account undo", [at, "--device", "tablet", "--since", "2023-11-14T22:13:20Z",
+                            "--dry-run"], "POST", f"/accounts/{at}/undo",
+           {"device": "tablet", "since_ms": since, "dry_run": True}, gives="both")
+    k.step("account undo", [at, "--device", "tablet", "--since", "2023-11-14T22:13:20Z"],
+           "POST", f"/accounts/{at}/undo", {"device": "tablet", "since_ms": since}, gives="both")
+    k.step("log", [at, "--device", "tablet"], "GET", "/log",
+           query={"account": at, "device": "tablet"}, gives="items")
     k.step("account device block", [at, "my phone"], "POST", url + "/my%20phone/block")
     k.step("account device list", [at], "GET", url, gives="items")
     k.step("account device unblock", [at, "my phone"], "POST", url + "/my%20phone/unblock")

@@ -255,6 +255,14 @@ class Account:
     def read_w(self, key, f):
         fixed(key, 8), f.z()
 
+    def read_r(self, key, f):
+        fixed(key, 10)
+        part, name, has, value = f.v(), f.str(), f.v(), f.str()
+        if part not in (1, 2, 3) or has > 1 or (part == 1) != bool(name) or (value and not has):
+            raise Bad("no row of what the rules were")
+        if has and value[0] != 1:
+            raise Bad("what the rules were has an unknown version")
+
     def read_l(self, key, f):
         day, service = fixed(key[:4], 4), fixed(key[8:9], 1)
         network, end, client = key[9:].partition(b"\0")

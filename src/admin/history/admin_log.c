@@ -19,8 +19,15 @@ struct log_call {
     struct admin_call *call;
     account_id account;
     struct log_names names;
+    bool is_by_device;
+    struct undo_what whose; // when it is
     uint64_t records;
 };
+
+static bool is_wanted(const struct log_call *l, const struct change *c)
+{
+    return l->is_by_device ? undo_concerns(&l->whose, c) : c->when_ms <= l->whose.until_ms;
+}
 
 // The number of the entry before the first one to show.
 static enum err find_start(struct log_call *l, int64_t since_ms, uint64_t last, modseq *out)
@@ -39,11 +46,14 @@ static enum err find_start(struct log_call *l, int64_t since_ms, uint64_t last, 
     e = change_scan_open(v, 0, true, &scan);
     if (e == ERR_OK) {
         while ((e = change_next(scan, &c)) == ERR_OK && c.when_ms >= since_ms) {
+            log_names_learn(&l->names, &c);
+            if (!is_wanted(l, &c)) {
+                continue;
+            }
             if (c.number != oldest_shown && ++shown > last) {
                 break;
             }
             oldest_shown = c.number;
-            log_names_learn(&l->names, &c);
         }
         change_scan_close(scan);
     }
@@ -75,7 +85,7 @@ static enum err send_some(struct log_call *l, modseq *since, bool *out_more)
                 break;
             }
             log_names_learn(&l->names, &c);
-            json_t *j = log_record_json(&l->names, &c);
+            json_t *j = is_wanted(l, &c) ? log_record_json(&l->names, &c) : NULL;
 
             if (j) {
                 json_array_append_new(items, j);
@@ -152,6 +162,11 @@ enum err admin_log(struct admin_call *c)
         last = since_given ? UINT64_MAX : LAST_DEFAULT;
     }
     l.account = account.id;
+    l.is_by_device = admin_text(c, "device").n > 0;
+    e = log_whose(c, account.id, &l.whose);
+    if (e != ERR_OK) {
+        return e;
+    }
     l.names.arena = &c->arena;
     map_init(&l.names.gone);
     if (admin_bool(c, "follow")) {

@@ -321,6 +321,9 @@ static void put_who(struct buf *b, const struct actor *by)
     } else {
         buf_put_str(b, by->kind <= ACTOR_IMPORT ? words[by->kind] : "Somebody");
     }
+    if (by->kind == ACTOR_ADMIN && span_starts(by->device, SPAN("undo "))) {
+        buf_printf(b, ", %.*s", SPAN_ARG(by->device));
+    }
     if (by->origin.n > 0) {
         buf_printf(b, by->kind == ACTOR_DELIVERY ? " (from %.*s)" : " (%.*s)",
                    SPAN_ARG(by->origin));

@@ -98,6 +98,9 @@ OPERATION("account device unblock", admin_device_unblock, RIGHT_PASSWORDS, ON_AC
           "POST", "/accounts/{account}/devices/{device}/unblock", "", OPERATION_PLAIN)
 OPERATION("account device remove", admin_device_remove, RIGHT_PASSWORDS, ON_ACCOUNT, "account",
           "DELETE", "/accounts/{account}/devices/{device}", "", OPERATION_PLAIN)
+OPERATION("account undo", admin_undo, RIGHT_CHANGE_MAIL, ON_ACCOUNT, "account",
+          "POST", "/accounts/{account}/undo",
+          "device! since_ms!:number until_ms:number dry_run:bool", OPERATION_LIST)
 OPERATION("account totp add", admin_totp_add, RIGHT_PASSWORDS | RIGHT_ACCOUNTS, ON_ACCOUNT,
           "account",
           "POST", "/accounts/{account}/totp", "", OPERATION_PLAIN)
@@ -178,7 +181,8 @@ OPERATION("status", admin_status, RIGHT_SEE, ON_ANY, NULL,
 OPERATION("reload", admin_reload, RIGHT_SERVER, ON_SERVER, NULL,
           "POST", "/reload", "", OPERATION_PLAIN)
 OPERATION("log", admin_log, RIGHT_HISTORY, ON_ACCOUNT, "account",
-          "GET", "/log", "account server:bool since_ms:number last:number", OPERATION_LIST)
+          "GET", "/log", "account server:bool device since_ms:number until_ms:number last:number",
+          OPERATION_LIST)
 OPERATION("alert list", admin_alert_list, RIGHT_HISTORY, ON_ANY, NULL, // of accounts it sees
           "GET", "/alerts", "account since_ms:number", OPERATION_LIST)
 OPERATION("alert test", admin_alert_test, RIGHT_ACCOUNTS, ON_ACCOUNT, "account",

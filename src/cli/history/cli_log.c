@@ -26,12 +26,14 @@ static void on_record(void *arg, const json_t *item)
     fflush(stdout);
 }
 
-// The options that say where to begin, into the arguments.
-static int add_start(struct cli *c, const char *since, const char *last, json_t *args)
+// The options that say where to begin and to end, into the arguments.
+static int add_start(struct cli *c, const char *since, const char *until, const char *last,
+                     json_t *args)
 {
     uint64_t n;
     int code = cli_since_put(c, since, args);
 
+    code = code == CLI_OK ? cli_until_put(c, until, args) : code;
     if (code != CLI_OK) {
         return code;
     }
@@ -48,6 +50,8 @@ int cli_log(struct cli *c, int argc, char **argv)
 {
     const char *since = cli_option(&argc, argv, "--since");
     const char *last = cli_option(&argc, argv, "--last");
+    const char *until = cli_option(&argc, argv, "--until");
+    const char *device = cli_option(&argc, argv, "--device");
     bool follow = cli_flag(&argc, argv, "--follow") || cli_flag(&argc, argv, "-f");
     bool server = cli_flag(&argc, argv, "--server");
     int code = cli_words_check(c, &argc, argv, !server, !server);
@@ -58,7 +62,10 @@ int cli_log(struct cli *c, int argc, char **argv)
     json_t *args = json_pack("{s:s, s:b, s:b}", "account", server ? "" : argv[1], "server", server,
                              "follow", follow);
 
-    code = add_start(c, since, last, args);
+    if (device) {
+        json_object_set_new(args, "device", json_string(device));
+    }
+    code = add_start(c, since, until, last, args);
     if (code != CLI_OK) {
         json_decref(args);
         return code;

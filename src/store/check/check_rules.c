@@ -238,6 +238,19 @@ static enum err check_remembered(void *arg, struct span key, struct span value)
     return ERR_OK;
 }
 
+// What cannot be read could not be put back either.
+static enum err check_past(void *arg, struct span key, struct span value)
+{
+    struct check *c = arg;
+    struct rules_past past;
+
+    if (rules_past_decode(key, value, &past) != ERR_OK || past.number > c->v->version) {
+        check_problem(c, true, "what the rules were before a change cannot be read");
+        return c->ed ? batch_delete(c->ed->batch, key) : ERR_OK;
+    }
+    return ERR_OK;
+}
+
 static enum err check_forwarding(struct check *c)
 {
     struct key k = key_plain(KEY_FORWARD);
@@ -342,9 +355,10 @@ enum err check_rules(struct check *c)
     struct key scripts = key_plain(KEY_SCRIPT), remembered = key_plain(KEY_REMEMBERED),
                devices = key_plain(KEY_DEVICE), totp = key_plain(KEY_TOTP),
                tokens = key_plain(KEY_TOKENS), provisioned = key_plain(KEY_PROVISIONED),
-               handed = key_plain(KEY_HANDED_OVER);
+               handed = key_plain(KEY_HANDED_OVER), past = key_plain(KEY_RULES_PAST);
     enum err e = view_each(c->v, &scripts, check_script, c);
 
+    e = e == ERR_OK ? view_each(c->v, &past, check_past, c) : e;
     e = e == ERR_OK ? check_active(c) : e;
     e = e == ERR_OK ? check_forwarding(c) : e;
     e = e == ERR_OK ? view_each(c->v, &devices, check_device, c) : e;

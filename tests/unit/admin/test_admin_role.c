@@ -242,6 +242,8 @@ static const struct {
     {"sieve remove", "{'global':true,'script':'x'}", "Oq"},
     {"sieve run", "{'account':'u1@example.org','reason':'x'}", "O"},
     {"sieve run", "{'account':'nora@example.net','reason':'x','apply':true}", "Oo"},
+    {"account undo", "{'account':'nobody@example.org'}", "O"},
+    {"account undo", "{'account':'nobody@example.net'}", "Oo"},
     {"import", "{'account':'nobody@example.org'}", "O"},
     {"import", "{'account':'nobody@example.net'}", "Oo"},
     {"export", "{'account':'u1@example.org','reason':'x'}", "O"},
