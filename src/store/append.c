@@ -33,7 +33,8 @@ enum err edit_add_message(struct edit *ed, const struct incoming *in, int64_t da
                                .bytes = in->bytes,
                                .sent = in->has_sent ? in->sent : date,
                                .placements = placements,
-                               .thread_key_count = in->thread_key_count};
+                               .thread_key_count = in->thread_key_count,
+                               .sort_keys = span_of(in->sort_keys, in->sort_key_bytes)};
 
     memcpy(m.thread_keys, in->thread_keys, sizeof(m.thread_keys));
     enum err e = edit_thread_join(ed, id, &m);

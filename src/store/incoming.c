@@ -52,6 +52,20 @@ enum err incoming_write(struct incoming *m, struct span bytes)
     return m->failed;
 }
 
+// Without memory the message comes without keys: they are made when they are asked for.
+static void sort_keys_take(struct incoming *m, struct span header)
+{
+    struct buf keys;
+
+    buf_init(&keys, SORT_KEYS_BYTES_MAX);
+    sort_keys_pack(&keys, header);
+    if (!keys.failed) {
+        memcpy(m->sort_keys, keys.p, keys.n);
+        m->sort_key_bytes = keys.n;
+    }
+    buf_finish(&keys);
+}
+
 // What the store itself wants to know of a message.
 static void facts_take(struct incoming *m, const struct mime_message *message)
 {
@@ -64,6 +78,7 @@ static void facts_take(struct incoming *m, const struct mime_message *message)
     }
     m->thread_key_count = thread_keys_of(header, m->thread_keys);
     m->sent_id_bytes = sent_id_of(header, m->sent_id);
+    sort_keys_take(m, header);
 }
 
 enum err incoming_finish(struct incoming *m)

@@ -347,6 +347,9 @@ struct span message_encode(const struct message_record *m, char *room)
             pack_str(&k, m->keywords[i]);
         }
     }
+    if (m->sort_keys.n) {
+        pack_str(&k, m->sort_keys);
+    }
     return pack_span(&k);
 }
 
@@ -401,6 +404,9 @@ enum err message_decode(struct span value, struct message_record *out)
         m.thread_keys[i] = get_le64(packed.p + i * 8);
     }
     if (m.placements == 0 && !expunged_decode(&value, &m)) {
+        return ERR_CORRUPT;
+    }
+    if (value.n && !unpack_str(&value, SORT_KEYS_BYTES_MAX, &m.sort_keys)) {
         return ERR_CORRUPT;
     }
     *out = m;

@@ -13,6 +13,7 @@
 #include "base/pack.h"
 #include "store/change.h"
 #include "store/directory.h"
+#include "store/sort_keys.h"
 
 #define SCHEMA_VERSION        1
 #define CHANGE_VERSION_DEVICE 2 // of an entry of the change log that names a device's id
@@ -152,6 +153,7 @@ struct message_record {
     uint32_t placements;
     uint32_t thread_key_count;
     uint64_t thread_keys[THREAD_KEYS_MAX];
+    struct span sort_keys; // packed (sort_keys.h); empty in records of before there were any
     // with placements 0:
     int64_t expunged_at;
     mailbox_id from;
@@ -164,7 +166,7 @@ struct message_record {
     struct span keywords_packed; // from decoding: keyword_count strings, see unpack_str
 };
 #define MESSAGE_BYTES_MAX                                                                          \
-    (128 + 8 * THREAD_KEYS_MAX + NAME_BYTES_MAX +                                                  \
+    (128 + 8 * THREAD_KEYS_MAX + NAME_BYTES_MAX + SORT_KEYS_BYTES_MAX +                            \
      KEYWORDS_PER_MESSAGE_MAX * (KEYWORD_BYTES_MAX + 2))
 struct span message_encode(const struct message_record *m, char *room);
 enum err message_decode(struct span value, struct message_record *out);

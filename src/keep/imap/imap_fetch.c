@@ -345,6 +345,77 @@ static bool asks_modseq(const struct imap_fetch *fetch)
     return fetch->has_changedsince;
 }
 
+// The UIDs of a range of the messages, counted from the first or from the last (RFC 9394 section
+// 3.3). With CHANGEDSINCE it is a range of those that have changed, which only the store knows.
+static enum err take_partial(const struct imap_partial *p, struct arena *a, struct uid_set *uids)
+{
+    uint64_t low = p->first < p->last ? p->first : p->last;
+    uint64_t high = p->first < p->last ? p->last : p->first, n = uid_set_size(*uids), before = 0;
+    struct uid_set_builder b;
+    enum err e = ERR_OK;
+
+    high = high < n ? high : n;
+    if (p->from_end && low <= high) {
+        uint64_t from = n - high + 1;
+
+        high = n - low + 1;
+        low = from;
+    }
+    uid_set_builder_init(&b, a);
+    for (size_t i = 0; !e && low <= high && i < uids->count && before < high; i++) {
+        struct uid_range r = uids->ranges[i];
+        uint64_t here = (uint64_t)r.last - r.first + 1;
+        uint64_t from = low > before ? low - before : 1;
+        uint64_t to = high - before < here ? high - before : here;
+
+        if (from <= to) {
+            e = uid_set_add(&b, r.first + (uint32_t)(from - 1), r.first + (uint32_t)(to - 1));
+        }
+        before += here;
+    }
+    *uids = b.set;
+    return e;
+}
+
+static enum err changed_uids(struct imap_session *s, struct view *v, modseq since,
+                             struct uid_set *uids)
+{
+    struct uid_set_builder b;
+    enum err e = ERR_OK;
+
+    uid_set_builder_init(&b, &s->arena);
+    for (size_t i = 0; !e && i < uids->count; i++) {
+        struct placement_scan *scan;
+        struct placement p;
+
+        e = placement_scan_open(v, s->selected->mailbox, uids->ranges[i].first,
+                                uids->ranges[i].last, since, &scan);
+        while (!e && !(e = placement_next(scan, &p))) {
+            e = uid_set_add(&b, p.uid, p.uid);
+        }
+        placement_scan_close(scan);
+        e = e == ERR_NOT_FOUND ? ERR_OK : e;
+    }
+    *uids = b.set;
+    return e;
+}
+
+static enum err narrow_partial(struct imap_session *s, struct uid_set *uids)
+{
+    const struct imap_fetch *fetch = &s->command.fetch;
+    struct view *v;
+    enum err e = ERR_OK;
+
+    if (fetch->changedsince) {
+        e = view_open(s->server->store, s->selected->account, &v);
+        if (!e) {
+            e = changed_uids(s, v, fetch->changedsince, uids);
+            view_close(v);
+        }
+    }
+    return e ? e : take_partial(&fetch->partial, &s->arena, uids);
+}
+
 static enum imap_step fetch_begin(struct imap_session *s)
 {
     const struct imap_fetch *fetch = &s->command.fetch;
@@ -360,6 +431,9 @@ static enum imap_step fetch_begin(struct imap_session *s)
 
     if (e == ERR_INVALID) {
         return imap_answer_bad(s, "There is no message of that number");
+    }
+    if (!e && fetch->has_partial) {
+        e = narrow_partial(s, &r.uids);
     }
     if (!e && asks_modseq(fetch)) {
         imap_condstore_enable(s);

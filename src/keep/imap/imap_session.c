@@ -50,7 +50,9 @@ enum err imap_server_create(struct store *store, const struct imap_server_option
     lock_init(&server->lock, LOCK_LEAF);
     enum err e = imap_recent_create(&server->recent);
 
+    e = e ? e : imap_orders_create(IMAP_ORDERS_BYTES_MAX, &server->orders);
     if (e) {
+        imap_recent_destroy(server->recent);
         lock_finish(&server->lock);
         free(server);
         return e;
@@ -63,6 +65,7 @@ void imap_server_destroy(struct imap_server *server)
 {
     if (server) {
         imap_recent_destroy(server->recent);
+        imap_orders_destroy(server->orders);
         lock_finish(&server->lock);
         free(server);
     }
@@ -258,7 +261,8 @@ static bool may_be_word(struct span text, const char *word)
 
 bool imap_input_uses_numbers(struct imap_session *s)
 {
-    static const char *const words[] = {"FETCH", "STORE", "SEARCH", "COPY", "MOVE", "REPLACE"};
+    static const char *const words[] = {"FETCH", "STORE",   "SEARCH", "COPY",
+                                        "MOVE",  "REPLACE", "SORT",   "THREAD"};
     struct span rest = span_skip(s->io->input(s->io_arg), s->held);
 
     if (!rest.n) {

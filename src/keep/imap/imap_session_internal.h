@@ -14,9 +14,11 @@
 
 #include "base/buf.h"
 #include "base/lock.h"
+#include "keep/imap/imap_orders.h"
 #include "keep/imap/imap_selected.h"
 #include "keep/imap/imap_session.h"
 #include "keep/login/session_meter.h"
+#include "order/collate.h"
 #include "store/placement.h"
 #include "wire/imap/imap_command.h"
 #include "wire/imap/imap_framer.h"
@@ -65,6 +67,7 @@ struct imap_session {
 
     enum imap_phase phase;
     uint32_t enabled; // enum imap_enable
+    enum collation collation; // of SEARCH, SORT and THREAD
     uint32_t bad_commands;
     int64_t heard_ms; // when the client last sent something
     char *login_tag;  // until it is answered
@@ -99,6 +102,7 @@ struct imap_session {
 struct imap_server {
     struct store *store;
     struct imap_recent *recent;
+    struct imap_orders *orders;
     struct lock lock; // of the options
     struct imap_server_options options;
     atomic_uint options_version;
@@ -128,6 +132,7 @@ const struct imap_handler *imap_handler_of(const struct imap_session *s, enum im
 enum imap_step imap_run_append(struct imap_session *s);
 enum imap_step imap_run_capability(struct imap_session *s);
 enum imap_step imap_run_close(struct imap_session *s);
+enum imap_step imap_run_comparator(struct imap_session *s);
 enum imap_step imap_run_copy(struct imap_session *s); // and MOVE
 enum imap_step imap_run_create(struct imap_session *s);
 enum imap_step imap_run_delete(struct imap_session *s);
@@ -140,6 +145,7 @@ enum imap_step imap_run_getquota(struct imap_session *s);
 enum imap_step imap_run_getquotaroot(struct imap_session *s);
 enum imap_step imap_run_id(struct imap_session *s);
 enum imap_step imap_run_idle(struct imap_session *s);
+enum imap_step imap_run_language(struct imap_session *s);
 enum imap_step imap_run_list(struct imap_session *s);
 enum imap_step imap_run_listrights(struct imap_session *s);
 enum imap_step imap_run_logout(struct imap_session *s);
@@ -152,9 +158,11 @@ enum imap_step imap_run_search(struct imap_session *s);
 enum imap_step imap_run_select(struct imap_session *s); // and EXAMINE
 enum imap_step imap_run_setacl(struct imap_session *s);
 enum imap_step imap_run_setquota(struct imap_session *s);
+enum imap_step imap_run_sort(struct imap_session *s);
 enum imap_step imap_run_status(struct imap_session *s);
 enum imap_step imap_run_store(struct imap_session *s);
 enum imap_step imap_run_subscribe(struct imap_session *s); // and UNSUBSCRIBE
+enum imap_step imap_run_thread(struct imap_session *s);
 enum imap_step imap_run_unselect(struct imap_session *s);
 
 // ---- input (imap_session.c) ---------------------------------------------------------------------

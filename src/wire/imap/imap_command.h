@@ -28,9 +28,11 @@
 enum imap_command_id {
     IMAP_APPEND,
     IMAP_AUTHENTICATE,
+    IMAP_CANCELUPDATE,
     IMAP_CAPABILITY,
     IMAP_CHECK,
     IMAP_CLOSE,
+    IMAP_COMPARATOR,
     IMAP_COPY,
     IMAP_CREATE,
     IMAP_DELETE,
@@ -44,6 +46,7 @@ enum imap_command_id {
     IMAP_GETQUOTAROOT,
     IMAP_ID,
     IMAP_IDLE,
+    IMAP_LANGUAGE,
     IMAP_LIST,
     IMAP_LISTRIGHTS,
     IMAP_LOGIN,
@@ -59,10 +62,12 @@ enum imap_command_id {
     IMAP_SELECT,
     IMAP_SETACL,
     IMAP_SETQUOTA,
+    IMAP_SORT,
     IMAP_STARTTLS,
     IMAP_STATUS,
     IMAP_STORE,
     IMAP_SUBSCRIBE,
+    IMAP_THREAD,
     IMAP_UNSELECT,
     IMAP_UNSUBSCRIBE,
     IMAP_COMMAND__COUNT
@@ -216,6 +221,13 @@ struct imap_acl {
     struct span mailbox, identifier, rights;
 };
 
+// Tags of CANCELUPDATE (RFC 5267), collations of COMPARATOR and tags of LANGUAGE (RFC 5255).
+#define IMAP_WORDS_MAX 100
+struct imap_words {
+    const struct span *words;
+    size_t n;
+};
+
 struct imap_command {
     struct span tag;
     enum imap_command_id id;
@@ -235,6 +247,9 @@ struct imap_command {
         struct imap_store store;
         struct imap_copy copy; // and MOVE
         struct imap_search search;
+        struct imap_sort sort;
+        struct imap_thread thread;
+        struct imap_words words; // CANCELUPDATE, COMPARATOR, LANGUAGE
         struct imap_seqset expunge; // UID EXPUNGE
         uint32_t enable;            // enum imap_enable; unknown names are left out (RFC 5161)
         struct imap_id identity;

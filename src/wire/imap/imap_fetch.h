@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 #include "base/span.h"
-#include "wire/imap/imap_seqset.h"
+#include "wire/imap/imap_search.h"
 
 #define IMAP_FETCH_ITEMS_MAX 1000 // of one FETCH, after those named twice are counted once
 #define IMAP_PART_DEPTH_MAX  100  // numbers in a section: BODY[1.2.3]
@@ -65,8 +65,9 @@ struct imap_fetch {
     struct imap_seqset set;
     const struct imap_fetch_item *items; // macros are expanded
     size_t n;
-    bool has_changedsince, vanished;
+    bool has_changedsince, vanished, has_partial;
     uint64_t changedsince;
+    struct imap_partial partial; // RFC 9394 section 3.3
 };
 
 #endif

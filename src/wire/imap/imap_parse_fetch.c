@@ -286,13 +286,20 @@ static enum err take_modifiers(struct imap_cursor *c, bool uid, struct imap_fetc
             f->has_changedsince = true;
         } else if (imap_take_word(c, SPAN("VANISHED"))) {
             f->vanished = true;
+        } else if (!f->has_partial && imap_take_word(c, SPAN("PARTIAL"))) {
+            TRY(imap_take_space(c, "expected a space after PARTIAL"));
+            TRY(imap_take_partial(c, &f->partial));
+            f->has_partial = true;
         } else {
-            return imap_expected(c, "expected CHANGEDSINCE or VANISHED");
+            return imap_expected(c, "expected CHANGEDSINCE, VANISHED or one PARTIAL");
         }
         TRY(imap_take_next_or_close(c, "expected a space or \")\" after the modifier", &end));
     }
     if (f->vanished && (!uid || !f->has_changedsince)) {
         return imap_fail(c, IMAP_FAULT_SYNTAX, from, "VANISHED needs UID FETCH with CHANGEDSINCE");
+    }
+    if (f->has_partial && !uid) {
+        return imap_fail(c, IMAP_FAULT_SYNTAX, from, "PARTIAL needs UID FETCH");
     }
     return ERR_OK;
 }

@@ -345,7 +345,7 @@ static enum err after_key(struct imap_cursor *c, struct search_builder *b, bool 
     }
 }
 
-static enum err take_keys(struct imap_cursor *c, struct imap_search *out)
+enum err imap_take_search_keys(struct imap_cursor *c, struct imap_search *out)
 {
     struct search_builder b = {.depth = 0};
     bool complete, end = false;
@@ -365,41 +365,12 @@ static enum err take_keys(struct imap_cursor *c, struct imap_search *out)
     return ERR_OK;
 }
 
-// "RETURN (MIN COUNT) " (RFC 4731, RFC 5182).
-static enum err take_search_returns(struct imap_cursor *c, struct imap_search *out)
-{
-    static const struct imap_word options[] = {
-        {"MIN", IMAP_SEARCH_RETURN_MIN},   {"MAX", IMAP_SEARCH_RETURN_MAX},
-        {"ALL", IMAP_SEARCH_RETURN_ALL},   {"COUNT", IMAP_SEARCH_RETURN_COUNT},
-        {"SAVE", IMAP_SEARCH_RETURN_SAVE}, {NULL, 0},
-    };
-
-    TRY(imap_take_space(c, "expected a space after RETURN"));
-    TRY(imap_take_byte(c, '(', "expected \"(\" after RETURN"));
-    bool end = imap_take(c, ')');
-
-    while (!end) {
-        uint32_t bit;
-
-        TRY(imap_take_table_word(c, options, "expected MIN, MAX, ALL, COUNT or SAVE", &bit));
-        out->returns |= bit;
-        TRY(imap_take_next_or_close(c, "expected a space or \")\" after the option", &end));
-    }
-    if (!out->returns) {
-        out->returns = IMAP_SEARCH_RETURN_ALL;
-    }
-    out->extended = true;
-    return imap_take_space(c, "expected a space after the return options");
-}
-
 enum err imap_parse_search(struct imap_cursor *c, struct imap_command *out)
 {
     struct imap_search *s = &out->search;
 
     TRY(imap_take_space(c, "expected a space and a search key"));
-    if (imap_take_word(c, SPAN("RETURN"))) {
-        TRY(take_search_returns(c, s));
-    }
+    TRY(imap_take_search_returns(c, s));
     size_t from = c->at;
 
     if (imap_take_word(c, SPAN("CHARSET"))) {
@@ -411,5 +382,5 @@ enum err imap_parse_search(struct imap_cursor *c, struct imap_command *out)
         TRY(imap_take_astring(c, "expected a charset", &s->charset));
         TRY(imap_take_space(c, "expected a space after the charset"));
     }
-    return take_keys(c, s);
+    return imap_take_search_keys(c, s);
 }

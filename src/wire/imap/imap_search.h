@@ -78,6 +78,15 @@ enum imap_search_return {
     IMAP_SEARCH_RETURN_ALL = 1u << 2,
     IMAP_SEARCH_RETURN_COUNT = 1u << 3,
     IMAP_SEARCH_RETURN_SAVE = 1u << 4,
+    IMAP_SEARCH_RETURN_PARTIAL = 1u << 5, // RFC 9394, RFC 5267
+    IMAP_SEARCH_RETURN_CONTEXT = 1u << 6, // RFC 5267: a hint
+    IMAP_SEARCH_RETURN_UPDATE = 1u << 7,
+};
+
+// A range of results, counted from 1 (RFC 9394 section 4), as it was written: 500:400 is 400:500.
+struct imap_partial {
+    uint32_t first, last;
+    bool from_end; // -1:-100: counted from the last backwards
 };
 
 struct imap_search {
@@ -87,6 +96,45 @@ struct imap_search {
     const struct imap_search_node *nodes;
     size_t n;         // at least 2
     bool uses_modseq; // a MODSEQ key occurs: say MODSEQ in the answer (RFC 7162 section 3.1.5)
+    struct imap_partial partial; // with IMAP_SEARCH_RETURN_PARTIAL
+};
+
+// SORT (RFC 5256, RFC 5957).
+#define IMAP_SORT_KEYS_MAX 32
+
+enum imap_sort_key {
+    IMAP_SORT_ARRIVAL,
+    IMAP_SORT_CC,
+    IMAP_SORT_DATE,
+    IMAP_SORT_DISPLAYFROM,
+    IMAP_SORT_DISPLAYTO,
+    IMAP_SORT_FROM,
+    IMAP_SORT_SIZE,
+    IMAP_SORT_SUBJECT,
+    IMAP_SORT_TO,
+};
+
+struct imap_sort_criterion {
+    enum imap_sort_key key;
+    bool reverse;
+};
+
+struct imap_sort {
+    struct imap_search search;
+    const struct imap_sort_criterion *criteria; // at least one; of each key only the first
+    size_t n;
+};
+
+// THREAD (RFC 5256, and REFS of draft-ietf-morg-inthread).
+enum imap_thread_algorithm {
+    IMAP_THREAD_ORDEREDSUBJECT,
+    IMAP_THREAD_REFERENCES,
+    IMAP_THREAD_REFS,
+};
+
+struct imap_thread {
+    struct imap_search search;
+    enum imap_thread_algorithm algorithm;
 };
 
 #endif

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
-#include <utf8proc.h>
 
-#include "base/utf8.h"
-#include "keep/imap/imap_search_internal.h"
+#include "keep/imap/search/imap_search_internal.h"
 #include "mime/mime_header.h"
 #include "mime/mime_param.h"
 #include "mime/mime_text.h"
@@ -14,63 +12,13 @@
 #define PART_HEADER_BYTES (64u << 10)
 #define HEADER_BYTES      (1u << 20)
 #define WINDOW_BYTES      (8u << 20)
-#define DECOMPOSED_MAX    32
-
-// ---- folding ------------------------------------------------------------------------------------
-
-static void fold_ascii(struct buf *out, struct span text)
-{
-    char *p = buf_reserve(out, text.n);
-
-    if (!p) {
-        return;
-    }
-    for (size_t i = 0; i < text.n; i++) {
-        p[i] = byte_lower(text.p[i]);
-    }
-    out->n += text.n;
-}
-
-static void fold_character(struct buf *out, uint32_t c)
-{
-    utf8proc_int32_t parts[DECOMPOSED_MAX];
-    int last = 0;
-    utf8proc_ssize_t n = utf8proc_decompose_char(
-        (utf8proc_int32_t)c, parts, DECOMPOSED_MAX,
-        (utf8proc_option_t)(UTF8PROC_CASEFOLD | UTF8PROC_COMPAT | UTF8PROC_DECOMPOSE), &last);
-
-    if (n < 0 || n > DECOMPOSED_MAX) {
-        utf8_put(out, c);
-        return;
-    }
-    for (utf8proc_ssize_t i = 0; i < n; i++) {
-        utf8_put(out, (uint32_t)parts[i]);
-    }
-}
-
-void search_fold(struct buf *out, struct span text)
-{
-    while (text.n) {
-        size_t ascii = 0;
-        uint32_t c;
-
-        while (ascii < text.n && (unsigned char)text.p[ascii] < 0x80) {
-            ascii++;
-        }
-        if (ascii) {
-            fold_ascii(out, span_first(text, ascii));
-            text = span_skip(text, ascii);
-        } else {
-            fold_character(out, utf8_next(&text, &c) ? c : UTF8_REPLACEMENT);
-        }
-    }
-}
 
 // ---- the window ---------------------------------------------------------------------------------
 
-void search_window_init(struct search_window *w, struct search_needle *needles, size_t n)
+void search_window_init(struct search_window *w, enum collation collation,
+                        struct search_needle *needles, size_t n)
 {
-    *w = (struct search_window){.needles = needles, .n = n};
+    *w = (struct search_window){.collation = collation, .needles = needles, .n = n};
     buf_init(&w->text, WINDOW_BYTES);
     for (size_t i = 0; i < n; i++) {
         needles[i].found = needles[i].folded.n == 0;
@@ -100,7 +48,7 @@ bool search_window_is_done(const struct search_window *w)
 
 void search_window_feed(struct search_window *w, struct span utf8)
 {
-    search_fold(&w->text, utf8);
+    collate(&w->text, w->collation, utf8);
     for (size_t i = 0; i < w->n; i++) {
         struct search_needle *needle = &w->needles[i];
 

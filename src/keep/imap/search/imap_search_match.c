@@ -5,7 +5,7 @@
 #include "base/clock.h"
 #include "keep/imap/imap_objectid.h"
 #include "keep/imap/imap_place.h"
-#include "keep/imap/imap_search_internal.h"
+#include "keep/imap/search/imap_search_internal.h"
 #include "mime/mime_charset.h"
 #include "mime/mime_header.h"
 
@@ -56,7 +56,7 @@ static enum err fold_needle(struct imap_session *s, struct span charset, struct 
     } else {
         mime_charset_guess(&utf8, text);
     }
-    search_fold(&folded, buf_span(&utf8));
+    collate(&folded, s->collation, buf_span(&utf8));
     *out =
         folded.failed || utf8.failed ? (struct span){0} : arena_dup(&s->arena, buf_span(&folded));
     buf_finish(&utf8);
@@ -149,7 +149,8 @@ static enum err compile_key(struct imap_session *s, const struct imap_search *se
 enum err search_compile(struct imap_session *s, const struct imap_search *search,
                         struct search_program *out)
 {
-    *out = (struct search_program){.nodes = search->nodes, .n = search->n, .now = clock_real_s()};
+    *out = (struct search_program){
+        .nodes = search->nodes, .n = search->n, .collation = s->collation, .now = clock_real_s()};
     if (search->charset.n && !mime_charset_is_known(search->charset)) {
         return ERR_UNSUPPORTED;
     }
@@ -225,7 +226,8 @@ static struct span get_header(struct search_message *m)
     return buf_span(m->header);
 }
 
-static bool has_needle(struct search_message *m, struct span body, struct span needle)
+static bool has_needle(enum collation collation, struct search_message *m, struct span body,
+                       struct span needle)
 {
     if (!needle.n) {
         return true;
@@ -233,12 +235,13 @@ static bool has_needle(struct search_message *m, struct span body, struct span n
     buf_clear(m->scratch);
     mime_header_text(m->scratch, body);
     buf_clear(m->folded);
-    search_fold(m->folded, buf_span(m->scratch));
+    collate(m->folded, collation, buf_span(m->scratch));
     return m->folded->n >= needle.n &&
            memmem(m->folded->p, m->folded->n, needle.p, needle.n) != NULL;
 }
 
-static bool in_header(const struct search_key *key, struct search_message *m)
+static bool in_header(enum collation collation, const struct search_key *key,
+                      struct search_message *m)
 {
     struct span block, rest;
     struct mime_field field;
@@ -253,7 +256,7 @@ static bool in_header(const struct search_key *key, struct search_message *m)
     }
     rest = block;
     while (!found && mime_header_find(&rest, key->field_name, &field)) {
-        found = has_needle(m, field.body, key->needle);
+        found = has_needle(collation, m, field.body, key->needle);
     }
     buf_finish(&lines);
     return found;
@@ -369,7 +372,7 @@ static bool match_key(const struct search_program *program, size_t i, struct sea
     case IMAP_SEARCH_MODSEQ:
         return match_number(program, key, p);
     default:
-        return key->field_name.n ? in_header(key, m) : match_date(key->node, m);
+        return key->field_name.n ? in_header(program->collation, key, m) : match_date(key->node, m);
     }
 }
 
@@ -412,7 +415,7 @@ static void read_text(struct search_program *p, struct search_message *m)
     for (int with_header = 0; with_header < 2; with_header++) {
         struct search_window w;
 
-        search_window_init(&w, sets[with_header], p->n);
+        search_window_init(&w, p->collation, sets[with_header], p->n);
         if (!search_window_is_done(&w)) {
             // What cannot be read does not match.
             (void)search_message_text(m->v, m->placement->body, m->placement->bytes,
