@@ -8,6 +8,7 @@
 #include "base/banned.h"
 
 #define DECOMPOSED_MAX 32
+#define SHARP_S        0xdf
 
 struct span collation_name(enum collation c)
 {
@@ -42,11 +43,12 @@ static size_t ascii_length(struct span text)
     return n;
 }
 
-// RFC 5051 section 2 (2): the simple titlecase form, then all decompositions.
+// RFC 5051 section 2 (2): the simple titlecase form, then all decompositions. The library gives the
+// sharp s a capital, which UnicodeData.txt does not.
 static void put_title(struct buf *out, uint32_t c)
 {
     utf8proc_int32_t parts[DECOMPOSED_MAX];
-    utf8proc_int32_t title = utf8proc_totitle((utf8proc_int32_t)c);
+    utf8proc_int32_t title = c == SHARP_S ? SHARP_S : utf8proc_totitle((utf8proc_int32_t)c);
     int last = 0;
     utf8proc_ssize_t n =
         utf8proc_decompose_char(title, parts, DECOMPOSED_MAX,

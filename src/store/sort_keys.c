@@ -16,10 +16,10 @@
 
 #include "base/banned.h"
 
-#define LAYOUT           1
-#define FIELD_BYTES_MAX  8000 // of a header field, as far as it is looked at
-#define TEXT_BYTES_MAX   (4 * FIELD_BYTES_MAX)
-#define ID_BYTES_MAX     1000
+#define LAYOUT          1
+#define FIELD_BYTES_MAX 8000 // of a header field, as far as it is looked at
+#define TEXT_BYTES_MAX  (4 * FIELD_BYTES_MAX)
+#define ID_BYTES_MAX    1000
 #define BLOCK_BYTES_MAX (1u << 20)
 
 enum { HAS_ID = 1, IS_REPLY = 2 };
@@ -409,7 +409,7 @@ enum err sort_keys_of_body(struct view *v, body_id body, struct buf *lines, stru
         buf_clear(lines);
         e = body_read(view_snapshot(v), body, 0,
                       facts.header_size < BLOCK_BYTES_MAX ? (size_t)facts.header_size
-                                                           : BLOCK_BYTES_MAX,
+                                                          : BLOCK_BYTES_MAX,
                       lines);
     }
     if (!e) {

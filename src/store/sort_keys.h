@@ -34,6 +34,10 @@ void sort_keys_pack(struct buf *out, struct span header);
 // Reads packed keys, but not `sent`. ERR_CORRUPT; ERR_UNSUPPORTED: a layout of a later version.
 enum err sort_keys_unpack(struct span packed, struct sort_keys *out);
 
+// The packed keys of a message, from its summary or, where that lacks lines, from its header.
+// `lines` is room for these. Errors of body_summary and body_read.
+enum err sort_keys_of_body(struct view *v, body_id body, struct buf *lines, struct buf *out);
+
 // Reads the keys of many messages, cheapest in ascending order of their ids. Messages that came
 // before there were sort keys are asked anew for their header. Close before the view.
 struct sort_scan;

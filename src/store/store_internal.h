@@ -271,10 +271,8 @@ struct incoming {
     bool has_sent;
     uint32_t thread_key_count;
     uint64_t thread_keys[THREAD_KEYS_MAX];
-    size_t sent_id_bytes; // 0: none that is compared
-    char sent_id[SENT_ID_BYTES_MAX];
-    size_t sort_key_bytes;
-    char sort_keys[SORT_KEYS_BYTES_MAX];
+    size_t sent_id_bytes, sort_key_bytes; // 0: none
+    char sent_id[SENT_ID_BYTES_MAX], sort_keys[SORT_KEYS_BYTES_MAX];
 };
 // The record of a new message with so many placements; joins its thread.
 enum err edit_add_message(struct edit *ed, const struct incoming *in, int64_t date,
@@ -289,12 +287,6 @@ uint32_t thread_keys_of(struct span header, uint64_t *out);
 // Finds the thread of a new message and counts its keys; sets m->thread.
 enum err edit_thread_join(struct edit *ed, message_id id, struct message_record *m);
 enum err edit_thread_leave(struct edit *ed, const struct message_record *m);
-
-// ---- sort keys ----------------------------------------------------------------------------------
-
-// The packed keys of a message, from its summary or, where that lacks lines, from its header.
-// `lines` is room for them. Errors of body_summary and body_read.
-enum err sort_keys_of_body(struct view *v, body_id body, struct buf *lines, struct buf *out);
 
 // ---- accounts -----------------------------------------------------------------------------------
 

@@ -96,6 +96,10 @@ def check_messages(a, engine, body_uses):
         same(a, f"message {m.id} placements", m.placements, placed[m.id])
         if m.id >= a.header["next_message"] or m.thread >= a.header["next_message"]:
             a.wrong(f"message {m.id}, thread {m.thread}: the id was never given out")
+        if m.subject is None or len(m.references) > 100:
+            a.wrong(f"message {m.id} has no sort keys, or too many references")
+        for text in [m.subject or b"", *m.people]:
+            text.decode()
         if a.restorable.get(m.id) != m.expunged:
             a.wrong(f"message {m.id}: restorable since {m.expunged}, listed under "
                     f"{a.restorable.get(m.id)}")

@@ -56,6 +56,9 @@ class Message:
     placements: int
     hashes: list
     expunged: int = None  # restorable since
+    subject: bytes = None  # of its sort keys, like the rest of them
+    people: list = field(default_factory=list)
+    references: list = field(default_factory=list)
 
 
 @dataclass
@@ -126,7 +129,18 @@ class Account:
             f.v(), f.str(), f.v(), f.z(), f.z()
             for _ in range(f.v()):
                 f.str()
+        if f.left:
+            self.read_sort_keys(m, Fields(f.str()).version())
         self.messages[m.id] = m
+
+    def read_sort_keys(self, m, f):
+        flags = f.u8()
+        m.subject, m.people = f.str(), [f.str() for _ in range(5)]
+        if flags & 1:
+            f.u64()
+        m.references = [f.u64() for _ in range(f.v())]
+        if f.left:
+            raise Bad(f"message {m.id}: bytes after its sort keys")
 
     def read_t(self, key, f):
         self.threads[fixed(key, 8)] = f.v(), f.v()

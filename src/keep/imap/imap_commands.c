@@ -9,6 +9,7 @@
 // clang-format off
 static const struct imap_handler handlers[IMAP_COMMAND__COUNT] = {
     [IMAP_APPEND]       = {imap_run_append,       TELL_ALL,      TELL_ALL},
+    [IMAP_CANCELUPDATE] = {imap_run_cancelupdate, TELL_ALL,      TELL_ALL},
     [IMAP_CAPABILITY]   = {imap_run_capability,   TELL_ALL,      TELL_ALL},
     [IMAP_CHECK]        = {imap_run_noop,         TELL_ALL,      TELL_ALL},
     [IMAP_CLOSE]        = {imap_run_close,        TELL_NOTHING,  TELL_NOTHING},

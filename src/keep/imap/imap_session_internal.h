@@ -66,7 +66,7 @@ struct imap_session {
     char *user; // for the log
 
     enum imap_phase phase;
-    uint32_t enabled; // enum imap_enable
+    uint32_t enabled;         // enum imap_enable
     enum collation collation; // of SEARCH, SORT and THREAD
     uint32_t bad_commands;
     int64_t heard_ms; // when the client last sent something
@@ -130,6 +130,7 @@ const struct imap_handler *imap_handler_of(const struct imap_session *s, enum im
 
 // The commands, one file each; RFC sections in the files.
 enum imap_step imap_run_append(struct imap_session *s);
+enum imap_step imap_run_cancelupdate(struct imap_session *s);
 enum imap_step imap_run_capability(struct imap_session *s);
 enum imap_step imap_run_close(struct imap_session *s);
 enum imap_step imap_run_comparator(struct imap_session *s);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "store/check/check_internal.h"
+#include "store/sort_keys.h"
 
 #include "base/banned.h"
 
@@ -150,6 +151,36 @@ static enum err check_placement_count(struct check *c, message_id id, struct mes
     return e == ERR_OK && counted == 0 ? check_restorable(c, id, m) : e;
 }
 
+// Sort keys can be made again from the message; without `read_bodies` they need only be readable.
+static enum err check_sort_keys(struct check *c, message_id id, struct message_record *m)
+{
+    struct buf lines, right;
+    struct sort_keys keys;
+    bool is_wrong = false;
+    enum err e = m->sort_keys.n ? sort_keys_unpack(m->sort_keys, &keys) : ERR_UNSUPPORTED;
+
+    if (e == ERR_UNSUPPORTED) { // of an older or a newer program
+        return ERR_OK;
+    }
+    buf_init(&lines, BODY_PIECE);
+    buf_init(&right, SORT_KEYS_BYTES_MAX);
+    is_wrong = e != ERR_OK;
+    e = is_wrong || c->read_bodies ? sort_keys_of_body(c->v, m->body, &lines, &right) : ERR_OK;
+    if (e == ERR_OK && c->read_bodies) {
+        is_wrong = is_wrong || !span_eq(m->sort_keys, buf_span(&right));
+    }
+    if (is_wrong) {
+        check_problem(c, true, "message %llu: its sort keys are not those of its header",
+                      (unsigned long long)id);
+        m->sort_keys = e == ERR_OK ? buf_span(&right) : (struct span){0};
+    }
+    e = is_wrong && c->ed ? edit_put_message(c->ed, id, m) : ERR_OK;
+    m->sort_keys = is_wrong ? (struct span){0} : m->sort_keys;
+    buf_finish(&lines);
+    buf_finish(&right);
+    return e;
+}
+
 static enum err check_message(void *arg, struct span key, struct span value)
 {
     struct messages_pass *p = arg;
@@ -179,6 +210,7 @@ static enum err check_message(void *arg, struct span key, struct span value)
     enum err e = check_placement_count(c, id, &m, id_list_count(&c->placed, &p->at, id));
 
     e = e != ERR_OK ? e : check_body(c, id, &m);
+    e = e != ERR_OK ? e : check_sort_keys(c, id, &m);
     return e == ERR_OK && c->read_bodies ? read_body(c, id, &m) : e;
 }
 

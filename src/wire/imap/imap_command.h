@@ -249,7 +249,7 @@ struct imap_command {
         struct imap_search search;
         struct imap_sort sort;
         struct imap_thread thread;
-        struct imap_words words; // CANCELUPDATE, COMPARATOR, LANGUAGE
+        struct imap_words words;    // CANCELUPDATE, COMPARATOR, LANGUAGE
         struct imap_seqset expunge; // UID EXPUNGE
         uint32_t enable;            // enum imap_enable; unknown names are left out (RFC 5161)
         struct imap_id identity;

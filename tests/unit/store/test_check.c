@@ -401,6 +401,20 @@ static void message_thread(struct edit *ed)
     m.thread = 50;
     assert_ok(edit_put_message(ed, 2, &m));
 }
+static void sort_keys_broken(struct edit *ed)
+{
+    struct message_record m = letter(ed, 2);
+
+    m.sort_keys = SPAN("\x01\x00\x05");
+    assert_ok(edit_put_message(ed, 2, &m));
+}
+static void sort_keys_wrong(struct edit *ed)
+{
+    struct message_record m = letter(ed, 2), other = letter(ed, 3);
+
+    m.sort_keys = other.sort_keys;
+    assert_ok(edit_put_message(ed, 2, &m));
+}
 static void message_too_many(struct edit *ed)
 {
     struct message_record m = letter(ed, 2);
@@ -653,6 +667,8 @@ static const struct damage damages[] = {
     OF(message_bytes, false),
     OF(message_thread, false),
     OF(message_too_many, false),
+    OF(sort_keys_broken, true),
+    OF(sort_keys_wrong, true),
     OF(restorable_unlisted, true),
     OF(restorable_extra, true),
     OF(restorable_layout, true),

@@ -58,6 +58,11 @@ static void dump_list(struct buf *out, const struct imap_list *l)
     }
 }
 
+static void dump_partial(struct buf *out, const struct imap_partial *p)
+{
+    buf_printf(out, "partial %s%u:%u", p->from_end ? "-" : "", p->first, p->last);
+}
+
 static void dump_fetch(struct buf *out, const struct imap_fetch *f)
 {
     put_set(out, &f->set);
@@ -73,6 +78,10 @@ static void dump_fetch(struct buf *out, const struct imap_fetch *f)
     if (f->has_changedsince) {
         buf_printf(out, " since %llu%s", (unsigned long long)f->changedsince,
                    f->vanished ? " vanished" : "");
+    }
+    if (f->has_partial) {
+        buf_put_byte(out, ' ');
+        dump_partial(out, &f->partial);
     }
 }
 
@@ -169,6 +178,10 @@ static void dump_search(struct buf *out, const struct imap_search *s)
     if (s->extended) {
         buf_printf(out, "return=%x ", s->returns);
     }
+    if (s->returns & IMAP_SEARCH_RETURN_PARTIAL) {
+        dump_partial(out, &s->partial);
+        buf_put_byte(out, ' ');
+    }
     if (s->charset.n) {
         buf_put_str(out, "charset ");
         put_text(out, s->charset);
@@ -214,6 +227,21 @@ static void dump_pairs(struct buf *out, const struct imap_pair *pairs, size_t n)
         put_text(out, pairs[i].name);
         buf_put_byte(out, '=');
         put_text(out, pairs[i].value);
+    }
+}
+
+static void dump_sort(struct buf *out, const struct imap_sort *sort)
+{
+    for (size_t i = 0; i < sort->n; i++) {
+        buf_printf(out, "%s%d ", sort->criteria[i].reverse ? "-" : "", (int)sort->criteria[i].key);
+    }
+    dump_search(out, &sort->search);
+}
+
+static void dump_words(struct buf *out, const struct imap_words *w)
+{
+    for (size_t i = 0; i < w->n; i++) {
+        put_text(out, w->words[i]);
     }
 }
 
@@ -306,6 +334,18 @@ static void dump_more_arguments(struct buf *out, const struct imap_command *cmd)
         break;
     case IMAP_SEARCH:
         dump_search(out, &cmd->search);
+        break;
+    case IMAP_SORT:
+        dump_sort(out, &cmd->sort);
+        break;
+    case IMAP_THREAD:
+        buf_printf(out, "%d ", (int)cmd->thread.algorithm);
+        dump_search(out, &cmd->thread.search);
+        break;
+    case IMAP_CANCELUPDATE:
+    case IMAP_COMPARATOR:
+    case IMAP_LANGUAGE:
+        dump_words(out, &cmd->words);
         break;
     case IMAP_SELECT:
     case IMAP_EXAMINE:

@@ -84,11 +84,67 @@ static const struct imap_row search_rows[] = {
     BAD("a SEARCH KEYWORD \\Foo", 17, "there is no such system flag"),
     BAD("a SEARCH MODSEQ \"/flags/x\" some 5", 27, "expected priv, shared or all"),
     BAD("a SEARCH RETURN MIN ALL", 16, "expected \"(\" after RETURN"),
-    BAD("a SEARCH RETURN (FOO) ALL", 17, "expected MIN, MAX, ALL, COUNT or SAVE"),
+    BAD("a SEARCH RETURN (FOO) ALL", 17,
+        "expected MIN, MAX, ALL, COUNT, PARTIAL, SAVE, UPDATE or CONTEXT"),
     BAD("a SEARCH RETURN (MIN)", 21, "expected a space after the return options"),
     BAD("a SEARCH CHARSET", 16, "expected a space after CHARSET"),
     BAD("a SEARCH CHARSET x", 18, "expected a space after the charset"),
 };
+
+static const struct imap_row sort_rows[] = {
+    GOOD("a SORT (DATE) UTF-8 ALL", "a SORT 2 charset 'UTF-8' and(all)"),
+    GOOD("a uid sort (subject reverse date) \"us-ascii\" 1 SEEN",
+         "a UID SORT 7 -2 charset 'us-ascii' and(set 1 flag \\Seen)"),
+    GOOD("a SORT (ARRIVAL CC DISPLAYFROM DISPLAYTO FROM SIZE TO) x ALL",
+         "a SORT 0 1 3 4 5 6 8 charset 'x' and(all)"),
+    GOOD("a SORT (REVERSE SIZE SIZE REVERSE SIZE) x ALL", "a SORT -6 charset 'x' and(all)"),
+    GOOD("a SORT RETURN () (DATE) x 1", "a SORT 2 return=4 charset 'x' and(set 1)"),
+    GOOD("a SORT RETURN (PARTIAL 1:5 COUNT) (DATE) x 1",
+         "a SORT 2 return=28 partial 1:5 charset 'x' and(set 1)"),
+    GOOD("a SEARCH RETURN (PARTIAL -4294967295:-1) 1",
+         "a SEARCH return=20 partial -4294967295:1 and(set 1)"),
+    GOOD("a SEARCH RETURN (UPDATE CONTEXT) 1", "a SEARCH return=c0 and(set 1)"),
+    GOOD("a THREAD REFERENCES UTF-8 SUBJECT {1}\r\nx",
+         "a THREAD 1 charset 'UTF-8' and(subject'x')"),
+    GOOD("a UID THREAD orderedsubject UTF-8 ALL", "a UID THREAD 0 charset 'UTF-8' and(all)"),
+    GOOD("a THREAD REFS UTF-8 ALL", "a THREAD 2 charset 'UTF-8' and(all)"),
+    GOOD("a CANCELUPDATE \"b1\" \"b2\"", "a CANCELUPDATE 'b1''b2'"),
+    GOOD("a COMPARATOR", "a COMPARATOR "),
+    GOOD("a COMPARATOR \"cz;*\" i;basic", "a COMPARATOR 'cz;*''i;basic'"),
+    GOOD("a LANGUAGE de en-GB", "a LANGUAGE 'de''en-GB'"),
+    BAD("a SORT", 6, "expected a space and sort criteria"),
+    BAD("a SORT DATE UTF-8 ALL", 7, "expected \"(\" and sort criteria"),
+    BAD("a SORT () UTF-8 ALL", 8, "expected a sort criterion such as DATE"),
+    BAD("a SORT (REVERSE) UTF-8 ALL", 15, "expected a space after REVERSE"),
+    BAD("a SORT (REVERSE REVERSE DATE) UTF-8 ALL", 16, "expected a sort criterion such as DATE"),
+    BAD("a SORT (DATE) UTF-8", 19, "expected a space and a search key"),
+    BAD("a SORT (DATE) ALL", 17, "expected a space and a search key"),
+    BAD("a SORT (DATE)", 13, "expected a space and a charset"),
+    BAD("a SEARCH RETURN (PARTIAL) 1", 24, "expected a space after PARTIAL"),
+    BAD("a SEARCH RETURN (PARTIAL 0:1) 1", 25,
+        "expected a range of results such as 1:100 or -1:-100"),
+    BAD("a SEARCH RETURN (PARTIAL 1) 1", 26, "expected \":\" and the end of the range"),
+    BAD("a SEARCH RETURN (PARTIAL 1:*) 1", 27,
+        "expected a range of results such as 1:100 or -1:-100"),
+    BAD("a SEARCH RETURN (PARTIAL -1:5) 1", 28,
+        "expected a range of results such as 1:100 or -1:-100"),
+    BAD("a SEARCH RETURN (PARTIAL 1:-5) 1", 27,
+        "expected a range of results such as 1:100 or -1:-100"),
+    BAD("a SEARCH RETURN (ALL PARTIAL 1:2) 1", 21, "only one PARTIAL or ALL is allowed"),
+    BAD("a SEARCH RETURN (PARTIAL 1:2 ALL) 1", 29, "only one PARTIAL or ALL is allowed"),
+    BAD("a SEARCH RETURN (PARTIAL 1:2 PARTIAL 3:4) 1", 29, "only one PARTIAL or ALL is allowed"),
+    BAD("a THREAD", 8, "expected a space and a threading algorithm"),
+    BAD("a THREAD JWZ UTF-8 ALL", 9, "expected ORDEREDSUBJECT, REFERENCES or REFS"),
+    BAD("a THREAD REFS ALL", 17, "expected a space and a search key"),
+    BAD("a CANCELUPDATE", 14, "expected the tag of a command, in quotes"),
+    BAD("a CANCELUPDATE b1", 15, "expected the tag of a command, in quotes"),
+};
+
+static void test_sort(void **state)
+{
+    (void)state;
+    CHECK_ROWS(sort_rows, .state = IMAP_STATE_SELECTED);
+}
 
 static void test_search(void **state)
 {
@@ -176,6 +232,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_search),
+        cmocka_unit_test(test_sort),
         cmocka_unit_test(test_depth_and_number_of_keys),
     };
 

@@ -63,3 +63,9 @@ enum imap_step imap_run_search(struct imap_session *s)
                ? found_failed(s, &s->command.search, step)
                : step;
 }
+
+// No result is ever kept up to date, so there is nothing to cancel (RFC 5267 section 4.3.5).
+enum imap_step imap_run_cancelupdate(struct imap_session *s)
+{
+    return imap_answer_ok(s, "CANCELUPDATE completed");
+}
