@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Threads of messages: REFERENCES and ORDEREDSUBJECT (RFC 5256, "THREAD Command"), and REFS, which
-// is REFERENCES without the gathering of subjects, by the internal date, the threads in order of
-// their newest message (draft-ietf-morg-inthread). Message-IDs and subjects come as hashes of 64
+// is REFERENCES without the gathering of subjects, the threads in order of their newest message
+// (draft-ietf-morg-inthread). Message-IDs and subjects come as hashes of 64
 // bits. Pure; one thread at a time; n log n in the worst case, whatever the references say.
 //
 // Begin with threader_add for every message in order of the mailbox, then threader_step until it
@@ -23,7 +23,7 @@ enum thread_algorithm { THREAD_ORDEREDSUBJECT, THREAD_REFERENCES, THREAD_REFS, T
 struct thread_message {
     uint64_t id;      // hash of its Message-ID; read with has_id
     uint64_t subject; // hash of its base subject; 0: the subject is empty
-    int64_t date;     // sent, for REFS internal
+    int64_t date;     // sent
     uint32_t uid;
     uint32_t references; // the first of them in the threader's pool
     uint16_t reference_count;

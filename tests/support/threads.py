@@ -8,6 +8,7 @@ import email
 import email.header
 import email.utils
 import re
+import time
 import unicodedata
 from functools import cmp_to_key
 
@@ -268,10 +269,78 @@ def thread(messages, algorithm):
         for m in sorted(messages, key=lambda m: (m.sent, m.uid)):
             groups.setdefault(m.subject, []).append(m.uid)
         return [[g[0]] + ([g[1]] if len(g) == 2 else [[u] for u in g[1:]]) for g in groups.values()]
-    when = (lambda m: m.arrival) if algorithm == "REFS" else (lambda m: m.sent)
+
+    def when(m):
+        return m.sent
+
     roots = forest(messages, when)
     if algorithm == "REFERENCES":
         return [lists(n) for n in sorted_tree(gather(roots, when), when)]
     roots = sorted_tree(roots, when)
     return [lists(n) for n in sorted(roots, key=lambda n: max((when(m), m.uid)
                                                               for m in everyone(n)))]
+
+
+# ---- random mailboxes, and answers of servers ----------------------------------------------------
+
+SUBJECTS = ["lunch", "Lunch", "LUNCH  today", "the plan", "The Plan (b)", "", "[list] news", "[list]",
+            "ärger", "Ärger", "=?utf-8?Q?=C3=A4rger?=", "=?utf-8?B?TMO8ZmY=?= x", "a very long subject "
+            + "x" * 40, "a very long subject " + "x" * 41, "ŝ", "ǆ", "ﬁne", "12345678", "123456789",
+            "rebate", "forward", "[fwd: the plan]"]
+MARKS = ["", "", "", "Re: ", "RE:", "Fwd: ", "fw: ", "Re: [list] ", "[list] Re: ", "re [2]: ", "Re: Re: "]
+ENDS = ["", "", "", " (fwd)", "(FWD) "]
+PEOPLE = ["anna@example.org", "Anna <anna@example.org>", "\"Zoe, B.\" <bob@example.org>",
+          "=?utf-8?Q?=C3=84nne?= <c@example.org>", "bob@other.example (Bob)", "", "ZOE@example.org",
+          "anna.longer.than.eight@example.org, bob@example.org"]
+
+
+def header(rng, number, ids):
+    fields = []
+    subject = rng.choice(MARKS) + rng.choice(SUBJECTS) + rng.choice(ENDS)
+    if rng.random() < 0.95:
+        fields.append(f"Subject: {subject}")
+    for name in "From", "To", "Cc":
+        if rng.random() < 0.8 and (person := rng.choice(PEOPLE)):
+            fields.append(f"{name}: {person}")
+    kind = rng.random()
+    if kind < 0.8:
+        when = 1_600_000_000 + rng.randrange(50)
+        zone = rng.choice([0, 60, -480, 330])
+        text = time.strftime("%a, %d %b %Y %H:%M:%S", time.gmtime(when + zone * 60))
+        fields.append(f"Date: {text} {'-' if zone < 0 else '+'}{abs(zone) // 60:02}{abs(zone) % 60:02}")
+    elif kind < 0.85:
+        fields.append("Date: yesterday")
+    own = rng.choice(ids) if rng.random() < 0.9 else None
+    if own:
+        fields.append(f"Message-ID: {own}")
+    if rng.random() < 0.6:
+        refs = [rng.choice(ids) for _ in range(rng.choice([1, 1, 2, 3, 5]))]
+        fields.append("References: " + "\r\n ".join(refs))
+    elif rng.random() < 0.3:
+        fields.append(f"In-Reply-To: {rng.choice(['', 'Your mail of '])}{rng.choice(ids)} and <x@y>")
+    return "\r\n".join(fields)
+
+
+def mailbox(rng, n):
+    """Raw messages with their arrival."""
+    spread = rng.choice([max(2, n // 3), n, 3 * n])
+    ids = [f"<m{i}@h>" if i % 7 else f'<"m{i}"@h>' for i in range(spread)] + ["<broken>", "<@h>"]
+    out = []
+    for i in range(n):
+        body = "x" * rng.randrange(4)
+        raw = f"{header(rng, i, ids)}\r\n\r\n{body}\r\n".encode()
+        out.append((raw, 1_700_000_000 + rng.randrange(40)))
+    return out
+
+
+def date_text(seconds):
+    return time.strftime("%d-%b-%Y %H:%M:%S +0000", time.gmtime(seconds))
+
+
+def numbers(reply, kind):
+    assert len(reply.all(kind)) == 1
+    return [x for x in reply.all(kind)[0].args if isinstance(x, int)]
+
+
+def plain(value):
+    return [plain(x) for x in value] if isinstance(value, list) else value

@@ -167,7 +167,7 @@ static enum err load_message(struct imap_session *s, struct thread_state *st,
         .id = k.id,
         .has_id = k.has_id,
         .subject = subject_of(s, st, k.subject),
-        .date = st->threader.algorithm == THREAD_REFS ? p->internal_date : k.sent,
+        .date = k.sent,
         .uid = p->uid,
         .is_reply = k.is_reply,
     };
