@@ -11,9 +11,9 @@
 
 #include "base/bytes.h"
 #include "base/pack.h"
+#include "order/sort_keys.h"
 #include "store/change.h"
 #include "store/directory.h"
-#include "store/sort_keys.h"
 
 #define SCHEMA_VERSION        1
 #define CHANGE_VERSION_DEVICE 2 // of an entry of the change log that names a device's id

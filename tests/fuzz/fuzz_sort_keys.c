@@ -4,7 +4,7 @@
 // be refused or stay inside themselves. Input: a byte that chooses, the header or the bytes.
 #include "base/utf8.h"
 #include "fuzz.h"
-#include "store/sort_keys.h"
+#include "order/sort_keys.h"
 
 static void read_keys(struct span packed, bool is_ours)
 {

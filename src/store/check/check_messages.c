@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "store/check/check_internal.h"
-#include "store/sort_keys.h"
+#include "store/placement/sort_scan.h"
 
 #include "base/banned.h"
 

@@ -215,14 +215,12 @@ struct imap_setquota {
     size_t n;
 };
 
-// RFC 4314 section 3. `identifier` and `rights` as they are written, a "+" or "-" in front of the
-// rights too.
+// RFC 4314 section 3, as written, a "+" or "-" in front of the rights too.
 struct imap_acl {
     struct span mailbox, identifier, rights;
 };
 
-// Tags of CANCELUPDATE (RFC 5267), collations of COMPARATOR and tags of LANGUAGE (RFC 5255).
-#define IMAP_WORDS_MAX 100
+#define IMAP_WORDS_MAX 100 // arguments of CANCELUPDATE, COMPARATOR and LANGUAGE
 struct imap_words {
     const struct span *words;
     size_t n;
@@ -296,8 +294,7 @@ enum err imap_parse_append_next(struct span text, struct arena *arena,
 // The tag at the front of a text that the framer could not finish; empty when there is none.
 struct span imap_peek_tag(struct span text);
 
-// "FETCH"; never NULL.
-const char *imap_command_name(enum imap_command_id id);
+const char *imap_command_name(enum imap_command_id id); // "FETCH"; never NULL
 
 // The states a command is allowed in, as a mask of IMAP_STATE_ bits.
 unsigned imap_command_states(enum imap_command_id id);

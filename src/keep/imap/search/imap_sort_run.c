@@ -7,7 +7,7 @@
 
 #include "base/clock.h"
 #include "keep/imap/search/imap_search_internal.h"
-#include "store/sort_keys.h"
+#include "store/placement/sort_scan.h"
 
 #include "base/banned.h"
 

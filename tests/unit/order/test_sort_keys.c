@@ -4,7 +4,7 @@
 #include "../test.h"
 #include "base/buf.h"
 #include "base/bytes.h"
-#include "store/sort_keys.h"
+#include "order/sort_keys.h"
 
 static void pack(struct buf *out, const char *header)
 {

@@ -3,11 +3,11 @@
 // Sort keys: what SORT and THREAD (RFC 5256, RFC 5957) compare of a message's header, worked out
 // once when it arrives and kept in its record, so that no message is ever opened to sort a mailbox.
 // Texts are UTF-8 as people wrote them: a collation is chosen by who sorts. docs/format/store.md
-// has the layout. Threads and blocking: see store.h.
-#ifndef STORE_SORT_KEYS_H
-#define STORE_SORT_KEYS_H
+// has the layout. Pure; any thread.
+#ifndef ORDER_SORT_KEYS_H
+#define ORDER_SORT_KEYS_H
 
-#include "store/placement.h"
+#include "base/buf.h"
 
 #define SORT_SUBJECT_BYTES_MAX  240 // a longer one is cut, and a hash of the whole follows
 #define SORT_NAME_BYTES_MAX     120 // of a person or an address
@@ -33,17 +33,5 @@ void sort_keys_pack(struct buf *out, struct span header);
 
 // Reads packed keys, but not `sent`. ERR_CORRUPT; ERR_UNSUPPORTED: a layout of a later version.
 enum err sort_keys_unpack(struct span packed, struct sort_keys *out);
-
-// The packed keys of a message, from its summary or, where that lacks lines, from its header.
-// `lines` is room for these. Errors of body_summary and body_read.
-enum err sort_keys_of_body(struct view *v, body_id body, struct buf *lines, struct buf *out);
-
-// Reads the keys of many messages, cheapest in ascending order of their ids. Messages that came
-// before there were sort keys are asked anew for their header. Close before the view.
-struct sort_scan;
-enum err sort_scan_open(struct view *v, struct sort_scan **out);
-// The spans live until the next call. ERR_NOT_FOUND: there is no such message.
-enum err sort_scan_get(struct sort_scan *c, message_id message, struct sort_keys *out);
-void sort_scan_close(struct sort_scan *c); // NULL is allowed
 
 #endif
