@@ -85,6 +85,14 @@ static long count_set(const char *p, const char *e)
     return sum;
 }
 
+static long count_numbers(const char *p, size_t n)
+{
+    long sum = 0;
+    for (size_t i = 1; i < n; i++)
+        sum += p[i] >= '0' && p[i] <= '9' && (p[i - 1] < '0' || p[i - 1] > '9');
+    return sum;
+}
+
 static bool starts(const char *p, size_t n, const char *word)
 {
     size_t k = strlen(word);
@@ -104,7 +112,9 @@ static void untagged(struct conn *c, const char *p, size_t n)
             c->seen.exists = number;
         else if (starts(rest, left, " EXPUNGE"))
             c->seen.expunges++;
-    } else if (starts(p, n, "SEARCH")) {
+    } else if (starts(p, n, "THREAD")) {
+        c->seen.hits += count_numbers(p, n);
+    } else if (starts(p, n, "SEARCH") || starts(p, n, "SORT")) {
         c->seen.hits += count_byte(p, n, ' ');
     } else if (starts(p, n, "VANISHED")) {
         c->seen.vanished += count_set(p, p + n);
