@@ -18,9 +18,9 @@ cli_fn cli_alias_add, cli_alias_list, cli_alias_remove, cli_domain_catch_all, cl
 cli_fn cli_account_add, cli_account_import, cli_account_name, cli_account_passwd,
     cli_account_rename, cli_account_suspend, cli_account_resume, cli_account_remove,
     cli_account_hand_over,
-    cli_account_quota;                                          // cli_account.c
-cli_fn cli_account_signins;                                     // cli_signins.c
-cli_fn cli_account_undo;                                        // cli_undo.c
+    cli_account_quota;      // cli_account.c
+cli_fn cli_account_signins; // cli_signins.c
+cli_fn cli_account_undo;    // cli_undo.c
 // What stands behind --until, as "until_ms"; cli_undo.c, for cli_log.c too.
 int cli_until_put(struct cli *c, const char *until, json_t *args);
 cli_fn cli_account_list, cli_account_show;                      // cli_account_list.c

@@ -84,17 +84,10 @@ static enum err mark_put(struct edit *ed, const struct hand_over *h, const struc
 
 // ---- collecting ---------------------------------------------------------------------------------
 
-struct handed {
-    struct placement placement;
-    struct message_record message;
-    const struct span *keywords;
-    size_t keyword_count;
-};
-
 struct run {
     const struct hand_over *h;
     struct arena arena;
-    struct handed *items; // HAND_OVER_AT_ONCE
+    struct carried *items; // HAND_OVER_AT_ONCE
     size_t count;
     uint64_t bytes, lost, keywords_dropped;
     struct mark before; // when they were collected
@@ -102,39 +95,10 @@ struct run {
     bool is_full, is_overtaken;
 };
 
-static enum err keywords_of(struct run *r, const struct placement *p, const struct span *names,
-                            size_t count, struct handed *out)
-{
-    struct span *list = arena_zalloc(&r->arena, KEYWORDS_PER_MESSAGE_MAX + 64, sizeof(*list));
-    size_t n = 0;
-
-    if (!list) {
-        return ERR_NOMEM;
-    }
-    for (size_t i = 0; i < 64 && i < count; i++) {
-        if (p->keywords & 1ull << i) {
-            list[n++] = arena_dup(&r->arena, names[i]);
-        }
-    }
-    for (size_t i = 0; i < p->more_keyword_count; i++) {
-        if (p->more_keywords[i] < count) {
-            list[n++] = arena_dup(&r->arena, names[p->more_keywords[i]]);
-        }
-    }
-    for (size_t i = 0; i < n; i++) {
-        if (!list[i].p) {
-            return ERR_NOMEM;
-        }
-    }
-    out->keywords = list;
-    out->keyword_count = n;
-    return ERR_OK;
-}
-
 static enum err collect_one(struct run *r, struct view *v, const struct placement *p,
                             const struct span *names, size_t count)
 {
-    struct handed *out = &r->items[r->count];
+    struct carried *out = &r->items[r->count];
     struct body_info body;
     enum err e = body_info(v->snapshot, p->body, &body);
 
@@ -143,14 +107,8 @@ static enum err collect_one(struct run *r, struct view *v, const struct placemen
         r->lost++;
         return ERR_OK;
     }
-    e = e == ERR_OK ? view_message_record(v, p->message, &out->message) : e;
-    e = e == ERR_NOT_FOUND ? ERR_CORRUPT : e;
-    out->keyword_count = 0;
-    if (e == ERR_OK && (p->keywords || p->more_keyword_count)) {
-        e = keywords_of(r, p, names, count, out);
-    }
+    e = e == ERR_OK ? carry_take(v, p, names, count, true, &r->arena, out) : e;
     if (e == ERR_OK) {
-        out->placement = *p;
         r->bytes += p->bytes;
         r->count++;
     }
@@ -223,24 +181,8 @@ static enum err find_mailbox(struct edit *ed, const struct run *r, struct edit_m
     return e == ERR_NOT_FOUND ? edit_make_mailbox(ed, r->h->name, 0, true, out) : e;
 }
 
-static enum err add_message(struct edit *ed, const struct handed *item, message_id *out)
-{
-    struct message_record m = {.body = item->message.body,
-                               .bytes = item->message.bytes,
-                               .sent = item->message.sent,
-                               .placements = 1,
-                               .thread_key_count = item->message.thread_key_count};
-
-    *out = ed->header.next_message++;
-    memcpy(m.thread_keys, item->message.thread_keys, sizeof(m.thread_keys));
-    enum err e = edit_thread_join(ed, *out, &m);
-
-    e = e == ERR_OK ? edit_put_message(ed, *out, &m) : e;
-    return e == ERR_OK ? batch_use_body(ed->batch, m.body) : e;
-}
-
 static enum err place(struct edit *ed, struct run *r, struct placer *placer,
-                      struct change_draft *log, const struct handed *item)
+                      struct change_draft *log, const struct carried *item)
 {
     struct placement p = {.flags = item->placement.flags,
                           .zone_minutes = item->placement.zone_minutes,
@@ -260,7 +202,7 @@ static enum err place(struct edit *ed, struct run *r, struct placer *placer,
         return e;
     }
     keyword_set_to(&keywords, &p);
-    e = add_message(ed, item, &p.message);
+    e = carry_put(ed, item, &p.message);
     e = e == ERR_OK ? placer_add(placer, &p) : e;
     if (e == ERR_OK) {
         change_draft_add(log, p.uid, p.message, NULL);

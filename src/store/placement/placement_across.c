@@ -4,7 +4,7 @@
 // placed by one edit of the other; the body is shared. Moving is copying, then expunging by the
 // caller: two accounts have no commit together, and a message that is there twice is better than
 // one that is lost.
-#include "store/store_internal.h"
+#include "store/carry_internal.h"
 
 #include "base/banned.h"
 
@@ -12,13 +12,6 @@
 #define ACROSS_MAX      20000
 #define ARENA_BYTES_MAX (128u << 20)
 #define TRIES           20 // a body is forgotten between the view and the commit
-
-struct carried {
-    struct placement placement; // without further keywords
-    struct message_record message;
-    const struct span *keywords;
-    size_t keyword_count;
-};
 
 struct across {
     struct store *store;
@@ -37,38 +30,6 @@ struct across {
 };
 
 // ---- collecting ---------------------------------------------------------------------------------
-
-static enum err keywords_of(struct across *a, const struct placement *p, const struct span *names,
-                            size_t count, struct carried *out)
-{
-    struct keyword_set set;
-    struct span *list;
-    size_t n = 0;
-
-    keyword_set_of(p, &set);
-    list = arena_zalloc(&a->arena, 64 + set.count, sizeof(*list));
-    if (!list) {
-        return ERR_NOMEM;
-    }
-    for (size_t i = 0; i < 64 && i < count; i++) {
-        if (set.low & 1ull << i) {
-            list[n++] = arena_dup(&a->arena, names[i]);
-        }
-    }
-    for (unsigned i = 0; i < set.count; i++) {
-        if (set.more[i] < count) {
-            list[n++] = arena_dup(&a->arena, names[set.more[i]]);
-        }
-    }
-    for (size_t i = 0; i < n; i++) {
-        if (!list[i].p) {
-            return ERR_NOMEM;
-        }
-    }
-    out->keywords = list;
-    out->keyword_count = n;
-    return ERR_OK;
-}
 
 static struct carried *room_for_one(struct across *a)
 {
@@ -92,25 +53,17 @@ static enum err collect_one(struct across *a, struct view *v, const struct place
                             const struct span *names, size_t count)
 {
     struct carried *out = room_for_one(a);
-    struct message_record m;
 
     if (!out || a->count == ACROSS_MAX) {
         return out ? ERR_LIMIT : ERR_NOMEM;
     }
-    enum err e = view_message_record(v, p->message, &m);
+    enum err e = carry_take(v, p, names, count, a->keywords, &a->arena, out);
 
-    *out = (struct carried){.placement = *p, .message = m};
-    if (e == ERR_OK && a->keywords && (p->keywords || p->more_keyword_count)) {
-        e = keywords_of(a, p, names, count, out);
-    }
-    out->placement.keywords = 0;
-    out->placement.more_keyword_count = 0;
-    out->placement.more_keywords = NULL;
     if (e == ERR_OK) {
         a->bytes += p->bytes;
         a->count++;
     }
-    return e == ERR_NOT_FOUND ? ERR_CORRUPT : e;
+    return e;
 }
 
 static enum err collect_from(struct across *a, struct view *v)
@@ -156,22 +109,6 @@ static enum err collect(struct across *a)
 
 // ---- placing ------------------------------------------------------------------------------------
 
-static enum err add_message(struct edit *ed, const struct carried *item, message_id *out)
-{
-    struct message_record m = {.body = item->message.body,
-                               .bytes = item->message.bytes,
-                               .sent = item->message.sent,
-                               .placements = 1,
-                               .thread_key_count = item->message.thread_key_count};
-
-    *out = ed->header.next_message++;
-    memcpy(m.thread_keys, item->message.thread_keys, sizeof(m.thread_keys));
-    enum err e = edit_thread_join(ed, *out, &m);
-
-    e = e == ERR_OK ? edit_put_message(ed, *out, &m) : e;
-    return e == ERR_OK ? batch_use_body(ed->batch, m.body) : e;
-}
-
 static enum err place(struct across *a, struct placer *placer, struct change_draft *log,
                       const struct carried *item)
 {
@@ -186,7 +123,7 @@ static enum err place(struct across *a, struct placer *placer, struct change_dra
     p.flags &= a->flags;
     p.saved = edit_now_s(placer->ed);
     keyword_set_to(&keywords, &p);
-    e = add_message(placer->ed, item, &p.message);
+    e = carry_put(placer->ed, item, &p.message);
     e = e == ERR_OK ? placer_add(placer, &p) : e;
     if (e == ERR_OK) {
         change_draft_add(log, p.uid, p.message, NULL);

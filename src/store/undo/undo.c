@@ -59,7 +59,8 @@ static void say_all_left(struct undo_work *w, struct undo_plan *p)
     }
     if (p->others) {
         undo_say_left(w, UNDO_OTHER, SPAN(""), SPAN(""), p->others,
-                      "passwords, devices, quota and who else may use a mailbox are not undone: see the history");
+                      "passwords, devices, quota and who else may use a mailbox are not undone: "
+                      "see the history");
     }
 }
 
