@@ -90,20 +90,12 @@ struct keep {
 
 // ---- what control commands ask of a running server ----------------------------------------------
 
-static json_t *queue_json(struct queue *q)
-{
-    struct queue_counts n;
-
-    queue_count(q, &n);
-    return json_pack("{s:I, s:I, s:b}", "messages", (json_int_t)n.messages, "recipients",
-                     (json_int_t)n.recipients, "expiry_paused", n.is_expiry_paused);
-}
-
 static void add_status(void *arg, json_t *into)
 {
     struct keep *k = arg;
     struct keep_session_counts sessions;
     struct keep_link_counts logins;
+    struct queue_counts queue;
 
     keep_sessions_count(k->sessions, &sessions);
     keep_link_count(k->link, &logins);
@@ -115,7 +107,11 @@ static void add_status(void *arg, json_t *into)
                         json_integer((json_int_t)sessions.since_start));
     json_object_set_new(into, "logins", json_integer((json_int_t)logins.logins));
     json_object_set_new(into, "failed_logins", json_integer((json_int_t)logins.failures));
-    json_object_set_new(into, "queue", queue_json(k->mail.queue));
+    queue_count(k->mail.queue, &queue);
+    json_object_set_new(into, "queue",
+                        json_pack("{s:I, s:I, s:b}", "messages", (json_int_t)queue.messages,
+                                  "recipients", (json_int_t)queue.recipients, "expiry_paused",
+                                  queue.is_expiry_paused));
 }
 
 static enum session_end end_why(enum admin_session_end why)
@@ -272,31 +268,6 @@ static struct auth_options auth_options_of(struct keep *k, const struct settings
     return o;
 }
 
-static struct imap_server_options imap_options_of(const struct settings *s)
-{
-    struct imap_server_options o;
-
-    imap_server_options_default(&o);
-    o.separator = *conf_value_choice_text(s, SETTING_HIERARCHY_SEPARATOR).p;
-    o.append_bytes_max = conf_value_bytes(s, SETTING_MESSAGE_MAX);
-    o.idle_timeout_s = (uint32_t)(conf_value_ms(s, SETTING_IMAP_IDLE_TIMEOUT) / 1000);
-    o.line_bytes_max = (uint32_t)conf_value_bytes(s, SETTING_IMAP_LINE_MAX);
-    o.literal_bytes_max = (uint32_t)conf_value_bytes(s, SETTING_IMAP_LITERAL_MAX);
-    o.bad_commands_max = (uint32_t)conf_value_count(s, SETTING_IMAP_BAD_COMMANDS_MAX);
-    o.search_cpu_ms = (uint32_t)conf_value_ms(s, SETTING_IMAP_SEARCH_TIME);
-    return o;
-}
-
-static struct pop3_server_options pop3_options_of_settings(const struct settings *s)
-{
-    struct pop3_server_options o;
-
-    pop3_server_options_default(&o);
-    o.delete_to_trash = span_eq(conf_value_choice_text(s, SETTING_POP3_DELETE), SPAN("trash"));
-    o.mark_seen = conf_value_bool(s, SETTING_POP3_MARK_SEEN);
-    return o;
-}
-
 static uint32_t expunged_keep_s(const struct settings *s)
 {
     return (uint32_t)conf_value_count(s, SETTING_EXPUNGED_KEEP_DAYS) * 86400;
@@ -375,8 +346,8 @@ static void oauth_lives(struct keep *k)
 static void apply_live(struct keep *k)
 {
     const struct settings *s = k->settings;
-    struct imap_server_options imap = imap_options_of(s);
-    struct pop3_server_options pop3 = pop3_options_of_settings(s);
+    struct imap_server_options imap = imap_server_options_of(s);
+    struct pop3_server_options pop3 = pop3_server_options_of(s);
     struct admin admin = admin_of(k);
     struct keep_session_limits limits = {
         .per_user = (unsigned)conf_value_count(s, SETTING_CONNECTIONS_PER_USER),
@@ -474,6 +445,7 @@ static void on_status(void *arg, struct ipc_status *out)
     struct keep *k = arg;
     struct keep_session_counts sessions;
     struct keep_link_counts logins;
+    struct queue_counts queue;
 
     keep_sessions_count(k->sessions, &sessions);
     keep_link_count(k->link, &logins);
@@ -595,8 +567,8 @@ static enum err open_auth(struct keep *k)
 
 static enum err open_protocols(struct keep *k)
 {
-    struct imap_server_options imap = imap_options_of(k->settings);
-    struct pop3_server_options pop3 = pop3_options_of_settings(k->settings);
+    struct imap_server_options imap = imap_server_options_of(k->settings);
+    struct pop3_server_options pop3 = pop3_server_options_of(k->settings);
     struct managesieve_server_options managesieve;
     enum err e = imap_server_create(k->store, &imap, &k->imap);
 
@@ -889,8 +861,7 @@ static enum err open_control(struct keep *k, int fd)
     return e == ERR_OK ? open_scim(k) : e;
 }
 
-// So many that workers do not wait for each other's memory: with 4, two of three calls of futex
-// were for that. An arena that is not used costs nothing, one that is some 60 KB.
+// With 4 arenas, two of three calls of futex were for memory. One that is used costs some 60 KB.
 static void tune_memory(void)
 {
     mallopt(M_ARENA_MAX, 64);

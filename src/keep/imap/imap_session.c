@@ -36,6 +36,21 @@ void imap_server_options_default(struct imap_server_options *o)
     };
 }
 
+struct imap_server_options imap_server_options_of(const struct settings *s)
+{
+    struct imap_server_options o;
+
+    imap_server_options_default(&o);
+    o.separator = *conf_value_choice_text(s, SETTING_HIERARCHY_SEPARATOR).p;
+    o.append_bytes_max = conf_value_bytes(s, SETTING_MESSAGE_MAX);
+    o.idle_timeout_s = (uint32_t)(conf_value_ms(s, SETTING_IMAP_IDLE_TIMEOUT) / 1000);
+    o.line_bytes_max = (uint32_t)conf_value_bytes(s, SETTING_IMAP_LINE_MAX);
+    o.literal_bytes_max = (uint32_t)conf_value_bytes(s, SETTING_IMAP_LITERAL_MAX);
+    o.bad_commands_max = (uint32_t)conf_value_count(s, SETTING_IMAP_BAD_COMMANDS_MAX);
+    o.search_cpu_ms = (uint32_t)conf_value_ms(s, SETTING_IMAP_SEARCH_TIME);
+    return o;
+}
+
 enum err imap_server_create(struct store *store, const struct imap_server_options *options,
                             struct imap_server **out)
 {

@@ -10,6 +10,7 @@
 #ifndef KEEP_IMAP_SESSION_H
 #define KEEP_IMAP_SESSION_H
 
+#include "conf/settings.h"
 #include "keep/login/session_conn.h"
 
 struct imap_server;
@@ -25,6 +26,7 @@ struct imap_server_options {
     uint32_t search_cpu_ms;     // one SEARCH: 30 seconds, then NO [LIMIT]
 };
 void imap_server_options_default(struct imap_server_options *o);
+struct imap_server_options imap_server_options_of(const struct settings *s);
 
 // What all sessions share. The store must outlive it. ERR_NOMEM only.
 enum err imap_server_create(struct store *store, const struct imap_server_options *options,

@@ -23,6 +23,16 @@ void pop3_server_options_default(struct pop3_server_options *o)
         .mark_seen = true, .idle_timeout_s = 600, .bad_commands_max = 20};
 }
 
+struct pop3_server_options pop3_server_options_of(const struct settings *s)
+{
+    struct pop3_server_options o;
+
+    pop3_server_options_default(&o);
+    o.delete_to_trash = span_eq(conf_value_choice_text(s, SETTING_POP3_DELETE), SPAN("trash"));
+    o.mark_seen = conf_value_bool(s, SETTING_POP3_MARK_SEEN);
+    return o;
+}
+
 enum err pop3_server_create(struct store *store, const struct pop3_server_options *o,
                             struct pop3_server **out)
 {

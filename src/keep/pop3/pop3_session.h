@@ -6,6 +6,7 @@
 #ifndef KEEP_POP3_SESSION_H
 #define KEEP_POP3_SESSION_H
 
+#include "conf/settings.h"
 #include "keep/login/session_conn.h"
 
 struct pop3_server;
@@ -17,6 +18,7 @@ struct pop3_server_options {
     uint32_t bad_commands_max; // in a row that end the session: 20
 };
 void pop3_server_options_default(struct pop3_server_options *o);
+struct pop3_server_options pop3_server_options_of(const struct settings *s);
 
 // The store must outlive it. ERR_NOMEM.
 enum err pop3_server_create(struct store *store, const struct pop3_server_options *o,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "store/carry_internal.h"
+#include "store/placement/carry_internal.h"
 
 #include "base/banned.h"
 

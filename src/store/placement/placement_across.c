@@ -4,7 +4,7 @@
 // placed by one edit of the other; the body is shared. Moving is copying, then expunging by the
 // caller: two accounts have no commit together, and a message that is there twice is better than
 // one that is lost.
-#include "store/carry_internal.h"
+#include "store/placement/carry_internal.h"
 
 #include "base/banned.h"
 

@@ -295,8 +295,6 @@ enum err imap_parse_append_next(struct span text, struct arena *arena,
 struct span imap_peek_tag(struct span text);
 
 const char *imap_command_name(enum imap_command_id id); // "FETCH"; never NULL
-
-// The states a command is allowed in, as a mask of IMAP_STATE_ bits.
-unsigned imap_command_states(enum imap_command_id id);
+unsigned imap_command_states(enum imap_command_id id);  // it is allowed in: IMAP_STATE_ bits
 
 #endif
