@@ -445,7 +445,6 @@ static void on_status(void *arg, struct ipc_status *out)
     struct keep *k = arg;
     struct keep_session_counts sessions;
     struct keep_link_counts logins;
-    struct queue_counts queue;
 
     keep_sessions_count(k->sessions, &sessions);
     keep_link_count(k->link, &logins);

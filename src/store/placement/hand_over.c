@@ -9,6 +9,7 @@
 // collected anew.
 #include "store/placement/hand_over.h"
 
+#include "store/placement/carry_internal.h"
 #include "store/rules_internal.h"
 
 #include "base/banned.h"
