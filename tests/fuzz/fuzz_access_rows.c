@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Rows about who gets in as they may stand on a disk (devices, sign-ins, second factors, lists of
-// rights), what
-// people type as an app password or a code, and what mail programs call themselves before anybody
-// has signed in. The first byte says what is read.
+// rights), what the rules were, what people type as an app password or a code, and what mail
+// programs call themselves before anybody has signed in. The first byte says what is read.
 #include <stdio.h>
 #include <string.h>
 
@@ -174,13 +173,30 @@ static void acl(struct span input)
     arena_finish(&arena);
 }
 
+// What the rules were before a change, for the undo.
+static void past(struct span input)
+{
+    char key[11] = "r";
+    struct rules_past p;
+
+    if (input.n < 10) {
+        return;
+    }
+    memcpy(key + 1, input.p, 10);
+    if (rules_past_decode(span_of(key, sizeof(key)), span_skip(input, 10), &p) == ERR_OK) {
+        CHECK((p.part == RULES_SCRIPT) == (p.name.n > 0) && p.name.n <= SCRIPT_NAME_BYTES_MAX);
+        CHECK(p.has || p.value.n == 0);
+        CHECK(rules_part_key(p.part, p.name).n > 0);
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static void (*const readers[])(struct span) = {device, signin, typed,  client, second_factor,
-                                                   code,   scram,  policy, acl};
+                                                   code,   scram,  policy, acl,    past};
 
     if (size > 0) {
-        readers[data[0] % 9](span_of(data + 1, size - 1));
+        readers[data[0] % 10](span_of(data + 1, size - 1));
     }
     return 0;
 }
