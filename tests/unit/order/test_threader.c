@@ -100,6 +100,9 @@ static void test_references(void **state)
     CHECK(THREAD_REFERENCES, "(1)", {1, 0, 1, {1}});
     CHECK(THREAD_REFERENCES, "(2 1)", {1, 0, 1, {2}}, {2, 0, 2, {1}});
     CHECK(THREAD_REFERENCES, "(1 2)(3)", {1, 0, 1, {3, 2, 1}}, {2, 0, 2, {1}}, {3, 0, 3, {0}});
+    // Who has a parent keeps it, whatever References of others say later.
+    CHECK(THREAD_REFERENCES, "(1 (3)(4))(2)", {7, 0, 1, {0}}, {9, 0, 2, {0}}, {3, 0, 3, {7, 8}},
+          {4, 0, 4, {9, 8}});
     // What its own references say of a message counts more than others' References.
     CHECK(THREAD_REFERENCES, "(2)(3 1)", {3, 0, 3, {1, 2}}, {1, 0, 1, {0}}, {2, 0, 2, {0}});
     CHECK(THREAD_REFERENCES, "(1 (2)(3))", {1, 0, 1, {0}}, {2, 0, 2, {1}}, {3, 0, 3, {2, 1}});
@@ -170,9 +173,33 @@ static void check_chain(uint32_t n, uint32_t stride)
     threader_finish(&t);
 }
 
+// The first of a long chain says that it answers the last: that link is not made.
+static void check_deep_loop(uint32_t n)
+{
+    struct threader t;
+    enum err e;
+
+    threader_init(&t, THREAD_REFERENCES);
+    for (uint32_t i = 1; i <= n; i++) {
+        struct said m = {i % n + 1, 0, (int)i, {i, 0}};
+
+        add(&t, i, &m);
+    }
+    while ((e = threader_step(&t, 1000)) == ERR_AGAIN) {
+    }
+    assert_err(e, ERR_OK);
+    assert_int_equal(t.token_n, n + 2);
+    assert_int_equal(t.tokens[1], n);
+    assert_int_equal(t.tokens[2], 1);
+    assert_int_equal(t.tokens[n], n - 1);
+    threader_finish(&t);
+}
+
 static void test_chains(void **state)
 {
     (void)state;
+    check_deep_loop(100);
+    check_deep_loop(2000);
     check_chain(150, 1);
     check_chain(150, 149);
     check_chain(5003, 1);
