@@ -98,7 +98,7 @@ static bool leaps_anyway(const struct look *l, const struct alert_signin *other,
         for (size_t j = 0; j < l->n; j++) {
             const struct alert_signin *y = &l->rows[j];
 
-            if (has_place(y) && is_old(l, y, row) && leap(l, x, y) && !are_near(y, row)) {
+            if (has_place(y) && is_old(l, y, row) && leap(l, x, y)) {
                 return true;
             }
         }

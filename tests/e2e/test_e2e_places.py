@@ -18,6 +18,7 @@ pytestmark = pytest.mark.skipif(bool(os.environ.get("PEER")), reason="of Mailkee
 
 PARIS, LYON, SAO_PAULO, NOWHERE = "2.1.0.5", "2.16.0.5", "177.1.0.5", "200.1.0.5"
 NETWORKS = {
+    "198.0.0.0/7": {"filled": "x" * 600000},  # what comes behind it takes the longest pointers
     "2.0.0.0/12": mmdb.place("FR", "France", (48.85, 2.35), 20),
     "2.16.0.0/12": mmdb.place("FR", "France", (45.76, 4.84), 20),
     "2a01:c000::/18": mmdb.place("FR", "France", (48.85, 2.35), 20),

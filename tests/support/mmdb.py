@@ -144,7 +144,8 @@ SAMPLE = {
 def write_sample(folder):
     """The files of tests/data/mmdb, made anew by `python3 tests/support/mmdb.py tests/data/mmdb`."""
     four = {n: v for n, v in SAMPLE.items() if ":" not in n}
-    for name, raw in {"city24": make(SAMPLE), "city28": make(SAMPLE, 28), "city32": make(SAMPLE, 32, share=False),
+    far = {"198.0.0.0/7": {"filled": "x" * 3000}, **SAMPLE}  # whose texts are pointed at by more than 11 bits
+    for name, raw in {"city24": make(SAMPLE), "far": make(far), "city28": make(SAMPLE, 28), "city32": make(SAMPLE, 32, share=False),
                       "four": make(four, ip_version=4), "other": make(SAMPLE, kind="Test-Other", built=0)}.items():
         with open(f"{folder}/{name}.mmdb", "wb") as f:
             f.write(raw)

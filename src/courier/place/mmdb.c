@@ -492,9 +492,6 @@ enum err mmdb_find(const struct mmdb *m, bool is_six, const unsigned char *addre
     if (e != ERR_OK || record <= m->nodes) {
         return e == ERR_OK ? ERR_NOT_FOUND : e;
     }
-    if (record - m->nodes < SEPARATOR_BYTES) {
-        return ERR_CORRUPT;
-    }
     const struct cursor c = cursor_at(&m->source, m->data, m->data_end,
                                       m->data + (record - m->nodes) - SEPARATOR_BYTES);
 

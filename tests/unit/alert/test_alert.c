@@ -321,6 +321,25 @@ static void travel(void **state)
     assert_int_equal(f.list[1].kind, ALERT_TRAVEL);
 }
 
+// Two places that are one: nobody travels, whichever was first.
+static void near_places(void **state)
+{
+    struct alert_settings o;
+
+    (void)state;
+    alert_settings_default(&o);
+    const struct alert_signin rows[] = {
+        at(row("81.2.69.0/24", LONG, 5, 0, 10), "US", TEXAS, 20),
+        at(row("2.1.0.0/24", NOW, 1, 0, SEEN + 1), "FR", PARIS, 5),
+        at(row("5.1.0.0/24", NOW, 1, 0, SEEN + 1), "FR", LYON, 5),
+    };
+    struct finds f = LOOK(&o, rows, 0);
+
+    assert_int_equal(f.n, 2);
+    assert_int_equal(f.list[0].kind, ALERT_NEW_COUNTRY);
+    assert_int_equal(f.list[1].kind, ALERT_NEW_COUNTRY);
+}
+
 // Accounts that are in two places at once anyway: a VPN, a service that fetches their mail.
 static void leaps_anyway(void **state)
 {
@@ -487,6 +506,7 @@ int main(void)
         cmocka_unit_test(letters),      cmocka_unit_test(sentences),
         cmocka_unit_test(distances),    cmocka_unit_test(new_countries),
         cmocka_unit_test(travel),       cmocka_unit_test(leaps_anyway),
+        cmocka_unit_test(near_places),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

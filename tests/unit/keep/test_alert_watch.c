@@ -334,6 +334,35 @@ static void very_many_readers(void **state)
         read_some(w, "192.0.2.7", client, 0, 1);
     }
     read_some(w, "192.0.2.7", "program 0", 0, 5 * MIB);
+    read_some(w, "192.0.2.7", "program 5999", 0, 5 * MIB); // one too many
+    assert_string_equal(found(w), "download 192.0.2.0/24|");
+}
+
+static bool make_old(void *arg, const struct alert_row *row)
+{
+    struct world *w = arg;
+    struct alert_row old = *row;
+    struct batch *b;
+
+    old.is.when_ms -= 3 * 86400000ll;
+    assert_ok(batch_create(ALERT_ACCOUNT, &b));
+    assert_ok(alert_row_put(b, &old));
+    assert_ok(engine_commit(store_engine(w->b.store), b, ENGINE_ANY_VERSION));
+    batch_destroy(b);
+    return false;
+}
+
+// A backup that reads everything each night.
+static void every_night(void **state)
+{
+    struct world *w = *state;
+
+    w->o.rules.download = MIB;
+    with_rules(w);
+    read_some(w, "192.0.2.7", "backup", 0, 5 * MIB);
+    assert_string_equal(found(w), "download 192.0.2.0/24|");
+    assert_ok(alert_rows_each(store_engine(w->b.store), w->b.account, make_old, w));
+    read_some(w, "192.0.2.7", "backup", 0, 5 * MIB);
     assert_string_equal(found(w), "download 192.0.2.0/24|");
 }
 
@@ -377,6 +406,7 @@ int main(void)
         ONE(download_limits),
         ONE(downloads_that_are_no_news),
         ONE(very_many_readers),
+        ONE(every_night),
         ONE(folders_and_deletion),
     };
 
