@@ -110,6 +110,8 @@ int cli_role_show(struct cli *c, int argc, char **argv)
     return code;
 }
 
+static const char *const can_heads[] = {"MAY DO", "OVER", NULL};
+
 static void on_operation(void *arg, const json_t *item)
 {
     struct lister *l = arg;
@@ -121,6 +123,9 @@ static void on_operation(void *arg, const json_t *item)
         return;
     }
     buf_init(&b, TEXT_BYTES_MAX);
+    if (!l->table) {
+        l->table = cli_table_create(can_heads);
+    }
     cli_table_cell(l->table, cli_get_text(item, "operation"));
     cli_table_cell(l->table, joined(json_object_get(item, "domains"), "all domains", &b));
     buf_finish(&b);
@@ -128,14 +133,12 @@ static void on_operation(void *arg, const json_t *item)
 
 int cli_role_can(struct cli *c, int argc, char **argv)
 {
-    static const char *const heads[] = {"MAY DO", "OVER", NULL};
     struct lister l = {c, NULL, 0};
     int code = cli_words_check(c, &argc, argv, 1, 1);
 
     if (code != CLI_OK) {
         return code;
     }
-    l.table = cli_table_create(heads);
     code =
         cli_link_run(c, "role can", json_pack("{s:s}", "account", argv[1]), on_operation, &l, NULL);
     if (code == CLI_OK && l.count == 0) {
