@@ -260,10 +260,11 @@ static void dump_arguments(struct buf *out, const struct imap_command *cmd)
 {
     switch (cmd->id) {
     case IMAP_REPLACE:
-        imap_seqset_write(out, &cmd->append.replaced);
-        buf_put_byte(out, ' ');
-        // fall through
     case IMAP_APPEND:
+        if (cmd->id == IMAP_REPLACE) {
+            imap_seqset_write(out, &cmd->append.replaced);
+            buf_put_byte(out, ' ');
+        }
         put_text(out, cmd->append.mailbox);
         buf_put_byte(out, ' ');
         imap_dump_append(out, &cmd->append.first);
