@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Sign-ins have a country, from a file of MaxMind's format: who is warned of one, and of journeys that nobody can make;
 files that are damaged, cut, missing or replaced (L59, L60, L61)."""
+import ipaddress
 import json
 import os
 import re
@@ -45,11 +46,13 @@ def server(make_server):
     server = make_server(users=2, settings={**QUICK, "proxy_networks": "127.0.99.0/24"}, start=False)
     server.settings["geo_database"] = put_file(server, mmdb.make(NETWORKS))
     server.start()
+    wait_log(server, "sign-ins get a country")  # the courier has the file a moment after the start
     return server
 
 
 def sign_in(server, address, user=1, password=PASSWORD):
-    """By IMAP, by way of a balancer that says where the client is."""
+    """By IMAP, by way of a balancer that says where the client is. When it is in the history, which is
+    a moment later: two of one moment would be new together."""
     kind = "TCP6" if ":" in address else "TCP4"
     to = "2a01:c000::1" if ":" in address else "2.1.0.1"
     context = ssl.create_default_context(cafile=server.cert)
@@ -61,8 +64,11 @@ def sign_in(server, address, user=1, password=PASSWORD):
         answers.readline()
         s.sendall(f"a LOGIN {server.user(user)} {json.dumps(password)}\r\nb LOGOUT\r\n".encode())
         for line in answers:
+            if line.startswith(b"a OK"):
+                network = str(ipaddress.ip_network(f"{address}/{48 if ':' in address else 24}", strict=False))
+                return bool(wait_history(server, lambda h: network in h, user))
             if line.startswith(b"a "):
-                return line.startswith(b"a OK")
+                return False
     raise AssertionError("no answer")
 
 
