@@ -328,6 +328,17 @@ def test_flags_are_those_one_may_set(pair):
     b.select(f"{pair.their}/Flags")
     b.ok("FETCH 1 (BODY[])")
     assert b"\\Seen" not in b.ok("FETCH 1 (FLAGS)").fetches()[1][b"FLAGS"]
+    pair.share("Flags", "lrw")  # not for reading only, and still not to be marked as seen
+    assert b.select(f"{pair.their}/Flags").code[0] == b"READ-WRITE"
+    b.ok("FETCH 1 (BODY[])")
+    assert b"\\Seen" not in b.ok("FETCH 1 (FLAGS)").fetches()[1][b"FLAGS"]
+    # What is appended has the flags that one may set, and no others.
+    pair.share("Flags", "lrsi")
+    b.append(f"{pair.their}/Flags", generated(2), "\\Seen \\Flagged \\Deleted $Mine")
+    a.ok("NOOP")
+    assert set(a.ok("FETCH 2 (FLAGS)").fetches()[2][b"FLAGS"]) - {b"\\Recent"} == {b"\\Seen"}
+    a.ok("STORE 2 +FLAGS.SILENT (\\Deleted)")
+    a.ok("UID EXPUNGE 2")
     # CLOSE takes nothing out without e.
     pair.share("Flags", "lrt")
     b.select(f"{pair.their}/Flags")
