@@ -46,14 +46,15 @@ def tail(text, lines=40):
     return "\n".join(text.splitlines()[-lines:])
 
 
-def build(folder, *options, compiler="gcc", targets=()):
+def build(folder, *options, compiler="gcc", targets=lambda folder: ()):
+    """Returns None, or what the build said. targets: those of a folder that is set up; none is all."""
     path = ROOT / folder
     env = {"CC": compiler}
     if not (path / "build.ninja").exists():
         status, out = run(["meson", "setup", path, *options], env=env)
         if status:
             return out
-    status, out = run(["ninja", "-C", path, *targets], env=env, timeout=1800)
+    status, out = run(["ninja", "-C", path, *targets(folder)], env=env, timeout=1800)
     return out if status else None
 
 
@@ -110,14 +111,32 @@ def unit():
     yield from run_units("build-check-asan", "unit")
 
 
+def is_threaded(suites):
+    return any("threads" in s for s in suites)
+
+
+def threaded(folder):
+    """The programs of the tests that have threads."""
+    return [os.path.relpath(command[0], ROOT / folder)
+            for _, command, suites, _, _ in unit_programs(folder) if is_threaded(suites)]
+
+
+def programs(folder):
+    """All that is built but the unit tests: what tests from outside run."""
+    text = subprocess.run(["meson", "introspect", "--targets", str(ROOT / folder)], check=True,
+                          capture_output=True, text=True).stdout
+    return [os.path.relpath(t["filename"][0], ROOT / folder) for t in json.loads(text)
+            if t["type"] == "executable" and not t["name"].startswith("test-")]
+
+
 def threads():
     problem = build("build-check-tsan", "-Db_sanitize=thread", "-Dwitness=true",
-                    "--buildtype=debugoptimized")
+                    "--buildtype=debugoptimized", targets=threaded)
     if problem:
         yield "build with gcc and TSan", "failed", tail(problem)
         return
     yield "build with gcc and TSan", "passed", ""
-    yield from run_units("build-check-tsan", "tsan", lambda s: any("threads" in x for x in s))
+    yield from run_units("build-check-tsan", "tsan", is_threaded)
 
 
 def clang():
@@ -159,7 +178,7 @@ def fuzz():
 
 
 def pytest():
-    problem = build("build", "--buildtype=release")
+    problem = build("build", "--buildtype=release", targets=programs)
     if problem:
         yield "release build", "failed", tail(problem)
         return
