@@ -527,6 +527,9 @@ static void deliver_group(const struct delivery *d, struct delivery_target *targ
     }
     for (size_t i = 0; i < n; i++) {
         targets[open[i]].result = results[i];
+        if (results[i] == ERR_OK) {
+            actor_made(d->by->entries, targets[open[i]].account, expected[i] + 1);
+        }
         edit_end(&d->edits[open[i]]);
     }
     for (size_t i = 0; i < count; i++) {

@@ -71,6 +71,7 @@ static enum err head_read(struct span *value, uint64_t *out_parts, struct change
     enum err e = unpack_version_of(value, has_device ? CHANGE_VERSION_DEVICE : SCHEMA_VERSION);
 
     out->by.device_id = 0;
+    out->by.entries = NULL;
     if (e != ERR_OK) {
         return e;
     }

@@ -232,6 +232,35 @@ enum err edit_seal(struct edit *ed)
     return e != ERR_OK ? e : edit_put(ed, &k, header_encode(&ed->header, ed->room));
 }
 
+// ---- who made it --------------------------------------------------------------------------------
+
+void actor_made(struct actor_entries *e, account_id account, modseq number)
+{
+    if (!e) {
+        return;
+    }
+    unsigned newest = (e->next + ACTOR_ENTRIES_MAX - 1) % ACTOR_ENTRIES_MAX;
+
+    if (e->made[newest].account == account && e->made[newest].last + 1 == number) {
+        e->made[newest].last = number;
+        return;
+    }
+    e->made[e->next].account = account;
+    e->made[e->next].first = e->made[e->next].last = number;
+    e->next = (e->next + 1) % ACTOR_ENTRIES_MAX;
+}
+
+bool actor_has_made(const struct actor_entries *e, account_id account, modseq number)
+{
+    for (unsigned i = 0; i < ACTOR_ENTRIES_MAX; i++) {
+        if (e->made[i].account == account && e->made[i].first <= number &&
+            number <= e->made[i].last) {
+            return true;
+        }
+    }
+    return false;
+}
+
 // ---- running it ---------------------------------------------------------------------------------
 
 static enum err edit_run(struct edit *ed, edit_fn *fn, void *arg, modseq *out_version)
@@ -243,6 +272,9 @@ static enum err edit_run(struct edit *ed, edit_fn *fn, void *arg, modseq *out_ve
         e = edit_seal(ed);
         e = e != ERR_OK ? e : engine_commit(ed->store->engine, ed->batch, ed->view.version);
         version = ed->modseq;
+        if (e == ERR_OK) {
+            actor_made(ed->by->entries, ed->view.account, version);
+        }
     }
     edit_end(ed);
     if (e == ERR_OK && out_version) {

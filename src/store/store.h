@@ -51,11 +51,25 @@ enum actor_kind {
     ACTOR_ADMIN,    // an administrator, by the command line or the admin page
     ACTOR_IMPORT,
 };
+// The entries of change logs that somebody made, as far as there is room: who is told of changes
+// is not told of their own. Cleared memory is empty.
+#define ACTOR_ENTRIES_MAX 32
+struct actor_entries {
+    struct {
+        account_id account;
+        modseq first, last;
+    } made[ACTOR_ENTRIES_MAX];
+    unsigned next; // where the next goes
+};
+void actor_made(struct actor_entries *e, account_id account, modseq number); // NULL is allowed
+bool actor_has_made(const struct actor_entries *e, account_id account, modseq number);
+
 struct actor {
     enum actor_kind kind;
     struct span device; // the device's or client's name ("Thunderbird", "phone"), 64 bytes at most
     struct span origin; // the client's address or the sender, 128 bytes at most
     uint32_t device_id; // of the account's devices (device.h); 0: none of them
+    struct actor_entries *entries; // what the store commits for this actor is noted; or NULL
 };
 
 // ---- watching -----------------------------------------------------------------------------------

@@ -29,7 +29,8 @@ CLIENTS_PER_ACCOUNT = 4
 # Small segments and a busy compaction, so that kills also hit changes of segment, rewriting and
 # compression.
 SETTINGS = {"restarts_per_minute": "1000", "segment_size": "1 MB", "compress_after": "0",
-            "compact_interval": "200 ms"}
+            "compact_interval": "200 ms",
+            "child_timeout": "1 h"}  # keep stands still while the second reader reads
 
 
 class Rounds:

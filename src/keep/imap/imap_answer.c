@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/log.h"
+#include "keep/imap/imap_notify.h"
 #include "keep/imap/imap_session_internal.h"
 
 #include "base/banned.h"
@@ -96,8 +97,12 @@ void *imap_state(struct imap_session *s, size_t bytes)
 
 struct actor imap_actor(const struct imap_session *s)
 {
-    return session_actor(&s->device, s->client_n ? span_of(s->client, s->client_n) : SPAN("IMAP"),
-                         span_of(s->origin, s->origin_n));
+    struct actor by =
+        session_actor(&s->device, s->client_n ? span_of(s->client, s->client_n) : SPAN("IMAP"),
+                      span_of(s->origin, s->origin_n));
+
+    by.entries = imap_notify_entries(s);
+    return by;
 }
 
 uint16_t imap_flags_to_store(uint32_t bits)

@@ -36,6 +36,7 @@ static const struct imap_handler handlers[IMAP_COMMAND__COUNT] = {
     [IMAP_MYRIGHTS]     = {imap_run_myrights,     TELL_ALL,      TELL_ALL},
     [IMAP_NAMESPACE]    = {imap_run_namespace,    TELL_ALL,      TELL_ALL},
     [IMAP_NOOP]         = {imap_run_noop,         TELL_ALL,      TELL_ALL},
+    [IMAP_NOTIFY]       = {imap_run_notify,       TELL_NOTHING,  TELL_NOTHING},
     [IMAP_RENAME]       = {imap_run_rename,       TELL_ALL,      TELL_ALL, true},
     [IMAP_REPLACE]      = {imap_run_append,       TELL_OWN_GONE, TELL_OWN_GONE},
     [IMAP_SEARCH]       = {imap_run_search,       TELL_NO_GONE,  TELL_ALL},

@@ -2,7 +2,7 @@
 //
 // IDLE (RFC 2177, RFC 9051 section 6.3.13): the session waits, and is woken by the store's watcher
 // when the account changes.
-#include "keep/imap/imap_updates.h"
+#include "keep/imap/imap_session_internal.h"
 
 #include "base/banned.h"
 
@@ -27,7 +27,7 @@ static enum imap_step idle_line(struct imap_session *s, const struct imap_frame 
         OUT(s, "* BYE The line is too long\r\n");
         return STEP_CLOSE;
     }
-    atomic_store(&s->is_watching, false);
+    atomic_store(&s->is_watching, s->notify != NULL);
     imap_input_consume(s, f->bytes);
     return is_done ? imap_answer_ok(s, "IDLE completed")
                    : imap_answer_bad(s, "Expected DONE to end IDLE");
@@ -42,14 +42,14 @@ enum imap_step imap_run_idle(struct imap_session *s)
     }
     // Cleared before looking, so that a change after the look wakes the session again.
     atomic_store(&s->was_woken, false);
-    if (s->selected) {
-        if (imap_updates_step(s, TELL_OWN_GONE) == STEP_MORE) {
-            return STEP_MORE;
-        }
-        if (s->selected->is_gone) {
-            OUT(s, "* BYE The selected mailbox was deleted\r\n");
-            return STEP_CLOSE;
-        }
+    enum imap_step step = imap_tell(s, TELL_ALL);
+
+    if (step != STEP_DONE) {
+        return step;
+    }
+    if (s->selected && s->selected->is_gone) {
+        OUT(s, "* BYE The selected mailbox was deleted\r\n");
+        return STEP_CLOSE;
     }
     enum err e = imap_input_frame(s, DONE_LINE_MAX, &f);
 

@@ -8,7 +8,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "keep/imap/imap_append.h"
+#include "keep/imap/imap_notify.h"
 #include "keep/imap/imap_place.h"
 #include "keep/imap/imap_recent.h"
 #include "keep/imap/imap_session_internal.h"
@@ -157,6 +157,7 @@ static void session_destroy(void *session)
 
     imap_meter_tell(s);
     command_forget(s);
+    imap_notify_destroy(s->notify);
     arena_finish(&s->arena);
     imap_selected_destroy(s->selected);
     free(s->user);
@@ -199,7 +200,8 @@ static enum err session_create(void *server, const struct session_start *start,
 
 size_t imap_session_memory(const struct imap_session *s)
 {
-    return sizeof(*s) + s->arena.used + (s->selected ? imap_selected_memory(s->selected) : 0);
+    return sizeof(*s) + s->arena.used + imap_notify_memory(s->notify) +
+           (s->selected ? imap_selected_memory(s->selected) : 0);
 }
 
 // ---- input --------------------------------------------------------------------------------------
@@ -437,9 +439,50 @@ static bool may_go_on(struct imap_session *s)
     return !s->selected || !s->selected->is_gone;
 }
 
+// ---- telling ------------------------------------------------------------------------------------
+
+void imap_session_changed(struct imap_session *s)
+{
+    // One wake-up for any number of changes until the session has looked.
+    if (atomic_load(&s->is_watching) && !atomic_exchange(&s->was_woken, true)) {
+        s->io->wake(s->io_arg);
+    }
+}
+
+enum imap_step imap_tell(struct imap_session *s, enum imap_telling telling)
+{
+    // Numbers may not change under a response that is half written.
+    if (s->selected && telling != TELL_NOTHING && !imap_notify_is_inside(s) &&
+        imap_updates_step(s, telling) == STEP_MORE) {
+        return STEP_MORE;
+    }
+    return s->selected && s->selected->is_gone ? STEP_DONE : imap_notify_step(s);
+}
+
+// Nothing is in the input, or a response is half written: what NOTIFY asked for.
+static enum progress tell_between(struct imap_session *s)
+{
+    switch (imap_tell(s, imap_notify_telling(s))) {
+    case STEP_MORE:
+        return GO_ON;
+    case STEP_CLOSE:
+        s->phase = PHASE_OVER;
+        return OVER;
+    default:
+        return s->selected && s->selected->is_gone ? say_bye(s, (struct span){0}, GONE_TEXT)
+                                                   : WAIT_INPUT;
+    }
+}
+
+// ---- from command to command --------------------------------------------------------------------
+
 static enum progress command_next(struct imap_session *s)
 {
     struct imap_frame f;
+
+    if (imap_notify_is_inside(s)) {
+        return tell_between(s) == OVER ? OVER : GO_ON;
+    }
 
     if (s->stop != SESSION_GOES_ON) {
         return say_farewell(s);
@@ -450,6 +493,9 @@ static enum progress command_next(struct imap_session *s)
     options_look(s);
     enum err e = imap_input_frame(s, 0, &f);
 
+    if (e == ERR_AGAIN && s->notify && imap_framer_is_idle(&s->framer)) {
+        return tell_between(s);
+    }
     if (e) {
         s->phase = e == ERR_EOF ? PHASE_OVER : s->phase;
         return e == ERR_EOF ? OVER : WAIT_INPUT;
@@ -512,8 +558,13 @@ static enum progress command_updates(struct imap_session *s)
     if (telling == TELL_ALL && imap_input_uses_numbers(s)) {
         telling = TELL_NO_GONE;
     }
-    if (s->selected && telling != TELL_NOTHING && imap_updates_step(s, telling) == STEP_MORE) {
-        return GO_ON;
+    if (telling != TELL_NOTHING) {
+        enum imap_step step = imap_tell(s, telling);
+
+        if (step != STEP_DONE) {
+            s->phase = step == STEP_CLOSE ? PHASE_OVER : s->phase;
+            return step == STEP_CLOSE ? OVER : GO_ON;
+        }
     }
     if (s->selected && s->selected->is_gone) {
         return say_bye(s, (struct span){0}, GONE_TEXT);

@@ -14,6 +14,7 @@
 
 #include "base/buf.h"
 #include "base/lock.h"
+#include "keep/imap/imap_commands.h"
 #include "keep/imap/imap_orders.h"
 #include "keep/imap/imap_selected.h"
 #include "keep/imap/imap_session.h"
@@ -31,13 +32,6 @@
 #define IMAP_CLIENT_BYTES  64
 #define IMAP_ORIGIN_BYTES  128
 
-enum imap_step {
-    STEP_MORE,  // call again when the output has room
-    STEP_INPUT, // call again when there is input, or the session was woken
-    STEP_DONE,  // s->result is set
-    STEP_CLOSE, // the session is over; what is to be said has been written
-};
-
 // What the tagged answer says. The spans are static text or in the command's arena.
 struct imap_result {
     enum imap_condition condition;
@@ -52,7 +46,7 @@ enum imap_phase {
     PHASE_OVER,
 };
 
-struct imap_handler;
+struct imap_notify;
 struct imap_recent;
 
 struct imap_session {
@@ -92,10 +86,11 @@ struct imap_session {
 
     bool is_fresh; // the mailbox was opened, and what it holds not yet fetched ahead
     struct imap_selected *selected; // NULL: none
-    struct arena tell_arena;        // of one step of imap_updates.c
+    struct imap_notify *notify;     // NULL: NOTIFY was never said
+    struct arena tell_arena;        // of one step of telling
 
     enum session_stop stop;  // of this run
-    atomic_bool is_watching; // IDLE: a change is to wake the session
+    atomic_bool is_watching; // IDLE, NOTIFY: a change is to wake the session
     atomic_bool was_woken;
 };
 
@@ -109,62 +104,13 @@ struct imap_server {
     _Atomic uint32_t idle_timeout_s; // that of the options, also for a command that waits (IDLE)
 };
 
-// ---- what a command is --------------------------------------------------------------------------
+// ---- telling (imap_session.c) -------------------------------------------------------------------
 
-// What may be told about other people's changes when a command ends (RFC 9051 section 7.5.1).
-enum imap_telling {
-    TELL_NOTHING,  // the mailbox was closed, or nothing is to come between
-    TELL_NO_GONE,  // all but EXPUNGE: FETCH, STORE, SEARCH with sequence numbers
-    TELL_ALL,      // all, unless a command with sequence numbers follows in the pipeline
-    TELL_OWN_GONE, // all, always: the command itself took messages out
-};
-
-struct imap_handler {
-    enum imap_step (*run)(struct imap_session *s);
-    enum imap_telling telling, telling_uid; // without and with the UID prefix
-    bool changes; // refused to who may only read; commands on a mailbox find it read-only
-};
-
-// imap_commands.c
-const struct imap_handler *imap_handler_of(const struct imap_session *s, enum imap_command_id id);
-
-// The commands, one file each; RFC sections in the files.
-enum imap_step imap_run_append(struct imap_session *s);
-enum imap_step imap_run_cancelupdate(struct imap_session *s);
-enum imap_step imap_run_capability(struct imap_session *s);
-enum imap_step imap_run_close(struct imap_session *s);
-enum imap_step imap_run_comparator(struct imap_session *s);
-enum imap_step imap_run_copy(struct imap_session *s); // and MOVE
-enum imap_step imap_run_create(struct imap_session *s);
-enum imap_step imap_run_delete(struct imap_session *s);
-enum imap_step imap_run_deleteacl(struct imap_session *s);
-enum imap_step imap_run_enable(struct imap_session *s);
-enum imap_step imap_run_expunge(struct imap_session *s);
-enum imap_step imap_run_fetch(struct imap_session *s);
-enum imap_step imap_run_getacl(struct imap_session *s);
-enum imap_step imap_run_getquota(struct imap_session *s);
-enum imap_step imap_run_getquotaroot(struct imap_session *s);
-enum imap_step imap_run_id(struct imap_session *s);
-enum imap_step imap_run_idle(struct imap_session *s);
-enum imap_step imap_run_language(struct imap_session *s);
-enum imap_step imap_run_list(struct imap_session *s);
-enum imap_step imap_run_listrights(struct imap_session *s);
-enum imap_step imap_run_logout(struct imap_session *s);
-enum imap_step imap_run_lsub(struct imap_session *s);
-enum imap_step imap_run_myrights(struct imap_session *s);
-enum imap_step imap_run_namespace(struct imap_session *s);
-enum imap_step imap_run_noop(struct imap_session *s); // and CHECK
-enum imap_step imap_run_rename(struct imap_session *s);
-enum imap_step imap_run_search(struct imap_session *s);
-enum imap_step imap_run_select(struct imap_session *s); // and EXAMINE
-enum imap_step imap_run_setacl(struct imap_session *s);
-enum imap_step imap_run_setquota(struct imap_session *s);
-enum imap_step imap_run_sort(struct imap_session *s);
-enum imap_step imap_run_status(struct imap_session *s);
-enum imap_step imap_run_store(struct imap_session *s);
-enum imap_step imap_run_subscribe(struct imap_session *s); // and UNSUBSCRIBE
-enum imap_step imap_run_thread(struct imap_session *s);
-enum imap_step imap_run_unselect(struct imap_session *s);
+// A watched account changed: wakes the session if it wants that. Any thread.
+void imap_session_changed(struct imap_session *s);
+// Tells the next batch of everything that is to be told now: of the selected mailbox what `telling`
+// allows, and what NOTIFY asked for. Ends as a command's function does.
+enum imap_step imap_tell(struct imap_session *s, enum imap_telling telling);
 
 // ---- input (imap_session.c) ---------------------------------------------------------------------
 

@@ -11,6 +11,7 @@
 #include "keep/imap/imap_updates.h"
 
 #include "keep/imap/imap_line.h"
+#include "keep/imap/imap_notify.h"
 #include "keep/imap/imap_place.h"
 #include "keep/imap/imap_recent.h"
 #include "store/change.h"
@@ -198,6 +199,7 @@ static enum err tell_arrived(struct imap_session *s, struct view *v)
     while (!(e = placement_next(scan, &p))) {
         first = first ? first : p.uid;
         e = uid_map_append(&sel->map, p.uid, p.uid);
+        e = e ? e : imap_notify_arrived(s, &p);
         if (e) {
             break;
         }
@@ -229,8 +231,8 @@ static void tell_flags_of(struct imap_session *s, const struct placement *p, uin
     struct imap_selected *sel = s->selected;
 
     imap_line_begin(s->out, seq);
-    // RFC 7162 section 3.2.4 wants the UID with QRESYNC; RFC 9051 allows it always.
-    if (s->command.uid || imap_is_enabled(s, IMAP_ENABLE_QRESYNC) || imap_is_rev2(s)) {
+    // RFC 7162 section 3.2.4 wants the UID with QRESYNC, RFC 5465 section 5.1 with NOTIFY.
+    if (s->command.uid || imap_is_enabled(s, IMAP_ENABLE_QRESYNC) || imap_is_rev2(s) || s->notify) {
         imap_line_uid(s->out, p->uid);
         buf_put_byte(s->out, ' ');
     }
@@ -319,7 +321,12 @@ static enum err tell(struct imap_session *s, struct view *v, enum imap_telling t
         return ERR_OK;
     }
     modseq highest = e ? 0 : mailbox->highest_modseq;
+    uint32_t wanted = imap_notify_selected(s);
 
+    // What the session took out itself is told whatever it wants to be told by itself.
+    if (!(wanted & IMAP_EVENT_MESSAGE_EXPUNGE) && telling != TELL_OWN_GONE) {
+        telling = TELL_NO_GONE;
+    }
     e = e ? e : tell_gone(s, v, telling, &held);
     if (!e && imap_batch_is_full(s)) {
         *out_more = true;
@@ -327,11 +334,15 @@ static enum err tell(struct imap_session *s, struct view *v, enum imap_telling t
     }
     uint32_t last_before = uid_map_last(&sel->map);
 
-    e = e ? e : tell_arrived(s, v);
-    if (!e && !(held && imap_is_enabled(s, IMAP_ENABLE_QRESYNC))) {
+    if (wanted & IMAP_EVENT_MESSAGE_NEW) {
+        e = e ? e : tell_arrived(s, v);
+    }
+    if (wanted & IMAP_EVENT_FLAG_CHANGE && !e &&
+        !(held && imap_is_enabled(s, IMAP_ENABLE_QRESYNC))) {
         e = tell_flags(s, v, last_before, out_more);
     }
-    if (!e && !*out_more && !held) {
+    // Who is not told everything has not seen everything.
+    if (!e && !*out_more && !held && (wanted & IMAP_EVENT_FLAG_CHANGE)) {
         sel->highest = highest;
     }
     return e;

@@ -79,6 +79,8 @@ enum err acl_set(struct store *s, account_id account, const struct actor *by,
 // ascending, without `reader` itself; in the arena. What the entry says is the list's to say.
 enum err acl_owners(struct store *s, account_id reader, struct span domain, struct arena *a,
                     account_id **out, size_t *out_count);
+// Watches for changes of that, whoever's they are; see store_watch_add.
+enum err acl_owners_watch(struct store *s, store_watch_fn *fn, void *arg, struct store_watch **out);
 // Writes anew who shares with whom for this account: after it got another domain, and for
 // `mailkeep check --repair`.
 enum err acl_reindex(struct store *s, account_id account);

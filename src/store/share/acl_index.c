@@ -316,3 +316,8 @@ enum err acl_owners(struct store *s, account_id reader, struct span domain, stru
     *out_count = n;
     return ERR_OK;
 }
+
+enum err acl_owners_watch(struct store *s, store_watch_fn *fn, void *arg, struct store_watch **out)
+{
+    return store_watch_add(s, SHARE_ACCOUNT, fn, arg, out);
+}

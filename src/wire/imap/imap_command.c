@@ -55,6 +55,7 @@ static const struct command {
     [IMAP_MYRIGHTS] = {"MYRIGHTS", imap_parse_mailbox, AFTER, UID_NEVER},
     [IMAP_NAMESPACE] = {"NAMESPACE", imap_parse_none, AFTER, UID_NEVER},
     [IMAP_NOOP] = {"NOOP", imap_parse_none, ANY, UID_NEVER},
+    [IMAP_NOTIFY] = {"NOTIFY", imap_parse_notify, AFTER, UID_NEVER},
     [IMAP_RENAME] = {"RENAME", imap_parse_rename, AFTER, UID_NEVER},
     [IMAP_REPLACE] = {"REPLACE", imap_parse_replace, SELECTED, UID_MAY},
     [IMAP_SEARCH] = {"SEARCH", imap_parse_search, SELECTED, UID_MAY},

@@ -42,6 +42,7 @@ static const struct name_of_bit attributes[] = {
     {"\\Unmarked", IMAP_ATTR_UNMARKED},
     {"\\Subscribed", IMAP_ATTR_SUBSCRIBED},
     {"\\Remote", IMAP_ATTR_REMOTE},
+    {"\\NoAccess", IMAP_ATTR_NO_ACCESS},
     {NULL, 0},
 };
 

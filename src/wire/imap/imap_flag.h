@@ -63,6 +63,7 @@ enum imap_mailbox_attribute {
     IMAP_ATTR_UNMARKED = 1u << 14,
     IMAP_ATTR_SUBSCRIBED = 1u << 15,
     IMAP_ATTR_REMOTE = 1u << 16,
+    IMAP_ATTR_NO_ACCESS = 1u << 17, // RFC 5465 section 3.1
 };
 
 // Appends "(\HasNoChildren \Sent)" for bits of both enums above.

@@ -304,17 +304,24 @@ static enum err take_modifiers(struct imap_cursor *c, bool uid, struct imap_fetc
     return ERR_OK;
 }
 
-enum err imap_parse_fetch(struct imap_cursor *c, struct imap_command *out)
+enum err imap_take_fetch_items(struct imap_cursor *c, const struct imap_fetch_item **out,
+                               size_t *out_n)
 {
     struct fetch_builder b = {.seen = 0};
 
     imap_list_begin(&b.items, sizeof(struct imap_fetch_item), IMAP_FETCH_ITEMS_MAX);
+    TRY(take_items(c, &b));
+    *out = b.items.items;
+    *out_n = b.items.n;
+    return ERR_OK;
+}
+
+enum err imap_parse_fetch(struct imap_cursor *c, struct imap_command *out)
+{
     TRY(imap_take_space(c, "expected a space and a sequence set"));
     TRY(imap_take_seqset(c, &out->fetch.set));
     TRY(imap_take_space(c, "expected a space after the sequence set"));
-    TRY(take_items(c, &b));
-    out->fetch.items = b.items.items;
-    out->fetch.n = b.items.n;
+    TRY(imap_take_fetch_items(c, &out->fetch.items, &out->fetch.n));
     if (!imap_take(c, ' ') || imap_at_end(c)) {
         return ERR_OK;
     }

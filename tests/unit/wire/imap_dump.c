@@ -245,6 +245,25 @@ static void dump_words(struct buf *out, const struct imap_words *w)
     }
 }
 
+static void dump_notify(struct buf *out, const struct imap_notify_request *r)
+{
+    buf_put_str(out, r->is_set ? r->status ? "SET STATUS" : "SET" : "NONE");
+    for (size_t i = 0; i < r->n; i++) {
+        const struct imap_event_group *g = &r->groups[i];
+
+        buf_printf(out, " (%d", (int)g->filter);
+        for (size_t k = 0; k < g->name_n; k++) {
+            put_text(out, g->names[k]);
+        }
+        buf_printf(out, " %x", g->events);
+        for (size_t k = 0; k < g->item_n; k++) {
+            buf_put_byte(out, ' ');
+            imap_write_fetch_item(out, &g->items[k], true);
+        }
+        buf_put_byte(out, ')');
+    }
+}
+
 static void dump_setquota(struct buf *out, const struct imap_setquota *q)
 {
     put_text(out, q->root);
@@ -347,6 +366,9 @@ static void dump_more_arguments(struct buf *out, const struct imap_command *cmd)
     case IMAP_COMPARATOR:
     case IMAP_LANGUAGE:
         dump_words(out, &cmd->words);
+        break;
+    case IMAP_NOTIFY:
+        dump_notify(out, &cmd->notify);
         break;
     case IMAP_SELECT:
     case IMAP_EXAMINE:

@@ -90,6 +90,47 @@ static void test_login_and_authenticate(void **state)
     CHECK_ROWS(authenticate_rows, .state = IMAP_STATE_NOT_AUTHENTICATED);
 }
 
+static const struct imap_row notify_rows[] = {
+    GOOD("a NOTIFY NONE", "a NOTIFY NONE"),
+    GOOD("a notify set (personal none)", "a NOTIFY SET (3 0)"),
+    GOOD("a NOTIFY SET STATUS (SELECTED-DELAYED (MessageNew (UID BODY.PEEK[HEADER.FIELDS (TO)]) "
+         "MessageExpunge FlagChange)) (subtree Lists (MessageNew MessageExpunge MailboxName))",
+         "a NOTIFY SET STATUS (1 7 UID BODY[HEADER.FIELDS (TO)]) (5'Lists' 13)"),
+    GOOD("a NOTIFY SET (mailboxes (a \"b c\" {1}\r\nd) (SubscriptionChange)) (inboxes "
+         "(MailboxMetadataChange ServerMetadataChange))",
+         "a NOTIFY SET (6'a''b c''d' 20) (2 c0)"),
+    GOOD("a NOTIFY SET (subscribed (Comet MessageExpunge messagenew AnnotationChange))",
+         "a NOTIFY SET (4 10b)"),
+    GOOD("a NOTIFY SET (selected (MessageNew ALL MessageExpunge))",
+         "a NOTIFY SET (0 103)"), // an event of the future, not items
+    BAD("a NOTIFY", 8, "expected a space and SET or NONE"),
+    BAD("a NOTIFY ALL", 9, "expected SET or NONE"),
+    BAD("a NOTIFY SET", 12, "expected a space and event groups"),
+    BAD("a NOTIFY SET STATUS", 19, "expected a space and event groups"),
+    BAD("a NOTIFY SET personal", 13, "expected \"(\" and an event group"),
+    BAD("a NOTIFY SET (all (MessageNew))", 14, "expected mailboxes such as SELECTED or PERSONAL"),
+    BAD("a NOTIFY SET (subtree (MessageNew))", 34, "expected a space and the events"),
+    BAD("a NOTIFY SET (personal)", 22, "expected a space and the events"),
+    BAD("a NOTIFY SET (personal MessageNew)", 23, "expected \"(\" and events, or NONE"),
+    BAD("a NOTIFY SET (personal ())", 24, "expected an event such as MessageNew"),
+    BAD("a NOTIFY SET (personal (MessageNew))", 23,
+        "events of messages need both MessageNew and MessageExpunge"),
+    BAD("a NOTIFY SET (personal (MessageNew (UID) MessageExpunge))", 34,
+        "items to fetch go with the selected mailbox only"),
+    BAD("a NOTIFY SET (selected (MailboxName))", 24,
+        "only events of messages go with the selected mailbox"),
+    BAD("a NOTIFY SET (selected NONE) (selected NONE)", 29,
+        "the selected mailbox may stand once only"),
+    BAD("a NOTIFY SET (personal NONE", 27, "expected \")\" after the events"),
+    BAD("a NOTIFY SET (personal NONE) x", 29, "expected the end of the command"),
+};
+
+static void test_notify(void **state)
+{
+    (void)state;
+    CHECK_ROWS(notify_rows, .state = IMAP_STATE_AUTHENTICATED);
+}
+
 static const struct imap_row mailbox_rows[] = {
     GOOD("a DELETE foo", "a DELETE 'foo'"),
     GOOD("a SUBSCRIBE \"a b/c\"", "a SUBSCRIBE 'a b/c'"),
@@ -475,6 +516,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_frame_of_commands),
         cmocka_unit_test(test_login_and_authenticate),
+        cmocka_unit_test(test_notify),
         cmocka_unit_test(test_commands_with_mailboxes),
         cmocka_unit_test(test_names_after_enable),
         cmocka_unit_test(test_limits_of_names),

@@ -7,7 +7,7 @@
 #ifndef KEEP_IMAP_SEARCH_IMAP_SEARCH_INTERNAL_H
 #define KEEP_IMAP_SEARCH_IMAP_SEARCH_INTERNAL_H
 
-#include "keep/imap/imap_fetch.h"
+#include "keep/imap/message/imap_fetch.h"
 #include "order/sorter.h"
 #include "order/threader.h"
 #include "wire/imap/imap_search.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // FETCH and UID FETCH (RFC 9051 section 6.4.5), with CHANGEDSINCE and VANISHED (RFC 7162).
-#include "keep/imap/imap_fetch.h"
+#include "keep/imap/message/imap_fetch.h"
 
 #include "base/log.h"
 #include "keep/imap/imap_place.h"

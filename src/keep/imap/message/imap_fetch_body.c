@@ -4,7 +4,7 @@
 // size is known before its first byte, its bytes are read as ranges of the stored body, and it may
 // take many steps.
 #include "base/log.h"
-#include "keep/imap/imap_fetch.h"
+#include "keep/imap/message/imap_fetch.h"
 #include "mime/mime_header.h"
 #include "mime/mime_reader.h"
 

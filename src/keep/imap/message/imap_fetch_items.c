@@ -2,9 +2,9 @@
 //
 // The front of a FETCH response: what comes from the placement, and what the summary holds ready in
 // wire form (ENVELOPE, BODY, BODYSTRUCTURE, PREVIEW). Always well-formed, whatever fails.
-#include "keep/imap/imap_fetch.h"
 #include "keep/imap/imap_objectid.h"
 #include "keep/imap/imap_place.h"
+#include "keep/imap/message/imap_fetch.h"
 #include "mime/mime_imap.h"
 #include "mime/mime_reader.h"
 #include "mime/mime_text.h"

@@ -9,7 +9,6 @@
 //
 // What is wrong is found as early as possible. At a literal that waits for our continuation the
 // command is then answered at once; else its bytes come anyway and are thrown away first.
-#include "keep/imap/imap_append.h"
 
 #include <stdlib.h>
 

@@ -6,7 +6,7 @@
 // The names are copied out of one view, put in order of the tree and marked; then they are written,
 // in as many steps as it takes. In that order all that is below a name follows it directly, so that
 // every question about children is answered in one pass.
-#include "keep/imap/imap_list.h"
+#include "keep/imap/mailbox/imap_list.h"
 
 #include <stdlib.h>
 

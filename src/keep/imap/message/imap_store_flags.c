@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // STORE and UID STORE (RFC 9051 section 6.4.6) with UNCHANGEDSINCE (RFC 7162 section 3.1.3).
-#include "keep/imap/imap_fetch.h"
 #include "keep/imap/imap_place.h"
 #include "keep/imap/imap_updates.h"
+#include "keep/imap/message/imap_fetch.h"
 
 #include "base/banned.h"
 

@@ -3,10 +3,10 @@
 // STATUS (RFC 9051 section 6.3.11) with HIGHESTMODSEQ (RFC 7162), MAILBOXID (RFC 8474), APPENDLIMIT
 // (RFC 7889), SIZE (RFC 8438) and DELETED-STORAGE (RFC 9208). All but RECENT and DELETED-STORAGE
 // are kept counts.
-#include "keep/imap/imap_list.h"
 #include "keep/imap/imap_objectid.h"
 #include "keep/imap/imap_place.h"
 #include "keep/imap/imap_recent.h"
+#include "keep/imap/mailbox/imap_list.h"
 
 #include "base/banned.h"
 

@@ -2,12 +2,13 @@
 //
 // SELECT and EXAMINE (RFC 9051 section 6.3.2) with CONDSTORE and QRESYNC (RFC 7162), CLOSE and
 // UNSELECT.
-#include "keep/imap/imap_fetch.h"
-#include "keep/imap/imap_list.h"
+#include "keep/imap/imap_notify.h"
 #include "keep/imap/imap_objectid.h"
 #include "keep/imap/imap_place.h"
 #include "keep/imap/imap_recent.h"
 #include "keep/imap/imap_updates.h"
+#include "keep/imap/mailbox/imap_list.h"
+#include "keep/imap/message/imap_fetch.h"
 
 #include "base/banned.h"
 
@@ -16,14 +17,9 @@
 
 static void on_change(void *arg, account_id account, modseq version)
 {
-    struct imap_session *s = arg;
-
     (void)account;
     (void)version;
-    // One wake-up for any number of changes until the session has looked.
-    if (atomic_load(&s->is_watching) && !atomic_exchange(&s->was_woken, true)) {
-        s->io->wake(s->io_arg);
-    }
+    imap_session_changed(arg);
 }
 
 void imap_forget_selected(struct imap_session *s, bool say_closed)
@@ -31,6 +27,7 @@ void imap_forget_selected(struct imap_session *s, bool say_closed)
     if (!s->selected) {
         return;
     }
+    imap_notify_forget_selected(s);
     imap_selected_destroy(s->selected);
     s->selected = NULL;
     if (say_closed && (imap_is_rev2(s) || imap_is_enabled(s, IMAP_ENABLE_QRESYNC))) {
