@@ -3,7 +3,8 @@
 // A test-only server: IMAP sessions over TCP on loopback, a thread for each connection, the store
 // on the engine in memory. Conversation scripts run against it without gate, TLS or disk. Before
 // login it understands, one line each:
-//     tag LOGIN user password     any password; the account is made when it is new
+//     tag LOGIN user password     any password; the account is made when it is new; a user without
+//                                 "@" is one at test.example, but of no domain to "anyone"
 //     tag XQUOTA user bytes messages
 //     tag XFAULT n                the n-th commit from now on fails, and all after it; 0: none
 // Options: --separator C --append-max BYTES --idle-timeout SECONDS --bad-max N --search-ms MS
@@ -144,8 +145,9 @@ static enum err find_account(struct span user, account_id *out)
     struct arena arena;
     struct account account;
     char name[128];
-    int n =
-        snprintf(name, sizeof(name), "%.*s@test.example", (int)(user.n < 60 ? user.n : 60), user.p);
+    bool is_whole = span_find_byte(user, '@') < user.n;
+    int n = snprintf(name, sizeof(name), "%.*s%s", (int)(user.n < 60 ? user.n : 60), user.p,
+                     is_whole ? "" : "@test.example");
     struct span address = span_of(name, (size_t)n);
 
     arena_init(&arena, 1u << 20);

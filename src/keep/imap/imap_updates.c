@@ -7,7 +7,8 @@
 //
 // The client's HIGHESTMODSEQ must never pass an expunge it was not told of, or it would miss it
 // after a QRESYNC. So while expunges may not be told, flags are not told either to a session that
-// has QRESYNC; new messages are (EXISTS has no MODSEQ).
+// has QRESYNC; new messages are (EXISTS has no MODSEQ). What its own STORE and FETCH say has one:
+// then it is told how far it really is (RFC 7162 section 6).
 #include "keep/imap/imap_updates.h"
 
 #include "keep/imap/imap_line.h"
@@ -231,8 +232,8 @@ static void tell_flags_of(struct imap_session *s, const struct placement *p, uin
     struct imap_selected *sel = s->selected;
 
     imap_line_begin(s->out, seq);
-    // RFC 7162 section 3.2.4 wants the UID with QRESYNC, RFC 5465 section 5.1 with NOTIFY.
-    if (s->command.uid || imap_is_enabled(s, IMAP_ENABLE_QRESYNC) || imap_is_rev2(s) || s->notify) {
+    // RFC 7162 section 3.2.4 wants the UID with CONDSTORE, RFC 5465 section 5.1 with NOTIFY.
+    if (s->command.uid || sel->condstore || imap_is_rev2(s) || s->notify) {
         imap_line_uid(s->out, p->uid);
         buf_put_byte(s->out, ' ');
     }
@@ -299,7 +300,7 @@ static enum err tell_flags(struct imap_session *s, struct view *v, uint32_t last
 // ---- all together -------------------------------------------------------------------------------
 
 static enum err tell(struct imap_session *s, struct view *v, enum imap_telling telling,
-                     bool *out_more)
+                     bool *out_more, bool *out_behind)
 {
     struct imap_selected *sel = s->selected;
     const struct mailbox *mailbox;
@@ -342,33 +343,50 @@ static enum err tell(struct imap_session *s, struct view *v, enum imap_telling t
         e = tell_flags(s, v, last_before, out_more);
     }
     // Who is not told everything has not seen everything.
-    if (!e && !*out_more && !held && (wanted & IMAP_EVENT_FLAG_CHANGE)) {
+    *out_behind = held || !(wanted & IMAP_EVENT_FLAG_CHANGE);
+    if (!e && !*out_more && !*out_behind) {
         sel->highest = highest;
     }
     return e;
 }
 
+// The client may not pass what it has not been told with the MODSEQs it has just heard.
+static void say_how_far(struct imap_session *s)
+{
+    OUT(s, "* OK [HIGHESTMODSEQ ");
+    buf_put_u64(s->out, imap_updates_modseq(s));
+    OUT(s, "] Not all is told yet\r\n");
+}
+
 enum imap_step imap_updates_step(struct imap_session *s, enum imap_telling telling)
 {
     struct imap_selected *sel = s->selected;
+    bool more = false, behind = false, qresync = imap_is_enabled(s, IMAP_ENABLE_QRESYNC);
     struct view *v;
-    bool more = false;
 
     // The watcher's number is a hint that may lag behind a commit just acknowledged to somebody
     // else. It is good enough between FETCHes; where all may be told the store itself is asked.
-    if (sel->is_gone || (telling == TELL_NO_GONE && !sel->pass_goal &&
+    // With QRESYNC it is not: who hears a MODSEQ must know of the expunges before it.
+    if (sel->is_gone || (telling == TELL_NO_GONE && !sel->pass_goal && !qresync &&
                          sel->told >= store_watch_version(sel->watch))) {
         return STEP_DONE;
     }
     if (view_open(s->server->store, s->selected->account, &v)) {
+        if (qresync) {
+            say_how_far(s);
+        }
         return STEP_DONE; // told at the next occasion
     }
     arena_init(&s->tell_arena, IMAP_COMMAND_BYTES);
-    enum err e = tell(s, v, telling, &more);
+    enum err e = tell(s, v, telling, &more, &behind);
 
     view_close(v);
     arena_finish(&s->tell_arena);
-    return !e && more ? STEP_MORE : STEP_DONE;
+    more = !e && more;
+    if (qresync && (behind || e) && !more) {
+        say_how_far(s);
+    }
+    return more ? STEP_MORE : STEP_DONE;
 }
 
 // ---- own changes --------------------------------------------------------------------------------

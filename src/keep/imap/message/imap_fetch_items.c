@@ -64,7 +64,8 @@ static void put_placement(struct imap_session *s, struct imap_fetcher *f, struct
     struct buf *out = s->out;
     bool is_fresh = f->fresh_seen.count && uid_set_has(f->fresh_seen, p->uid);
 
-    if (f->uid) {
+    // With CONDSTORE the UID stands beside what was not asked for (RFC 7162 section 3.2.4).
+    if (f->uid || (is_fresh && sel->condstore)) {
         imap_line_uid(out, p->uid);
         buf_put_byte(out, ' ');
     }

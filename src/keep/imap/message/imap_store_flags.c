@@ -61,14 +61,15 @@ static void tell_keywords(struct imap_session *s)
     view_close(v);
 }
 
-// What is said of the messages: their flags, unless .SILENT; their new MODSEQ with CONDSTORE.
+// What is said of the messages: their flags, unless .SILENT; with CONDSTORE their new MODSEQ and
+// their UID (RFC 7162 section 3.2.4).
 static enum err plan_answer(struct imap_session *s, struct store_state *st, struct uid_set uids,
                             const struct flag_result *result)
 {
     static const struct imap_fetch_item items[] = {{.type = IMAP_FETCH_MODSEQ},
                                                    {.type = IMAP_FETCH_FLAGS}};
     bool silent = s->command.store.silent, condstore = s->selected->condstore;
-    struct imap_fetch_request r = {.say_uid = s->command.uid};
+    struct imap_fetch_request r = {.say_uid = s->command.uid || condstore};
 
     if (silent && !condstore) {
         return ERR_OK;
