@@ -96,6 +96,11 @@ SETTING(IMAP_IDLE_TIMEOUT, imap_idle_timeout, TIME, "30 min", 60000, 86400000, L
         "Time without a command after which a session is ended.")
 SETTING(IMAP_SEARCH_TIME, imap_search_time, TIME, "30 s", 1000, 3600000, LIVE,
         "Time one SEARCH may take before it is refused with [LIMIT].")
+SETTING(IMAP_MESSAGE_LIMIT, imap_message_limit, BOOL, "no", 0, 0, LIVE,
+        "Whether one IMAP command works on at most `imap_messages_max` messages (MESSAGELIMIT). "
+        "Programs that do not know of it then see the newest messages of a large mailbox only.")
+SETTING(IMAP_MESSAGES_MAX, imap_messages_max, COUNT, "10000", 1000, 1000000, LIVE,
+        "Messages one command works on when `imap_message_limit` is on.")
 SETTING(CLIENT_WRITE_TIMEOUT, client_write_timeout, TIME, "5 min", 10000, 3600000, LIVE,
         "Time a client may leave what it asked for unread.")
 SETTING(CONNECTIONS_PER_USER_ADDRESS, connections_per_user_address, COUNT, "20", 1, 1000000, LIVE,

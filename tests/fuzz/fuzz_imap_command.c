@@ -12,6 +12,7 @@
 #define MODE_LOGIN    4u // limits of before the login
 #define MODE_LINES    8u // raw lines, as within AUTHENTICATE
 #define MODE_SELECTED 16u
+#define MODE_UIDONLY  32u
 
 static const struct imap_framer_limits small_limits = {
     .line_bytes = 2000,
@@ -36,6 +37,7 @@ static void session_init(struct session *s, unsigned mode)
     *s = (struct session){.lines = mode & MODE_LINES};
     s->options.utf8 = mode & MODE_UTF8;
     s->options.rev2 = mode & MODE_REV2;
+    s->options.uid_only = mode & MODE_UIDONLY;
     s->options.state = mode & MODE_SELECTED ? IMAP_STATE_SELECTED : 0;
     imap_framer_init(&s->framer,
                      mode & MODE_LOGIN ? &imap_framer_limits_before_login : &small_limits);

@@ -8,6 +8,7 @@
 //     tag XQUOTA user bytes messages
 //     tag XFAULT n                the n-th commit from now on fails, and all after it; 0: none
 // Options: --separator C --append-max BYTES --idle-timeout SECONDS --bad-max N --search-ms MS
+//          --progress-ms MS --messages-max N
 // It prints "port N" when it is ready.
 #include <arpa/inet.h>
 #include <errno.h>
@@ -361,6 +362,10 @@ static void read_options(int argc, char **argv, struct imap_server_options *o)
             o->bad_commands_max = (uint32_t)n;
         } else if (span_eq(name, SPAN("--search-ms"))) {
             o->search_cpu_ms = (uint32_t)n;
+        } else if (span_eq(name, SPAN("--progress-ms"))) {
+            o->progress_ms = (uint32_t)n;
+        } else if (span_eq(name, SPAN("--messages-max"))) {
+            o->messages_max = (uint32_t)n;
         }
     }
 }

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "keep/imap/imap_notify.h"
 #include "keep/imap/imap_session_internal.h"
@@ -68,6 +69,29 @@ enum imap_step imap_answer_err(struct imap_session *s, enum err e)
 enum imap_step imap_answer_no_mailbox(struct imap_session *s, bool try_create)
 {
     return imap_answer_no(s, try_create ? "TRYCREATE" : "NONEXISTENT", "There is no such mailbox");
+}
+
+// A tag with "]" would end the code: NIL stands for it (RFC 9585 section 4).
+void imap_progress(struct imap_session *s, uint64_t done, uint64_t goal)
+{
+    int64_t now_ms = clock_monotonic_ms();
+    struct span tag = s->command.tag;
+
+    if (now_ms < s->progress_due_ms || done >= goal || goal > UINT32_MAX) {
+        return;
+    }
+    s->progress_due_ms = now_ms + s->options.progress_ms;
+    OUT(s, "* OK [INPROGRESS (");
+    if (span_find_byte(tag, ']') < tag.n) {
+        OUT(s, "NIL");
+    } else {
+        imap_write_string(s->out, tag, false);
+    }
+    buf_put_byte(s->out, ' ');
+    buf_put_u64(s->out, done);
+    buf_put_byte(s->out, ' ');
+    buf_put_u64(s->out, goal);
+    OUT(s, ")] Still working\r\n");
 }
 
 struct span imap_text(struct imap_session *s, const char *fmt, ...)

@@ -2,6 +2,7 @@
 //
 // CAPABILITY, ENABLE (RFC 5161), ID (RFC 2971), NAMESPACE (RFC 2342), NOOP, CHECK, LOGOUT: what
 // does not touch mail.
+#include "keep/imap/imap_context.h"
 #include "keep/imap/imap_place.h"
 #include "keep/imap/imap_updates.h"
 
@@ -14,13 +15,17 @@ static const char capabilities[] =
     "MULTIAPPEND BINARY CONDSTORE QRESYNC UTF8=ACCEPT OBJECTID SAVEDATE PREVIEW "
     "QUOTA QUOTA=RES-STORAGE QUOTA=RES-MESSAGE ACL RIGHTS=texk LIST-MYRIGHTS REPLACE "
     "SORT SORT=DISPLAY ESORT THREAD=ORDEREDSUBJECT THREAD=REFERENCES THREAD=REFS PARTIAL "
-    "I18NLEVEL=2 LANGUAGE NOTIFY";
+    "I18NLEVEL=2 LANGUAGE NOTIFY UIDONLY INPROGRESS CONTEXT=SEARCH CONTEXT=SORT";
 
 void imap_write_capabilities(struct imap_session *s)
 {
     buf_put_str(s->out, capabilities);
     OUT(s, " APPENDLIMIT=");
     buf_put_u64(s->out, s->options.append_bytes_max);
+    if (s->options.messages_max) {
+        OUT(s, " MESSAGELIMIT=");
+        buf_put_u64(s->out, s->options.messages_max);
+    }
 }
 
 enum imap_step imap_run_capability(struct imap_session *s)
@@ -49,10 +54,9 @@ enum imap_step imap_run_enable(struct imap_session *s)
         uint32_t bit;
         const char *name;
     } names[] = {
-        {IMAP_ENABLE_CONDSTORE, " CONDSTORE"},
-        {IMAP_ENABLE_QRESYNC, " QRESYNC"},
-        {IMAP_ENABLE_UTF8_ACCEPT, " UTF8=ACCEPT"},
-        {IMAP_ENABLE_IMAP4REV2, " IMAP4rev2"},
+        {IMAP_ENABLE_CONDSTORE, " CONDSTORE"},     {IMAP_ENABLE_QRESYNC, " QRESYNC"},
+        {IMAP_ENABLE_UTF8_ACCEPT, " UTF8=ACCEPT"}, {IMAP_ENABLE_IMAP4REV2, " IMAP4rev2"},
+        {IMAP_ENABLE_UIDONLY, " UIDONLY"},
     };
     uint32_t fresh = s->command.enable & ~s->enabled;
 
@@ -67,6 +71,9 @@ enum imap_step imap_run_enable(struct imap_session *s)
     s->enabled |= fresh;
     if (fresh & (IMAP_ENABLE_CONDSTORE | IMAP_ENABLE_QRESYNC)) {
         imap_condstore_enable(s);
+    }
+    if (fresh & IMAP_ENABLE_UIDONLY) {
+        imap_contexts_end_numbers(s);
     }
     return imap_answer_ok(s, "ENABLE completed");
 }

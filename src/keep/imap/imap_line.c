@@ -17,6 +17,13 @@ void imap_line_begin(struct buf *out, uint32_t seq)
     buf_put(out, SPAN(" FETCH ("));
 }
 
+void imap_line_begin_uid(struct buf *out, uint32_t uid)
+{
+    buf_put(out, SPAN("* "));
+    buf_put_u64(out, uid);
+    buf_put(out, SPAN(" UIDFETCH ("));
+}
+
 // The store's five flags in every combination: found by index, copied in one go.
 // clang-format off
 #define S "\\Seen "

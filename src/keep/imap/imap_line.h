@@ -18,6 +18,8 @@ enum err imap_keywords_of(struct view *v, mailbox_id mailbox, struct imap_keywor
 
 // "* 12 FETCH ("
 void imap_line_begin(struct buf *out, uint32_t seq);
+// The same for who has enabled UIDONLY: "* uid UIDFETCH (" (RFC 9586 section 3.3).
+void imap_line_begin_uid(struct buf *out, uint32_t uid);
 // "FLAGS (\Seen $Forwarded)"
 void imap_line_flags(struct buf *out, const struct placement *p, bool is_recent,
                      const struct imap_keywords *keywords);

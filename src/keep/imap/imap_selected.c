@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "keep/imap/imap_context.h"
+
 #include "base/banned.h"
 
 struct imap_selected *imap_selected_create(void)
@@ -22,6 +24,7 @@ void imap_selected_destroy(struct imap_selected *sel)
         return;
     }
     store_watch_remove(sel->watch);
+    imap_contexts_destroy(sel->contexts);
     uid_map_finish(&sel->map);
     uid_map_finish(&sel->recent);
     free(sel->saved);
@@ -61,26 +64,6 @@ static enum err uids_of_uids(const struct imap_selected *sel, const struct imap_
     return e ? e : uid_map_known(&sel->map, b.set, a, out);
 }
 
-// Both sets are ascending; so is the union.
-static enum err set_union(struct uid_set x, struct uid_set y, struct arena *a, struct uid_set *out)
-{
-    struct uid_set_builder b;
-    enum err e = ERR_OK;
-    size_t i = 0, k = 0;
-
-    uid_set_builder_init(&b, a);
-    while (!e && (i < x.count || k < y.count)) {
-        bool from_x = k == y.count || (i < x.count && x.ranges[i].first <= y.ranges[k].first);
-        struct uid_range r = from_x ? x.ranges[i++] : y.ranges[k++];
-
-        e = uid_set_add(&b, r.first, r.last);
-    }
-    if (!e) {
-        *out = b.set;
-    }
-    return e;
-}
-
 enum err imap_selected_uids(const struct imap_selected *sel, const struct imap_seqset *set,
                             bool by_uid, struct arena *a, struct uid_set *out)
 {
@@ -100,7 +83,7 @@ enum err imap_selected_uids(const struct imap_selected *sel, const struct imap_s
         e = uid_map_known(&sel->map, (struct uid_set){sel->saved, sel->saved_n}, a, &saved);
     }
     if (!e && saved.count) {
-        e = set_union(named, saved, a, &named);
+        e = uid_set_union(named, saved, a, &named);
     }
     if (!e) {
         *out = named;
@@ -128,5 +111,5 @@ enum err imap_selected_save(struct imap_selected *sel, struct uid_set uids)
 size_t imap_selected_memory(const struct imap_selected *sel)
 {
     return sizeof(*sel) + (sel->map.cap + sel->recent.cap) * sizeof(struct uid_run) +
-           sel->saved_n * sizeof(*sel->saved);
+           sel->saved_n * sizeof(*sel->saved) + imap_contexts_memory(sel->contexts);
 }

@@ -11,6 +11,7 @@
 #include "wire/imap/imap_seqset.h"
 
 struct imap_session;
+struct imap_contexts;
 
 struct imap_selected {
     account_id account; // whose mailbox it is
@@ -35,6 +36,8 @@ struct imap_selected {
     uint32_t pass_uid;
 
     struct store_watch *watch;
+
+    struct imap_contexts *contexts; // results kept up to date; NULL: none
 
     // The result of SEARCH RETURN (SAVE), as UIDs (RFC 5182); owned.
     struct uid_range *saved;

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "keep/imap/imap_limit.h"
 #include "keep/imap/imap_notify.h"
 #include "keep/imap/imap_place.h"
 #include "keep/imap/imap_recent.h"
@@ -33,6 +34,7 @@ void imap_server_options_default(struct imap_server_options *o)
         .idle_timeout_s = 30 * 60,
         .bad_commands_max = 20,
         .search_cpu_ms = 30000,
+        .progress_ms = 10000,
     };
 }
 
@@ -48,6 +50,9 @@ struct imap_server_options imap_server_options_of(const struct settings *s)
     o.literal_bytes_max = (uint32_t)conf_value_bytes(s, SETTING_IMAP_LITERAL_MAX);
     o.bad_commands_max = (uint32_t)conf_value_count(s, SETTING_IMAP_BAD_COMMANDS_MAX);
     o.search_cpu_ms = (uint32_t)conf_value_ms(s, SETTING_IMAP_SEARCH_TIME);
+    o.messages_max = conf_value_bool(s, SETTING_IMAP_MESSAGE_LIMIT)
+                         ? (uint32_t)conf_value_count(s, SETTING_IMAP_MESSAGES_MAX)
+                         : 0;
     return o;
 }
 
@@ -364,6 +369,8 @@ static enum progress refuse_literal(struct imap_session *s, const struct imap_fr
 static void command_begin(struct imap_session *s)
 {
     s->handler = imap_handler_of(s, s->command.id);
+    s->progress_due_ms = clock_monotonic_ms() + s->options.progress_ms;
+    s->limited_at = 0;
     s->phase = PHASE_RUN;
 }
 
@@ -372,6 +379,7 @@ void imap_parse_options_of(const struct imap_session *s, struct imap_parse_optio
     *out = (struct imap_parse_options){
         .utf8 = imap_is_enabled(s, IMAP_ENABLE_UTF8_ACCEPT),
         .rev2 = imap_is_rev2(s),
+        .uid_only = imap_is_uid_only(s),
         .separator = s->options.separator,
         .state = s->selected ? IMAP_STATE_SELECTED : IMAP_STATE_AUTHENTICATED,
     };
@@ -392,6 +400,7 @@ static enum progress command_parse(struct imap_session *s, const struct imap_fra
     struct imap_parse_error error;
 
     s->held = f->bytes;
+    s->text = f->text;
     imap_parse_options_of(s, &options);
     if (imap_parse(f->text, &s->arena, &options, &s->command, &error)) {
         return command_refused(s, &error);
@@ -538,6 +547,7 @@ static enum progress command_end(struct imap_session *s)
 {
     enum imap_condition condition = s->result.condition;
 
+    imap_limit_tell(s);
     imap_write_status_line(s->out, s->command.tag, condition, s->result.code, s->result.text);
     imap_input_consume(s, s->held);
     s->held = 0;

@@ -24,6 +24,8 @@ struct imap_server_options {
     uint32_t idle_timeout_s;    // a client that says nothing, also in IDLE: 30 minutes
     uint32_t bad_commands_max;  // refused commands in a row that end the session: 20
     uint32_t search_cpu_ms;     // one SEARCH: 30 seconds, then NO [LIMIT]
+    uint32_t progress_ms;       // between two tellings of how far a command is: 10 seconds
+    uint32_t messages_max;      // a command works on, MESSAGELIMIT; 0: there is no such limit
 };
 void imap_server_options_default(struct imap_server_options *o);
 struct imap_server_options imap_server_options_of(const struct settings *s);

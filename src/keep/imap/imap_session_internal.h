@@ -72,7 +72,8 @@ struct imap_session {
 
     struct imap_framer framer;
     bool input_ended;
-    size_t held; // bytes of the input that the running command's text lies in
+    size_t held;      // bytes of the input that the running command's text lies in
+    struct span text; // that text, while it is held
 
     // The running command.
     struct arena arena;
@@ -81,8 +82,10 @@ struct imap_session {
     void *state;                  // the handler's, in the arena
     void (*cleanup)(void *state); // frees what the state holds outside the arena; may be NULL
     struct imap_result result;
-    struct buf *out;  // during a run
-    size_t batch_end; // a step stops adding when out->n is here
+    int64_t progress_due_ms; // when to say next how far the command is
+    uint32_t limited_at;     // MESSAGELIMIT left out what is below this UID; 0: nothing
+    struct buf *out;         // during a run
+    size_t batch_end;        // a step stops adding when out->n is here
 
     bool is_fresh; // the mailbox was opened, and what it holds not yet fetched ahead
     struct imap_selected *selected; // NULL: none
@@ -101,6 +104,7 @@ struct imap_server {
     struct lock lock; // of the options
     struct imap_server_options options;
     atomic_uint options_version;
+    atomic_size_t context_bytes;     // that contexts of all sessions may come to need
     _Atomic uint32_t idle_timeout_s; // that of the options, also for a command that waits (IDLE)
 };
 
@@ -138,6 +142,11 @@ enum imap_step imap_answer_err(struct imap_session *s, enum err e);
 // "[NONEXISTENT]", or with TRYCREATE as COPY and APPEND want it.
 enum imap_step imap_answer_no_mailbox(struct imap_session *s, bool try_create);
 
+// Says how far the running command is, when it has said nothing of it for some seconds:
+// "* OK [INPROGRESS ("tag" done goal)]" (RFC 9585). Only between two whole lines of output. `done`
+// does not fall; nothing is said at the goal.
+void imap_progress(struct imap_session *s, uint64_t done, uint64_t goal);
+
 // Tells what was read since it last was told.
 void imap_meter_tell(struct imap_session *s);
 
@@ -155,6 +164,12 @@ static inline bool imap_is_enabled(const struct imap_session *s, uint32_t what)
 static inline bool imap_is_rev2(const struct imap_session *s)
 {
     return imap_is_enabled(s, IMAP_ENABLE_IMAP4REV2);
+}
+
+// No message numbers in either direction (RFC 9586).
+static inline bool imap_is_uid_only(const struct imap_session *s)
+{
+    return imap_is_enabled(s, IMAP_ENABLE_UIDONLY);
 }
 
 // Names and quoted strings may be UTF-8.

@@ -367,3 +367,22 @@ enum err uid_set_from(struct uid_set set, uint32_t first, struct arena *arena, s
     *out = set;
     return ERR_OK;
 }
+
+enum err uid_set_union(struct uid_set x, struct uid_set y, struct arena *a, struct uid_set *out)
+{
+    struct uid_set_builder b;
+    enum err e = ERR_OK;
+    size_t i = 0, k = 0;
+
+    uid_set_builder_init(&b, a);
+    while (!e && (i < x.count || k < y.count)) {
+        bool from_x = k == y.count || (i < x.count && x.ranges[i].first <= y.ranges[k].first);
+        struct uid_range r = from_x ? x.ranges[i++] : y.ranges[k++];
+
+        e = uid_set_add(&b, r.first, r.last);
+    }
+    if (!e) {
+        *out = b.set;
+    }
+    return e;
+}

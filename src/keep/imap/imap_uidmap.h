@@ -69,6 +69,8 @@ uint64_t uid_set_size(struct uid_set set);
 // What is in `a` and not in `b`, in the arena. ERR_NOMEM.
 enum err uid_set_without(struct uid_set a, struct uid_set b, struct arena *arena,
                          struct uid_set *out);
+// What is in either, in the arena. ERR_NOMEM.
+enum err uid_set_union(struct uid_set x, struct uid_set y, struct arena *a, struct uid_set *out);
 // The part of the set with UIDs >= first; shares its ranges unless the first one is cut.
 enum err uid_set_from(struct uid_set set, uint32_t first, struct arena *arena, struct uid_set *out);
 

@@ -11,6 +11,7 @@
 // then it is told how far it really is (RFC 7162 section 6).
 #include "keep/imap/imap_updates.h"
 
+#include "keep/imap/imap_context.h"
 #include "keep/imap/imap_line.h"
 #include "keep/imap/imap_notify.h"
 #include "keep/imap/imap_place.h"
@@ -20,6 +21,7 @@
 #include "base/banned.h"
 
 #define VANISHED_RANGES_A_LINE 500
+#define GONE_A_STEP            2000 // where contexts have to be told, too
 #define OWN_RECORDS_MAX        1000
 
 modseq imap_updates_modseq(const struct imap_session *s)
@@ -131,8 +133,28 @@ static enum err find_gone(struct imap_session *s, struct view *v, struct uid_set
     return e ? e : uid_map_known(&sel->map, gone, &s->tell_arena, out);
 }
 
+// As many from the top as go out in one step.
+static enum err cut_gone(struct imap_session *s, struct uid_set *gone)
+{
+    uint64_t left = GONE_A_STEP;
+    size_t i = gone->count;
+    uint32_t first = 0;
+
+    if (uid_set_size(*gone) <= left) {
+        return ERR_OK;
+    }
+    while (i && left) {
+        struct uid_range r = gone->ranges[--i];
+        uint64_t here = (uint64_t)r.last - r.first + 1;
+
+        first = here > left ? r.last - (uint32_t)left + 1 : r.first;
+        left -= here < left ? here : left;
+    }
+    return uid_set_from(*gone, first, &s->tell_arena, gone);
+}
+
 static enum err tell_gone(struct imap_session *s, struct view *v, enum imap_telling telling,
-                          bool *out_held)
+                          bool *out_held, bool *out_more)
 {
     struct imap_selected *sel = s->selected;
     struct uid_set gone = {0};
@@ -149,13 +171,19 @@ static enum err tell_gone(struct imap_session *s, struct view *v, enum imap_tell
     }
     uint64_t all = uid_set_size(gone);
 
-    if (imap_is_enabled(s, IMAP_ENABLE_QRESYNC)) {
+    e = sel->contexts ? cut_gone(s, &gone) : ERR_OK;
+    if (e) {
+        return e;
+    }
+    imap_contexts_gone(s, gone);
+    if (imap_is_enabled(s, IMAP_ENABLE_QRESYNC | IMAP_ENABLE_UIDONLY)) {
         tell_vanished(s, gone);
     } else {
         tell_expunged(s, &gone);
     }
     e = uid_map_remove(&sel->map, gone);
     e = e ? e : uid_map_remove(&sel->recent, gone);
+    *out_more = uid_set_size(gone) < all || imap_batch_is_full(s);
     if (!e && uid_set_size(gone) == all) {
         sel->told_gone = view_modseq(v);
     }
@@ -231,9 +259,15 @@ static void tell_flags_of(struct imap_session *s, const struct placement *p, uin
 {
     struct imap_selected *sel = s->selected;
 
-    imap_line_begin(s->out, seq);
+    bool is_uid_only = imap_is_uid_only(s);
+
+    if (is_uid_only) {
+        imap_line_begin_uid(s->out, p->uid);
+    } else {
+        imap_line_begin(s->out, seq);
+    }
     // RFC 7162 section 3.2.4 wants the UID with CONDSTORE, RFC 5465 section 5.1 with NOTIFY.
-    if (s->command.uid || sel->condstore || imap_is_rev2(s) || s->notify) {
+    if (sel->condstore || s->notify || (!is_uid_only && (s->command.uid || imap_is_rev2(s)))) {
         imap_line_uid(s->out, p->uid);
         buf_put_byte(s->out, ' ');
     }
@@ -316,7 +350,8 @@ static enum err tell(struct imap_session *s, struct view *v, enum imap_telling t
         return ERR_OK;
     }
     if (!e && mailbox->highest_modseq <= sel->told && mailbox->highest_modseq <= sel->told_gone &&
-        !sel->pass_goal) {
+        !sel->pass_goal && imap_contexts_are_told(sel, mailbox->highest_modseq)) {
+        imap_contexts_pass(sel, view_modseq(v));
         sel->told = sel->told_gone = view_modseq(v);
         sel->highest = mailbox->highest_modseq;
         return ERR_OK;
@@ -328,10 +363,9 @@ static enum err tell(struct imap_session *s, struct view *v, enum imap_telling t
     if (!(wanted & IMAP_EVENT_MESSAGE_EXPUNGE) && telling != TELL_OWN_GONE) {
         telling = TELL_NO_GONE;
     }
-    e = e ? e : tell_gone(s, v, telling, &held);
-    if (!e && imap_batch_is_full(s)) {
-        *out_more = true;
-        return ERR_OK;
+    e = e ? e : tell_gone(s, v, telling, &held, out_more);
+    if (*out_more) {
+        return e;
     }
     uint32_t last_before = uid_map_last(&sel->map);
 
@@ -341,6 +375,9 @@ static enum err tell(struct imap_session *s, struct view *v, enum imap_telling t
     if (wanted & IMAP_EVENT_FLAG_CHANGE && !e &&
         !(held && imap_is_enabled(s, IMAP_ENABLE_QRESYNC))) {
         e = tell_flags(s, v, last_before, out_more);
+    }
+    if (!e && !*out_more) {
+        imap_contexts_step(s, v, out_more);
     }
     // Who is not told everything has not seen everything.
     *out_behind = held || !(wanted & IMAP_EVENT_FLAG_CHANGE);
@@ -368,7 +405,8 @@ enum imap_step imap_updates_step(struct imap_session *s, enum imap_telling telli
     // else. It is good enough between FETCHes; where all may be told the store itself is asked.
     // With QRESYNC it is not: who hears a MODSEQ must know of the expunges before it.
     if (sel->is_gone || (telling == TELL_NO_GONE && !sel->pass_goal && !qresync &&
-                         sel->told >= store_watch_version(sel->watch))) {
+                         sel->told >= store_watch_version(sel->watch) &&
+                         imap_contexts_are_told(sel, store_watch_version(sel->watch)))) {
         return STEP_DONE;
     }
     if (view_open(s->server->store, s->selected->account, &v)) {

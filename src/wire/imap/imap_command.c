@@ -16,6 +16,7 @@
 enum uid_form {
     UID_NEVER,
     UID_MAY,
+    UID_OR_NUMBERS, // and without it the command is about message numbers
 };
 
 static const struct command {
@@ -31,7 +32,7 @@ static const struct command {
     [IMAP_CHECK] = {"CHECK", imap_parse_none, SELECTED, UID_NEVER},
     [IMAP_CLOSE] = {"CLOSE", imap_parse_none, SELECTED, UID_NEVER},
     [IMAP_COMPARATOR] = {"COMPARATOR", imap_parse_comparator, AFTER, UID_NEVER},
-    [IMAP_COPY] = {"COPY", imap_parse_copy, SELECTED, UID_MAY},
+    [IMAP_COPY] = {"COPY", imap_parse_copy, SELECTED, UID_OR_NUMBERS},
     [IMAP_CREATE] = {"CREATE", imap_parse_create, AFTER, UID_NEVER},
     [IMAP_DELETE] = {"DELETE", imap_parse_mailbox, AFTER, UID_NEVER},
     [IMAP_DELETEACL] = {"DELETEACL", imap_parse_acl, AFTER, UID_NEVER},
@@ -39,7 +40,7 @@ static const struct command {
     [IMAP_ENABLE] = {"ENABLE", imap_parse_enable, AFTER, UID_NEVER},
     [IMAP_EXAMINE] = {"EXAMINE", imap_parse_select, AFTER, UID_NEVER},
     [IMAP_EXPUNGE] = {"EXPUNGE", imap_parse_expunge, SELECTED, UID_MAY},
-    [IMAP_FETCH] = {"FETCH", imap_parse_fetch, SELECTED, UID_MAY},
+    [IMAP_FETCH] = {"FETCH", imap_parse_fetch, SELECTED, UID_OR_NUMBERS},
     [IMAP_GETACL] = {"GETACL", imap_parse_mailbox, AFTER, UID_NEVER},
     [IMAP_GETQUOTA] = {"GETQUOTA", imap_parse_getquota, AFTER, UID_NEVER},
     [IMAP_GETQUOTAROOT] = {"GETQUOTAROOT", imap_parse_mailbox, AFTER, UID_NEVER},
@@ -51,23 +52,23 @@ static const struct command {
     [IMAP_LOGIN] = {"LOGIN", imap_parse_login, BEFORE, UID_NEVER},
     [IMAP_LOGOUT] = {"LOGOUT", imap_parse_none, ANY, UID_NEVER},
     [IMAP_LSUB] = {"LSUB", imap_parse_list, AFTER, UID_NEVER},
-    [IMAP_MOVE] = {"MOVE", imap_parse_copy, SELECTED, UID_MAY},
+    [IMAP_MOVE] = {"MOVE", imap_parse_copy, SELECTED, UID_OR_NUMBERS},
     [IMAP_MYRIGHTS] = {"MYRIGHTS", imap_parse_mailbox, AFTER, UID_NEVER},
     [IMAP_NAMESPACE] = {"NAMESPACE", imap_parse_none, AFTER, UID_NEVER},
     [IMAP_NOOP] = {"NOOP", imap_parse_none, ANY, UID_NEVER},
     [IMAP_NOTIFY] = {"NOTIFY", imap_parse_notify, AFTER, UID_NEVER},
     [IMAP_RENAME] = {"RENAME", imap_parse_rename, AFTER, UID_NEVER},
-    [IMAP_REPLACE] = {"REPLACE", imap_parse_replace, SELECTED, UID_MAY},
-    [IMAP_SEARCH] = {"SEARCH", imap_parse_search, SELECTED, UID_MAY},
+    [IMAP_REPLACE] = {"REPLACE", imap_parse_replace, SELECTED, UID_OR_NUMBERS},
+    [IMAP_SEARCH] = {"SEARCH", imap_parse_search, SELECTED, UID_OR_NUMBERS},
     [IMAP_SELECT] = {"SELECT", imap_parse_select, AFTER, UID_NEVER},
     [IMAP_SETACL] = {"SETACL", imap_parse_acl, AFTER, UID_NEVER},
     [IMAP_SETQUOTA] = {"SETQUOTA", imap_parse_setquota, AFTER, UID_NEVER},
-    [IMAP_SORT] = {"SORT", imap_parse_sort, SELECTED, UID_MAY},
+    [IMAP_SORT] = {"SORT", imap_parse_sort, SELECTED, UID_OR_NUMBERS},
     [IMAP_STARTTLS] = {"STARTTLS", imap_parse_none, BEFORE, UID_NEVER},
     [IMAP_STATUS] = {"STATUS", imap_parse_status, AFTER, UID_NEVER},
-    [IMAP_STORE] = {"STORE", imap_parse_store, SELECTED, UID_MAY},
+    [IMAP_STORE] = {"STORE", imap_parse_store, SELECTED, UID_OR_NUMBERS},
     [IMAP_SUBSCRIBE] = {"SUBSCRIBE", imap_parse_mailbox, AFTER, UID_NEVER},
-    [IMAP_THREAD] = {"THREAD", imap_parse_thread, SELECTED, UID_MAY},
+    [IMAP_THREAD] = {"THREAD", imap_parse_thread, SELECTED, UID_OR_NUMBERS},
     [IMAP_UNSELECT] = {"UNSELECT", imap_parse_none, SELECTED, UID_NEVER},
     [IMAP_UNSUBSCRIBE] = {"UNSUBSCRIBE", imap_parse_mailbox, AFTER, UID_NEVER},
 };
@@ -115,6 +116,13 @@ static enum err take_name(struct imap_cursor *c, struct imap_command *out)
     return imap_fail(c, IMAP_FAULT_UNKNOWN, from, "unknown command");
 }
 
+enum err imap_check_numbers(struct imap_cursor *c, size_t from)
+{
+    return c->uid_only ? imap_fail(c, IMAP_FAULT_UID_REQUIRED, from,
+                                   "message numbers are not allowed once UIDONLY is enabled")
+                       : ERR_OK;
+}
+
 static enum err check_state(struct imap_cursor *c, unsigned state, enum imap_command_id id)
 {
     if (!state || (commands[id].states & state)) {
@@ -137,6 +145,7 @@ static void cursor_begin(struct imap_cursor *c, struct span text, struct arena *
         .error = error,
         .utf8 = options->utf8,
         .utf8_names = options->utf8 || options->rev2,
+        .uid_only = options->uid_only,
         .separator = options->separator ? options->separator : '/',
     };
 }
@@ -148,8 +157,13 @@ static enum err parse(struct imap_cursor *c, unsigned state, struct imap_command
         return imap_expected(c, "expected a tag and a space");
     }
     c->at = cmd->tag.n + 1;
+    size_t from = c->at;
+
     TRY(take_name(c, cmd));
     TRY(check_state(c, state, cmd->id));
+    if (commands[cmd->id].uid == UID_OR_NUMBERS && !cmd->uid) {
+        TRY(imap_check_numbers(c, from));
+    }
     TRY(commands[cmd->id].parse(c, cmd));
     return imap_take_end(c);
 }

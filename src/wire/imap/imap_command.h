@@ -10,6 +10,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "wire/imap/imap_date.h"
+#include "wire/imap/imap_fault.h"
 #include "wire/imap/imap_fetch.h"
 #include "wire/imap/imap_flag.h"
 #include "wire/imap/imap_list.h"
@@ -141,6 +142,7 @@ enum imap_enable {
     IMAP_ENABLE_QRESYNC = 1u << 1,
     IMAP_ENABLE_UTF8_ACCEPT = 1u << 2,
     IMAP_ENABLE_IMAP4REV2 = 1u << 3,
+    IMAP_ENABLE_UIDONLY = 1u << 4,
 };
 
 struct imap_id {
@@ -204,23 +206,9 @@ struct imap_command {
 struct imap_parse_options {
     bool utf8;      // UTF8=ACCEPT is enabled
     bool rev2;      // IMAP4rev2 is enabled
+    bool uid_only;  // UIDONLY is: message numbers are refused (RFC 9586 section 3)
     char separator; // of mailbox levels; 0 means '/'
     unsigned state; // one IMAP_STATE_ bit: other commands are refused; 0: not checked
-};
-
-enum imap_fault {
-    IMAP_FAULT_SYNTAX,  // BAD
-    IMAP_FAULT_UNKNOWN, // BAD: no such command
-    IMAP_FAULT_STATE,   // BAD: not in this state
-    IMAP_FAULT_CANNOT,  // NO [CANNOT]: a mailbox name that cannot be
-    IMAP_FAULT_LIMIT,   // NO [LIMIT]: too many, too deep, too long
-};
-
-struct imap_parse_error {
-    enum imap_fault fault;
-    struct span tag;      // points into the text; empty when none could be read
-    size_t position;      // byte offset in the text
-    const char *expected; // a sentence without capital and full stop, a static string
 };
 
 // `text`: what the framer gave for IMAP_FRAME_COMMAND or IMAP_FRAME_APPEND_HEAD. ERR_OK sets *out;

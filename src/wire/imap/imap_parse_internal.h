@@ -28,6 +28,7 @@ struct imap_cursor {
     struct imap_parse_error *error;
     bool utf8;       // quoted strings must be UTF-8 (RFC 6855 section 3)
     bool utf8_names; // mailbox names are UTF-8, not modified UTF-7
+    bool uid_only;   // message numbers are refused
     char separator;
 };
 
@@ -93,6 +94,8 @@ enum err imap_take_string(struct imap_cursor *c, const char *expected, struct sp
 enum err imap_take_nstring(struct imap_cursor *c, const char *expected, struct span *out);
 enum err imap_take_astring(struct imap_cursor *c, const char *expected, struct span *out);
 enum err imap_take_seqset(struct imap_cursor *c, struct imap_seqset *out);
+// Refuses message numbers that begin at `from` once UIDONLY is enabled.
+enum err imap_check_numbers(struct imap_cursor *c, size_t from);
 
 // A mailbox name to its canonical form. `creating`: one separator at its end is taken off.
 enum err imap_take_mailbox(struct imap_cursor *c, bool creating, struct span *out);

@@ -18,6 +18,7 @@ enum argument {
     ARG_DATE,
     ARG_NUMBER,
     ARG_SECONDS,
+    ARG_UID,
     ARG_SET,
     ARG_MODSEQ,
     ARG_OBJECT,
@@ -64,6 +65,8 @@ static const struct key_row {
     {"THREADID", IMAP_SEARCH_THREADID, ARG_OBJECT, 0},
     {"TO", IMAP_SEARCH_TO, ARG_TEXT, 0},
     {"UID", IMAP_SEARCH_UID, ARG_SET, 0},
+    {"UIDAFTER", IMAP_SEARCH_UIDAFTER, ARG_UID, 0},
+    {"UIDBEFORE", IMAP_SEARCH_UIDBEFORE, ARG_UID, 0},
     {"UNANSWERED", IMAP_SEARCH_FLAG, ARG_NOT_FLAG, IMAP_FLAG_ANSWERED},
     {"UNDELETED", IMAP_SEARCH_FLAG, ARG_NOT_FLAG, IMAP_FLAG_DELETED},
     {"UNDRAFT", IMAP_SEARCH_FLAG, ARG_NOT_FLAG, IMAP_FLAG_DRAFT},
@@ -219,6 +222,8 @@ static enum err take_argument(struct imap_cursor *c, struct search_builder *b,
         return imap_take_number(c, 0, IMAP_NUMBER_MAX, "expected a number", &node->number);
     case ARG_SECONDS:
         return imap_take_number(c, 1, UINT32_MAX, "expected a number of seconds", &node->number);
+    case ARG_UID:
+        return imap_take_number(c, 1, UINT32_MAX, "expected a UID", &node->number);
     case ARG_SET:
         return take_set_key(c, node);
     case ARG_MODSEQ:
@@ -278,6 +283,7 @@ static enum err take_bare_set(struct imap_cursor *c, struct search_builder *b, b
 {
     struct imap_search_node *node;
 
+    TRY(imap_check_numbers(c, c->at));
     TRY(add_node(c, b, IMAP_SEARCH_SET, negated, &node));
     return take_set_key(c, node);
 }

@@ -22,6 +22,7 @@ static enum err take_seq_match(struct imap_cursor *c, struct imap_qresync *q)
 {
     size_t from = c->at;
 
+    TRY(imap_check_numbers(c, from));
     TRY(imap_take_byte(c, '(', "expected \"(\" before the sequence match data"));
     TRY(take_known_set(c, &q->match_seqs));
     TRY(imap_take_space(c, "expected a space after the message numbers"));

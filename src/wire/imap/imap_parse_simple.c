@@ -122,10 +122,9 @@ enum err imap_parse_expunge(struct imap_cursor *c, struct imap_command *out)
 enum err imap_parse_enable(struct imap_cursor *c, struct imap_command *out)
 {
     static const struct imap_word names[] = {
-        {"CONDSTORE", IMAP_ENABLE_CONDSTORE},
-        {"QRESYNC", IMAP_ENABLE_QRESYNC},
-        {"UTF8=ACCEPT", IMAP_ENABLE_UTF8_ACCEPT},
-        {"IMAP4REV2", IMAP_ENABLE_IMAP4REV2},
+        {"CONDSTORE", IMAP_ENABLE_CONDSTORE},     {"QRESYNC", IMAP_ENABLE_QRESYNC},
+        {"UTF8=ACCEPT", IMAP_ENABLE_UTF8_ACCEPT}, {"IMAP4REV2", IMAP_ENABLE_IMAP4REV2},
+        {"UIDONLY", IMAP_ENABLE_UIDONLY},
     };
 
     TRY(imap_take_space(c, "expected a space and a capability"));

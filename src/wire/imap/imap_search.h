@@ -50,6 +50,8 @@ enum imap_search_key {
     IMAP_SEARCH_OLDER, // number: seconds before now, at least 1
     IMAP_SEARCH_YOUNGER,
     IMAP_SEARCH_MODSEQ,   // number
+    IMAP_SEARCH_UIDAFTER, // number: a UID (RFC 9738 section 3.2)
+    IMAP_SEARCH_UIDBEFORE,
     IMAP_SEARCH_EMAILID,  // text
     IMAP_SEARCH_THREADID, // text
 };

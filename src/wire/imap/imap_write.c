@@ -258,8 +258,11 @@ void imap_write_parse_error(struct buf *out, const struct imap_parse_error *erro
         enum imap_condition condition;
         const char *code;
     } answers[] = {
-        [IMAP_FAULT_SYNTAX] = {IMAP_BAD, ""},    [IMAP_FAULT_UNKNOWN] = {IMAP_BAD, ""},
-        [IMAP_FAULT_STATE] = {IMAP_BAD, ""},     [IMAP_FAULT_CANNOT] = {IMAP_NO, "CANNOT"},
+        [IMAP_FAULT_SYNTAX] = {IMAP_BAD, ""},
+        [IMAP_FAULT_UNKNOWN] = {IMAP_BAD, ""},
+        [IMAP_FAULT_UID_REQUIRED] = {IMAP_BAD, "UIDREQUIRED"},
+        [IMAP_FAULT_STATE] = {IMAP_BAD, ""},
+        [IMAP_FAULT_CANNOT] = {IMAP_NO, "CANNOT"},
         [IMAP_FAULT_LIMIT] = {IMAP_NO, "LIMIT"},
     };
     struct buf text;

@@ -132,6 +132,8 @@ static const char *const key_names[] = {
     [IMAP_SEARCH_MODSEQ] = "modseq",
     [IMAP_SEARCH_EMAILID] = "emailid",
     [IMAP_SEARCH_THREADID] = "threadid",
+    [IMAP_SEARCH_UIDAFTER] = "uidafter",
+    [IMAP_SEARCH_UIDBEFORE] = "uidbefore",
 };
 
 static void dump_key_argument(struct buf *out, const struct imap_search_node *n)
@@ -153,6 +155,8 @@ static void dump_key_argument(struct buf *out, const struct imap_search_node *n)
     case IMAP_SEARCH_OLDER:
     case IMAP_SEARCH_YOUNGER:
     case IMAP_SEARCH_MODSEQ:
+    case IMAP_SEARCH_UIDAFTER:
+    case IMAP_SEARCH_UIDBEFORE:
         buf_printf(out, " %llu", (unsigned long long)n->number);
         break;
     case IMAP_SEARCH_AND:

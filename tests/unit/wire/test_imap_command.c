@@ -340,6 +340,7 @@ static const struct imap_row id_rows[] = {
     GOOD("a ID (\"name\" \"x\" \"version\" NIL)", "a ID 'name'='x' 'version'=NIL"),
     GOOD("a ENABLE CONDSTORE", "a ENABLE 1"),
     GOOD("a ENABLE X-FOO qresync utf8=accept imap4rev2", "a ENABLE e"),
+    GOOD("a ENABLE uidonly", "a ENABLE 10"),
     BAD("a ID", 4, "expected a space and a list of fields or NIL"),
     BAD("a ID NILS", 5, "expected \"(\" or NIL"),
     BAD("a ID (name \"x\")", 6, "expected a field name as a string"),
@@ -478,6 +479,33 @@ static void test_states(void **state)
     }
 }
 
+// RFC 9586: each place in which a message number can stand.
+static void test_uids_only(void **state)
+{
+    static const char why[] = "message numbers are not allowed once UIDONLY is enabled";
+    static const struct imap_row rows[] = {
+        // Nothing of the arguments is read.
+        FAULT(IMAP_FAULT_UID_REQUIRED, "a FETCH ((((", 2, why),
+        FAULT(IMAP_FAULT_UID_REQUIRED, "a STORE 1 +FLAGS (x)", 2, why),
+        FAULT(IMAP_FAULT_UID_REQUIRED, "a COPY 1 x", 2, why),
+        FAULT(IMAP_FAULT_UID_REQUIRED, "a MOVE 1 x", 2, why),
+        FAULT(IMAP_FAULT_UID_REQUIRED, "a SEARCH ALL", 2, why),
+        FAULT(IMAP_FAULT_UID_REQUIRED, "a SORT (DATE) UTF-8 ALL", 2, why),
+        FAULT(IMAP_FAULT_UID_REQUIRED, "a THREAD REFS UTF-8 ALL", 2, why),
+        FAULT(IMAP_FAULT_UID_REQUIRED, "a REPLACE 1 x {1+}", 2, why),
+        FAULT(IMAP_FAULT_UID_REQUIRED, "a UID SEARCH SEEN 1:3", 18, why),
+        FAULT(IMAP_FAULT_UID_REQUIRED, "a UID SEARCH NOT *", 17, why),
+        FAULT(IMAP_FAULT_UID_REQUIRED, "a UID SEARCH OR SEEN (UID 1 $)", 28, why),
+        FAULT(IMAP_FAULT_UID_REQUIRED, "a SELECT x (QRESYNC (1 2 (1 1)))", 25, why),
+        FAULT(IMAP_FAULT_UID_REQUIRED, "a SELECT x (QRESYNC (1 2 1:9 (1 1)))", 29, why),
+        GOOD("a UID SEARCH UID 1:*,$", "a UID SEARCH and(uid 1:*,$)"),
+        GOOD("a EXPUNGE", "a EXPUNGE "),
+    };
+
+    (void)state;
+    CHECK_ROWS(rows, .uid_only = true, .state = IMAP_STATE_SELECTED);
+}
+
 static void test_the_tag_of_broken_commands(void **state)
 {
     (void)state;
@@ -525,6 +553,7 @@ int main(void)
         cmocka_unit_test(test_append),
         cmocka_unit_test(test_append_next),
         cmocka_unit_test(test_states),
+        cmocka_unit_test(test_uids_only),
         cmocka_unit_test(test_the_tag_of_broken_commands),
         cmocka_unit_test(test_a_full_arena),
     };

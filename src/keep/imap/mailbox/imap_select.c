@@ -87,7 +87,9 @@ static void say_mailbox(struct imap_session *s, const struct imap_place *p,
     say_number(s, "* ", s->selected->map.exists, " EXISTS\r\n");
     if (!imap_is_rev2(s)) {
         say_number(s, "* ", s->selected->recent.exists, " RECENT\r\n");
-        say_first_unseen(s, p->view, mailbox);
+        if (!imap_is_uid_only(s)) { // it is a message number
+            say_first_unseen(s, p->view, mailbox);
+        }
     }
     say_number(s, "* OK [UIDVALIDITY ", mailbox->uid_validity, "] UIDs valid\r\n");
     say_number(s, "* OK [UIDNEXT ", mailbox->uid_next, "] The next UID\r\n");

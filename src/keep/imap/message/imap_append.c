@@ -12,6 +12,7 @@
 
 #include <stdlib.h>
 
+#include "keep/imap/imap_limit.h"
 #include "keep/imap/imap_place.h"
 #include "store/append.h"
 #include "store/quota.h"
@@ -101,9 +102,10 @@ static enum imap_step answer_refusal(struct imap_session *s, struct append_state
     if (a->is_fault) {
         s->result = (struct imap_result){
             .condition = a->fault.fault <= IMAP_FAULT_STATE ? IMAP_BAD : IMAP_NO,
-            .code = a->fault.fault == IMAP_FAULT_CANNOT  ? SPAN("CANNOT")
-                    : a->fault.fault == IMAP_FAULT_LIMIT ? SPAN("LIMIT")
-                                                         : (struct span){0},
+            .code = a->fault.fault == IMAP_FAULT_UID_REQUIRED ? SPAN("UIDREQUIRED")
+                    : a->fault.fault == IMAP_FAULT_CANNOT     ? SPAN("CANNOT")
+                    : a->fault.fault == IMAP_FAULT_LIMIT      ? SPAN("LIMIT")
+                                                              : (struct span){0},
             .text = imap_text(s, "%s (at byte %zu)", a->fault.expected, a->fault.position),
         };
         return STEP_DONE;
@@ -201,6 +203,10 @@ static void check_message(struct imap_session *s, struct append_state *a)
         return;
     }
     if (is_replace && !find_replaced(s, a)) {
+        return;
+    }
+    if (s->options.messages_max && a->n == s->options.messages_max) {
+        refuse(s, a, imap_limit_refuse(s)); // all or none (RFC 9738 section 3.1)
         return;
     }
     if (a->n == MESSAGES_MAX) {

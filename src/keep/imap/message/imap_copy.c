@@ -2,6 +2,7 @@
 //
 // COPY and MOVE with their UID forms (RFC 9051 sections 6.4.7 and 6.4.8): one commit, all or none.
 // Messages that are gone already are passed over; COPYUID says which ones were done.
+#include "keep/imap/imap_limit.h"
 #include "keep/imap/imap_place.h"
 
 #include "base/banned.h"
@@ -115,6 +116,14 @@ enum imap_step imap_run_copy(struct imap_session *s)
     if (e) {
         return e == ERR_INVALID ? imap_answer_bad(s, "There is no message of that number")
                                 : imap_answer_err(s, e);
+    }
+    if (is_move) {
+        e = imap_limit_cut(s, &uids);
+        if (e) {
+            return imap_answer_err(s, e);
+        }
+    } else if (!imap_limit_allows(s, uids)) {
+        return STEP_DONE;
     }
     e = imap_place_open(s, copy->mailbox, ACL_INSERT, false, &to, &why);
     if (!e) {

@@ -4,6 +4,7 @@
 #include "keep/imap/message/imap_fetch.h"
 
 #include "base/log.h"
+#include "keep/imap/imap_limit.h"
 #include "keep/imap/imap_place.h"
 #include "keep/imap/imap_updates.h"
 #include "store/change.h"
@@ -68,7 +69,8 @@ struct imap_fetcher *imap_fetcher_create(struct imap_session *s,
     for (size_t i = 0; i < request->n; i++) {
         plan_item(s, f, &request->items[i]);
     }
-    f->uid |= request->say_uid;
+    // The UID is in front of a UIDFETCH response: once more only for who asks for it.
+    f->uid |= request->say_uid && !imap_is_uid_only(s);
     f->sets_seen &= !s->selected->is_read_only && !session_is_reader(&s->device) &&
                     (s->selected->rights & ACL_SEEN);
     f->next = request->uids.count ? request->uids.ranges[0].first : 0;
@@ -400,7 +402,15 @@ static enum err changed_uids(struct imap_session *s, struct view *v, modseq sinc
     return e;
 }
 
-static enum err narrow_partial(struct imap_session *s, struct uid_set *uids)
+static bool exceeds_limit(const struct imap_session *s, const struct imap_partial *p)
+{
+    uint64_t n = (p->first < p->last ? p->last - p->first : p->first - p->last) + 1ull;
+
+    return s->options.messages_max && n > s->options.messages_max;
+}
+
+// To what PARTIAL and MESSAGELIMIT leave of it: of what has changed, when that is asked for.
+static enum err narrow(struct imap_session *s, struct uid_set *uids)
 {
     const struct imap_fetch *fetch = &s->command.fetch;
     struct view *v;
@@ -413,7 +423,10 @@ static enum err narrow_partial(struct imap_session *s, struct uid_set *uids)
             view_close(v);
         }
     }
-    return e ? e : take_partial(&fetch->partial, &s->arena, uids);
+    if (!e && fetch->has_partial) {
+        e = take_partial(&fetch->partial, &s->arena, uids);
+    }
+    return e ? e : imap_limit_cut(s, uids);
 }
 
 static enum imap_step fetch_begin(struct imap_session *s)
@@ -432,8 +445,11 @@ static enum imap_step fetch_begin(struct imap_session *s)
     if (e == ERR_INVALID) {
         return imap_answer_bad(s, "There is no message of that number");
     }
-    if (!e && fetch->has_partial) {
-        e = narrow_partial(s, &r.uids);
+    if (!e && fetch->has_partial && exceeds_limit(s, &fetch->partial)) {
+        return imap_limit_refuse(s);
+    }
+    if (!e && (fetch->has_partial || s->options.messages_max)) {
+        e = narrow(s, &r.uids);
     }
     if (!e && asks_modseq(fetch)) {
         imap_condstore_enable(s);

@@ -214,7 +214,11 @@ enum err imap_fetch_head(struct imap_session *s, struct imap_fetcher *f, struct 
                          const struct placement *p, uint32_t seq,
                          const struct imap_keywords *keywords)
 {
-    imap_line_begin(s->out, seq);
+    if (imap_is_uid_only(s)) {
+        imap_line_begin_uid(s->out, p->uid);
+    } else {
+        imap_line_begin(s->out, seq);
+    }
     put_placement(s, f, v, p, keywords);
     if (f->summary_n && put_summary(s, f, v, p)) {
         imap_fetch_problem(f, "CORRUPTION", "A message could not be read");

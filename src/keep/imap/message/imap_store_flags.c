@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // STORE and UID STORE (RFC 9051 section 6.4.6) with UNCHANGEDSINCE (RFC 7162 section 3.1.3).
+#include "keep/imap/imap_limit.h"
 #include "keep/imap/imap_place.h"
 #include "keep/imap/imap_updates.h"
 #include "keep/imap/message/imap_fetch.h"
@@ -163,6 +164,7 @@ static enum imap_step store_begin(struct imap_session *s)
     if (!e && store->has_unchangedsince) {
         imap_condstore_enable(s);
     }
+    e = e ? e : imap_limit_cut(s, &uids);
     e = e || !uids.count ? e : change_flags(s, st, uids);
     return e ? imap_place_refuse(s, e, "", false) : STEP_MORE;
 }

@@ -250,22 +250,11 @@ static void write_extended_head(struct imap_session *s, struct found *f)
     }
 }
 
-// RFC 5267 section 4.3.1.
-static void refuse_update(struct imap_session *s)
-{
-    OUT(s, "* NO [NOUPDATE ");
-    imap_write_string(s->out, s->command.tag, false);
-    OUT(s, "] Changes of a result are not told\r\n");
-}
-
 static void write_begin(struct imap_session *s, struct found *f)
 {
     size_t from = 0, to = f->n;
 
     f->is_writing = true;
-    if (f->returns & IMAP_SEARCH_RETURN_UPDATE) {
-        refuse_update(s);
-    }
     if (f->extended) {
         write_extended_head(s, f);
         if (f->returns & IMAP_SEARCH_RETURN_PARTIAL) {

@@ -10,7 +10,8 @@
 struct search_state {
     struct search_run run;
     struct found found;
-    bool is_saved; // "$" is done, the answer is being written
+    struct imap_context *context; // to be kept up to date
+    bool is_saved;                // "$" is done, the answer is being written
 };
 
 static void search_cleanup(void *state)
@@ -18,6 +19,7 @@ static void search_cleanup(void *state)
     struct search_state *st = state;
 
     search_run_finish(&st->run);
+    context_end(st->context);
 }
 
 static enum imap_step search_begin(struct imap_session *s)
@@ -30,9 +32,13 @@ static enum imap_step search_begin(struct imap_session *s)
     }
     s->cleanup = search_cleanup;
     found_init(s, search, &st->found);
+    if (context_begin(s, search, &st->context) == STEP_DONE) {
+        return STEP_DONE;
+    }
     enum imap_step step = search_run_begin(s, search, false, &st->run);
 
-    st->run.only_first = (st->found.returns & FOUND_SHOWN) == IMAP_SEARCH_RETURN_MIN;
+    st->run.only_first =
+        !st->context && (st->found.returns & FOUND_SHOWN) == IMAP_SEARCH_RETURN_MIN;
     return step;
 }
 
@@ -47,6 +53,7 @@ static enum imap_step search_go_on(struct imap_session *s, struct search_state *
         st->found.n = uid_set_size(st->run.found.set);
         st->found.newest = st->run.newest;
         st->is_saved = true;
+        context_keep(s, &st->context, st->found.set, NULL, 0);
         enum err e = found_save(s, &st->found);
 
         return e ? imap_answer_err(s, e) : STEP_MORE;
@@ -62,10 +69,4 @@ enum imap_step imap_run_search(struct imap_session *s)
     return step == STEP_DONE && s->result.condition != IMAP_OK
                ? found_failed(s, &s->command.search, step)
                : step;
-}
-
-// No result is ever kept up to date, so there is nothing to cancel (RFC 5267 section 4.3.5).
-enum imap_step imap_run_cancelupdate(struct imap_session *s)
-{
-    return imap_answer_ok(s, "CANCELUPDATE completed");
 }

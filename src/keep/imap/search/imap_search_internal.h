@@ -47,7 +47,7 @@ struct search_key {
     const struct imap_search_node *node;
     enum search_cost cost; // of the whole subtree the cheapest way
     struct span needle;    // collated
-    struct uid_set uids;   // SET, UID
+    struct uid_set uids;   // SET, UID, UIDAFTER, UIDBEFORE
     uint64_t keyword;      // KEYWORD: its number; UINT64_MAX: nobody has it
     uint64_t object;       // EMAILID, THREADID; 0: not an identifier
     uint16_t flag;         // FLAG, as the store's bit; 0: \Recent
@@ -66,8 +66,8 @@ struct search_program {
 };
 
 // ERR_INVALID: a sequence number that does not exist... is no error here, it matches nothing;
-// ERR_UNSUPPORTED: the charset is not known; ERR_NOMEM.
-enum err search_compile(struct imap_session *s, const struct imap_search *search,
+// ERR_UNSUPPORTED: the charset is not known; ERR_NOMEM. Everything is put into the arena.
+enum err search_compile(struct imap_session *s, struct arena *a, const struct imap_search *search,
                         struct search_program *out);
 // Numbers of keywords: anew for each view, they may be given while a long search goes on.
 void search_bind(struct search_program *p, const struct imap_keywords *keywords);
@@ -86,6 +86,9 @@ struct search_message {
 
 bool search_matches(struct search_program *p, struct search_message *m);
 
+// What the key asks is whether the message is in its set of UIDs.
+bool search_is_set(enum imap_search_key key);
+
 // ---- running (imap_search_run.c) ----------------------------------------------------------------
 
 struct search_run {
@@ -98,7 +101,9 @@ struct search_run {
     modseq changed_since;  // of a MODSEQ key that must hold
     modseq newest;         // highest MODSEQ of what was found
     int64_t used_us;
-    bool only_first; // the first that matches is all that is wanted
+    uint64_t looked, goal; // messages: looked at, and all that will be
+    unsigned parts;        // of the whole command, of which this search is the first
+    bool only_first;       // the first that matches is all that is wanted
     bool is_done;
     struct buf header, scratch, folded;
 };
@@ -153,14 +158,17 @@ struct sort_run {
     const struct imap_sort_criterion *criteria;
     size_t n, at; // criteria, and which of them now
     struct uid_set uids;
-    size_t range;  // of the UIDs
-    uint32_t next; // UID to go on at
-    size_t entry;  // of the sorter, from the second criterion on
+    size_t range;          // of the UIDs
+    uint32_t next;         // UID to go on at
+    size_t entry;          // of the sorter, from the second criterion on
+    uint64_t loaded, goal; // messages: whose first keys are read, and all
     enum { SORT_LOADS, SORT_SORTS, SORT_TURNS_BACK, SORT_IS_DONE } phase;
     struct sorter sorter;
     struct buf text;
     size_t reserved; // with imap_orders_begin
 };
+
+struct sort_scan;
 
 // Puts UIDs in order of the criteria. ERR_UNAVAILABLE: too much is being sorted just
 // now.
@@ -170,7 +178,29 @@ enum err sort_run_begin(struct imap_session *s, const struct imap_sort_criterion
 enum err sort_run_step(struct imap_session *s, struct sort_run *run);
 void sort_run_finish(struct imap_session *s, struct sort_run *run);
 
+// One key of a message: a number, or a text put collated into `text`.
+struct sort_value {
+    bool is_text;
+    int64_t number;
+};
+enum err sort_value_of(enum collation collation, enum imap_sort_key key, struct sort_scan *keys,
+                       const struct placement *p, struct buf *text, struct sort_value *out);
+
 // Those of `order` that are in the set, in the same order, from malloc. ERR_NOMEM.
 enum err sort_pick(struct imap_order *order, struct uid_set set, uint32_t **out, size_t *out_n);
+
+// ---- results that are kept up to date (imap_context.c) -----------------------------------------
+
+struct imap_context;
+
+// For RETURN (UPDATE), before the search begins and while message numbers and "$" mean what they
+// meant to the client. STEP_MORE; `*out` is NULL when it was not asked for, or is refused, which is
+// said then. STEP_DONE: BAD, the tag is in use. The caller ends what it does not keep.
+enum imap_step context_begin(struct imap_session *s, const struct imap_search *search,
+                             struct imap_context **out);
+void context_end(struct imap_context *c); // NULL is allowed
+// What was found, ascending, and for SORT in order; from now on changes are told. Takes `*c` over.
+void context_keep(struct imap_session *s, struct imap_context **c, struct uid_set found,
+                  const uint32_t *order, size_t n);
 
 #endif

@@ -44,8 +44,8 @@ static struct span header_of(const struct imap_search_node *node)
     }
 }
 
-static enum err fold_needle(struct imap_session *s, struct span charset, struct span text,
-                            struct span *out)
+static enum err fold_needle(struct imap_session *s, struct arena *a, struct span charset,
+                            struct span text, struct span *out)
 {
     struct buf utf8, folded;
 
@@ -57,8 +57,7 @@ static enum err fold_needle(struct imap_session *s, struct span charset, struct 
         mime_charset_guess(&utf8, text);
     }
     collate(&folded, s->collation, buf_span(&utf8));
-    *out =
-        folded.failed || utf8.failed ? (struct span){0} : arena_dup(&s->arena, buf_span(&folded));
+    *out = folded.failed || utf8.failed ? (struct span){0} : arena_dup(a, buf_span(&folded));
     buf_finish(&utf8);
     buf_finish(&folded);
     return out->p ? ERR_OK : ERR_NOMEM;
@@ -86,8 +85,8 @@ static enum search_cost cost_of(enum imap_search_key key)
     }
 }
 
-static enum err compile_set(struct imap_session *s, const struct imap_search_node *node,
-                            struct search_key *key)
+static enum err compile_set(struct imap_session *s, struct arena *a,
+                            const struct imap_search_node *node, struct search_key *key)
 {
     struct imap_seqset inside = *node->set;
     bool by_uid = node->key == IMAP_SEARCH_UID;
@@ -98,7 +97,7 @@ static enum err compile_set(struct imap_session *s, const struct imap_search_nod
             inside.n--;
         }
         if (inside.n && inside.ranges[inside.n - 1].last > s->selected->map.exists) {
-            struct imap_range *cut = arena_zalloc(&s->arena, inside.n, sizeof(*cut));
+            struct imap_range *cut = arena_zalloc(a, inside.n, sizeof(*cut));
 
             if (!cut) {
                 return ERR_NOMEM;
@@ -108,11 +107,32 @@ static enum err compile_set(struct imap_session *s, const struct imap_search_nod
             inside.ranges = cut;
         }
     }
-    return imap_selected_uids(s->selected, &inside, by_uid, &s->arena, &key->uids);
+    return imap_selected_uids(s->selected, &inside, by_uid, a, &key->uids);
 }
 
-static enum err compile_key(struct imap_session *s, const struct imap_search *search,
-                            const struct imap_search_node *node, struct search_key *key)
+static enum err compile_side(struct imap_session *s, struct arena *a,
+                             const struct imap_search_node *node, struct search_key *key)
+{
+    uint32_t uid = (uint32_t)node->number;
+    struct uid_range range = {1, uid - 1};
+
+    if (node->key == IMAP_SEARCH_UIDAFTER) {
+        range = (struct uid_range){uid == UINT32_MAX ? uid : uid + 1, UINT32_MAX};
+    }
+    return range.first > range.last
+               ? ERR_OK
+               : uid_map_known(&s->selected->map, (struct uid_set){&range, 1}, a, &key->uids);
+}
+
+bool search_is_set(enum imap_search_key key)
+{
+    return key == IMAP_SEARCH_SET || key == IMAP_SEARCH_UID || key == IMAP_SEARCH_UIDAFTER ||
+           key == IMAP_SEARCH_UIDBEFORE;
+}
+
+static enum err compile_key(struct imap_session *s, struct arena *a,
+                            const struct imap_search *search, const struct imap_search_node *node,
+                            struct search_key *key)
 {
     key->node = node;
     key->cost = cost_of(node->key);
@@ -121,15 +141,18 @@ static enum err compile_key(struct imap_session *s, const struct imap_search *se
         struct span text = node->key == IMAP_SEARCH_HEADER ? node->header->text : node->text;
 
         key->field = mime_fields_bit(key->field_name);
-        return fold_needle(s, search->charset, text, &key->needle);
+        return fold_needle(s, a, search->charset, text, &key->needle);
     }
     switch (node->key) {
     case IMAP_SEARCH_BODY:
     case IMAP_SEARCH_TEXT:
-        return fold_needle(s, search->charset, node->text, &key->needle);
+        return fold_needle(s, a, search->charset, node->text, &key->needle);
     case IMAP_SEARCH_SET:
     case IMAP_SEARCH_UID:
-        return compile_set(s, node, key);
+        return compile_set(s, a, node, key);
+    case IMAP_SEARCH_UIDAFTER:
+    case IMAP_SEARCH_UIDBEFORE:
+        return compile_side(s, a, node, key);
     case IMAP_SEARCH_FLAG:
         key->flag = imap_flags_to_store(node->flag);
         return ERR_OK;
@@ -146,7 +169,7 @@ static enum err compile_key(struct imap_session *s, const struct imap_search *se
     }
 }
 
-enum err search_compile(struct imap_session *s, const struct imap_search *search,
+enum err search_compile(struct imap_session *s, struct arena *a, const struct imap_search *search,
                         struct search_program *out)
 {
     *out = (struct search_program){
@@ -154,14 +177,14 @@ enum err search_compile(struct imap_session *s, const struct imap_search *search
     if (search->charset.n && !mime_charset_is_known(search->charset)) {
         return ERR_UNSUPPORTED;
     }
-    out->keys = arena_zalloc(&s->arena, search->n, sizeof(*out->keys));
-    out->body_needles = arena_zalloc(&s->arena, search->n, sizeof(*out->body_needles));
-    out->text_needles = arena_zalloc(&s->arena, search->n, sizeof(*out->text_needles));
+    out->keys = arena_zalloc(a, search->n, sizeof(*out->keys));
+    out->body_needles = arena_zalloc(a, search->n, sizeof(*out->body_needles));
+    out->text_needles = arena_zalloc(a, search->n, sizeof(*out->text_needles));
     if (!out->keys || !out->body_needles || !out->text_needles) {
         return ERR_NOMEM;
     }
     for (size_t i = 0; i < search->n; i++) {
-        enum err e = compile_key(s, search, &search->nodes[i], &out->keys[i]);
+        enum err e = compile_key(s, a, search, &search->nodes[i], &out->keys[i]);
 
         if (e) {
             return e;
@@ -352,6 +375,8 @@ static bool match_key(const struct search_program *program, size_t i, struct sea
         return true;
     case IMAP_SEARCH_SET:
     case IMAP_SEARCH_UID:
+    case IMAP_SEARCH_UIDAFTER:
+    case IMAP_SEARCH_UIDBEFORE:
         return uid_set_has(key->uids, p->uid);
     case IMAP_SEARCH_FLAG:
         return key->flag ? (p->flags & key->flag) != 0 : m->is_recent;

@@ -3,6 +3,7 @@
 // Goes through the mailbox in steps of some milliseconds, each with a view of its own, and gives up
 // after a set time. Sequence numbers cannot change under it: nothing is told meanwhile.
 #include "base/clock.h"
+#include "keep/imap/imap_limit.h"
 #include "keep/imap/imap_updates.h"
 #include "keep/imap/search/imap_search_internal.h"
 
@@ -55,7 +56,7 @@ static enum err narrow(struct imap_session *s, struct search_run *run, bool *out
     }
     for (size_t k = 1; !e && k < p->nodes[0].size; k += p->nodes[k].size) {
         const struct imap_search_node *node = &p->nodes[k];
-        bool is_set = node->key == IMAP_SEARCH_SET || node->key == IMAP_SEARCH_UID;
+        bool is_set = search_is_set(node->key);
 
         if (node->negated) {
             *out_all = false;
@@ -77,6 +78,7 @@ enum imap_step search_run_begin(struct imap_session *s, const struct imap_search
     bool all = false;
 
     *run = (struct search_run){.search = search};
+    run->parts = s->command.id == IMAP_SEARCH ? 1 : 2;
     buf_init(&run->header, HEADER_BYTES);
     buf_init(&run->scratch, 4 * HEADER_BYTES);
     buf_init(&run->folded, 16 * HEADER_BYTES);
@@ -84,7 +86,7 @@ enum imap_step search_run_begin(struct imap_session *s, const struct imap_search
     if (search->uses_modseq) {
         imap_condstore_enable(s);
     }
-    enum err e = search_compile(s, search, &run->program);
+    enum err e = search_compile(s, &s->arena, search, &run->program);
 
     if (e == ERR_UNSUPPORTED) {
         return imap_answer_no(s, "BADCHARSET (UTF-8 US-ASCII ISO-8859-1)",
@@ -94,11 +96,19 @@ enum imap_step search_run_begin(struct imap_session *s, const struct imap_search
     if (e) {
         return imap_answer_err(s, e);
     }
+    if (s->command.id == IMAP_SEARCH) {
+        e = imap_limit_cut(s, &run->within);
+        if (e) {
+            return imap_answer_err(s, e);
+        }
+    }
+    run->goal = uid_set_size(run->within);
     run->next = run->within.count ? run->within.ranges[0].first : 0;
     if (by_sets && all) {
         run->found.set = run->within;
         run->is_done = true;
     }
+    imap_progress(s, 0, run->goal * run->parts);
     return STEP_MORE;
 }
 
@@ -151,6 +161,7 @@ static enum err search_range(struct imap_session *s, struct search_run *run, str
     }
     while (!(e = placement_next(scan, &p))) {
         e = look_at(s, run, v, &p);
+        run->looked++;
         run->next = p.uid + 1;
         if (e || is_enough(run)) {
             break;
@@ -205,6 +216,9 @@ enum imap_step search_run_step(struct imap_session *s, struct search_run *run)
     }
     if (!run->is_done && run->used_us > (int64_t)s->options.search_cpu_ms * 1000) {
         return imap_answer_no(s, "LIMIT", "The search took too long");
+    }
+    if (!run->is_done) {
+        imap_progress(s, run->looked, run->goal * run->parts);
     }
     return STEP_MORE;
 }

@@ -22,8 +22,9 @@ struct sort_state {
     struct search_run search;
     struct sort_run sort;
     struct found found;
-    struct imap_order *order; // held
-    uint32_t *picked;         // from malloc
+    struct imap_order *order;     // held
+    uint32_t *picked;             // from malloc
+    struct imap_context *context; // to be kept up to date
     bool is_sorting, is_whole, is_told;
     char key[KEY_BYTES];
     size_t key_n;
@@ -40,6 +41,7 @@ static void sort_cleanup(void *state)
     }
     imap_orders_release(st->session->server->orders, st->order);
     free(st->picked);
+    context_end(st->context);
 }
 
 // ---- orders that are kept -----------------------------------------------------------------------
@@ -156,6 +158,16 @@ static enum err sort_step(struct imap_session *s, struct sort_state *st)
     return pick(st);
 }
 
+// The search and the sorting count the same: each message is gone through twice.
+static void tell_progress(struct imap_session *s, const struct sort_state *st)
+{
+    const struct sort_run *run = &st->sort;
+    uint64_t part = st->search.goal, goal = 2 * part;
+    uint64_t done = part + (run->goal ? part * run->loaded / run->goal : 0);
+
+    imap_progress(s, done < goal ? done : goal - 1, goal);
+}
+
 static enum imap_step sort_begin(struct imap_session *s)
 {
     const struct imap_search *search = &s->command.sort.search;
@@ -168,6 +180,9 @@ static enum imap_step sort_begin(struct imap_session *s)
     s->cleanup = sort_cleanup;
     found_init(s, search, &st->found);
     make_key(s, st);
+    if (context_begin(s, search, &st->context) == STEP_DONE) {
+        return STEP_DONE;
+    }
     return search_run_begin(s, search, !search->uses_modseq, &st->search);
 }
 
@@ -182,6 +197,7 @@ static enum imap_step sort_go_on(struct imap_session *s, struct sort_state *st)
     enum err e = sort_step(s, st);
 
     if (e == ERR_AGAIN) {
+        tell_progress(s, st);
         return STEP_MORE;
     }
     if (e == ERR_UNAVAILABLE) {
@@ -192,6 +208,7 @@ static enum imap_step sort_go_on(struct imap_session *s, struct sort_state *st)
         st->found.order = st->picked;
         st->found.newest = st->search.newest;
         st->is_told = true;
+        context_keep(s, &st->context, st->search.found.set, st->picked, st->found.n);
         e = found_save(s, &st->found);
     }
     return e ? imap_answer_err(s, e) : STEP_MORE;

@@ -29,6 +29,7 @@ enum err sort_run_begin(struct imap_session *s, const struct imap_sort_criterion
         return ERR_UNAVAILABLE;
     }
     run->reserved = count * MESSAGE_BYTES;
+    run->goal = count;
     run->next = uids.count ? uids.ranges[0].first : 0;
     sorter_criterion(&run->sorter, criteria[0].reverse);
     return sorter_reserve(&run->sorter, count);
@@ -62,14 +63,13 @@ static struct span text_of(enum imap_sort_key key, const struct sort_keys *k)
     }
 }
 
-static enum err load_key(struct imap_session *s, struct sort_run *run, struct sort_scan *keys,
-                         const struct placement *p, struct sort_entry *entry)
+enum err sort_value_of(enum collation collation, enum imap_sort_key key, struct sort_scan *keys,
+                       const struct placement *p, struct buf *text, struct sort_value *out)
 {
-    enum imap_sort_key key = run->criteria[run->at].key;
     struct sort_keys k;
 
+    *out = (struct sort_value){.number = key == IMAP_SORT_SIZE ? p->bytes : p->internal_date};
     if (key == IMAP_SORT_ARRIVAL || key == IMAP_SORT_SIZE) {
-        sorter_set_number(&run->sorter, entry, key == IMAP_SORT_SIZE ? p->bytes : p->internal_date);
         return ERR_OK;
     }
     enum err e = sort_scan_get(keys, p->message, &k);
@@ -79,12 +79,27 @@ static enum err load_key(struct imap_session *s, struct sort_run *run, struct so
         e = ERR_OK;
     }
     if (e || key == IMAP_SORT_DATE) {
-        sorter_set_number(&run->sorter, entry, e ? 0 : k.sent);
+        out->number = e ? 0 : k.sent;
         return e;
     }
-    buf_clear(&run->text);
-    collate(&run->text, s->collation, text_of(key, &k));
-    return sorter_set_text(&run->sorter, entry, buf_span(&run->text));
+    out->is_text = true;
+    buf_clear(text);
+    collate(text, collation, text_of(key, &k));
+    return ERR_OK;
+}
+
+static enum err load_key(struct imap_session *s, struct sort_run *run, struct sort_scan *keys,
+                         const struct placement *p, struct sort_entry *entry)
+{
+    struct sort_value value;
+    enum err e =
+        sort_value_of(s->collation, run->criteria[run->at].key, keys, p, &run->text, &value);
+
+    if (!e && value.is_text) {
+        return sorter_set_text(&run->sorter, entry, buf_span(&run->text));
+    }
+    sorter_set_number(&run->sorter, entry, value.number);
+    return e;
 }
 
 // The entry of a message: a new one for the first criterion, else the one it has; NULL: none that
@@ -117,6 +132,7 @@ static enum err load_range(struct imap_session *s, struct sort_run *run, struct 
         struct sort_entry *entry = entry_of(run, p.uid);
 
         run->next = p.uid + 1;
+        run->loaded += run->at == 0;
         e = entry ? load_key(s, run, keys, &p, entry) : ERR_OK;
         if (!e && ++looked % 256 == 0 && clock_monotonic_us() > until_us) {
             e = ERR_AGAIN;

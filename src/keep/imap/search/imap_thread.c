@@ -8,6 +8,7 @@
 
 #include "base/bytes.h"
 #include "base/clock.h"
+#include "keep/imap/imap_limit.h"
 #include "keep/imap/search/imap_search_internal.h"
 #include "store/placement/sort_scan.h"
 
@@ -71,6 +72,9 @@ static enum imap_step thread_begin(struct imap_session *s)
     put_be32(st->key + 13, s->selected->uid_validity);
     st->key[17] = (char)s->collation;
     st->key[18] = (char)thread->algorithm;
+    if (s->options.messages_max && s->selected->map.exists > s->options.messages_max) {
+        return imap_limit_refuse(s); // RFC 9738 section 3.3
+    }
     return search_run_begin(s, &thread->search, true, &st->search);
 }
 
@@ -271,6 +275,14 @@ static enum imap_step thread_write(struct imap_session *s, struct thread_state *
     return imap_answer_ok(s, "THREAD completed");
 }
 
+// The search and the reading count the same; the threading itself is quick.
+static void tell_progress(struct imap_session *s, const struct thread_state *st)
+{
+    uint64_t part = st->search.goal, goal = 2 * part, done = part + st->threader.n;
+
+    imap_progress(s, done < goal ? done : goal - 1, goal);
+}
+
 enum imap_step imap_run_thread(struct imap_session *s)
 {
     struct thread_state *st = s->state;
@@ -291,5 +303,11 @@ enum imap_step imap_run_thread(struct imap_session *s)
     case THREAD_WRITES:
         return thread_write(s, st);
     }
-    return e && e != ERR_AGAIN ? imap_answer_err(s, e) : STEP_MORE;
+    if (e && e != ERR_AGAIN) {
+        return imap_answer_err(s, e);
+    }
+    if (st->phase != THREAD_WRITES) {
+        tell_progress(s, st);
+    }
+    return STEP_MORE;
 }
