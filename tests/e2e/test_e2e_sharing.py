@@ -310,6 +310,53 @@ def test_each_command_takes_its_rights(pair, command):
     assert ask(b, command, f"{pair.their}/Any") == ask(b, command, f"{pair.their}/Never")
 
 
+def test_a_search_of_many_mailboxes_finds_what_may_be_read(pair):
+    """ESEARCH (RFC 7377 section 2.2): "r" for what is named, "lr" for what is found; what may not
+    be read, or known, is passed over as if it was not there."""
+    a, b = pair.owner, pair.reader
+    a.ok("CREATE Tree/sub")
+    b.append("INBOX", generated(1))
+    for box in "Tree", "Tree/sub":
+        a.append(box, generated(1))
+    top = f"{pair.their}/Tree"
+
+    def found(source):
+        reply = b.ok(f"ESEARCH IN ({source}) ALL")
+        assert bytes(reply.text) == b"ESEARCH completed"
+        out = []
+        for line in reply.all(b"ESEARCH"):
+            correlators = dict(zip(*[iter(line.args[0])] * 2))
+            assert correlators[b"TAG"] == reply.line.tag and correlators[b"UIDVALIDITY"] > 0
+            out.append(bytes(correlators[b"MAILBOX"]).decode())
+        return out
+
+    for rights in [""] + list(LETTERS) + ["lr", LETTERS]:
+        for box in "Tree", "Tree/sub":
+            a.ok(f'SETACL {box} {pair.reader_name} "{rights}"')
+        reads, finds = "r" in rights, "r" in rights and "l" in rights
+        assert found(f'mailboxes ("{top}" "{top}/sub" "{top}/never")') == (
+            [top, f"{top}/sub"] if reads else []), rights
+        tree = ([top] if reads else []) + ([f"{top}/sub"] if finds else [])
+        assert found(f'subtree "{top}"') == tree, rights
+        assert found(f'subtree-one "{top}"') == tree, rights
+        if finds:
+            b.ok(f'SUBSCRIBE "{top}"')
+    assert set(found("subscribed")) - {"INBOX"} == {top}
+    a.ok(f'SETACL Tree {pair.reader_name} "r"')  # not to be found any more
+    assert set(found("subscribed")) <= {"INBOX"}
+    assert found("personal") == ["INBOX"]
+    a.ok(f'SETACL Tree -{pair.reader_name} "r"')
+    assert found(f'personal subtree "{top}" mailboxes "Other Users/nobody@example.org/X"') == [
+        "INBOX", f"{top}/sub"]
+    # The selected mailbox, while it may be read.
+    a.ok(f'SETACL Tree {pair.reader_name} "lr"')
+    a.ok(f'SETACL Tree -{pair.reader_name} ""')
+    b.select(top)
+    assert found(f'selected mailboxes "{top}"') == [top]
+    b.select("INBOX")
+    b.ok(f'UNSUBSCRIBE "{top}"')
+
+
 def test_flags_are_those_one_may_set(pair):
     a, b = pair.owner, pair.reader
     a.ok("CREATE Flags")

@@ -117,6 +117,9 @@ static void parse_command(struct session *s, const struct imap_frame *f)
     CHECK(!s->options.state || (imap_command_states(cmd.id) & s->options.state));
     if (cmd.id == IMAP_SEARCH) {
         check_tree(&cmd.search);
+    } else if (cmd.id == IMAP_ESEARCH) {
+        CHECK(cmd.uid);
+        check_tree(&cmd.multi.search);
     }
     if (f->kind == IMAP_FRAME_APPEND_HEAD) {
         CHECK((cmd.id == IMAP_APPEND || cmd.id == IMAP_REPLACE) &&

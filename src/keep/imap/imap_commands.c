@@ -19,6 +19,7 @@ static const struct imap_handler handlers[IMAP_COMMAND__COUNT] = {
     [IMAP_DELETE]       = {imap_run_delete,       TELL_ALL,      TELL_ALL, true},
     [IMAP_DELETEACL]    = {imap_run_deleteacl,    TELL_ALL,      TELL_ALL, true},
     [IMAP_ENABLE]       = {imap_run_enable,       TELL_ALL,      TELL_ALL},
+    [IMAP_ESEARCH]      = {imap_run_esearch,      TELL_ALL,      TELL_ALL},
     [IMAP_EXAMINE]      = {imap_run_select,       TELL_NOTHING,  TELL_NOTHING},
     [IMAP_EXPUNGE]      = {imap_run_expunge,      TELL_OWN_GONE, TELL_OWN_GONE},
     [IMAP_FETCH]        = {imap_run_fetch,        TELL_NO_GONE,  TELL_ALL},

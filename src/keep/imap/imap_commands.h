@@ -47,6 +47,7 @@ enum imap_step imap_run_create(struct imap_session *s);
 enum imap_step imap_run_delete(struct imap_session *s);
 enum imap_step imap_run_deleteacl(struct imap_session *s);
 enum imap_step imap_run_enable(struct imap_session *s);
+enum imap_step imap_run_esearch(struct imap_session *s);
 enum imap_step imap_run_expunge(struct imap_session *s);
 enum imap_step imap_run_fetch(struct imap_session *s);
 enum imap_step imap_run_getacl(struct imap_session *s);

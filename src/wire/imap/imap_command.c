@@ -38,6 +38,7 @@ static const struct command {
     [IMAP_DELETEACL] = {"DELETEACL", imap_parse_acl, AFTER, UID_NEVER},
     // RFC 5161 section 3.1 leaves it to the server whether a selected mailbox matters.
     [IMAP_ENABLE] = {"ENABLE", imap_parse_enable, AFTER, UID_NEVER},
+    [IMAP_ESEARCH] = {"ESEARCH", imap_parse_esearch, AFTER, UID_MAY},
     [IMAP_EXAMINE] = {"EXAMINE", imap_parse_select, AFTER, UID_NEVER},
     [IMAP_EXPUNGE] = {"EXPUNGE", imap_parse_expunge, SELECTED, UID_MAY},
     [IMAP_FETCH] = {"FETCH", imap_parse_fetch, SELECTED, UID_OR_NUMBERS},

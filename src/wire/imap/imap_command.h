@@ -41,6 +41,7 @@ enum imap_command_id {
     IMAP_DELETE,
     IMAP_DELETEACL,
     IMAP_ENABLE,
+    IMAP_ESEARCH,
     IMAP_EXAMINE,
     IMAP_EXPUNGE,
     IMAP_FETCH,
@@ -192,6 +193,7 @@ struct imap_command {
         struct imap_notify_request notify;
         struct imap_copy copy; // and MOVE
         struct imap_search search;
+        struct imap_multi multi; // ESEARCH
         struct imap_sort sort;
         struct imap_thread thread;
         struct imap_words words;    // CANCELUPDATE, COMPARATOR, LANGUAGE

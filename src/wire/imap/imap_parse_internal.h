@@ -119,13 +119,16 @@ typedef enum err imap_arguments_fn(struct imap_cursor *c, struct imap_command *o
 
 imap_arguments_fn imap_parse_acl, imap_parse_append, imap_parse_authenticate,
     imap_parse_cancelupdate, imap_parse_comparator, imap_parse_copy, imap_parse_create,
-    imap_parse_enable, imap_parse_expunge, imap_parse_fetch, imap_parse_getquota, imap_parse_id,
-    imap_parse_language, imap_parse_list, imap_parse_login, imap_parse_mailbox, imap_parse_none,
-    imap_parse_notify, imap_parse_rename, imap_parse_replace, imap_parse_search, imap_parse_select,
-    imap_parse_setquota, imap_parse_sort, imap_parse_status, imap_parse_store, imap_parse_thread;
+    imap_parse_enable, imap_parse_esearch, imap_parse_expunge, imap_parse_fetch,
+    imap_parse_getquota, imap_parse_id, imap_parse_language, imap_parse_list, imap_parse_login,
+    imap_parse_mailbox, imap_parse_none, imap_parse_notify, imap_parse_rename, imap_parse_replace,
+    imap_parse_search, imap_parse_select, imap_parse_setquota, imap_parse_sort, imap_parse_status,
+    imap_parse_store, imap_parse_thread;
 
 // "RETURN (MIN PARTIAL 1:10) " if it is there, and the space after it.
 enum err imap_take_search_returns(struct imap_cursor *c, struct imap_search *out);
+// Return options, charset and keys: all of SEARCH behind its name.
+enum err imap_take_search(struct imap_cursor *c, struct imap_search *out);
 // The keys of a SEARCH to the command's end.
 enum err imap_take_search_keys(struct imap_cursor *c, struct imap_search *out);
 // "1:100" or "-1:-100" (RFC 9394 section 4).

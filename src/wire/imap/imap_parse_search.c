@@ -373,9 +373,12 @@ enum err imap_take_search_keys(struct imap_cursor *c, struct imap_search *out)
 
 enum err imap_parse_search(struct imap_cursor *c, struct imap_command *out)
 {
-    struct imap_search *s = &out->search;
-
     TRY(imap_take_space(c, "expected a space and a search key"));
+    return imap_take_search(c, &out->search);
+}
+
+enum err imap_take_search(struct imap_cursor *c, struct imap_search *s)
+{
     TRY(imap_take_search_returns(c, s));
     size_t from = c->at;
 

@@ -101,6 +101,32 @@ struct imap_search {
     struct imap_partial partial; // with IMAP_SEARCH_RETURN_PARTIAL
 };
 
+// ESEARCH (RFC 7377): which mailboxes are searched.
+#define IMAP_SOURCES_MAX      100
+#define IMAP_SOURCE_NAMES_MAX 1000 // of one source
+
+enum imap_source_kind {
+    IMAP_SOURCE_SELECTED,
+    IMAP_SOURCE_INBOXES,
+    IMAP_SOURCE_PERSONAL,
+    IMAP_SOURCE_SUBSCRIBED,
+    IMAP_SOURCE_SUBTREE, // names, as the two below
+    IMAP_SOURCE_SUBTREE_ONE,
+    IMAP_SOURCE_MAILBOXES,
+};
+
+struct imap_source {
+    enum imap_source_kind kind;
+    const struct span *names; // canonical
+    size_t n;
+};
+
+struct imap_multi {
+    struct imap_search search;
+    const struct imap_source *sources; // n 0: none given, the selected mailbox
+    size_t n;
+};
+
 // SORT (RFC 5256, RFC 5957).
 #define IMAP_SORT_KEYS_MAX 32
 

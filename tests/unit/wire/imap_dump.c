@@ -211,6 +211,20 @@ static void dump_search(struct buf *out, const struct imap_search *s)
     buf_put_str(out, s->uses_modseq ? " uses-modseq" : "");
 }
 
+static void dump_sources(struct buf *out, const struct imap_multi *m)
+{
+    static const char *const kinds[] = {"selected", "inboxes",     "personal", "subscribed",
+                                        "subtree",  "subtree-one", "mailboxes"};
+
+    for (size_t i = 0; i < m->n; i++) {
+        buf_put_str(out, kinds[m->sources[i].kind]);
+        for (size_t k = 0; k < m->sources[i].n; k++) {
+            put_text(out, m->sources[i].names[k]);
+        }
+        buf_put_byte(out, ' ');
+    }
+}
+
 // ---- the rest -----------------------------------------------------------------------------------
 
 void imap_dump_append(struct buf *out, const struct imap_append_message *m)
@@ -355,6 +369,10 @@ static void dump_more_arguments(struct buf *out, const struct imap_command *cmd)
     case IMAP_LIST:
     case IMAP_LSUB:
         dump_list(out, &cmd->list);
+        break;
+    case IMAP_ESEARCH:
+        dump_sources(out, &cmd->multi);
+        dump_search(out, &cmd->multi.search);
         break;
     case IMAP_SEARCH:
         dump_search(out, &cmd->search);

@@ -104,6 +104,11 @@ static void say_no_update(struct imap_session *s, struct span tag, const char *w
     OUT(s, "\r\n");
 }
 
+void context_refuse(struct imap_session *s)
+{
+    say_no_update(s, s->command.tag, "Changes of this result are not told");
+}
+
 // What a context may come to need: every second message a range of its own, pieces half full.
 static size_t bytes_of(const struct imap_session *s, const struct imap_context *c)
 {
@@ -202,7 +207,7 @@ enum imap_step context_begin(struct imap_session *s, const struct imap_search *s
     }
     if (!c || !contexts_of(s) || read_again(s, c) || !has_room(s, c)) {
         context_end(c);
-        say_no_update(s, s->command.tag, "Changes of this result are not told");
+        context_refuse(s);
         return STEP_MORE;
     }
     *out = c;
@@ -242,7 +247,7 @@ void context_keep(struct imap_session *s, struct imap_context **from, struct uid
     }
     if (e || s->limited_at) { // of a result that is cut short the rest would be missing
         context_end(c);
-        say_no_update(s, s->command.tag, "Changes of this result are not told");
+        context_refuse(s);
         return;
     }
     c->reserved = bytes_of(s, c);

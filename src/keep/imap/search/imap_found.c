@@ -230,6 +230,11 @@ static void write_extended_head(struct imap_session *s, struct found *f)
 {
     OUT(s, "* ESEARCH (TAG ");
     imap_write_string(s->out, s->command.tag, false);
+    if (f->mailbox.n) {
+        OUT(s, " MAILBOX ");
+        imap_name_out(s, f->mailbox);
+        put_number(s, " UIDVALIDITY ", f->uid_validity);
+    }
     buf_put_str(s->out, s->command.uid ? ") UID" : ")");
     if (f->n && f->returns & IMAP_SEARCH_RETURN_MIN) {
         put_number(s, " MIN ", number_of(s, result_at(f, 0)));

@@ -133,6 +133,8 @@ struct found {
     modseq newest;         // highest MODSEQ of all
     uint32_t returns;
     bool extended;
+    struct span mailbox; // of an answer that says so, as the user knows it; n 0: it does not
+    uint32_t uid_validity;
     // Cursor:
     bool is_writing;
     size_t at, to; // results at..to are still to be written
@@ -198,7 +200,8 @@ struct imap_context;
 // said then. STEP_DONE: BAD, the tag is in use. The caller ends what it does not keep.
 enum imap_step context_begin(struct imap_session *s, const struct imap_search *search,
                              struct imap_context **out);
-void context_end(struct imap_context *c); // NULL is allowed
+void context_end(struct imap_context *c);    // NULL is allowed
+void context_refuse(struct imap_session *s); // says NOUPDATE for the running command
 // What was found, ascending, and for SORT in order; from now on changes are told. Takes `*c` over.
 void context_keep(struct imap_session *s, struct imap_context **c, struct uid_set found,
                   const uint32_t *order, size_t n);

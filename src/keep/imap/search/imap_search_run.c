@@ -78,7 +78,8 @@ enum imap_step search_run_begin(struct imap_session *s, const struct imap_search
     bool all = false;
 
     *run = (struct search_run){.search = search};
-    run->parts = s->command.id == IMAP_SEARCH ? 1 : 2;
+    // ESEARCH says itself how many mailboxes are done.
+    run->parts = s->command.id == IMAP_ESEARCH ? 0 : s->command.id == IMAP_SEARCH ? 1 : 2;
     buf_init(&run->header, HEADER_BYTES);
     buf_init(&run->scratch, 4 * HEADER_BYTES);
     buf_init(&run->folded, 16 * HEADER_BYTES);
