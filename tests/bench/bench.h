@@ -18,7 +18,7 @@ struct options {
     int port, connections, first_user, users, watchers, trials, batch, range, settle_ms;
     long count, size;
     double seconds;
-    int smtp_port, sink_port, recipients, slow;
+    int smtp_port, sink_port, recipients, slow, notify, boxes;
     bool drop_caches, lmtp;
 };
 extern struct options opt;
@@ -137,6 +137,7 @@ void measure_login(void);
 void measure_mixed(void);
 void measure_big(void);
 void measure_idle(void);
+void measure_crowd(void);
 void measure_smtp(void);
 void measure_drain(void);
 

@@ -28,6 +28,8 @@ struct options opt = {.label = "server",
                       .smtp_port = 25,
                       .sink_port = 2525,
                       .recipients = 1,
+                      .notify = 500,
+                      .boxes = 5,
                       .domain = "@bench.example",
                       .count = 5000,
                       .size = 4000,
@@ -48,6 +50,9 @@ static const struct {
     {"drain", measure_drain,
      "--count messages into a queue held by --hold-command, then out to a sink on --sink-port"},
     {"idle", measure_idle, "--watchers in IDLE over --users accounts; memory and latency"},
+    {"crowd", measure_crowd,
+     "--watchers in IDLE and --notify with NOTIFY over --users accounts of --boxes mailboxes, while "
+     "--connections writers deliver --count"},
 };
 
 enum {
@@ -78,6 +83,8 @@ enum {
     O_RELEASE,
     O_RECIPIENTS,
     O_SLOW,
+    O_NOTIFY,
+    O_BOXES,
     O_DOMAIN,
     O_LMTP,
     O_DROP
@@ -109,6 +116,8 @@ static const struct option long_options[] = {{"label", 1, 0, O_LABEL},
                                              {"release-command", 1, 0, O_RELEASE},
                                              {"recipients", 1, 0, O_RECIPIENTS},
                                              {"slow", 1, 0, O_SLOW},
+                                             {"notify", 1, 0, O_NOTIFY},
+                                             {"boxes", 1, 0, O_BOXES},
                                              {"domain", 1, 0, O_DOMAIN},
                                              {"lmtp", 0, 0, O_LMTP},
                                              {"drop-caches", 0, 0, O_DROP},
@@ -161,6 +170,8 @@ static bool number_option(int o, long v)
               : o == O_SINK_PORT   ? &opt.sink_port
               : o == O_RECIPIENTS  ? &opt.recipients
               : o == O_SLOW        ? &opt.slow
+              : o == O_NOTIFY      ? &opt.notify
+              : o == O_BOXES       ? &opt.boxes
                                    : NULL;
     if (v <= 0)
         fail("an option wants a number above 0");

@@ -50,6 +50,7 @@ def test_what_others_share_is_told(two):
              'MailboxName))')
     assert [bytes(u.args[0]).decode() for u in r.all(b"STATUS")] == [
         f"{two.their}/Team", f"{two.their}/Team/Plans"]
+    assert r.all(b"LIST") == []
     a.append("Team/Plans", generated(1))
     name, raw = line(b, b"STATUS")
     assert name == f"{two.their}/Team/Plans" and b"MESSAGES 1" in raw
