@@ -138,6 +138,7 @@ void measure_mixed(void);
 void measure_big(void);
 void measure_idle(void);
 void measure_crowd(void);
+void measure_notify(void);
 void measure_smtp(void);
 void measure_drain(void);
 

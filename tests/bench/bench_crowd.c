@@ -142,7 +142,7 @@ static void run(struct crowd *w)
 {
     int next = 0, busy = 0;
     long given = 0;
-    double limit = now() + 600;
+    double limit = now() + 60;
     for (int a = 0; a < opt.users; a++) {
         struct epoll_event e = {.events = EPOLLIN, .data.u64 = (uint64_t)a << 1 | 1};
         if (epoll_ctl(w->ep, EPOLL_CTL_ADD, w->writers[a]->fd, &e) < 0)
@@ -154,6 +154,7 @@ static void run(struct crowd *w)
             if (!w->busy[next]) {
                 give(w, next, given++);
                 busy++;
+                limit = now() + 30; // for the last notice
             }
         struct epoll_event events[256];
         int n = epoll_wait(w->ep, events, 256, 1000);
@@ -201,4 +202,93 @@ void measure_crowd(void)
         conn_close(w.writers[a]);
     for (int i = 0; i < all; i++)
         conn_free(w.watchers[i].c);
+}
+
+// ---- one account, many mailboxes ----------------------------------------------------------------
+
+struct told {
+    struct conn **conns;
+    int n, ep;
+    struct samples delay;
+};
+
+// Reads what came; how many were told of this mailbox.
+static int told_of(struct told *t, const char *line, double since)
+{
+    struct epoll_event events[256];
+    int n = epoll_wait(t->ep, events, 256, 100), told = 0;
+    for (int i = 0; i < n; i++) {
+        struct conn *c = events[i].data.ptr;
+        double at = now();
+        if (conn_read(c, false) < 0)
+            fail("a watcher was cut off");
+        if (strstr(c->notes, line)) {
+            c->notes_n = 0;
+            c->notes[0] = 0;
+            told++;
+            sample(&t->delay, since && at > since ? at - since : 0);
+        }
+    }
+    return told;
+}
+
+static long one_notice(struct told *t, struct conn *writer, const char *box, long number)
+{
+    struct text m = {0}, out = {0};
+    char line[64];
+    int told = 0;
+    double ok = 0, limit = now() + 10;
+    snprintf(line, sizeof line, "STATUS %s (", box);
+    message_make(&m, number, opt.size);
+    append_command(writer, &out, box, "", &m);
+    conn_send(writer, out.p, out.n);
+    while ((told < t->n || !ok) && now() < limit) {
+        if (!ok) {
+            conn_read(writer, false);
+            if (writer->status == ST_OK)
+                ok = now();
+            else if (writer->status != ST_OPEN)
+                fail("APPEND: %s", writer->last);
+        }
+        told += told_of(t, line, ok);
+    }
+    free(m.p);
+    free(out.p);
+    return t->n - told;
+}
+
+void measure_notify(void)
+{
+    struct told t = {.n = opt.notify, .ep = epoll_create1(EPOLL_CLOEXEC)};
+    struct conn *writer = conn_open(opt.first_user);
+    char name[60];
+    long late = 0;
+    for (int i = 0; i < opt.boxes; i++)
+        conn_must(writer, "CREATE %s", box_name(i));
+    t.conns = calloc((size_t)t.n, sizeof *t.conns);
+    double before = server_memory();
+    for (int i = 0; i < t.n; i++) {
+        struct conn *c = t.conns[i] = conn_open(opt.first_user);
+        conn_must(c, "NOTIFY SET (personal (MessageNew MessageExpunge))");
+        c->status = ST_OPEN;
+        c->notes_n = 0;
+        c->notes[0] = 0;
+        struct epoll_event e = {.events = EPOLLIN, .data.ptr = c};
+        if (epoll_ctl(t.ep, EPOLL_CTL_ADD, c->fd, &e) < 0)
+            fail("epoll");
+    }
+    usleep((useconds_t)opt.settle_ms * 1000);
+    if (before >= 0)
+        row_value("notify_memory", "B", (server_memory() - before) / t.n);
+    struct row row = row_begin();
+    for (int i = 0; i < opt.trials; i++)
+        late += one_notice(&t, writer, box_name(i * 7 % opt.boxes), 6000 + i);
+    const char *wrong = late ? wrong_text("%ld notices did not come in 10 s", late) : NULL;
+    snprintf(name, sizeof name, "notify_p50_%d", opt.boxes);
+    row_end(&row, name, "s", percentile(&t.delay, .5), &t.delay, wrong);
+    snprintf(name, sizeof name, "notify_p99_%d", opt.boxes);
+    row_end(&row, name, "s", percentile(&t.delay, .99), &t.delay, wrong);
+    conn_close(writer);
+    for (int i = 0; i < t.n; i++)
+        conn_free(t.conns[i]);
 }

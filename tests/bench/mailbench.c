@@ -51,8 +51,10 @@ static const struct {
      "--count messages into a queue held by --hold-command, then out to a sink on --sink-port"},
     {"idle", measure_idle, "--watchers in IDLE over --users accounts; memory and latency"},
     {"crowd", measure_crowd,
-     "--watchers in IDLE and --notify with NOTIFY over --users accounts of --boxes mailboxes, while "
+     "--watchers in IDLE and --notify with NOTIFY over --users accounts of --boxes mailboxes, "
+     "while "
      "--connections writers deliver --count"},
+    {"notify", measure_notify, "--notify with NOTIFY on one account of --boxes mailboxes; latency"},
 };
 
 enum {
