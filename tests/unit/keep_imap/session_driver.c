@@ -45,6 +45,9 @@ void driver_world_open(struct driver_world *w, unsigned messages)
 
     imap_server_options_default(&options);
     store_options_default(&store_options);
+    if (w->changes_keep) {
+        store_options.changes_keep = w->changes_keep;
+    }
     ASSERT(!engine_memory_open(&w->engine));
     ASSERT(!store_open(w->engine, &store_options, &w->store));
     ASSERT(!directory_domain_add(w->store, &admin, SPAN("x.example")));

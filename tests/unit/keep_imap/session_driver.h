@@ -13,6 +13,7 @@ struct driver_world {
     struct store *store;
     struct imap_server *server;
     account_id account;
+    uint32_t changes_keep; // set before it is opened; 0: the store's default
 };
 
 struct driver {

@@ -17,10 +17,17 @@ static int open_world(void **unused)
     return 0;
 }
 
+static int open_forgetful_world(void **unused)
+{
+    world.changes_keep = 10;
+    return open_world(unused);
+}
+
 static int close_world(void **unused)
 {
     (void)unused;
     driver_world_close(&world);
+    world.changes_keep = 0;
     return 0;
 }
 
@@ -86,6 +93,35 @@ static void changes_wake_once(void **unused)
     assert_int_equal(watcher.wakes, 2);
     say(&watcher, "DONE\r\n");
     expect(&watcher, "b OK ");
+    driver_close(&watcher);
+    driver_close(&other);
+}
+
+// NOTIFY reads the change log, which goes back only so far (RFC 5465 section 5.8).
+static void notify_says_what_it_cannot_tell(void **unused)
+{
+    struct driver watcher, other;
+
+    (void)unused;
+    driver_open(&watcher, &world);
+    driver_open(&other, &world);
+    say(&watcher, "a NOTIFY SET (personal (MessageNew MessageExpunge FlagChange))\r\n");
+    expect(&watcher, "a OK ");
+    say(&other, "a SELECT INBOX\r\n");
+    for (int i = 0; i < 100; i++) {
+        say(&other, i % 2 ? "b STORE 1 -FLAGS.SILENT (\\Flagged)\r\n"
+                          : "b STORE 1 +FLAGS.SILENT (\\Flagged)\r\n");
+    }
+    assert_int_equal(watcher.wakes, 1);
+    driver_run(&watcher);
+    expect(&watcher, "* OK [NOTIFICATIONOVERFLOW] ");
+    say(&other, "c STORE 2 +FLAGS.SILENT (\\Flagged)\r\n"); // nobody watches any more
+    assert_int_equal(watcher.wakes, 1);
+    say(&watcher, "b NOTIFY SET (personal (MessageNew MessageExpunge FlagChange))\r\n");
+    expect(&watcher, "b OK ");
+    say(&other, "d STORE 2 -FLAGS.SILENT (\\Flagged)\r\n");
+    driver_run(&watcher);
+    expect(&watcher, "* STATUS INBOX (");
     driver_close(&watcher);
     driver_close(&other);
 }
@@ -265,6 +301,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(idle_session_is_small, open_world, close_world),
         cmocka_unit_test_setup_teardown(changes_wake_once, open_world, close_world),
+        cmocka_unit_test_setup_teardown(notify_says_what_it_cannot_tell, open_forgetful_world,
+                                        close_world),
         cmocka_unit_test_setup_teardown(stuck_reader_costs_little, open_world, close_world),
         cmocka_unit_test_setup_teardown(vanishing_client_leaves_nothing, open_world, close_world),
         cmocka_unit_test_setup_teardown(failing_store_leaves_the_session, open_world, close_world),
