@@ -6,8 +6,8 @@
 
 // ---- submitted mail -----------------------------------------------------------------------------
 SETTING(SUBMISSION_CHECK_FROM, submission_check_from, BOOL, "yes", 0, 0, LIVE,
-        "Refuse mail by our users with an address in its From that is not one of theirs. The "
-        "sender on the envelope must always be.")
+        "Refuse mail by our users with an address in From, Sender, Resent-From or Resent-Sender "
+        "that is not one of theirs. The sender on the envelope must always be.")
 SETTING(SUBMISSION_COPY_IN_SENT, submission_copy_in_sent, BOOL, "no", 0, 0, LIVE,
         "File a copy of what our users send in their mailbox for sent mail (special use \\Sent; "
         "Sent is made when there is none). A mail program that files one itself has it in the "

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The header of a message that a user sends: whatever is in it, what leaves has one From, Date and
-// Message-ID, no Bcc, and no author who is not its sender. Lines are looked at here without the
-// server's reader of headers.
+// A10f. The header of a message that a user sends: whatever is in it, what leaves has one From,
+// Date and Message-ID, no Bcc, and nobody named as who sends it but who does. Lines are looked at
+// here without the server's reader of headers.
 #include "base/log.h"
 #include "engine/memory/memory.h"
 #include "fuzz.h"
@@ -54,10 +54,9 @@ static unsigned count_lines(struct span text, struct span name)
     return n;
 }
 
-// Every address of the only From is one that the user may use.
-static void check_authors(struct span text)
+// Every address of a field that says who has sent it is one that the user may use.
+static void check_named(struct span body)
 {
-    struct span body = mime_header_get(text, SPAN("From"));
     struct mime_address *list;
     struct arena arena;
     size_t n, authors = 0;
@@ -75,6 +74,21 @@ static void check_authors(struct span text)
     }
     CHECK(authors > 0);
     arena_finish(&arena);
+}
+
+static void check_authors(struct span text)
+{
+    static const struct span names[] = {
+        {"From", 4}, {"Sender", 6}, {"Resent-From", 11}, {"Resent-Sender", 13}};
+    struct mime_field f;
+
+    while (mime_header_next(&text, &f)) {
+        for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+            if (span_eq_nocase(f.name, names[i])) {
+                check_named(f.body);
+            }
+        }
+    }
 }
 
 static void check_left(struct span header, const struct submission *s, struct span lines,
@@ -100,6 +114,7 @@ static void check_left(struct span header, const struct submission *s, struct sp
 
     CHECK(count_lines(text, SPAN("Bcc")) == 0 && count_lines(text, SPAN("Resent-Bcc")) == 0);
     CHECK(count_lines(text, SPAN("From")) == 1);
+    CHECK(count_lines(text, SPAN("Sender")) <= 1);
     CHECK(count_lines(text, SPAN("Date")) == 1);
     CHECK(count_lines(text, SPAN("Message-ID")) == 1);
     if (check_from) {

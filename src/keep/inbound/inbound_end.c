@@ -23,7 +23,8 @@ static const struct mail_reply no_recipients = {554, "5.5.1", "No recipient was 
                                begins_folded = {554, "5.6.0",
                                                 "The message begins with a continuation line"},
                                not_yours = {550, "5.7.1",
-                                            "The From of the message is not an address of yours"};
+                                            "The message names a sender that is not an address of "
+                                            "yours"};
 
 // ---- the bytes ----------------------------------------------------------------------------------
 

@@ -9,19 +9,29 @@
 
 #include "base/banned.h"
 
-#define FROM_MAX          20 // addresses
+#define NAMED_MAX         20 // addresses of one field
+#define NAMING_FIELDS_MAX 20 // fields that say who has written or sent it
 #define ADDRESS_BYTES_MAX 1024
 #define ARENA_BYTES_MAX   (1u << 20)
 
 // What the header has.
 struct seen {
-    unsigned from, date, message_id;
-    struct span from_body;
+    unsigned from, sender, date, message_id;
+    struct span naming[NAMING_FIELDS_MAX]; // bodies of those that must name the user
+    size_t naming_n;
 };
 
 static bool is_name(const struct mime_field *f, const char *name)
 {
     return span_eq_nocase(f->name, span_from_str(name));
+}
+
+// Who has written it, who has sent it, and who has sent it once more (RFC 5322 sections 3.6.2 and
+// 3.6.6): mail programs show each of them as where it is from.
+static bool names_sender(const struct mime_field *f)
+{
+    return is_name(f, "From") || is_name(f, "Sender") || is_name(f, "Resent-From") ||
+           is_name(f, "Resent-Sender");
 }
 
 static enum err look_at(struct span header, struct seen *seen, struct submission *out,
@@ -31,9 +41,14 @@ static enum err look_at(struct span header, struct seen *seen, struct submission
     struct mime_field f;
 
     while (mime_header_next(&rest, &f)) {
-        if (is_name(&f, "From")) {
-            seen->from++;
-            seen->from_body = f.body;
+        if (names_sender(&f)) {
+            if (seen->naming_n == NAMING_FIELDS_MAX) {
+                *out_why = "The message has too many fields that name its sender";
+                return ERR_INVALID;
+            }
+            seen->naming[seen->naming_n++] = f.body;
+            seen->from += is_name(&f, "From");
+            seen->sender += is_name(&f, "Sender");
         } else if (is_name(&f, "Date")) {
             seen->date++;
         } else if (is_name(&f, "Message-ID")) {
@@ -80,27 +95,39 @@ static enum err check_address(const struct submission_facts *f, const struct mim
     return e == ERR_OK && !may ? ERR_DENIED : e;
 }
 
-// Everybody named as author must be who has logged in.
-static enum err check_from(const struct submission_facts *f, struct span body, const char **out_why)
+// Everybody named there, in groups, too, must be who has logged in.
+static enum err check_named(const struct submission_facts *f, struct span body,
+                            const char **out_why)
 {
     struct mime_address *list;
     struct arena arena;
-    size_t n = 0, authors = 0;
+    size_t n = 0, named = 0;
 
     arena_init(&arena, ARENA_BYTES_MAX);
-    enum err e = mime_address_list(&arena, body, FROM_MAX, &list, &n);
+    enum err e = mime_address_list(&arena, body, NAMED_MAX, &list, &n);
 
     for (size_t i = 0; i < n && e == ERR_OK; i++) {
         if (list[i].kind == MIME_MAILBOX) {
-            authors++;
+            named++;
             e = check_address(f, &list[i]);
         }
     }
     arena_finish(&arena);
-    if (e == ERR_LIMIT || (e == ERR_OK && !authors)) {
-        *out_why =
-            e == ERR_OK ? "The field From has no address" : "The field From has too many addresses";
+    if (e == ERR_LIMIT || (e == ERR_OK && !named)) {
+        *out_why = e == ERR_OK ? "A field that names the sender has no address"
+                               : "A field that names the sender has too many addresses";
         e = ERR_INVALID;
+    }
+    return e;
+}
+
+static enum err check_all_named(const struct submission_facts *f, const struct seen *seen,
+                                const char **out_why)
+{
+    enum err e = ERR_OK;
+
+    for (size_t i = 0; i < seen->naming_n && e == ERR_OK; i++) {
+        e = check_named(f, seen->naming[i], out_why);
     }
     return e;
 }
@@ -135,12 +162,12 @@ enum err submission_prepare(const struct submission_facts *f, struct span header
     }
     e = e == ERR_OK ? look_at(header, &seen, out, out_why) : e;
 
-    if (e == ERR_OK && (seen.from > 1 || seen.date > 1 || seen.message_id > 1)) {
-        *out_why = "From, Date and Message-ID may be there once only";
+    if (e == ERR_OK && (seen.from > 1 || seen.sender > 1 || seen.date > 1 || seen.message_id > 1)) {
+        *out_why = "From, Sender, Date and Message-ID may be there once only";
         e = ERR_INVALID;
     }
-    if (e == ERR_OK && seen.from && f->check_from) {
-        e = check_from(f, seen.from_body, out_why);
+    if (e == ERR_OK && f->check_from) {
+        e = check_all_named(f, &seen, out_why);
     }
     if (e == ERR_OK) {
         put_missing(f, &seen, lines);

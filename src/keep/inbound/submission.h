@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a message by one of our users needs before it leaves (RFC 6409 section 8): a From that is
-// the sender's, a Date and a Message-ID, and no Bcc. Any thread; reads the store.
+// What a message by one of our users needs before it leaves (RFC 6409 sections 6.1 and 8): a From
+// (and Sender, and Resent-From) that is the user's, a Date and a Message-ID, and no Bcc. Any
+// thread; reads the store.
 #ifndef KEEP_INBOUND_SUBMISSION_H
 #define KEEP_INBOUND_SUBMISSION_H
 
@@ -26,7 +27,8 @@ struct submission {
     size_t cut_count;
 };
 
-// Appends the fields that are missing to `lines`. ERR_DENIED: a From is not the user's;
+// Appends the fields that are missing to `lines`. ERR_DENIED: a field names somebody else
+// as its sender;
 // ERR_INVALID: the header is not one that can be sent, with `*out_why` (static, for the client);
 // and the store's errors.
 enum err submission_prepare(const struct submission_facts *f, struct span header, struct buf *lines,

@@ -57,6 +57,8 @@ static void try_from(int fd, const char *sender, const char *from, const char *w
     EXPECT(fd, want);
 }
 
+// A10a (the envelope), A10b (From), A10c (Sender), A10d (Resent-From), A10e (aliases), A10f
+// (groups) and A10g (two authors).
 static void test_senders_are_ones_own(void **state)
 {
     static const struct {
@@ -82,6 +84,42 @@ static void test_senders_are_ones_own(void **state)
         {"u1@example.org", "From: nobody:;", "all 554 5.6.0"},
         {"u1@example.org", "From: u1@example.org\r\nFrom: ceo@bank.example", "all 554 5.6.0"},
         {"u1@example.org", "Date: x\r\nDate: y", "all 554 5.6.0"},
+        // Groups are looked into, wherever they stand.
+        {"u1@example.org", "From: team: u1@example.org, sales@example.org;", "all 250 2.0.0"},
+        {"u1@example.org", "From: team: u1@example.org, u2@example.org;", "all 550 5.7.1"},
+        {"u1@example.org", "From: u1@example.org, team: ceo@bank.example;", "all 550 5.7.1"},
+        {"u1@example.org", "From: team: u1@example.org;, ceo@bank.example", "all 550 5.7.1"},
+        // Several authors, in any order and spelling.
+        {"u1@example.org", "From: u1@example.org, Sales <sales@example.org>", "all 250 2.0.0"},
+        {"u1@example.org", "From: u2@example.org, u1@example.org", "all 550 5.7.1"},
+        {"u1@example.org", "From: u1@example.org,\r\n ceo@bank.example", "all 550 5.7.1"},
+        {"u1@example.org", "From: u1@example.org (x), <u2@example.org>", "all 550 5.7.1"},
+        {"u1@example.org", "FROM : u2@example.org", "all 550 5.7.1"},
+        // An alias that leads to others, too, is an address of each of them; a stranger's is not.
+        {"u1@example.org", "From: SALES@example.org\r\nSender: u1@example.org", "all 250 2.0.0"},
+        {"u1@example.org", "From: u1@example.org\r\nSender: sales+x@example.org", "all 250 2.0.0"},
+        {"u1@example.org", "From: u1@example.org\r\nSender: u2@example.org", "all 550 5.7.1"},
+        {"u1@example.org", "From: u1@example.org\r\nSender: ceo@bank.example", "all 550 5.7.1"},
+        {"u1@example.org", "Sender: ceo@bank.example", "all 550 5.7.1"},
+        {"u1@example.org", "From: u1@example.org\r\nsender: g: ceo@bank.example;", "all 550 5.7.1"},
+        {"u1@example.org", "From: u1@example.org\r\nSender: nobody:;", "all 554 5.6.0"},
+        {"u1@example.org", "From: u1@example.org\r\nSender:", "all 554 5.6.0"},
+        {"u1@example.org",
+         "From: u1@example.org\r\nSender: u1@example.org\r\nSender: u1@example.org",
+         "all 554 5.6.0"},
+        // Sent once more; each time of it counts.
+        {"u1@example.org",
+         "Resent-From: u1@example.org\r\nResent-Sender: u1@example.org\r\nFrom: u1@example.org",
+         "all 250 2.0.0"},
+        {"u1@example.org", "Resent-From: ceo@bank.example\r\nFrom: u1@example.org",
+         "all 550 5.7.1"},
+        {"u1@example.org", "Resent-Sender: u2@example.org\r\nFrom: u1@example.org",
+         "all 550 5.7.1"},
+        {"u1@example.org",
+         "Resent-From: u1@example.org\r\nResent-From: u2@example.org\r\nFrom: u1@example.org",
+         "all 550 5.7.1"},
+        {"u1@example.org", "Resent-From: u1@example.org\r\nFrom: ceo@bank.example",
+         "all 550 5.7.1"},
     };
 
     (void)state;
@@ -95,6 +133,33 @@ static void test_senders_are_ones_own(void **state)
     limits.check_from = false;
     inbound_set_limits(inbound, &limits);
     try_from(fd, "u1@example.org", "From: ceo@bank.example", "all 250 2.0.0");
+    try_from(fd, "u1@example.org", "From: u1@example.org\r\nSender: ceo@bank.example",
+             "all 250 2.0.0");
+    close(fd);
+}
+
+static void test_a_header_of_senders_only(void **state)
+{
+    struct buf fields;
+
+    (void)state;
+    buf_init(&fields, 8192);
+    int fd = connect_user("u1@example.org");
+
+    for (int n = 20; n <= 21; n++) {
+        buf_clear(&fields);
+        buf_put_str(&fields, "From: u1@example.org");
+        for (int i = 1; i < n; i++) {
+            buf_put_str(&fields, "\r\nResent-From: u1@example.org");
+        }
+        buf_put(&fields, SPAN("\r\n\r\nx\r\n\0"));
+        put_message("u1@example.org", "u2@example.org", fields.p);
+        send_stream(fd);
+        EXPECT(fd, "all 250 2.1.0");
+        EXPECT(fd, "1 250 2.1.5");
+        EXPECT(fd, n == 20 ? "all 250 2.0.0" : "all 554 5.6.0");
+    }
+    buf_finish(&fields);
     close(fd);
 }
 
@@ -421,6 +486,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(test_a_user_sends),
         T(test_senders_are_ones_own),
+        T(test_a_header_of_senders_only),
         T(test_recipients_within_an_hour),
         T(test_rate_over_time),
         T(test_sending_is_held),
