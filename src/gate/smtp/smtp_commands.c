@@ -9,9 +9,13 @@
 
 // ---- what is offered ----------------------------------------------------------------------------
 
+// Whoever has signed in in the clear stays there: what was said so far would have to be forgotten.
 static uint32_t offers_of_tls(const struct dialogue *d)
 {
-    return d->has_tls ? SMTP_EXT_REQUIRETLS : dialogue_can_start_tls(d) ? SMTP_EXT_STARTTLS : 0;
+    if (d->has_tls) {
+        return SMTP_EXT_REQUIRETLS;
+    }
+    return dialogue_can_start_tls(d) && !smtp_of(d)->is_logged_in ? SMTP_EXT_STARTTLS : 0;
 }
 
 static uint32_t offers_of_submission(const struct dialogue *d)

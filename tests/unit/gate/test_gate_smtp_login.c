@@ -110,6 +110,7 @@ static void test_hold(void **state)
 
 // ---- T01 to T04: TLS ----------------------------------------------------------------------------
 
+// E03
 static void test_t01_t02_starttls(void **state)
 {
     static const struct {
@@ -172,27 +173,38 @@ static void test_t03_all_is_forgotten(void **state)
     stop();
 }
 
-// The pair of the clear conversation is not the one of the next, however fast that comes, and a
-// login does not go along.
+// The pair of the clear conversation is not the one of the next, however fast that comes.
 static void test_t03_a_pair_of_its_own(void **state)
+{
+    (void)state;
+    start(&smtp_protocol, "");
+    say("EHLO c.example\r\n");
+    say(ENVELOPE);
+    say("STARTTLS\r\n");
+    dialogue_tls_started(&client.d);
+    buf_clear(&keep.log);
+    driver_send(&client, SPAN("EHLO c.example\r\n"), 0); // keep has not moved yet
+    driver_send(&client, SPAN("MAIL FROM:<d@x.example>\r\n"), 0);
+    smtp_keep_play(&keep, &client.d);
+    assert_has(driver_hear(&client), "250 2.1.0 Go on\r\n");
+    assert_has(buf_span(&keep.log), "MAIL\n"); // another pair
+    assert_has(buf_span(&keep.log), "FROM d@x.example\n");
+    stop();
+}
+
+// E06: whoever has signed in in the clear is not offered STARTTLS any more, and gets none.
+static void test_e06_no_starttls_after_a_login(void **state)
 {
     (void)state;
     start(&smtp_submission_protocol, "clear_login_loopback = yes\n");
     client.d.is_loopback = true;
-    say("EHLO c.example\r\n");
+    assert_has(say("EHLO c.example\r\n"), "STARTTLS\r\n");
     say("AUTH PLAIN AGEAYg==\r\n");
     dialogue_accepted(&client.d, SPAN("ticket-1"));
-    say(ENVELOPE);
-    say("STARTTLS\r\n");
-    dialogue_tls_started(&client.d);
-    assert_int_equal(client.d.ticket_bytes, 0);
-    driver_send(&client, SPAN("EHLO c.example\r\n"), 0); // keep has not moved yet
-    driver_send(&client, SPAN("AUTH PLAIN AGEAYg==\r\n"), 0);
-    dialogue_accepted(&client.d, SPAN("ticket-2"));
-    driver_send(&client, SPAN("MAIL FROM:<a@x.example>\r\n"), 0);
-    smtp_keep_play(&keep, &client.d);
-    assert_has(driver_hear(&client), "250 2.1.0 Go on\r\n");
-    assert_has(buf_span(&keep.log), "MAIL ticket-2\nFROM a@x.example\n");
+    driver_hear(&client);
+    assert_false(has(say("EHLO c.example\r\n"), "STARTTLS"));
+    assert_true(span_starts(say("STARTTLS\r\n"), SPAN("502 5.5.1 ")));
+    assert_int_equal(client.d.step, DIALOGUE_READ);
     stop();
 }
 
@@ -214,6 +226,7 @@ int main(void)
         cmocka_unit_test(test_t01_t02_starttls),
         cmocka_unit_test(test_t03_all_is_forgotten),
         cmocka_unit_test(test_t03_a_pair_of_its_own),
+        cmocka_unit_test(test_e06_no_starttls_after_a_login),
         cmocka_unit_test(test_t10_http),
     };
 
