@@ -75,6 +75,7 @@ static enum err device_holds(struct store *s, const struct auth_grant *g, struct
         return e == ERR_NOT_FOUND ? ERR_DENIED : e;
     }
     out->device_name = d.name;
+    out->device_until = d.until;
     return d.state == DEVICE_ACTIVE && (!d.until || d.until > clock_real_ms() / 1000) &&
                    auth_device_mark(&d) == g->mark
                ? ERR_OK

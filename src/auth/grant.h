@@ -47,6 +47,7 @@ struct auth_grant {
 struct auth_identity {
     struct span user;        // the account's address
     struct span device_name; // empty for device 0
+    int64_t device_until; // seconds since 1970 when the device's time is over; 0: it does not end
 };
 
 // Does anything open it? Not when it is suspended, or when the directory does not know its owner

@@ -24,6 +24,7 @@
 #include "keep/keep_directory_person.h"
 #include "keep/keep_keys.h"
 #include "keep/keep_mail.h"
+#include "keep/keep_proofs.h"
 #include "keep/keep_reload.h"
 #include "keep/keep_report_sender.h"
 #include "keep/keep_signins.h"
@@ -44,7 +45,6 @@
 #define END_PATIENCE_MS 500   // until a session that is told to end is dropped
 #define DNS_ASK_MS      10000 // an administrator waits no longer for one answer
 #define READERS_MS      1000  // between looks at who reads another's account
-#define TOKENS_MS       1000  // between looks at which tokens are to be asked about
 #define RELOAD_ASK_MS   3000  // to wait longer for a reload than it may take
 #define VOUCH_MS        20000 // for a directory or an issuer of tokens to answer
 #define VOUCH_OPEN_MAX  32    // questions of logins to them at a time
@@ -73,8 +73,7 @@ struct keep {
     struct keep_upkeep *upkeep;
     struct keep_keys *keys;
     struct keep_signins *signins;
-    struct keep_tokens *tokens;       // NULL: the settings name no issuer of tokens
-    struct keep_chore *token_checks;  // of those
+    struct keep_proofs *proofs;       // what sessions rest on
     struct keep_readers *readers;     // who reads another's account
     struct keep_chore *reader_checks; // of those
     struct keep_alerts *alerts;
@@ -697,35 +696,15 @@ static enum err open_alerts(struct keep *k)
     return keep_alerts_start(&o, &k->alerts);
 }
 
-static void check_tokens(void *arg)
+static enum err open_proofs(struct keep *k)
 {
-    struct keep *k = arg;
+    const struct keep_proofs_options o = {.settings = k->settings,
+                                          .store = k->store,
+                                          .auth = k->auth,
+                                          .sessions = k->sessions,
+                                          .patience_ms = END_PATIENCE_MS};
 
-    keep_tokens_check(k->tokens);
-}
-
-// Sessions by tokens of issuers elsewhere. What the courier remembers of an answer is a third of
-// the time in which a revoked token must be out; ours is another.
-static enum err open_tokens(struct keep *k)
-{
-    const struct keep_tokens_options o = {
-        .auth = k->auth,
-        .sessions = k->sessions,
-        .check_ms = conf_value_ms(k->settings, SETTING_OAUTH_CHECK_EVERY) / 3,
-        .patience_ms = END_PATIENCE_MS,
-    };
-    const struct keep_chore_options chore = {.name = "keep-tokens",
-                                             .run = check_tokens,
-                                             .arg = k,
-                                             .interval_ms =
-                                                 o.check_ms < TOKENS_MS ? o.check_ms : TOKENS_MS};
-
-    if (conf_value_list_size(k->settings, SETTING_OAUTH_ISSUERS) == 0) {
-        return ERR_OK;
-    }
-    enum err e = keep_tokens_create(&o, &k->tokens);
-
-    return e == ERR_OK ? keep_chore_start(&chore, &k->token_checks) : e;
+    return keep_proofs_start(&o, &k->proofs);
 }
 
 static void check_readers(void *arg)
@@ -765,7 +744,7 @@ static enum err open_link(struct keep *k)
         .tickets = k->tickets,
         .sessions = k->sessions,
         .pool = k->pool,
-        .tokens = k->tokens,
+        .tokens = keep_proofs_tokens(k->proofs),
         .readers = k->readers,
         .signins = keep_signins_log(k->signins),
         // Also when all questions to others that may be open are, there are threads for passwords.
@@ -846,6 +825,7 @@ static enum err open_control(struct keep *k, int fd)
                                          .queue = k->mail.queue,
                                          .sessions = k->sessions,
                                          .link = k->link,
+                                         .auth = k->auth,
                                          .started_ms = k->started_ms};
     enum err e = keep_reload_create(ask_supervisor, k, &k->reload);
 
@@ -897,7 +877,7 @@ static enum err keep_open(struct keep *k, int supervisor_fd)
     }
     enum err (*const steps[])(struct keep *) = {
         open_store,   open_mail,   open_auth,   open_sessions, open_directory,
-        open_inbound, open_alerts, open_tokens, open_readers,  open_link};
+        open_inbound, open_alerts, open_proofs, open_readers,  open_link};
 
     for (size_t i = 0; e == ERR_OK && i < sizeof(steps) / sizeof(steps[0]); i++) {
         e = steps[i](k);
@@ -937,7 +917,7 @@ static void keep_close(struct keep *k)
     keep_report_sender_stop(k->report_sender);
     keep_link_destroy(k->link);
     keep_directory_stop(k->directory);
-    keep_chore_stop(k->token_checks);
+    keep_proofs_stop(k->proofs);
     keep_chore_stop(k->reader_checks);
     keep_signins_stop(k->signins);
     if (k->pool) {
@@ -956,7 +936,7 @@ static void keep_close(struct keep *k)
     keep_upkeep_stop(k->upkeep);
     keep_sessions_destroy(k->sessions);
     keep_tickets_destroy(k->tickets);
-    keep_tokens_destroy(k->tokens);
+    keep_proofs_destroy(k->proofs);
     keep_readers_destroy(k->readers);
     auth_destroy(k->auth);
     keep_vouch_destroy(k->vouch);

@@ -70,6 +70,10 @@ static void put_people(const struct keep_metrics *m, struct buf *out)
                      "Passwords that were checked, by result.");
     metrics_put_sample(out, "mailkeep_keep_logins_total", "result", "accepted", logins.logins);
     metrics_put_sample(out, "mailkeep_keep_logins_total", "result", "refused", logins.failures);
+    metrics_put_one(out, "mailkeep_keep_password_hashes_total", METRICS_COUNTER,
+                    "Password hashes that were worked out, those for names that are not there "
+                    "included.",
+                    auth_hashes(m->auth));
 }
 
 void keep_metrics_put(const struct keep_metrics *m, struct buf *out)

@@ -5,6 +5,7 @@
 #ifndef KEEP_ADMIN_KEEP_METRICS_H
 #define KEEP_ADMIN_KEEP_METRICS_H
 
+#include "auth/auth.h"
 #include "keep/login/keep_link.h"
 #include "queue/queue.h"
 #include "store/store.h"
@@ -14,6 +15,7 @@ struct keep_metrics {
     struct queue *queue;
     struct keep_sessions *sessions;
     struct keep_link *link;
+    struct auth *auth;
     int64_t started_ms; // monotonic
 };
 

@@ -330,7 +330,8 @@ static enum progress say_farewell(struct imap_session *s)
         [SESSION_STOP_PASSWORD] = "EXPIRED",       [SESSION_STOP_BLOCKED] = "CONTACTADMIN",
         [SESSION_STOP_CHANGED] = "EXPIRED",        [SESSION_STOP_SECOND_FACTOR] = "EXPIRED",
         [SESSION_STOP_TOKEN] = "EXPIRED",          [SESSION_STOP_FACTOR_WANTED] = "CONTACTADMIN",
-        [SESSION_STOP_READER] = "EXPIRED",         [SESSION_STOP_SERVER] = "UNAVAILABLE",
+        [SESSION_STOP_READER] = "EXPIRED",         [SESSION_STOP_OVER] = "EXPIRED",
+        [SESSION_STOP_SERVER] = "UNAVAILABLE",
     };
 
     return say_bye(s, span_from_str(codes[s->stop]), session_stop_text(s->stop));

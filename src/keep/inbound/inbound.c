@@ -68,6 +68,9 @@ static void admit(struct mail_session *s)
     if (auth_grant_holds(s->in->options.store, grant, &arena, &who) == ERR_OK) {
         snprintf(s->user, sizeof(s->user), "%.*s", SPAN_ARG(who.user));
         snprintf(s->device, sizeof(s->device), "%.*s", SPAN_ARG(who.device_name));
+        if (who.device_until) {
+            keep_sessions_over_at(s->counted, grant->account, grant->device, who.device_until);
+        }
     } else {
         s->closed = &not_admitted;
     }

@@ -587,6 +587,9 @@ static void session_admit(struct keep_link *l, const struct ipc_handoff *m,
     arena_init(&arena, KEY_ARENA_BYTES);
     if (look_again(l, grant, number, &arena, &who) == ERR_OK) {
         note_handoff(l, m, grant, &who.self);
+        if (who.self.device_until) {
+            keep_sessions_over_at(counted, grant->account, grant->device, who.self.device_until);
+        }
         session_begin(l, m, grant, &who, counted, fd);
     } else {
         keep_sessions_leave(counted);

@@ -27,6 +27,7 @@ struct keep_sessions {
     struct map by_user, by_user_and_address; // struct tally
     struct keep_session_limits limits;
     struct keep_session_counts counts;
+    struct list timed; // keep_session.of_timed: those with a time at which they are over
 };
 
 struct keep_session {
@@ -37,6 +38,10 @@ struct keep_session {
     unsigned *ending; // who ends it waits for this to become 0; NULL: nobody
     enum session_end why;
     uint32_t device;
+    struct list of_timed; // over_at_s is not 0
+    int64_t over_at_s;
+    account_id holder; // of the device that ends then
+    uint32_t holder_device;
     size_t key_bytes;
     char key[KEY_BYTES_MAX]; // account, then address
 };
@@ -52,6 +57,7 @@ enum err keep_sessions_create(struct keep_sessions **out)
     lock_cond_init(&s->one_left);
     map_init(&s->by_user);
     map_init(&s->by_user_and_address);
+    list_init(&s->timed);
     s->limits =
         (struct keep_session_limits){.per_user = 100, .per_user_and_address = 20, .all = 50000};
     *out = s;
@@ -312,11 +318,79 @@ bool keep_session_is_ending(struct keep_session *one)
     return is_ending;
 }
 
+// ---- devices with an end ------------------------------------------------------------------------
+
+// With the lock held.
+static void set_over(struct keep_sessions *s, struct keep_session *one, int64_t at_s)
+{
+    if (one->over_at_s) {
+        list_remove(&one->of_timed);
+    }
+    one->over_at_s = at_s;
+    if (at_s) {
+        list_append(&s->timed, &one->of_timed);
+    }
+}
+
+void keep_sessions_over_at(struct keep_session *one, account_id holder, uint32_t device,
+                           int64_t at_s)
+{
+    lock_take(&one->all->lock);
+    one->holder = holder;
+    one->holder_device = device;
+    set_over(one->all, one, at_s);
+    lock_release(&one->all->lock);
+}
+
+size_t keep_sessions_due(struct keep_sessions *s, int64_t now_s, struct keep_session_due *out,
+                         size_t max)
+{
+    size_t n = 0;
+
+    lock_take(&s->lock);
+    for (struct list *l = s->timed.next; l != &s->timed && n < max; l = l->next) {
+        const struct keep_session *one = LIST_ITEM(l, struct keep_session, of_timed);
+
+        if (one->over_at_s <= now_s && !one->ending) {
+            out[n++] = (struct keep_session_due){.account = get_be64(one->key),
+                                                 .number = one->device,
+                                                 .holder = one->holder,
+                                                 .device = one->holder_device};
+        }
+    }
+    lock_release(&s->lock);
+    return n;
+}
+
+void keep_sessions_over_later(struct keep_sessions *s, account_id holder, uint32_t device,
+                              int64_t at_s)
+{
+    struct list *l, *next;
+
+    lock_take(&s->lock);
+    struct list *last = s->timed.prev; // those that are moved go behind it
+
+    for (l = s->timed.next; l != &s->timed; l = next) {
+        struct keep_session *one = LIST_ITEM(l, struct keep_session, of_timed);
+        bool is_last = l == last;
+
+        next = l->next;
+        if (one->holder == holder && one->holder_device == device) {
+            set_over(s, one, at_s);
+        }
+        if (is_last) {
+            break;
+        }
+    }
+    lock_release(&s->lock);
+}
+
 void keep_sessions_leave(struct keep_session *one)
 {
     struct keep_sessions *s = one->all;
 
     lock_take(&s->lock);
+    set_over(s, one, 0);
     list_remove(&one->of_user);
     if (one->ending && --*one->ending == 0) {
         pthread_cond_broadcast(&s->one_left);

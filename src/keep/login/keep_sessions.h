@@ -29,6 +29,25 @@ void keep_sessions_opened(struct keep_session *one, const struct session_control
                           void *session);
 void keep_sessions_leave(struct keep_session *one);
 
+// Its device's time will be over, at this second since 1970. `holder` is whose device it is:
+// another one than the session's account when somebody reads as another.
+void keep_sessions_over_at(struct keep_session *one, account_id holder, uint32_t device,
+                           int64_t at_s);
+
+// Of a session whose device's time was over, as far as is known here (session_over.h).
+struct keep_session_due {
+    account_id account; // and what keep_sessions_enter was told as its device
+    uint32_t number;
+    account_id holder;
+    uint32_t device;
+};
+// As many as there are, `max` at most.
+size_t keep_sessions_due(struct keep_sessions *s, int64_t now_s, struct keep_session_due *out,
+                         size_t max);
+// It has been given more time: all sessions by the device; 0: it does not end any more.
+void keep_sessions_over_later(struct keep_sessions *s, account_id holder, uint32_t device,
+                              int64_t at_s);
+
 // Which of an account's sessions.
 #define KEEP_SESSIONS_ALL    UINT32_MAX          // else those of the device of that id
 #define KEEP_SESSIONS_TOKEN  (UINT32_C(1) << 31) // in an id: a token of others, no device

@@ -24,6 +24,7 @@ enum session_end {
     SESSION_FACTOR_WANTED, // the account must have one
     SESSION_READER,        // who reads another's account may not any more
     SESSION_TOKEN,         // that it rests on has expired or was revoked
+    SESSION_OVER,          // the device's time
 };
 
 // How a session is ended from outside. Both return at once and may be called on any thread, from

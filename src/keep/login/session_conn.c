@@ -32,6 +32,8 @@ const char *session_stop_text(enum session_stop why)
             "This account must have a second factor now; ask your administrator to set it up",
         [SESSION_STOP_READER] = "You may not open this account any more",
         [SESSION_STOP_TOKEN] = "The token you signed in with is not good any more; sign in again",
+        [SESSION_STOP_OVER] = "The time of this device is over; make a new password for it, or "
+                              "sign in anew",
         [SESSION_STOP_SERVER] = "The server is stopping; come back in a moment",
     };
 
@@ -99,6 +101,7 @@ static void say_end(void *session, enum session_end why)
         [SESSION_FACTOR_WANTED] = SESSION_STOP_FACTOR_WANTED,
         [SESSION_READER] = SESSION_STOP_READER,
         [SESSION_TOKEN] = SESSION_STOP_TOKEN,
+        [SESSION_OVER] = SESSION_STOP_OVER,
     };
     struct session_conn *c = session;
 

@@ -41,6 +41,7 @@ enum session_stop {
     SESSION_STOP_FACTOR_WANTED,
     SESSION_STOP_READER,
     SESSION_STOP_TOKEN,
+    SESSION_STOP_OVER,
     SESSION_STOP_SERVER, // the server stops
 };
 // What a client is told, without code; "" for SESSION_GOES_ON. Static.
