@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """SCIM 2.0: accounts made, changed, suspended and deleted by identity providers, and what those
 may not. What Okta and Microsoft Entra ID send is as their public documents have it."""
+import concurrent.futures
 import json
 import os
 import re
@@ -314,6 +315,39 @@ def test_versions_keep_two_from_overwriting_each_other(world):
     assert ask.good(200, "GET", f"/Users/{u['id']}", If_None_Match=tag).json()["displayName"] == \
         "By hand"
     ask.good(200, "PUT", f"/Users/{u['id']}", {"userName": "vera@example.org"}, If_Match="*")
+
+
+def test_a_condition_is_never_passed_over(world):
+    """If-Match that cannot be met, or not be read, changes nothing; of two at once one is told."""
+    ask = world.idp
+    u = ask.make("wilma@example.org")
+    where = f"/Users/{u['id']}"
+    tag = ask.good(200, "GET", where).fields["etag"]
+    operation = {"op": "replace", "path": "displayName", "value": "Wilma"}
+    changes = (("PATCH", {"Operations": [operation]}), ("DELETE", None),
+               ("PUT", {"userName": "wilma@example.org", "displayName": "Wilma"}))
+    for method, body in changes:
+        for match in ("", " ", ",", '""', '"x"', "nonsense", tag.strip("W/") + "x", f'"a", "b"'):
+            ask.ask(method, where, body, If_Match=match).error(412)
+        ask.ask(method, where, body, If_Match=", ".join(['"x"'] * 600)).error(400, "invalidSyntax")
+        ask.ask(method, where, body, If_None_Match=tag).error(412)
+        ask.ask(method, where, body, If_None_Match="*").error(412)
+        # Strong or weak, among others, and in several fields.
+        ask.ask(method, where, body, If_Match='"x"', if_match='"y"').error(412)
+    assert ask.good(200, "GET", where).fields["etag"] == tag
+    for match in ('"x",%s', "%s ", '"x" , %s,'):
+        for skip in (0, 2):  # weak, strong
+            said = match % tag[skip:]
+            tag = ask.good(200, "PATCH", where, {"Operations": [dict(operation, value=said)]},
+                           If_Match=said).fields["etag"]
+    # Eight at once on one version: one of them, whichever.
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        said = [a.status for a in pool.map(lambda i: ask.patch(
+            u["id"], dict(operation, value=f"by {i}"), If_Match=tag), range(8))]
+    assert sorted(said) == [200] + [412] * 7
+    newer = ask.good(200, "GET", where).fields["etag"]
+    ask.ask("DELETE", where, If_Match=tag).error(412)
+    assert ask.ask("DELETE", where, If_Match=newer).status == 204
 
 
 def test_what_is_taken_or_wrong_is_refused_and_leaves_nothing(world):

@@ -18,13 +18,15 @@
 #define FILTER_MAX  1800 // its one spelling may be a little longer
 #define TOKEN_MAX   256
 #define MATCH_MAX   2000
-#define NAMES_MAX   100 // of attributes
+#define NO_VERSION  "\"\"" // an entity tag that nothing has
+#define NAMES_MAX   100    // of attributes
 #define REQUEST_MAX (112u << 10)
 #define HEAD_LINE   400 // of keep's answer
 #define NUMBER_MAX  1000000000
 
 struct http_scim {
     struct span host, if_match, if_none_match;
+    bool is_too_long;        // one of these
     struct span allow;       // with an error 405
     struct scim_error error; // status 0: nothing is wrong
     struct span request;     // to keep, in the arena
@@ -35,6 +37,31 @@ bool http_scim_is(struct span path)
     return span_eq(path, SPAN(PREFIX)) || span_starts(path, SPAN(PREFIX "/"));
 }
 
+// A condition (RFC 9110 section 13.1): a list of versions, or empty when there is none. One that
+// names no version is met by none, and must not be taken for one that is not there.
+static struct span condition_of(struct http_call *call, struct span name)
+{
+    const struct http_request *r = call->head;
+    struct span found = SPAN("");
+    struct buf list;
+    bool is_there = false;
+
+    buf_init(&list, MATCH_MAX + 2);
+    for (size_t i = 0; i < r->field_n; i++) {
+        if (span_eq_nocase(r->fields[i].name, name)) {
+            buf_put_str(&list, is_there ? "," : "");
+            buf_put(&list, r->fields[i].value);
+            is_there = true;
+        }
+    }
+    if (is_there) {
+        call->scim->is_too_long |= list.failed;
+        found = list.n > 0 ? arena_dup(call->arena, buf_span(&list)) : SPAN(NO_VERSION);
+    }
+    buf_finish(&list);
+    return found;
+}
+
 static bool note(struct http_call *call)
 {
     struct http_scim *s = arena_zalloc(call->arena, 1, sizeof(*s));
@@ -43,9 +70,9 @@ static bool note(struct http_call *call)
         return false;
     }
     s->host = arena_dup(call->arena, http_field_of(call->head, SPAN("Host")));
-    s->if_match = arena_dup(call->arena, http_field_of(call->head, SPAN("If-Match")));
-    s->if_none_match = arena_dup(call->arena, http_field_of(call->head, SPAN("If-None-Match")));
     call->scim = s;
+    s->if_match = condition_of(call, SPAN("If-Match"));
+    s->if_none_match = condition_of(call, SPAN("If-None-Match"));
     return s->host.p && s->if_match.p && s->if_none_match.p;
 }
 
@@ -101,23 +128,14 @@ static const char *question_of(const struct place *p, enum http_method m)
 
 static struct span allow_of(const struct place *p, struct arena *a)
 {
-    static const struct {
-        enum http_method method;
-        const char *text;
-    } names[] = {{HTTP_GET, "GET, HEAD"},
-                 {HTTP_POST, "POST"},
-                 {HTTP_PUT, "PUT"},
-                 {HTTP_PATCH, "PATCH"},
-                 {HTTP_DELETE, "DELETE"}};
+    unsigned methods = 0;
     struct buf b;
 
-    buf_init(&b, 64);
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        if (question_of(p, names[i].method)) {
-            buf_put_str(&b, b.n > 0 ? ", " : "");
-            buf_put_str(&b, names[i].text);
-        }
+    for (unsigned m = 0; m < HTTP_METHOD_OTHER; m++) {
+        methods |= question_of(p, (enum http_method)m) ? 1u << m : 0;
     }
+    buf_init(&b, 64);
+    http_allow_put(&b, methods);
     struct span out = arena_dup(a, buf_span(&b));
 
     buf_finish(&b);
@@ -415,7 +433,7 @@ static enum err make_args(struct http_call *call, json_t *args)
     struct span id;
     enum err e = find_question(call, &id);
 
-    if (e == ERR_OK && (s->if_match.n > MATCH_MAX || s->if_none_match.n > MATCH_MAX)) {
+    if (e == ERR_OK && s->is_too_long) {
         e = fail_syntax(call, "The list of versions is too long.");
     }
     e = e == ERR_OK ? put_text(args, "id", id) : e;

@@ -216,23 +216,10 @@ static bool is_allowed(const struct http_resource *r, enum http_method m)
 
 static void answer_not_allowed(struct dialogue *d, const struct http_resource *r)
 {
-    static const struct {
-        enum http_method method;
-        const char *text;
-    } names[] = {{HTTP_GET, "GET, HEAD"},
-                 {HTTP_POST, "POST"},
-                 {HTTP_PUT, "PUT"},
-                 {HTTP_PATCH, "PATCH"},
-                 {HTTP_DELETE, "DELETE"}};
     struct buf b;
 
     buf_init(&b, 64);
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        if (r->methods & 1u << names[i].method) {
-            buf_put_str(&b, b.n > 0 ? ", " : "");
-            buf_put_str(&b, names[i].text);
-        }
-    }
+    http_allow_put(&b, r->methods);
     const struct http_field allow = {SPAN("Allow"), buf_span(&b)};
 
     answer_page(d, 405, &allow);

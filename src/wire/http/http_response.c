@@ -49,6 +49,26 @@ const char *http_status_text(unsigned status)
     return "";
 }
 
+void http_allow_put(struct buf *out, unsigned methods)
+{
+    static const struct {
+        enum http_method method;
+        const char *text;
+    } names[] = {{HTTP_GET, "GET, HEAD"},
+                 {HTTP_POST, "POST"},
+                 {HTTP_PUT, "PUT"},
+                 {HTTP_PATCH, "PATCH"},
+                 {HTTP_DELETE, "DELETE"}};
+    const char *between = "";
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (methods & 1u << names[i].method) {
+            buf_printf(out, "%s%s", between, names[i].text);
+            between = ", ";
+        }
+    }
+}
+
 void http_date_put(struct buf *out, int64_t seconds)
 {
     static const char days[][4] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};

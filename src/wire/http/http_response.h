@@ -26,6 +26,10 @@ void http_response_put(struct buf *out, const struct http_response *r);
 // "Not Found"; "" for a status that is not known here.
 const char *http_status_text(unsigned status);
 
+// The value of an Allow field (RFC 9110 section 10.2.1): "GET, HEAD, POST". `methods` are bits
+// 1 << enum http_method; HEAD comes with GET.
+void http_allow_put(struct buf *out, unsigned methods);
+
 // IMF-fixdate of RFC 9110 section 5.6.7: "Sun, 06 Nov 1994 08:49:37 GMT".
 void http_date_put(struct buf *out, int64_t seconds);
 
