@@ -247,6 +247,22 @@ int cli_link_run(struct cli *c, const char *operation, json_t *args, cli_item_fn
     return code;
 }
 
+int cli_link_ask(struct cli *c, const char *operation, json_t *args, json_t **out)
+{
+    json_t *result = NULL;
+    int code = cli_link_run(c, operation, args, NULL, NULL, &result);
+
+    *out = NULL;
+    if (code == CLI_OK && c->json) {
+        cli_print_json(result);
+    } else if (code == CLI_OK && c->quiet) {
+        json_decref(result);
+    } else if (code == CLI_OK) {
+        *out = result;
+    }
+    return code;
+}
+
 int cli_since_put(struct cli *c, const char *since, json_t *args)
 {
     int64_t moment;

@@ -45,6 +45,11 @@ typedef void cli_item_fn(void *arg, const json_t *item);
 int cli_link_run(struct cli *c, const char *operation, json_t *args, cli_item_fn *on_item,
                  void *arg, json_t **out_result);
 
+// The same, for a command that ends with a sentence: with --json its result is printed, with
+// --quiet nothing is. `*out` (a new reference) is what the sentence is made of; NULL: there is to
+// be none.
+int cli_link_ask(struct cli *c, const char *operation, json_t *args, json_t **out);
+
 // What stands behind --since (NULL: nothing does), as the argument "since_ms". CLI_USAGE: it is no
 // moment, which was said.
 int cli_since_put(struct cli *c, const char *since, json_t *args);

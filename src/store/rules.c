@@ -45,14 +45,6 @@ static enum err past_delete(void *arg, struct span key, struct span value)
     return batch_delete(p->edit->batch, key);
 }
 
-static enum err count_one(void *arg, struct span key, struct span value)
-{
-    (void)key;
-    (void)value;
-    ++*(size_t *)arg;
-    return ERR_OK;
-}
-
 // One of the rules as it is becomes a row beside this edit's entry of the change log, so that what
 // the edit does can be undone. `n`: 0, 1, ... within the edit.
 static enum err keep_past(struct edit *ed, uint16_t n, enum rules_part part, struct span name)
@@ -69,7 +61,7 @@ static enum err keep_past(struct edit *ed, uint16_t n, enum rules_part part, str
 
     e = e == ERR_NOT_FOUND ? ERR_OK : e;
     if (e == ERR_OK && n == 0) {
-        e = view_each(&ed->view, &prefix, count_one, &there);
+        e = view_count(&ed->view, &prefix, &there);
         rows.excess = there > RULES_PAST_MAX ? there - RULES_PAST_MAX : 0;
         e = e == ERR_OK && rows.excess ? view_each(&ed->view, &prefix, past_delete, &rows) : e;
     }
@@ -196,7 +188,7 @@ static enum err put_edit(struct edit *ed, void *arg)
     enum err e = script_find(&ed->view, a->name, &old);
 
     if (e == ERR_NOT_FOUND) {
-        e = view_each(&ed->view, &prefix, count_one, &count);
+        e = view_count(&ed->view, &prefix, &count);
         e = e == ERR_OK && count >= SCRIPTS_MAX ? ERR_LIMIT : e;
     } else if (e == ERR_OK && span_eq(old.text, a->text)) {
         return ERR_OK;

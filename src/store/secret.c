@@ -177,29 +177,15 @@ struct signing_edit {
     enum signing_state state; // to be
 };
 
-struct counter {
-    size_t n;
-};
-
-static enum err count_one(void *arg, struct span key, struct span value)
-{
-    struct counter *c = arg;
-
-    (void)key;
-    (void)value;
-    c->n++;
-    return ERR_OK;
-}
-
 static enum err add_edit(struct edit *ed, void *arg)
 {
     struct signing_edit *s = arg;
     struct signing_key there;
     struct key prefix = signing_name(s->key.domain, SPAN(""));
-    struct counter count = {0};
-    enum err e = view_each(&ed->view, &prefix, count_one, &count);
+    size_t count = 0;
+    enum err e = view_count(&ed->view, &prefix, &count);
 
-    e = e == ERR_OK && count.n >= SIGNING_KEYS_MAX ? ERR_LIMIT : e;
+    e = e == ERR_OK && count >= SIGNING_KEYS_MAX ? ERR_LIMIT : e;
     if (e != ERR_OK) {
         return e;
     }
@@ -329,14 +315,7 @@ static enum err list_one(void *arg, struct span key, struct span value)
 static enum err list(struct store *s, struct span domain, struct signing_list *l)
 {
     struct key prefix = domain.n > 0 ? signing_name(domain, SPAN("")) : key_plain(KEY_SIGNING);
-    struct view v;
-    enum err e = view_begin(&v, s, 0);
-
-    if (e == ERR_OK) {
-        e = view_each(&v, &prefix, list_one, l);
-        view_end(&v);
-    }
-    return e;
+    return store_each(s, &prefix, list_one, l);
 }
 
 enum err signing_key_list(struct store *s, struct span domain, signing_key_fn *fn, void *arg)

@@ -208,6 +208,37 @@ enum err view_each(struct view *v, const struct key *prefix, view_each_fn *fn, v
     return e == ERR_NOT_FOUND || e == ERR_EOF ? ERR_OK : e;
 }
 
+static enum err count_one(void *arg, struct span key, struct span value)
+{
+    (void)key;
+    (void)value;
+    ++*(size_t *)arg;
+    return ERR_OK;
+}
+
+enum err view_count(struct view *v, const struct key *prefix, size_t *out)
+{
+    size_t n = 0;
+    enum err e = view_each(v, prefix, count_one, &n);
+
+    if (e == ERR_OK) {
+        *out = n;
+    }
+    return e;
+}
+
+enum err store_each(struct store *s, const struct key *prefix, view_each_fn *fn, void *arg)
+{
+    struct view v;
+    enum err e = view_begin(&v, s, 0);
+
+    if (e == ERR_OK) {
+        e = view_each(&v, prefix, fn, arg);
+        view_end(&v);
+    }
+    return e;
+}
+
 enum err view_message_record(struct view *v, message_id id, struct message_record *out)
 {
     struct key k = key_u64(KEY_MESSAGE, id);

@@ -3,9 +3,8 @@
 // What the files of store/ share: store, view, and edit, the one way to change an account.
 //
 // An edit is a function from a view to a batch. store_edit runs it under the account's writer lock
-// (so that conflicts are rare within a process), commits on condition that the account is still at
-// the view's version, and runs it again on a fresh view when it is not: the function must start
-// from nothing each time it is called.
+// (so that conflicts are rare in a process), commits on condition that the account is still at the
+// view's version, and runs it again on a fresh one if it is not: it starts from nothing each time.
 #ifndef STORE_STORE_INTERNAL_H
 #define STORE_STORE_INTERNAL_H
 
@@ -50,9 +49,8 @@ struct view {
     struct arena arena;
     struct header header;
     const struct mailbox **mailboxes; // NULL until asked for
-    size_t mailbox_count;
     struct span *orphans;
-    size_t orphan_count;
+    size_t mailbox_count, orphan_count;
     bool has_mailboxes, has_orphans;
     struct keyword_table keywords; // of the mailbox last asked for
 };
@@ -71,9 +69,12 @@ bool mailbox_name_is_under(struct span name, struct span parent);
 struct span mailbox_name_parent(struct span name); // empty at the top
 extern const struct span mailbox_inbox;
 
-// Calls `fn` for each key and value with the prefix; `fn` returns ERR_EOF to stop early.
+// `fn` is called for each key and value with the prefix, or ends it with ERR_EOF; or how many there
+// are. store_each: of what is the server's and no account's, in a view of its own.
 typedef enum err view_each_fn(void *arg, struct span key, struct span value);
 enum err view_each(struct view *v, const struct key *prefix, view_each_fn *fn, void *arg);
+enum err view_count(struct view *v, const struct key *prefix, size_t *out);
+enum err store_each(struct store *s, const struct key *prefix, view_each_fn *fn, void *arg);
 
 // ---- edits --------------------------------------------------------------------------------------
 
@@ -84,8 +85,7 @@ struct edit_mailbox {
     bool is_dirty, has_keywords, keywords_dirty;
 };
 
-// Thread index entries this edit has changed, by hash.
-struct thread_slot {
+struct thread_slot { // an entry of the thread index that this edit has changed
     uint64_t hash;
     struct thread_record record;
     bool is_used;

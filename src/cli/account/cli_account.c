@@ -24,22 +24,17 @@
 // Runs an operation on one account and says what was done.
 static int change(struct cli *c, const char *operation, json_t *args, const char *done)
 {
-    json_t *result = NULL;
-    int code = cli_link_run(c, operation, args, NULL, NULL, &result);
+    json_t *result;
+    int code = cli_link_ask(c, operation, args, &result);
+    unsigned long long ended = result ? cli_get_number(result, "sessions_ended") : 0;
 
-    if (code == CLI_OK && c->json) {
-        cli_print_json(result);
-    } else if (code == CLI_OK) {
-        unsigned long long ended = cli_get_number(result, "sessions_ended");
-
-        if (!c->quiet) {
-            printf("Account %s %s.\n", cli_get_text(result, "account"), done);
-        }
-        if (!c->quiet && ended) {
-            printf("%llu open session%s ended.\n", ended, ended == 1 ? " was" : "s were");
-        }
-        json_decref(result);
+    if (result) {
+        printf("Account %s %s.\n", cli_get_text(result, "account"), done);
     }
+    if (ended) {
+        printf("%llu open session%s ended.\n", ended, ended == 1 ? " was" : "s were");
+    }
+    json_decref(result);
     return code;
 }
 

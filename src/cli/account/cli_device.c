@@ -73,23 +73,6 @@ static int put_options(struct cli *c, const struct options *o, json_t *args)
     return CLI_OK;
 }
 
-// Runs it; prints JSON, or gives the result to be told in words.
-static int run(struct cli *c, const char *operation, json_t *args, json_t **out)
-{
-    json_t *result = NULL;
-    int code = cli_link_run(c, operation, args, NULL, NULL, &result);
-
-    *out = NULL;
-    if (code == CLI_OK && c->json) {
-        cli_print_json(result);
-    } else if (code == CLI_OK && c->quiet) {
-        json_decref(result);
-    } else if (code == CLI_OK) {
-        *out = result;
-    }
-    return code;
-}
-
 static int run_on_device(struct cli *c, const char *operation, char **argv, const struct options *o,
                          json_t **out)
 {
@@ -101,7 +84,7 @@ static int run_on_device(struct cli *c, const char *operation, char **argv, cons
         json_decref(args);
         return code;
     }
-    return run(c, operation, args, out);
+    return cli_link_ask(c, operation, args, out);
 }
 
 // ---- add, list, set -----------------------------------------------------------------------------
@@ -243,7 +226,7 @@ int cli_device_set(struct cli *c, int argc, char **argv)
         json_decref(args);
         return code;
     }
-    code = run(c, "account device set", args, &result);
+    code = cli_link_ask(c, "account device set", args, &result);
     if (code == CLI_OK && result) {
         say(result, "is set");
         json_decref(result);

@@ -47,12 +47,8 @@ static int factor(struct cli *c, int argc, char **argv, const char *kind, const 
     if (argc > 2) {
         json_object_set_new(args, "required", json_boolean(is_required));
     }
-    code = cli_link_run(c, operation, args, NULL, NULL, &result);
-    if (code == CLI_OK && c->json) {
-        cli_print_json(result);
-        return code;
-    }
-    if (code == CLI_OK && !c->quiet) {
+    code = cli_link_ask(c, operation, args, &result);
+    if (result) {
         say(result, kind);
     }
     json_decref(result);

@@ -81,12 +81,8 @@ int cli_account_hand_over(struct cli *c, int argc, char **argv)
     json_t *args = json_pack("{s:s, s:s, s:s, s:b, s:b}", "account", argv[1], "to", argv[2],
                              "reason", reason, "addresses", addresses, "dry_run", is_dry);
 
-    code = cli_link_run(c, "account hand-over", args, NULL, NULL, &result);
-    if (code == CLI_OK && c->json) {
-        cli_print_json(result); // takes it
-        return code;
-    }
-    if (code == CLI_OK && !c->quiet) {
+    code = cli_link_ask(c, "account hand-over", args, &result);
+    if (result) {
         say(result, is_dry, addresses);
     }
     json_decref(result);

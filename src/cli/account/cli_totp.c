@@ -11,29 +11,13 @@
 
 #include "base/banned.h"
 
-// Runs it; prints JSON, or gives the result to be told in words.
-static int run(struct cli *c, const char *operation, json_t *args, json_t **out)
-{
-    json_t *result = NULL;
-    int code = cli_link_run(c, operation, args, NULL, NULL, &result);
-
-    *out = NULL;
-    if (code == CLI_OK && c->json) {
-        cli_print_json(result);
-    } else if (code == CLI_OK && c->quiet) {
-        json_decref(result);
-    } else if (code == CLI_OK) {
-        *out = result;
-    }
-    return code;
-}
-
 static int run_on_account(struct cli *c, const char *operation, int argc, char **argv, json_t **out)
 {
     int code = cli_words_check(c, &argc, argv, 1, 1);
 
     *out = NULL;
-    return code == CLI_OK ? run(c, operation, json_pack("{s:s}", "account", argv[1]), out) : code;
+    return code == CLI_OK ? cli_link_ask(c, operation, json_pack("{s:s}", "account", argv[1]), out)
+                          : code;
 }
 
 // "ABCD EFGH ...": it is typed by hand.
@@ -105,8 +89,8 @@ int cli_totp_confirm(struct cli *c, int argc, char **argv)
     int code = cli_words_check(c, &argc, argv, 2, 2);
 
     if (code == CLI_OK) {
-        code = run(c, "account totp confirm",
-                   json_pack("{s:s, s:s}", "account", argv[1], "code", argv[2]), &result);
+        code = cli_link_ask(c, "account totp confirm",
+                            json_pack("{s:s, s:s}", "account", argv[1], "code", argv[2]), &result);
     }
     if (!result) {
         return code;

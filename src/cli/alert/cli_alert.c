@@ -69,17 +69,9 @@ int cli_alert_test(struct cli *c, int argc, char **argv)
     int code = cli_words_check(c, &argc, argv, 1, 1);
 
     if (code == CLI_OK) {
-        code = cli_link_run(c, "alert test", json_pack("{s:s}", "account", argv[1]), NULL, NULL,
-                            &result);
+        code = cli_link_ask(c, "alert test", json_pack("{s:s}", "account", argv[1]), &result);
     }
-    if (code != CLI_OK) {
-        return code;
-    }
-    if (c->json) {
-        cli_print_json(result);
-        return code;
-    }
-    if (!c->quiet) {
+    if (result) {
         printf("%s gets a test message%s.\n",
                cli_plain(cli_get_text(result, "account"), account, sizeof(account)),
                json_is_true(json_object_get(result, "server_runs"))
@@ -107,18 +99,11 @@ static bool until_put(const char *until, json_t *args)
 
 static int mute(struct cli *c, json_t *args)
 {
-    json_t *result = NULL;
+    json_t *result;
     char account[300];
-    int code = cli_link_run(c, "alert mute", args, NULL, NULL, &result);
+    int code = cli_link_ask(c, "alert mute", args, &result);
 
-    if (code != CLI_OK) {
-        return code;
-    }
-    if (c->json) {
-        cli_print_json(result);
-        return code;
-    }
-    if (!c->quiet) {
+    if (result) {
         printf("%s is %s.\n", cli_plain(cli_get_text(result, "account"), account, sizeof(account)),
                json_is_true(json_object_get(result, "muted"))
                    ? "not warned of that any more; `mailkeep alert list` shows it all the same"

@@ -52,20 +52,13 @@ int cli_ban_list(struct cli *c, int argc, char **argv)
 
 static int lift(struct cli *c, json_t *args)
 {
-    json_t *result = NULL;
-    int code = cli_link_run(c, "ban lift", args, NULL, NULL, &result);
+    json_t *result;
+    int code = cli_link_ask(c, "ban lift", args, &result);
+    unsigned long long n = result ? cli_get_number(result, "lifted") : 0;
 
-    if (code != CLI_OK || c->json) {
-        if (code == CLI_OK) {
-            cli_print_json(result);
-        }
-        return code;
-    }
-    unsigned long long n = cli_get_number(result, "lifted");
-
-    if (!c->quiet && n == 0) {
+    if (result && n == 0) {
         printf("There was no such ban. What was counted towards one is forgotten.\n");
-    } else if (!c->quiet) {
+    } else if (result) {
         printf("%llu %s lifted.\n", n, n == 1 ? "ban" : "bans");
     }
     json_decref(result);

@@ -90,17 +90,9 @@ int cli_directory_sync(struct cli *c, int argc, char **argv)
     json_t *result = NULL;
 
     if (code == CLI_OK) {
-        code = cli_link_run(c, "directory sync", json_pack("{s:b}", "force", force), NULL, NULL,
-                            &result);
+        code = cli_link_ask(c, "directory sync", json_pack("{s:b}", "force", force), &result);
     }
-    if (code != CLI_OK) {
-        return code;
-    }
-    if (c->json) {
-        cli_print_json(result);
-        return code;
-    }
-    if (!c->quiet) {
+    if (result) {
         printf(
             "%llu looked up; %llu not there any more and out, %llu back; %llu got other roles.\n",
             (unsigned long long)cli_get_number(result, "asked"),

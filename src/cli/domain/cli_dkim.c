@@ -117,18 +117,13 @@ int cli_dkim_list(struct cli *c, int argc, char **argv)
 static int change(struct cli *c, const char *operation, char **argv, const char *selector,
                   const char *done)
 {
-    json_t *result = NULL;
-    int code =
-        cli_link_run(c, operation, json_pack("{s:s, s:s}", "domain", argv[1], "selector", selector),
-                     NULL, NULL, &result);
+    json_t *result;
+    int code = cli_link_ask(
+        c, operation, json_pack("{s:s, s:s}", "domain", argv[1], "selector", selector), &result);
     const json_t *list = json_object_get(result, "selectors");
     char plain[300];
 
-    if (code == CLI_OK && c->json) {
-        cli_print_json(result);
-        return code;
-    }
-    for (size_t i = 0; i < json_array_size(list) && !c->quiet; i++) {
+    for (size_t i = 0; i < json_array_size(list); i++) {
         printf("Key %s of %s %s.\n",
                cli_plain(json_string_value(json_array_get(list, i)), plain, sizeof(plain)),
                cli_get_text(result, "domain"), done);

@@ -15,17 +15,12 @@ static int change(struct cli *c, int argc, char **argv, const char *operation, c
     int code = cli_words_check(c, &argc, argv, 1, 1);
 
     if (code == CLI_OK) {
-        code =
-            cli_link_run(c, operation, json_pack("{s:s}", "domain", argv[1]), NULL, NULL, &result);
+        code = cli_link_ask(c, operation, json_pack("{s:s}", "domain", argv[1]), &result);
     }
-    if (code == CLI_OK && c->json) {
-        cli_print_json(result);
-    } else if (code == CLI_OK) {
-        if (!c->quiet) {
-            printf("Domain %s %s.\n", cli_get_text(result, "domain"), done);
-        }
-        json_decref(result);
+    if (result) {
+        printf("Domain %s %s.\n", cli_get_text(result, "domain"), done);
     }
+    json_decref(result);
     return code;
 }
 

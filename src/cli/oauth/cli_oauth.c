@@ -41,18 +41,11 @@ int cli_oauth_client_list(struct cli *c, int argc, char **argv)
 // Runs it and prints its answer, or a line for a person.
 static int run(struct cli *c, const char *operation, json_t *args, const char *line)
 {
-    json_t *result = NULL;
-    int code = cli_link_run(c, operation, args, NULL, NULL, &result);
+    json_t *result;
+    int code = cli_link_ask(c, operation, args, &result);
     char id[200];
 
-    if (code != CLI_OK) {
-        return code;
-    }
-    if (c->json) {
-        cli_print_json(result);
-        return code;
-    }
-    if (!c->quiet) {
+    if (result) {
         printf(line, cli_plain(cli_get_text(result, "client"), id, sizeof(id)));
     }
     json_decref(result);

@@ -308,15 +308,11 @@ int cli_queue_remove(struct cli *c, int argc, char **argv)
 
 static int change_destination(struct cli *c, const char *operation, json_t *args, const char *done)
 {
-    json_t *result = NULL;
-    int code = cli_link_run(c, operation, args, NULL, NULL, &result);
+    json_t *result;
+    int code = cli_link_ask(c, operation, args, &result);
     char plain[300];
 
-    if (code == CLI_OK && c->json) {
-        cli_print_json(result);
-        return code;
-    }
-    if (code == CLI_OK && !c->quiet) {
+    if (result) {
         printf("Mail to %s %s.\n",
                cli_plain(cli_get_text(result, "destination"), plain, sizeof(plain)), done);
     }

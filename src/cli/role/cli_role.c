@@ -169,29 +169,26 @@ static json_t *domains_of(int *argc, char **argv)
 // Says what the account has of the role now.
 static int change(struct cli *c, const char *operation, json_t *args)
 {
-    json_t *result = NULL;
-    int code = cli_link_run(c, operation, args, NULL, NULL, &result);
+    json_t *result;
+    int code = cli_link_ask(c, operation, args, &result);
     const json_t *domains = json_object_get(result, "domains");
     char plain[300];
     struct buf b;
 
-    if (code != CLI_OK || c->json) {
-        if (code == CLI_OK) {
-            cli_print_json(result);
-        }
+    if (!result) {
         return code;
     }
     buf_init(&b, TEXT_BYTES_MAX);
-    if (!c->quiet && json_is_array(domains) && json_array_size(domains) == 0) {
+    if (json_is_array(domains) && json_array_size(domains) == 0) {
         printf("%s does not have the role %s any more.\n",
                cli_plain(cli_get_text(result, "account"), plain, sizeof(plain)),
                cli_get_text(result, "role"));
-    } else if (!c->quiet) {
+    } else {
         printf("%s has the role %s over %s.\n",
                cli_plain(cli_get_text(result, "account"), plain, sizeof(plain)),
                cli_get_text(result, "role"), joined(domains, "all domains", &b));
     }
-    if (!c->quiet && json_is_false(json_object_get(result, "second_factor"))) {
+    if (json_is_false(json_object_get(result, "second_factor"))) {
         printf("It is good for nothing before the account has a second factor:\n"
                "    mailkeep account totp add %s\n",
                cli_plain(cli_get_text(result, "account"), plain, sizeof(plain)));
@@ -251,15 +248,11 @@ int cli_role_add(struct cli *c, int argc, char **argv)
     for (int i = 2; i < argc; i++) {
         json_array_append_new(rights, json_string(argv[i]));
     }
-    code = cli_link_run(c, "role add",
+    code = cli_link_ask(c, "role add",
                         json_pack("{s:s, s:s, s:o}", "role", argv[1], "words", words ? words : "",
                                   "rights", rights),
-                        NULL, NULL, &result);
-    if (code == CLI_OK && c->json) {
-        cli_print_json(result);
-        return code;
-    }
-    if (code == CLI_OK && !c->quiet) {
+                        &result);
+    if (result) {
         printf("There is a role %s now. To give it: mailkeep role grant ADDRESS %s\n",
                cli_get_text(result, "role"), cli_get_text(result, "role"));
     }

@@ -124,12 +124,8 @@ int cli_route_add(struct cli *c, int argc, char **argv)
         json_decref(args);
         return code;
     }
-    code = cli_link_run(c, "route add", args, NULL, NULL, &result);
-    if (code == CLI_OK && c->json) {
-        cli_print_json(result);
-        return code;
-    }
-    if (code == CLI_OK && !c->quiet) {
+    code = cli_link_ask(c, "route add", args, &result);
+    if (result) {
         printf("Mail %s ", whose(result, text, sizeof(text)));
         print_way(result);
         printf(".\n");

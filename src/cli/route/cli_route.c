@@ -33,29 +33,15 @@ static void print_targets(const json_t *j, const char *name)
     }
 }
 
-// Takes the reference to `args`. *out_result: NULL when it was printed as JSON.
-static int run(struct cli *c, const char *operation, json_t *args, json_t **out_result)
-{
-    json_t *result = NULL;
-    int code = cli_link_run(c, operation, args, NULL, NULL, &result);
-
-    if (code == CLI_OK && c->json) {
-        cli_print_json(result);
-        result = NULL;
-    }
-    *out_result = result;
-    return code;
-}
-
 // "team@example.org stands for anna@example.org, bob@example.org."
 static int change_alias(struct cli *c, const char *operation, json_t *args, const char *stands,
                         const char *nothing)
 {
     char plain[300];
     json_t *result;
-    int code = run(c, operation, args, &result);
+    int code = cli_link_ask(c, operation, args, &result);
 
-    if (result && !c->quiet) {
+    if (result) {
         const char *name = cli_plain(cli_get_text(result, "alias"), plain, sizeof(plain));
 
         if (json_array_size(json_object_get(result, "targets")) > 0) {
@@ -155,9 +141,9 @@ int cli_domain_alias_add(struct cli *c, int argc, char **argv)
     if (code != CLI_OK) {
         return code;
     }
-    code = run(c, "domain alias add", json_pack("{s:s, s:s}", "domain", argv[1], "target", argv[2]),
-               &result);
-    if (result && !c->quiet) {
+    code = cli_link_ask(c, "domain alias add",
+                        json_pack("{s:s, s:s}", "domain", argv[1], "target", argv[2]), &result);
+    if (result) {
         printf("Domain %s is another name of %s.\n",
                cli_plain(cli_get_text(result, "domain"), name, sizeof(name)),
                cli_plain(cli_get_text(result, "target"), target, sizeof(target)));
@@ -175,8 +161,8 @@ int cli_domain_alias_remove(struct cli *c, int argc, char **argv)
     if (code != CLI_OK) {
         return code;
     }
-    code = run(c, "domain alias remove", json_pack("{s:s}", "domain", argv[1]), &result);
-    if (result && !c->quiet) {
+    code = cli_link_ask(c, "domain alias remove", json_pack("{s:s}", "domain", argv[1]), &result);
+    if (result) {
         printf("Name %s removed.\n", cli_plain(cli_get_text(result, "domain"), name, sizeof(name)));
     }
     json_decref(result);
@@ -219,11 +205,11 @@ int cli_account_forward(struct cli *c, int argc, char **argv)
     if (keep && argc == 2) {
         return cli_usage(c);
     }
-    code = run(c, "account forward",
-               json_pack("{s:s, s:b, s:b, s:o}", "account", argv[1], "keep", keep, "off", off,
-                         "targets", words(2, argc, argv)),
-               &result);
-    if (result && !c->quiet) {
+    code = cli_link_ask(c, "account forward",
+                        json_pack("{s:s, s:b, s:b, s:o}", "account", argv[1], "keep", keep, "off",
+                                  off, "targets", words(2, argc, argv)),
+                        &result);
+    if (result) {
         printf("Mail for %s ", cli_plain(cli_get_text(result, "account"), plain, sizeof(plain)));
         if (json_array_size(json_object_get(result, "targets")) > 0) {
             printf("goes to ");

@@ -86,22 +86,14 @@ int cli_scim_token_add(struct cli *c, int argc, char **argv)
 int cli_scim_token_remove(struct cli *c, int argc, char **argv)
 {
     int code = cli_words_check(c, &argc, argv, 1, 1);
-    json_t *result = NULL;
+    json_t *result;
     char name[200];
 
     if (code != CLI_OK) {
         return code;
     }
-    code = cli_link_run(c, "scim-token remove", json_pack("{s:s}", "token", argv[1]), NULL, NULL,
-                        &result);
-    if (code != CLI_OK) {
-        return code;
-    }
-    if (c->json) {
-        cli_print_json(result);
-        return code;
-    }
-    if (!c->quiet) {
+    code = cli_link_ask(c, "scim-token remove", json_pack("{s:s}", "token", argv[1]), &result);
+    if (result) {
         printf("The token %s opens nothing any more. The accounts stay as they are.\n",
                cli_plain(cli_get_text(result, "token"), name, sizeof(name)));
     }

@@ -29,15 +29,11 @@ static int check_words(struct cli *c, int *argc, char **argv, bool global, int m
 // A change that ends with one sentence; takes the reference to `args`.
 static int change(struct cli *c, const char *operation, json_t *args, const char *sentence)
 {
-    json_t *result = NULL;
-    int code = cli_link_run(c, operation, args, NULL, NULL, &result);
+    json_t *result;
+    int code = cli_link_ask(c, operation, args, &result);
     char script[600], account[300];
 
-    if (code == CLI_OK && c->json) {
-        cli_print_json(result);
-        return code;
-    }
-    if (code == CLI_OK && !c->quiet) {
+    if (result) {
         printf(sentence, cli_plain(cli_get_text(result, "script"), script, sizeof(script)),
                cli_plain(cli_get_text(result, "account"), account, sizeof(account)));
     }

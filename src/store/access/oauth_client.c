@@ -307,20 +307,13 @@ enum err oauth_client_list(struct store *s, oauth_client_fn *fn, void *arg)
     struct key all = key_plain(KEY_OAUTH_CLIENT);
     struct list_args l = {fn, arg};
     const struct oauth_client *c;
-    struct view v;
 
     for (size_t i = 0; (c = oauth_client_builtin(i)); i++) {
         if (!fn(arg, c)) {
             return ERR_OK;
         }
     }
-    enum err e = view_begin(&v, s, 0);
-
-    if (e == ERR_OK) {
-        e = view_each(&v, &all, list_one, &l);
-        view_end(&v);
-    }
-    return e;
+    return store_each(s, &all, list_one, &l);
 }
 
 // ---- changing -----------------------------------------------------------------------------------
@@ -337,14 +330,6 @@ static enum err note(struct edit *ed, struct span id, const char *what)
 
     buf_finish(&b);
     return e;
-}
-
-static enum err count_one(void *arg, struct span key, struct span value)
-{
-    (void)key;
-    (void)value;
-    ++*(size_t *)arg;
-    return ERR_OK;
 }
 
 static enum err put(struct edit *ed, const struct oauth_client *c)
@@ -379,7 +364,7 @@ static enum err add_edit(struct edit *ed, void *arg)
     if (e != ERR_NOT_FOUND) {
         return e == ERR_OK ? ERR_EXISTS : e;
     }
-    e = view_each(&ed->view, &all, count_one, &count);
+    e = view_count(&ed->view, &all, &count);
     if (e == ERR_OK && count >= OAUTH_CLIENTS_MAX) {
         e = ERR_LIMIT;
     }

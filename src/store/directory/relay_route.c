@@ -125,21 +125,15 @@ static enum err note(struct edit *ed, const struct relay_route *r, bool is_remov
     return e;
 }
 
-static enum err count_one(void *arg, struct span key, struct span value)
-{
-    (void)key;
-    (void)value;
-    return ++*(size_t *)arg > RELAY_ROUTES_MAX ? ERR_LIMIT : ERR_OK;
-}
-
 static enum err set_edit(struct edit *ed, void *arg)
 {
     struct relay_route r = *(const struct relay_route *)arg;
     struct key k = key_text(KEY_RELAY, r.pattern), all = key_plain(KEY_RELAY);
     char *room = arena_alloc(&ed->view.arena, VALUE_BYTES_MAX);
-    size_t n = 1;
-    enum err e = room ? view_each(&ed->view, &all, count_one, &n) : ERR_NOMEM;
+    size_t n = 0;
+    enum err e = room ? view_count(&ed->view, &all, &n) : ERR_NOMEM;
 
+    e = e == ERR_OK && n >= RELAY_ROUTES_MAX ? ERR_LIMIT : e;
     r.changed = edit_now_s(ed);
     e = e == ERR_OK ? edit_put(ed, &k, encode(&r, room)) : e;
     return e == ERR_OK ? note(ed, &r, false) : e;

@@ -159,20 +159,13 @@ enum err role_list(struct store *s, role_fn *fn, void *arg)
     struct list_args l = {fn, arg};
     struct key all = key_plain(KEY_ROLE);
     const struct role *r;
-    struct view v;
 
     for (size_t i = 0; (r = role_builtin(i)); i++) {
         if (!fn(arg, r)) {
             return ERR_OK;
         }
     }
-    enum err e = view_begin(&v, s, 0);
-
-    if (e == ERR_OK) {
-        e = view_each(&v, &all, list_one, &l);
-        view_end(&v);
-    }
-    return e;
+    return store_each(s, &all, list_one, &l);
 }
 
 // ---- changing -----------------------------------------------------------------------------------
@@ -197,26 +190,20 @@ static enum err note_role(struct edit *ed, const struct role *r, const char *wha
     return e;
 }
 
-static enum err count_one(void *arg, struct span key, struct span value)
-{
-    (void)key;
-    (void)value;
-    return ++*(size_t *)arg > ROLE_SETS_MAX ? ERR_LIMIT : ERR_OK;
-}
-
 static enum err add_edit(struct edit *ed, void *arg)
 {
     const struct role *r = arg;
     struct key k = key_text(KEY_ROLE, r->name), all = key_plain(KEY_ROLE);
     char room[ROLE_BYTES_MAX];
     struct role there;
-    size_t n = 1;
+    size_t n = 0;
     enum err e = role_get(&ed->view, r->name, &there);
 
     if (e != ERR_NOT_FOUND) {
         return e == ERR_OK ? ERR_EXISTS : e;
     }
-    e = view_each(&ed->view, &all, count_one, &n);
+    e = view_count(&ed->view, &all, &n);
+    e = e == ERR_OK && n >= ROLE_SETS_MAX ? ERR_LIMIT : e;
     if (e != ERR_OK) {
         return e;
     }

@@ -105,14 +105,7 @@ enum err scim_token_list(struct store *s, scim_token_fn *fn, void *arg)
 {
     struct key all = key_plain(KEY_SCIM_TOKEN);
     struct list_args l = {fn, arg};
-    struct view v;
-    enum err e = view_begin(&v, s, 0);
-
-    if (e == ERR_OK) {
-        e = view_each(&v, &all, list_one, &l);
-        view_end(&v);
-    }
-    return e;
+    return store_each(s, &all, list_one, &l);
 }
 
 struct find_args {
@@ -177,14 +170,6 @@ static enum err note(struct edit *ed, struct span name, const char *what)
     return directory_note(ed, words, name);
 }
 
-static enum err count_one(void *arg, struct span key, struct span value)
-{
-    (void)key;
-    (void)value;
-    ++*(size_t *)arg;
-    return ERR_OK;
-}
-
 static enum err add_edit(struct edit *ed, void *arg)
 {
     const struct add_args *a = arg;
@@ -197,7 +182,7 @@ static enum err add_edit(struct edit *ed, void *arg)
     if (e != ERR_NOT_FOUND) {
         return e == ERR_OK ? ERR_EXISTS : e;
     }
-    e = view_each(&ed->view, &all, count_one, &count);
+    e = view_count(&ed->view, &all, &count);
     e = e == ERR_OK && count >= SCIM_TOKENS_MAX ? ERR_LIMIT : e;
     for (size_t i = 0; i < t.domain_count && e == ERR_OK; i++) {
         e = directory_domain_get(&ed->view, t.domains[i], &(struct domain_record){0});
