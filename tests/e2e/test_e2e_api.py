@@ -82,6 +82,12 @@ def test_l35_nobody_gets_in_without_a_key_for_it(world):
     server.control("account suspend", account=user)
     problem_of(key, user, 401)
     server.control("account resume", account=user)
+    # A09f: a key in the address is none.
+    server.control("account device unblock", account=user, device="api")
+    for query in ({"access_token": key}, {"key": key}, {"token": key, "user": user}):
+        answer = world.api().ask("GET", url, query=query)
+        assert answer.status in (400, 401, 422), answer.body
+        assert answer.fields["referrer-policy"] == "no-referrer"
     # What is no Authorization at all.
     api = world.api()
     for value in ("Basic", "Basic !", "Basic " + base64.b64encode(b"no colon").decode(),
@@ -114,6 +120,7 @@ def test_l36_a_right_counts_for_each_request(world):
     problem(reader.ask("DELETE", f"/accounts/{server.user(3)}"), 403, "for reading only")
 
 
+# A09c, A09d
 def test_l37_requests_of_web_pages_are_refused(world):
     api = world.owner
     for fields in ({"Origin": "https://evil.example"}, {"Origin": "null"},

@@ -41,6 +41,7 @@ def test_a_first_sign_in_makes_the_account(make, directory, way):
     assert "TLS established" in directory.log() or way == "ldaps"
 
 
+# A04a
 def test_l25_injected_filters_find_nobody(make, directory):
     server = make(ldap_filter='"(|(uid=%u)(mail=%n))"')
     for name in ("*", "a*", "*)(uid=*", "anna)(|(uid=*", "*)(objectClass=*))(|(a=b", "anna\\2a",

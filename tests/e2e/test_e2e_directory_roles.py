@@ -234,6 +234,7 @@ def test_a_template_for_the_name(make_server, closed):
     eventually(lambda: not ok(server, ANNA, "annas own words"))
 
 
+# A04c
 def test_l58_names_that_would_be_another_entrys(make_server, closed):
     server = make_server(users=1, settings=settings(closed, **TEMPLATE))
     assert ok(server, "anna", "annas own words")

@@ -32,6 +32,7 @@ def is_gone(client):
 
 @pytest.mark.parametrize("how, code", [(suspend, b"CONTACTADMIN"), (remove, b"CONTACTADMIN"),
                                        (passwd, b"EXPIRED")])
+# A05b, A05c
 def test_every_session_is_told_and_ended(server, how, code):
     clear, tls, idle = server.login(1), server.login(1, "tls"), server.login(1, "tls")
     idle.ok("SELECT INBOX")

@@ -87,6 +87,7 @@ def keep_pid(server):
     return next(p for p in server.pids() if title(p).endswith("mailkeep-keep"))
 
 
+# A02c, A02d, A02e
 def test_l02_a_burst_of_guesses_from_500_addresses(make_server):
     if server_class() is not Mailkeep:
         pytest.skip("of Mailkeep")
@@ -131,6 +132,7 @@ def test_l02_a_burst_of_guesses_from_500_addresses(make_server):
     assert "watched" in bans and bans.count("account") > 0
 
 
+# A01c
 def test_l01_a_no_takes_whole_delays(make_server):
     """However long the check took: counted from the question, so less than a delay does not show."""
     if server_class() is not Mailkeep:

@@ -318,6 +318,7 @@ def test_l42_codes_are_good_once_for_one_app_one_address_and_one_verifier(web):
     assert web.devices(user)[-1]["state"] == "blocked"
 
 
+# A09e
 def test_l43_a_refresh_token_that_comes_twice_ends_all(web):
     user = web.server.user(5)
     first = web.tokens(user)
@@ -352,6 +353,111 @@ def test_l44_forms_from_elsewhere_do_nothing(web):
     assert not web.devices(user)
     web.cookie = cookie
     assert web.post("/oauth/authorize", **fields)[0] == 303
+
+
+# A09b: what the cookie is, and where it goes.
+def test_a09b_the_cookie(web):
+    for page in (web.ask, lambda: web.curl("/oauth/device")):
+        web.cookie = ""
+        status, head, _ = page()
+        name, *rest = head["set-cookie"].split("; ")
+        assert re.fullmatch(r"__Host-mailkeep=[0-9a-f]{32}", name) and status == 200
+        assert {x.lower() for x in rest} >= {"secure", "httponly", "samesite=strict", "path=/"}
+        assert not any(x.lower().startswith(("domain", "expires")) for x in rest)
+    web.cookie = ""
+    assert web.ask()[1]["set-cookie"].split(";")[0] != name
+    for path in ("/oauth/style.css", "/.well-known/oauth-authorization-server", "/healthz", "/nothing"):
+        web.cookie = ""
+        assert "set-cookie" not in web.curl(path)[1], path
+
+
+# A09a, A09g: a cookie that somebody else has planted signs nobody in, before and after its owner has.
+def test_a09a_a09g_a_planted_cookie_is_worth_nothing(web):
+    user, planted = web.server.user(1), "__Host-mailkeep=" + "ab" * 16
+    web.cookie = planted
+    status, head, _ = web.allow(user)
+    assert status == 303
+    for _ in range(2):
+        web.cookie = planted
+        _, _, page = web.ask()
+        form = Form(page)
+        assert "password" in form.inputs and form.fields.get("user") in ("", None)
+        status, head, _ = web.post("/oauth/authorize", **{**form.fields, "user": user, "password": "",
+                                                         "do": "allow"})
+        assert status == 422 and "location" not in head
+    for odd in ("__Host-mailkeep=", "__Host-mailkeep=x", "__Host-mailkeep=" + "g" * 32,
+                "__Host-mailkeep=" + "a" * 5000):
+        web.cookie = odd
+        status, head, _ = web.ask()
+        if status == 200:  # it is not taken up: there is a new one
+            assert "set-cookie" in head, odd
+        else:
+            assert status in (400, 431), odd
+    web.cookie = ""
+
+
+# A09c: each form's page, and each mark that is not that page's own.
+@pytest.mark.parametrize("path", ["/oauth/authorize", "/oauth/device"])
+def test_a09c_l44_each_form_wants_the_mark_of_its_page(web, path):
+    user = web.server.user(6)
+    before, web.cookie = len(web.devices(user)), ""
+    _, _, authorize = web.ask()
+    _, _, device = web.curl("/oauth/device")
+    marks = {"/oauth/authorize": Form(authorize).fields["guard"], "/oauth/device": Form(device).fields["guard"]}
+    other = next(v for k, v in marks.items() if k != path)
+    fields = {**Form(authorize).fields, "user": user, "password": PASSWORD, "user_code": "BCDF-GHJK", "do": "allow"}
+    fields.pop("read_only", None)
+    for guard in ("", other, "0" * len(other), marks[path][:-1], marks[path] + "0"):
+        status, head, page = web.post(path, **{**fields, "guard": guard})
+        assert status == 422 and "location" not in head and "too old" in page, guard
+    # Said twice, or in the query, it does not count either.
+    body = urllib.parse.urlencode({**fields, "guard": marks[path]})
+    assert web.curl(path, body + "&guard=" + marks[path])[0] in (400, 422)
+    status, head, _ = web.post(path + "?guard=" + marks[path], **{**fields, "guard": ""})
+    assert status in (400, 422) and "location" not in head
+    # Nor does a page that is fetched do anything, whatever its query says.
+    web.curl(path + "?" + urllib.parse.urlencode({**fields, "guard": marks[path]}))
+    assert len(web.devices(user)) == before
+    assert web.curl(path, body, "-X", "PUT")[0] == 405
+
+
+# A09c, A09d: requests of a page elsewhere. What a form or a script there can send, and what it may read.
+@pytest.mark.parametrize("path", ["/oauth/authorize", "/oauth/device", "/oauth/token", "/oauth/revoke",
+                                  "/oauth/device_authorization", "/oauth/style.css", "/healthz",
+                                  "/.well-known/oauth-authorization-server", "/nothing"])
+def test_a09c_a09d_nothing_is_for_pages_elsewhere(web, path):
+    origin = ("-H", "Origin: https://evil.example")
+    for options in (origin, (*origin, "-X", "OPTIONS", "-H", "Access-Control-Request-Method: POST",
+                             "-H", "Access-Control-Request-Headers: authorization")):
+        status, head, _ = web.curl(path, None, *options)
+        assert not [n for n in head if n.startswith("access-control")], head
+        if "OPTIONS" in options:
+            assert status in (404, 405, 501)
+    _, head, _ = web.curl(path, "client_id=native", *origin)
+    assert not [n for n in head if n.startswith("access-control")], head
+
+
+# A09f: what is secret does not stand in addresses, is not taken from there, and goes to nobody by a referrer.
+def test_a09f_no_token_in_an_address(web):
+    user = web.server.user(1)
+    answer = web.tokens(user)
+    for path in ("/oauth/token", "/oauth/revoke", "/oauth/device_authorization"):
+        query = urllib.parse.urlencode({"client_id": "native", "grant_type": "refresh_token", "token": answer["access_token"],
+                                        "refresh_token": answer["refresh_token"]})
+        assert web.curl(f"{path}?{query}")[0] == 405
+        status, _, body = web.curl(f"{path}?{query}", "")
+        assert "access_token" not in body and (path == "/oauth/device_authorization" or status == 400), (path, body)
+    assert web.imap(user, answer["access_token"])[1] == "OK"  # nor was it revoked
+    for path in ("/oauth/authorize", "/oauth/device", "/nothing", "/oauth/token",
+                 "/.well-known/oauth-authorization-server"):
+        for data in (None, "a=b"):
+            assert web.curl(path, data)[1].get("referrer-policy") == "no-referrer", path
+    status, head, _ = web.allow(user)
+    assert head["referrer-policy"] == "no-referrer" and "token" not in head["location"].lower()
+    with open(web.server.log_path, errors="replace") as f:
+        log = f.read()
+    for secret in (answer["access_token"], answer["refresh_token"], parameters(head["location"])["code"]):
+        assert secret not in log
 
 
 @pytest.mark.parametrize("body,options", [

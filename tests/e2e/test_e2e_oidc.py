@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tokens of an OpenID provider over every protocol: who gets in, who does not, and who is out when
 a token is revoked or expires (L20 to L23)."""
-import base64
+import concurrent.futures
 import json
 import os
 import time
@@ -116,7 +116,7 @@ def test_who_gets_in(signed, protocol):
     assert sign_in(server, protocol, bearer("mkt_AAAA")) == "no"
 
 
-# L20: the worst of what a signature does not save from, end to end; the rest: unit/courier.
+# L20: the worst of what a signature does not save from, end to end; the rest: unit/courier. A07a, A07b, A07d, A07e.
 def test_tokens_not_for_us(signed):
     server, provider = signed
     user = server.user(1)
@@ -124,10 +124,74 @@ def test_tokens_not_for_us(signed):
            provider.jwt(user, exp=int(time.time()) - 3600), provider.jwt(user, nonce="x"),
            provider.jwt(user, email_verified=False), provider.jwt(user, header={"alg": "HS256"}),
            provider.jwt(user, header={"alg": "none"}), provider.jwt(user, header={"crit": ["x"]}),
-           provider.jwt(user)[:-8] + "AAAAAAAA"]
+           provider.jwt(user)[:-8] + "AAAAAAAA", provider.jwt(user, aud=["other", "more"]),
+           provider.jwt(user, nbf=int(time.time()) + 3600), provider.jwt(user, iat=int(time.time()) + 3600),
+           provider.jwt(user, exp=None), provider.jwt(user, aud=None)]
     for token in bad:
         assert sign_in(server, "imap", bearer(token)) == "no"
     assert sign_in(server, "imap", bearer(provider.jwt(user))) == "yes"
+
+
+# A07c: the key's name is a name, and leads nowhere.
+def test_a07c_a_key_id_is_no_path(signed):
+    server, provider = signed
+    user = server.user(1)
+    for kid in ("../../../../etc/passwd", "/dev/zero", "/dev/null", "file:///etc/passwd", provider.url + "/evil",
+                "first\0", "first/../first", "' OR 1=1--", "first\r\nX: y", "", "%2e%2e/first", ["first"], None, 1):
+        assert sign_in(server, "imap", bearer(provider.jwt(user, header={"kid": kid}))) == "no", kid
+    assert set(provider.asked) <= {"/.well-known/openid-configuration", "/keys",
+                                   "/.well-known/oauth-authorization-server"}
+
+
+# A07f: another tenant of the same provider: the same keys, another issuer.
+def test_a07f_another_tenant(signed):
+    server, provider = signed
+    user = server.user(1)
+    for iss in (provider.url + "/realms/other", provider.url + "/", provider.url.upper(),
+                provider.url.replace("localhost", "127.0.0.1"), provider.url + "@evil.example",
+                provider.url.replace("https", "http"), [provider.url], "", None):
+        assert sign_in(server, "imap", bearer(provider.jwt(user, iss=iss))) == "no", iss
+
+
+# A07g, A07h: keys that have no end, fast or slowly. Nobody gets in by what was not read, nobody else waits.
+@pytest.mark.parametrize("how", ["floods", "drips"])
+def test_a07g_a07h_keys_without_end(signed, how):
+    server, provider = signed
+    user = server.user(1)
+    provider.rotate(f"new-{how}")  # which makes it be asked
+    setattr(provider, how, True)
+    try:
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            time.sleep(1.1)  # oauth_check_every
+            waits = pool.submit(sign_in, server, "imap", bearer(provider.jwt(user)))
+            served = 0
+            while not waits.done():
+                with server.login(2):
+                    served += 1
+            assert waits.result() == "no" and served
+        assert provider.sent < 32 << 20  # what sockets hold, and not what was announced
+    finally:
+        setattr(provider, how, False)
+    assert_soon(lambda: sign_in(server, "imap", bearer(provider.jwt(user))) == "yes")
+
+
+# A07i: the issuer is asked about each token, and its answer has no end.
+@pytest.mark.parametrize("how", ["floods", "drips"])
+def test_a07i_introspection_without_end(asked, how):
+    server, provider = asked
+    token = provider.give(f"here-{how}", server.user(1))
+    with exchange(server, "imap") as x:
+        assert begin(x, "OAUTHBEARER", bearer(token)) == "yes"
+        setattr(provider, how, True)
+        try:
+            with exchange(server, "imap") as y:
+                assert begin(y, "OAUTHBEARER", bearer(f"unheard-of-{how}")) == "no"
+                assert b"UNAVAILABLE" in y.said
+            x.talk.send("b NOOP\r\n")
+            assert x.talk.line().startswith(b"b OK")
+        finally:
+            setattr(provider, how, False)
+    assert_soon(lambda: sign_in(server, "imap", bearer(token)) == "yes")
 
 
 # L21: keys are fetched anew for a key that is not known, but not for each token that names one.
@@ -166,7 +230,7 @@ def is_out(x, protocol):
         return True
 
 
-# L22: revoked, while a session lives by it and for the next one.
+# L22, A05d: revoked, while a session lives by it and for the next one.
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_revoked_is_out(asked, protocol):
     server, provider = asked
@@ -186,6 +250,7 @@ def test_revoked_is_out(asked, protocol):
             assert other.talk.line().startswith(b"b OK")
 
 
+# A05d, A07e: a token ends by itself.
 def test_expired_is_out(asked):
     server, provider = asked
     # As old as the clocks' difference allows: it has a few seconds left.
@@ -196,7 +261,7 @@ def test_expired_is_out(asked):
     assert sign_in(server, "imap", bearer(token)) == "no"
 
 
-# L23: an issuer that is away is no no: sessions stay, and whoever comes is told to try again.
+# L23, A07i: an issuer that is away is no no: sessions stay, and whoever comes is told to try again.
 def test_issuer_away(asked):
     server, provider = asked
     token = provider.give("patient", server.user(1))
@@ -216,10 +281,18 @@ def test_issuer_away(asked):
         assert is_out(x, "imap")
 
 
-def test_the_token_is_nowhere(signed):
-    server, provider = signed
-    token = provider.jwt(server.user(1), jti="secret")
-    assert sign_in(server, "imap", bearer(token)) == "yes"
-    with open(server.log_path, errors="replace") as f:
-        log = f.read()
-    assert token not in log and base64.b64encode(token.encode()).decode()[:40] not in log
+# A07j: a token is in no log, whatever became of it.
+def test_a07j_the_token_is_nowhere(signed, asked):
+    for server, provider in (signed, asked):
+        user = server.user(1)
+        good = provider.jwt(user, jti="secret")
+        provider.active[good] = provider.claims(user)
+        tokens = [good, provider.jwt(user, exp=1), provider.jwt(user, iss="https://evil.example"), good + "x",
+                  "an-opaque-token-that-nobody-knows", "mkt_" + "A" * 64]
+        said = [sign_in(server, protocol, bearer(t)) for protocol in PROTOCOLS for t in tokens]
+        assert said == (["yes"] + ["no"] * 5) * 4
+        with open(server.log_path, errors="replace") as f:
+            log = f.read()
+        for token in tokens:
+            for part in (token, token.rpartition(".")[2], b64(token)[:40], bearer(token)[40:80]):
+                assert part not in log

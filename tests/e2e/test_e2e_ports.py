@@ -176,6 +176,7 @@ HELLOS = {
 }
 
 
+# E09
 @every_door
 @pytest.mark.parametrize("hello", HELLOS)
 def test_t05_broken_handshakes(server, door, hello):
@@ -216,6 +217,7 @@ def is_reused(server, door, session, *options):
 QUITS = {"imaps": b"x LOGOUT\r\n", "pop3s": b"QUIT\r\n", "submissions": b"QUIT\r\n"}
 
 
+# E12
 @pytest.mark.parametrize("version", ["-tls1_2", "-tls1_3"])
 def test_t09_tickets_are_for_one_service(server, tmp_path, version):
     """A ticket of one service is no good at another, nor after a restart."""

@@ -152,6 +152,7 @@ def test_who_may_change_is_named(world):
         assert "READ-ONLY" in str(c.select("INBOX").line.raw)
 
 
+# A03e
 def test_l66_refusals_say_nothing_of_the_account(world):
     server = world.server
     server.control("domain add", domain="example.net")

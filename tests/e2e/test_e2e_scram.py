@@ -84,6 +84,7 @@ def test_app_passwords_by_scram(make_server, protocol):
         time.sleep(0.1)
 
 
+# A06c
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_plus_is_bound_to_the_connection(make_server, protocol):
     s = start(make_server)
@@ -127,7 +128,7 @@ def test_a_device_is_kept_to_what_it_may(make_server):
 
 
 def test_the_first_answer_tells_nothing(make_server):
-    """L06: salt and count are there for anybody, and stay the same before and after there is a key."""
+    """L06, A06e: salt and count are there for anybody, and stay the same before and after there is a key."""
     s = start(make_server)
     user = s.user(1)
 
@@ -160,6 +161,7 @@ def test_own_passwords_where_they_are_wanted(make_server):
         assert sign_in(x, Scram(user, "another good password")) == "yes"
 
 
+# A06a
 def test_l06_what_is_no_exchange(make_server):
     s = start(make_server)
     user, other = s.user(1), s.user(2)
@@ -184,6 +186,7 @@ def x_challenge(x, scram):
     return x.challenge
 
 
+# A06a, A06b
 def test_l06_an_answer_is_good_once_and_on_its_connection(make_server):
     s = start(make_server)
     user = s.user(1)
@@ -193,7 +196,15 @@ def test_l06_an_answer_is_good_once_and_on_its_connection(make_server):
         last = b64(scram.answer(x_challenge(one, scram)))
         x_challenge(two, scram)
         assert two.go_on(last) == "no"  # our nonce is another one there
+        x_challenge(two, scram)
+        assert two.go_on(last) == "no"  # and at each exchange
         assert one.go_on(last) == "more" and one.go_on("") == "yes"
+    with Exchange(s, "imap") as x:  # after it was right, too
+        x_challenge(x, scram)
+        assert x.go_on(last) == "no"
+        for r in (scram.nonce, scram.nonce + "x" * 30, ""):  # A06a: of the client's making
+            x_challenge(x, scram)
+            assert x.go_on(b64(f"c=biws,r={r},p={b64(bytes(32))}")) == "no"
 
 
 def test_l06_guessing_is_slowed_as_with_passwords(make_server):

@@ -46,6 +46,7 @@ def test_weak_ciphers_are_refused(shared_server, cipher):
     assert not shook_hands(out)
 
 
+# E13
 @pytest.mark.parametrize("starttls", [False, True], ids=["imaps", "starttls"])
 def test_alpn(shared_server, starttls):
     if shared_server.peer == "dovecot":
@@ -62,6 +63,7 @@ def test_no_renegotiation_and_no_compression(shared_server):
     still_served(shared_server, 150)
 
 
+# E07
 def test_login_in_the_clear_is_refused_by_default(make_server):
     server = make_server(clear=False)
     with server.connect() as c:
@@ -86,6 +88,7 @@ INJECTIONS = (b"a STARTTLS\r\nb NOOP\r\n", b"a STARTTLS\r\nb LOGIN u p\r\n", b"a
               b"a STARTTLS {3+}\r\nabc\r\nb NOOP\r\n", b"a STARTTLS\r\n" + b"b NOOP\r\n" * 500)
 
 
+# E01, E02
 @pytest.mark.parametrize("bytes_sent", INJECTIONS, ids=range(len(INJECTIONS)))
 @pytest.mark.parametrize("pause", [0, 0.03], ids=["together", "later"])
 def test_nothing_said_in_the_clear_is_done_inside(shared_server, bytes_sent, pause):
@@ -118,6 +121,7 @@ def test_nothing_said_in_the_clear_is_done_inside(shared_server, bytes_sent, pau
     still_served(shared_server, 150)
 
 
+# E04
 def test_no_state_survives_starttls(shared_server):
     with shared_server.connect() as c:
         c.cmd('ID ("name" "x")')

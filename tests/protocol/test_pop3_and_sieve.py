@@ -213,6 +213,7 @@ def test_t03_no_state_survives(shared_server, account):
         assert c.login(shared_server.user(account), PASSWORD).startswith(b"OK")
 
 
+# E07
 def test_t04_no_password_in_the_clear(make_server):
     server = make_server(clear=False)
     only_mailkeep(server)
@@ -227,6 +228,7 @@ def test_t04_no_password_in_the_clear(make_server):
     assert PASSWORD not in server.log_tail(1000)
 
 
+# E13
 @pytest.mark.parametrize("kind", ["pop3", "sieve"])
 def test_http_is_turned_away(shared_server, kind):
     only_mailkeep(shared_server)

@@ -129,6 +129,7 @@ def test_s06_bad_chunks(mail, account):
     inbox(mail, account, 0)
 
 
+# E10
 def test_s07_the_end_of_tls_within_a_chunk(mail, account):
     c = hello(mail.smtp_port)
     c.starttls()
@@ -186,6 +187,7 @@ def test_t01_t03_starttls(mail, account):
     c.sock.close()
 
 
+# E13
 def test_t10_a_browser_is_sent_away(mail):
     with Smtp(mail.smtp_port) as c:
         c.send("POST / HTTP/1.1\r\nHost: x\r\n\r\nEHLO x.example\r\n")
@@ -234,6 +236,7 @@ def test_submission_by_smtplib(mail, account):
         assert b"\r\nReceived: by " in got and b"127.0.0.1" not in got
 
 
+# E07
 def test_t04_no_passwords_in_the_clear(make_server):
     server = make_server(clear=False)
     if server.peer != "mailkeep":
@@ -261,6 +264,26 @@ def test_a_wrong_password(mail, account):
         assert c.cmd(f"MAIL FROM:<{mail.user(account)}>").startswith(b"530 ")
         assert c.login(mail.user(account), PASSWORD).startswith(b"235 ")
         assert c.cmd(f"MAIL FROM:<{mail.user(account)}>").startswith(b"250 ")
+
+
+# A10a, A10b, A10c, A10d, A10g: all of them in more spellings: unit/keep/test_inbound_submission.c.
+def test_a10_nobody_sends_as_somebody_else(mail, account):
+    me, other = mail.user(account), mail.user(account + 1)
+    headers = {
+        f"From: {me}": b"250", f"From: {me}\r\nSender: {me}\r\nResent-From: {me}": b"250",
+        f"From: {other}": b"550 5.7.1", f"From: {me}, {other}": b"550 5.7.1", f"From: a@x.example, {me}": b"550 5.7.1",
+        f"From: {me}\r\nSender: {other}": b"550 5.7.1", f"From: {me}\r\nResent-From: {other}": b"550 5.7.1",
+        f"From: us: {me}, {other};": b"550 5.7.1", f"Resent-Sender: a@x.example\r\nFrom: {me}": b"550 5.7.1",
+        f"From: {me}\r\nFrom: {other}": b"554 5.6.0"}
+    with hello(mail.submissions_port, tls=True) as c:
+        assert c.login(me, PASSWORD).startswith(b"235 ")
+        for sender in (other, "a@x.example", "nobody@example.org", f"{me},{other}", "postmaster@example.org"):
+            assert c.cmd(f"MAIL FROM:<{sender}>").startswith((b"550 5.7.1 ", b"501 ", b"553 ")), sender
+        for header, want in headers.items():
+            assert all(r.startswith(b"250 ") for r in c.envelope(me, me))
+            said = c.data(f"{header}\r\nSubject: x\r\n\r\nx\r\n.\r\n".encode())
+            assert said.startswith(want), (header, said)
+    assert len(inbox(mail, account, 2)) == 2
 
 
 # ---- LMTP ---------------------------------------------------------------------------------------

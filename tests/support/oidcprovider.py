@@ -28,6 +28,8 @@ class Provider:
         self.url = f"https://localhost:{self.port}"
         self.keys, self.active, self.asked = {}, {}, []
         self.fails = False
+        self.floods = self.drips = False  # answers without end, fast and slowly
+        self.sent = 0
         self.rotate("first")
         provider = self
 
@@ -43,9 +45,28 @@ class Provider:
                 self.end_headers()
                 self.wfile.write(body)
 
+            def endless(self):
+                """1 GiB, announced and begun, until the other side has had enough of it."""
+                self.send_response(200)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(1 << 30))
+                self.end_headers()
+                piece, provider.sent = b" " * (1 if provider.drips else 65536), 0
+                try:
+                    while (provider.floods or provider.drips) and provider.sent < 1 << 30:
+                        self.wfile.write(piece)
+                        provider.sent += len(piece)
+                        if provider.drips:
+                            time.sleep(0.2)
+                except OSError:
+                    pass
+                self.close_connection = True
+
             def do_GET(self):
                 provider.asked.append(self.path)
-                if provider.fails:
+                if provider.floods or provider.drips:
+                    self.endless()
+                elif provider.fails:
                     self.reply({}, 503)
                 elif self.path == "/.well-known/openid-configuration":
                     self.reply({"issuer": provider.url, "jwks_uri": provider.url + "/keys",
@@ -62,6 +83,8 @@ class Provider:
                     .decode().split(":")
                 if (urllib.parse.unquote(name), urllib.parse.unquote(secret)) != (CLIENT, SECRET):
                     self.reply({"error": "invalid_client"}, 401)
+                elif provider.floods or provider.drips:
+                    self.endless()
                 elif provider.fails:
                     self.reply({}, 503)
                 else:

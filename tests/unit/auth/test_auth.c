@@ -107,6 +107,7 @@ static void test_right_wrong_unknown(void **state)
     assert_err(sign_in(f->auth, SPAN(""), SPAN(""), SPAN("192.0.2.1"), &id, &mark), ERR_DENIED);
 }
 
+// A01b
 static void test_unknown_names_cost_as_much(void **state)
 {
     struct fixture *f = *state;
@@ -154,6 +155,7 @@ static void test_ten_connections_pay_once(void **state)
     assert_int_equal(auth_hashes(f->auth), before + 1);
 }
 
+// A05b
 static void test_a_change_counts_at_once(void **state)
 {
     struct fixture *f = *state;
@@ -399,6 +401,7 @@ static void test_a_device_gets_in_by_its_app_password(void **state)
     arena_finish(&arena);
 }
 
+// A08d
 static void test_a_device_is_kept_to_what_it_may(void **state)
 {
     struct fixture *f = *state;

@@ -170,6 +170,7 @@ static void test_devices(void **state)
     arena_finish(&arena);
 }
 
+// A06a, A06c
 static void test_channel_and_other_lies(void **state)
 {
     struct fixture *f = *state;
@@ -226,6 +227,7 @@ static void told(struct fixture *f, const char *name, char out[128])
     auth_scram_destroy(x);
 }
 
+// A06e
 static void test_the_first_answer_tells_nothing(void **state)
 {
     struct fixture *f = *state;

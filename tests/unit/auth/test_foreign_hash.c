@@ -152,6 +152,7 @@ static void test_what_is_refused_says_why(void **state)
 }
 
 // Also when it is in the store already.
+// A06d
 static void test_a_cost_without_end_is_not_paid(void **state)
 {
     (void)state;

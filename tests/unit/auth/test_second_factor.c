@@ -147,6 +147,7 @@ static void test_mail_programs_need_an_app_password(void **state)
     }
 }
 
+// A08a
 static void test_pages_take_password_and_code(void **state)
 {
     struct auth_grant g;
@@ -178,6 +179,7 @@ static void test_pages_take_password_and_code(void **state)
 }
 
 // L14
+// A08c
 static void test_clocks_that_differ(void **state)
 {
     const char *why = NULL;
@@ -194,6 +196,7 @@ static void test_clocks_that_differ(void **state)
 }
 
 // L11: the guesser is slowed down; the owner gets in by a recovery code, and devices go on.
+// A08b
 static void test_guessing(void **state)
 {
     char text[APP_PASSWORD_TEXT_BYTES];
@@ -330,6 +333,46 @@ static void test_where_a_role_requires_it(void **state)
     assert_ok(sign_in(AUTH_IMAP, password, SPAN(""), &g));
 }
 
+// L65: required between the right password and the session, or while the session is open: by the
+// domain, or by a role that the account gets.
+static void test_a_grant_holds_no_more_where_one_is_required(void **state)
+{
+    char text[APP_PASSWORD_TEXT_BYTES];
+    struct span phone = make_device(text, DEVICE_MAIL);
+    struct auth_grant by_password, by_device, by_code, by_stranger;
+    struct auth_identity who;
+    struct arena a;
+
+    (void)state;
+    arena_init(&a, 65536);
+    assert_ok(sign_in(AUTH_IMAP, password, SPAN(""), &by_password));
+    assert_ok(sign_in(AUTH_IMAP, phone, SPAN(""), &by_device));
+    by_code = by_stranger = by_password;
+    by_code.by_code = true;
+    by_stranger.is_by_token = true; // somebody else's token: what they ask for is theirs to require
+    struct auth_grant own_token = by_device; // of our own: a device's
+
+    own_token.is_by_token = true;
+    for (int by_role = 0; by_role < 2; by_role++) {
+        if (by_role) {
+            assert_ok(role_grant(f.store, &admin, f.anna, SPAN("help-desk"), NULL, 0, NULL));
+        }
+        assert_ok(auth_grant_holds(f.store, &by_password, &a, &who));
+        require(by_role ? "help-desk" : "@example.org", true);
+        assert_err(auth_grant_holds(f.store, &by_password, &a, &who), ERR_DENIED);
+        assert_err(auth_grant_holds(f.store, &by_device, &a, &who), ERR_DENIED);
+        assert_err(auth_grant_holds(f.store, &own_token, &a, &who), ERR_DENIED);
+        assert_ok(auth_grant_holds(f.store, &by_code, &a, &who));
+        assert_ok(auth_grant_holds(f.store, &by_stranger, &a, &who));
+        require(by_role ? "help-desk" : "@example.org", false);
+    }
+    require("help-desk", true);
+    turn_on();
+    assert_ok(auth_grant_holds(f.store, &by_device, &a, &who));
+    assert_err(auth_grant_holds(f.store, &by_password, &a, &who), ERR_DENIED);
+    arena_finish(&a);
+}
+
 // A domain or a role of the same name that comes later is another one.
 static void test_policies_go_with_what_they_are_for(void **state)
 {
@@ -392,6 +435,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_grant_of_before_holds_no_more, setup, teardown),
         cmocka_unit_test_setup_teardown(test_where_one_is_required, setup, teardown),
         cmocka_unit_test_setup_teardown(test_where_a_role_requires_it, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_grant_holds_no_more_where_one_is_required, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(test_policies_go_with_what_they_are_for, setup, teardown),
         cmocka_unit_test_setup_teardown(test_damaged_policies, setup, teardown),
     };

@@ -33,6 +33,7 @@ static bool fail_times(struct throttle *t, struct span remote, int n)
     return is_locked;
 }
 
+// A02a
 static void test_ten_wrong_ones_lock_that_network(void **state)
 {
     struct throttle *t = make(10);
@@ -97,6 +98,7 @@ static void test_slow_and_right_ones_do_not_add_up(void **state)
     throttle_destroy(t);
 }
 
+// A02e
 static void test_it_remembers_so_many(void **state)
 {
     struct throttle *t = make(1);

@@ -56,6 +56,7 @@ static void test_totp_vectors(void **state)
 }
 
 // L14: a clock may be off by a step, and not by two.
+// A08c
 static void test_window(void **state)
 {
     int64_t now = 1234567890;

@@ -403,6 +403,7 @@ static void test_dane(void **state)
 }
 
 // T11: a redirect, a host the policy does not know, no STARTTLS.
+// E14
 static void test_mta_sts(void **state)
 {
     NEEDS_NSD;

@@ -234,6 +234,7 @@ static void test_each_algorithm(void **state)
 }
 
 // L15: what is signed in another way than the issuer's, or by nobody.
+// A07a, A07b
 static void test_confused_algorithms(void **state)
 {
     static const char rs_header[] = "{\"alg\":\"RS256\",\"kid\":\"RS256\"}";
@@ -371,6 +372,7 @@ static void test_opaque_or_bad(void **state)
 }
 
 // L17: a good signature on what is not for us, not now, or not somebody's.
+// A07d, A07e
 static void test_claims(void **state)
 {
 #define ISS  "\"iss\":\"" ISSUER "\""
@@ -537,6 +539,7 @@ static void test_duplicates(void **state)
 }
 
 // L19: as long as it may be, longer, and nested as deep as that allows.
+// A07g
 static void test_huge(void **state)
 {
     static char claims[1u << 17];

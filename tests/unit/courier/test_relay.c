@@ -622,6 +622,7 @@ static void script_injected(struct fake_talk *t)
     }
 }
 
+// E14
 static void test_opportunistic_tls(void **state)
 {
     static const struct {
@@ -647,6 +648,7 @@ static void test_opportunistic_tls(void **state)
     }
 }
 
+// E14
 static void test_required_tls_is_never_in_the_clear(void **state)
 {
     fake_script *scripts[] = {script_plain,    script_tls_refused,       script_tls_said_no,
@@ -756,6 +758,7 @@ static void test_auth(void **state)
     }
 }
 
+// E14
 static void test_no_password_in_the_clear(void **state)
 {
     struct fake_mx mx;

@@ -160,6 +160,7 @@ static void test_a_whole_exchange(void **state)
     }
 }
 
+// A06c
 static void test_what_is_bound(void **state)
 {
     (void)state;

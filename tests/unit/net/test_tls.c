@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Our server side against an OpenSSL client in the same thread, over a socket pair.
+#include <fcntl.h>
 #include <openssl/ssl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
@@ -114,6 +116,91 @@ static void test_bytes_go_both_ways(void **state)
     assert_err(stream_read(&l.stream, &in, 50), ERR_EOF);
     buf_finish(&in);
     close_link(&l);
+}
+
+// ---- what is left in memory (L67) ---------------------------------------------------------------
+
+#define SECRET_BYTES 48
+
+// Never whole in memory but where a test puts it.
+static char secret_byte(size_t i)
+{
+    return (char)((i * 37 + 11) ^ 0x5a);
+}
+
+static size_t count_secrets(const char *p, size_t n)
+{
+    size_t found = 0;
+
+    for (size_t at = 0; at + SECRET_BYTES <= n; at++) {
+        size_t i = 0;
+
+        while (i < SECRET_BYTES && p[at + i] == secret_byte(i)) {
+            i++;
+        }
+        found += i == SECRET_BYTES;
+    }
+    return found;
+}
+
+// How often it is in what this process can write to.
+static size_t secrets_in_memory(void)
+{
+    static char piece[1u << 20];
+    FILE *maps = fopen("/proc/self/maps", "r");
+    int memory = open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
+    unsigned long from, to;
+    char line[512], mode[8];
+    size_t found = 0;
+
+    assert_non_null(maps);
+    assert_true(memory >= 0);
+    while (fgets(line, sizeof(line), maps)) {
+        if (sscanf(line, "%lx-%lx %7s", &from, &to, mode) != 3 || mode[1] != 'w' ||
+            to - from > 1u << 28) { // a sanitizer's shadow
+            continue;
+        }
+        for (unsigned long at = from; at < to; at += sizeof(piece) - SECRET_BYTES) {
+            ssize_t n = pread(memory, piece, sizeof(piece), (off_t)at);
+
+            found += n > 0 ? count_secrets(piece, (size_t)n < to - at ? (size_t)n : to - at) : 0;
+            explicit_bzero(piece, sizeof(piece));
+        }
+    }
+    fclose(maps);
+    close(memory);
+    return found;
+}
+
+static void test_l67_what_was_read_is_not_kept(void **state)
+{
+    (void)state;
+    for (int version = TLS1_2_VERSION; version <= TLS1_3_VERSION; version++) {
+        char secret[SECRET_BYTES];
+        struct link l;
+        struct buf in;
+
+        open_link(&l, server);
+        SSL_set_max_proto_version(l.client, version);
+        assert_true(shake_hands(&l));
+        buf_init_secret(&in, 4096);
+        for (size_t i = 0; i < SECRET_BYTES; i++) {
+            secret[i] = secret_byte(i);
+        }
+        assert_int_equal(secrets_in_memory(), 1); // it is found where it is
+        assert_int_equal(SSL_write(l.client, secret, SECRET_BYTES), SECRET_BYTES);
+        explicit_bzero(secret, sizeof(secret));
+        assert_int_equal(secrets_in_memory(), 0);
+        enum err e = ERR_OK;
+
+        while (in.n < SECRET_BYTES && (e == ERR_OK || e == ERR_AGAIN)) {
+            e = stream_read(&l.stream, &in, 4096);
+        }
+        assert_int_equal(secrets_in_memory(), 1); // ours, which whoever asked for it wipes
+        buf_finish(&in);
+        assert_int_equal(secrets_in_memory(), 0); // nor in what TLS has of the connection
+        close_link(&l);
+    }
 }
 
 static void test_what_a_sign_in_is_bound_to(void **state)
@@ -325,6 +412,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_bytes_go_both_ways),
+        cmocka_unit_test(test_l67_what_was_read_is_not_kept),
         cmocka_unit_test(test_what_a_sign_in_is_bound_to),
         cmocka_unit_test(test_old_versions_and_weak_ciphers_are_refused),
         cmocka_unit_test(test_alpn_is_strict),

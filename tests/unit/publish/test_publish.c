@@ -71,6 +71,7 @@ static void test_the_address_of_an_autodiscover_request(void **state)
     arena_finish(&a);
 }
 
+// E15: of each kind the one with TLS from the first byte comes first.
 static void test_services_are_those_that_are_listened_for(void **state)
 {
     struct publish_service got[PUBLISH_SERVICES_MAX];
@@ -78,6 +79,10 @@ static void test_services_are_those_that_are_listened_for(void **state)
 
     (void)state;
     assert_int_equal(publish_services(s, got), 6);
+    for (size_t i = 0; i < 6; i += 2) {
+        assert_true(got[i].kind == got[i + 1].kind);
+        assert_true(got[i].has_implicit_tls && !got[i + 1].has_implicit_tls);
+    }
     assert_true(got[0].kind == PUBLISH_IMAP && got[0].port == 993 && got[0].has_implicit_tls);
     assert_true(got[5].kind == PUBLISH_SMTP && got[5].port == 587 && !got[5].has_implicit_tls);
     settings_unref(s);

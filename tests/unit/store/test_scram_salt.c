@@ -74,6 +74,7 @@ static void test_keys_go_with_their_salt(void **state)
     assert_memory_equal(got.salt, one.salt, sizeof(one.salt));
 }
 
+// A06d: counts out of bounds among them.
 static void test_rows_that_are_none(void **state)
 {
     const struct {

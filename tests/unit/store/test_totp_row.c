@@ -111,7 +111,7 @@ static void test_first_a_secret_then_a_code(void **state)
     assert_err(totp_row_begin(b->store, 0, &tester, secret), ERR_NOT_FOUND);
 }
 
-// L10: what was used counts no more, nor what came before it; also after a restart.
+// L10, A08a: what was used counts no more, nor what came before it; also after a restart.
 static void test_a_code_counts_once(void **state)
 {
     (void)state;
@@ -153,7 +153,7 @@ static void test_of_many_at_once_one_gets_in(void **state)
     assert_int_equal(right, 1);
 }
 
-// L11: wrong codes are free five times, then each costs twice the time of the one before.
+// L11, A08b: wrong codes are free five times, then each costs twice the time of the one before.
 static void test_guessing_is_slowed_down(void **state)
 {
     int64_t now = NOW, pause = TOTP_ROW_PAUSE_S;
