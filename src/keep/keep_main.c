@@ -770,14 +770,13 @@ static enum err open_link(struct keep *k)
     return e;
 }
 
-static void end_device(void *arg, account_id account, uint32_t device, bool is_blocked)
+static void end_device(void *arg, account_id account, uint32_t device, enum session_end why)
 {
     const struct keep *k = arg;
     uint64_t held = 0;
 
-    keep_sessions_end(k->sessions, account, device, is_blocked ? SESSION_BLOCKED : SESSION_CHANGED,
-                      END_PATIENCE_MS);
-    if (!is_blocked) {
+    keep_sessions_end(k->sessions, account, device, why, END_PATIENCE_MS);
+    if (why != SESSION_BLOCKED) {
         return;
     }
     // After its sessions, which could send more.

@@ -2,13 +2,14 @@
 //
 // Our own authorization server in the gate: any form, and any fields that keep might answer with.
 // What keep is asked is one JSON object; what comes back is a page, JSON, or a way back to the app
-// that no field can break out of. The first byte chooses the resource, the second how it is asked.
+// that no field can break out of. The same of the page of one's own account. The first byte chooses
+// the resource, the second how it is asked.
 #include <jansson.h>
 
 #include "../unit/gate/dialogue_driver.h"
 #include "fuzz.h"
 #include "gate/http/http.h"
-#include "gate/http/http_oauth.h"
+#include "gate/http/http_account.h"
 
 #define HOST   "mail.example.org"
 #define COOKIE "00112233445566778899aabbccddeeff"
@@ -25,11 +26,39 @@ static bool is_json(struct span text)
 // Quotes and tags are ours alone: what others have said stands there escaped.
 static void check_page(struct span page)
 {
-    static const char *const tags[] = {
-        "!DOCTYPE html>", "html ", "head>", "meta ", "link ",  "title>",
-        "body>",          "main>", "h1>",   "h2>",   "p>",     "p ",
-        "strong>",        "ul>",   "li>",   "form ", "input ", "label ",
-        "button "};
+    static const char *const tags[] = {"!DOCTYPE html>",
+                                       "html ",
+                                       "head>",
+                                       "meta ",
+                                       "link ",
+                                       "title>",
+                                       "body>",
+                                       "main>",
+                                       "h1>",
+                                       "h2>",
+                                       "p>",
+                                       "p ",
+                                       "strong>",
+                                       "ul>",
+                                       "li>",
+                                       "form ",
+                                       "input ",
+                                       "label ",
+                                       "button ",
+                                       "section ",
+                                       "table>",
+                                       "caption>",
+                                       "thead>",
+                                       "tbody>",
+                                       "tr>",
+                                       "th ",
+                                       "td>",
+                                       "div ",
+                                       "svg ",
+                                       "rect ",
+                                       "path ",
+                                       "time ",
+                                       "code "};
     size_t quotes = 0;
 
     for (size_t i = 0; i < page.n; i++) {
@@ -115,26 +144,35 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size < 2) {
         return 0;
     }
-    const struct http_resource *resource = &http_oauth_resources[data[0] % resources];
+    size_t chosen = data[0] % (resources + 1);
+    bool is_account = chosen == resources, is_in = data[1] & 8;
+    const struct http_resource *resource =
+        is_account ? &http_account_resource : &http_oauth_resources[chosen];
     struct span told = span_of(data + 2, size - 2), form = span_split(&told, '\n');
-    struct http_call call = {.settings = driver.d.settings,
-                             .server = SPAN(HOST),
-                             .host = SPAN(HOST),
-                             .path = span_from_str(resource->path),
-                             .method = data[1] & 1 ? HTTP_POST : HTTP_GET,
-                             .content_type = SPAN("application/x-www-form-urlencoded"),
-                             .cookie = SPAN(HTTP_OAUTH_COOKIE "=" COOKIE),
-                             .remote = SPAN("192.0.2.1"),
-                             .arena = &arena,
-                             .is_private = true,
-                             .keep_failed = data[1] & 4};
+    struct http_call call = {
+        .settings = driver.d.settings,
+        .server = SPAN(HOST),
+        .host = SPAN(HOST),
+        .path = span_from_str(resource->path),
+        .method = data[1] & 1 ? HTTP_POST : HTTP_GET,
+        .content_type = SPAN("application/x-www-form-urlencoded"),
+        .cookie = is_in ? SPAN(HTTP_OAUTH_COOKIE "=" COOKIE "; " HTTP_ACCOUNT_COOKIE "=" COOKIE)
+                        : SPAN(HTTP_OAUTH_COOKIE "=" COOKIE),
+        .remote = SPAN("192.0.2.1"),
+        .arena = &arena,
+        .is_private = true,
+        .keep_failed = data[1] & 4};
 
     if (!(resource->methods & 1u << call.method)) {
         return 0;
     }
     arena_init(&arena, 1u << 20);
     buf_init(&b, 1u << 20);
-    form = data[1] & 2 ? with_guard(form, call.path, &b) : form;
+    struct span page = !is_account ? call.path
+                       : is_in     ? SPAN("/account " COOKIE)
+                                   : SPAN("/account ");
+
+    form = data[1] & 2 ? with_guard(form, page, &b) : form;
     call.query = call.body = form;
     go(resource, &call, told);
     buf_finish(&b);

@@ -99,7 +99,7 @@ static unsigned read_form(struct http_call *call)
     return e == ERR_OK ? 0 : e == ERR_NOMEM ? 503 : 400;
 }
 
-static unsigned begin_form(struct http_call *call)
+unsigned http_oauth_begin_form(struct http_call *call)
 {
     unsigned status = begin_any(call);
 
@@ -134,12 +134,19 @@ static void put_json_text(struct buf *b, struct span text)
     buf_put_byte(b, '"');
 }
 
-static void put_json_member(struct buf *b, const char *name, struct span value)
+void http_oauth_put_member(struct buf *b, const char *name, struct span value)
 {
     buf_put_byte(b, ',');
     put_json_text(b, span_from_str(name));
     buf_put_byte(b, ':');
     put_json_text(b, value);
+}
+
+void http_oauth_put_question(struct buf *b, const struct http_call *call)
+{
+    buf_put_str(b, "{\"version\":1,\"command\":\"oauth\",\"args\":{\"question\":");
+    put_json_text(b, span_from_str(call->question));
+    http_oauth_put_member(b, "remote", call->remote);
 }
 
 // All fields that keep may want; it takes what it knows.
@@ -155,14 +162,12 @@ static void ask(const struct http_call *call, struct buf *request)
         "user_code",     "token",
     };
 
-    buf_put_str(request, "{\"version\":1,\"command\":\"oauth\",\"args\":{\"question\":");
-    put_json_text(request, span_from_str(call->question));
-    put_json_member(request, "remote", call->remote);
+    http_oauth_put_question(request, call);
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         struct span value = field(call, names[i]);
 
         if (value.n) {
-            put_json_member(request, names[i], value);
+            http_oauth_put_member(request, names[i], value);
         }
     }
     buf_put_str(request, "}}");
@@ -174,8 +179,7 @@ static void ask_for(struct http_call *call, const char *question)
     call->asks = true;
 }
 
-// What keep has said; NULL: nothing that can be read.
-static struct http_form *told(const struct http_call *call)
+struct http_form *http_oauth_told(const struct http_call *call)
 {
     struct http_form *f = arena_zalloc(call->arena, 1, sizeof(*f));
 
@@ -239,14 +243,14 @@ static void answer_json_error(struct http_reply *r, unsigned status, struct span
     r->type = JSON;
     buf_put_str(&r->body, "{\"error\":");
     put_json_text(&r->body, error);
-    put_json_member(&r->body, "error_description", words);
+    http_oauth_put_member(&r->body, "error_description", words);
     buf_put_str(&r->body, "}\n");
 }
 
 // keep's answer as fields when it is no error; else NULL, and the error is the answer.
 static struct http_form *told_or_error(const struct http_call *call, struct http_reply *r)
 {
-    struct http_form *f = told(call);
+    struct http_form *f = http_oauth_told(call);
     struct span error = f ? http_form_get(f, "error") : SPAN("temporarily_unavailable");
 
     if (!f || span_eq(error, SPAN("temporarily_unavailable"))) {
@@ -281,7 +285,7 @@ static bool does(const struct http_call *call, const char *what)
 
 static unsigned authorize_begin(struct http_call *call)
 {
-    unsigned status = begin_form(call);
+    unsigned status = http_oauth_begin_form(call);
 
     if (status) {
         return status;
@@ -400,7 +404,7 @@ static void answer_consent(const struct http_call *call, struct http_reply *r,
 
 static void authorize_respond(struct http_call *call, struct http_reply *r)
 {
-    const struct http_form *f = told(call);
+    const struct http_form *f = http_oauth_told(call);
     struct span error = f ? http_form_get(f, "error") : SPAN("");
     bool is_denied = !call->is_stale && call->method == HTTP_POST && does(call, "deny");
 
@@ -431,7 +435,7 @@ static const char *const device_hidden[] = {"user_code", NULL};
 
 static unsigned device_begin(struct http_call *call)
 {
-    unsigned status = begin_form(call);
+    unsigned status = http_oauth_begin_form(call);
 
     if (status || call->method != HTTP_POST) {
         return status;
@@ -468,7 +472,7 @@ static void answer_code_entry(const struct http_call *call, struct http_reply *r
 
 static void device_respond(struct http_call *call, struct http_reply *r)
 {
-    const struct http_form *f = call->asks ? told(call) : NULL;
+    const struct http_form *f = call->asks ? http_oauth_told(call) : NULL;
 
     if (!call->asks) {
         answer_code_entry(call, r, NULL);
@@ -548,10 +552,10 @@ static void token_respond(struct http_call *call, struct http_reply *r)
     }
     r->type = JSON;
     buf_put_str(&r->body, "{\"token_type\":\"Bearer\"");
-    put_json_member(&r->body, "access_token", http_form_get(f, "access_token"));
-    put_json_member(&r->body, "refresh_token", http_form_get(f, "refresh_token"));
+    http_oauth_put_member(&r->body, "access_token", http_form_get(f, "access_token"));
+    http_oauth_put_member(&r->body, "refresh_token", http_form_get(f, "refresh_token"));
     put_json_number(&r->body, "expires_in", http_form_get(f, "expires_in"));
-    put_json_member(&r->body, "scope", http_form_get(f, "scope"));
+    http_oauth_put_member(&r->body, "scope", http_form_get(f, "scope"));
     buf_put_str(&r->body, "}\n");
 }
 
@@ -576,11 +580,11 @@ static void device_code_respond(struct http_call *call, struct http_reply *r)
     buf_printf(&uri, "%.*s/oauth/device", SPAN_ARG(issuer));
     buf_put_str(&r->body, "{\"device_code\":");
     put_json_text(&r->body, http_form_get(f, "device_code"));
-    put_json_member(&r->body, "user_code", http_form_get(f, "user_code"));
-    put_json_member(&r->body, "verification_uri", buf_span(&uri));
+    http_oauth_put_member(&r->body, "user_code", http_form_get(f, "user_code"));
+    http_oauth_put_member(&r->body, "verification_uri", buf_span(&uri));
     buf_put_str(&uri, "?user_code=");
     buf_put(&uri, http_form_get(f, "user_code"));
-    put_json_member(&r->body, "verification_uri_complete", buf_span(&uri));
+    http_oauth_put_member(&r->body, "verification_uri_complete", buf_span(&uri));
     put_json_number(&r->body, "expires_in", http_form_get(f, "expires_in"));
     put_json_number(&r->body, "interval", http_form_get(f, "interval"));
     buf_put_str(&r->body, "}\n");

@@ -39,14 +39,13 @@ static bool is_hex(struct span s)
 }
 
 // The value in "a=1; __Host-mailkeep=...; b=2".
-static struct span cookie_of(struct span header)
+struct span http_oauth_cookie_of(struct span header, struct span wanted)
 {
     while (header.n) {
         struct span value = span_trim(span_split(&header, ';'));
         struct span name = span_split(&value, '=');
 
-        if (span_eq(name, SPAN(HTTP_OAUTH_COOKIE)) && value.n == HTTP_OAUTH_COOKIE_CHARS &&
-            is_hex(value)) {
+        if (span_eq(name, wanted) && value.n == HTTP_OAUTH_COOKIE_CHARS && is_hex(value)) {
             return value;
         }
     }
@@ -67,7 +66,7 @@ static void put_hex(const void *p, size_t n, char *out)
 void http_oauth_cookie(const struct http_call *call, char out[HTTP_OAUTH_COOKIE_CHARS],
                        bool *out_is_new)
 {
-    struct span cookie = cookie_of(call->cookie);
+    struct span cookie = http_oauth_cookie_of(call->cookie, SPAN(HTTP_OAUTH_COOKIE));
     unsigned char bytes[HTTP_OAUTH_COOKIE_CHARS / 2];
 
     *out_is_new = cookie.n == 0;
@@ -103,7 +102,7 @@ void http_oauth_guard(const char cookie[HTTP_OAUTH_COOKIE_CHARS], struct span pa
 
 bool http_oauth_guard_holds(const struct http_call *call, struct span page, struct span guard)
 {
-    struct span cookie = cookie_of(call->cookie);
+    struct span cookie = http_oauth_cookie_of(call->cookie, SPAN(HTTP_OAUTH_COOKIE));
     char right[HTTP_OAUTH_GUARD_CHARS];
     int64_t now = clock_real_s();
     uint64_t when = 0;

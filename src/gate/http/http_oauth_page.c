@@ -22,7 +22,13 @@ const char http_oauth_style[] =
     "border-radius:.25rem;background:#fff;color:#1a1a1a;min-height:2.75rem}\n"
     "button.yes{background:#0b4f9e;border-color:#0b4f9e;color:#fff}\n"
     "input:focus-visible,button:focus-visible{outline:3px solid #d07000;outline-offset:2px}\n"
-    "p,li,code{overflow-wrap:anywhere}\n";
+    "p,li,code{overflow-wrap:anywhere}\n"
+    ".wide{overflow-x:auto}table{border-collapse:collapse;width:100%}\n"
+    "caption{text-align:left;color:#404040}td form{margin:0}\n"
+    "th,td{text-align:left;vertical-align:top;padding:.375rem .75rem .375rem 0;"
+    "border-bottom:1px solid #bbb}td button{margin:0}\n"
+    ".news{border:2px solid #0b4f9e;border-radius:.25rem;padding:0 1rem;margin:1rem 0}\n"
+    ".secret{font-size:1.125rem}.qr{display:block;width:16rem;max-width:100%;height:auto}\n";
 
 void http_oauth_put_text(struct buf *b, struct span text)
 {
@@ -51,7 +57,7 @@ void http_oauth_put_text(struct buf *b, struct span text)
     }
 }
 
-static void put_head(struct buf *b, const char *error, const char *title, struct span name)
+void http_oauth_put_head(struct buf *b, const char *error, const char *title, struct span name)
 {
     buf_put_str(b, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
                    "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
@@ -62,23 +68,23 @@ static void put_head(struct buf *b, const char *error, const char *title, struct
     buf_put_str(b, "</title>\n</head>\n<body>\n<main>\n");
 }
 
-static void put_end(struct buf *b)
+void http_oauth_put_end(struct buf *b)
 {
     buf_put_str(b, "</main>\n</body>\n</html>\n");
 }
 
 void http_oauth_put_message(struct buf *b, const char *heading, struct span sentence)
 {
-    put_head(b, "", heading, SPAN(""));
+    http_oauth_put_head(b, "", heading, SPAN(""));
     buf_printf(b, "<h1>%s</h1>\n<p>", heading);
     http_oauth_put_text(b, sentence);
     buf_put_str(b, "</p>\n");
-    put_end(b);
+    http_oauth_put_end(b);
 }
 
 // ---- forms --------------------------------------------------------------------------------------
 
-static void put_hidden(struct buf *b, const char *name, struct span value)
+void http_oauth_put_hidden(struct buf *b, const char *name, struct span value)
 {
     buf_printf(b, "<input type=\"hidden\" name=\"%s\" value=\"", name);
     http_oauth_put_text(b, value);
@@ -88,16 +94,11 @@ static void put_hidden(struct buf *b, const char *name, struct span value)
 static void put_form(struct buf *b, const struct http_oauth_page *p)
 {
     buf_printf(b, "<form method=\"post\" action=\"%s\">\n", p->action);
-    put_hidden(b, "guard", p->guard);
+    http_oauth_put_hidden(b, "guard", p->guard);
 }
 
-struct field {
-    const char *name, *label, *hint, *attributes;
-    bool is_secret, is_kept; // kept: what was typed stands there again
-};
-
-// The error stands between label and field, and both are read out with the field.
-static void put_field(struct buf *b, const struct http_oauth_page *p, const struct field *f)
+void http_oauth_put_field(struct buf *b, const struct http_oauth_page *p,
+                          const struct http_oauth_field *f)
 {
     bool is_wrong = p->wrong.n && span_eq(p->wrong_field, span_from_str(f->name));
 
@@ -111,7 +112,7 @@ static void put_field(struct buf *b, const struct http_oauth_page *p, const stru
         buf_put_str(b, ".</p>\n");
     }
     buf_printf(b, "<input type=\"%s\" id=\"%s\" name=\"%s\" %s", f->is_secret ? "password" : "text",
-               f->name, f->name, f->attributes);
+               f->name, f->send_as ? f->send_as : f->name, f->attributes);
     if (f->hint || is_wrong) {
         buf_printf(b, " aria-describedby=\"%s%s%s%s%s\"", is_wrong ? f->name : "",
                    is_wrong ? "-wrong" : "", is_wrong && f->hint ? " " : "", f->hint ? f->name : "",
@@ -169,9 +170,9 @@ static void put_rights(struct buf *b, struct span scope)
 
 // ---- pages --------------------------------------------------------------------------------------
 
-static void put_sign_in(struct buf *b, const struct http_oauth_page *p)
+void http_oauth_put_sign_in(struct buf *b, const struct http_oauth_page *p)
 {
-    static const struct field fields[] = {
+    static const struct http_oauth_field fields[] = {
         {"user", "Mail address", NULL,
          "required autocomplete=\"username\" autocapitalize=\"none\" spellcheck=\"false\"", false,
          true},
@@ -184,7 +185,7 @@ static void put_sign_in(struct buf *b, const struct http_oauth_page *p)
     };
 
     for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
-        put_field(b, p, &fields[i]);
+        http_oauth_put_field(b, p, &fields[i]);
     }
 }
 
@@ -196,7 +197,7 @@ void http_oauth_put_consent(struct buf *b, const struct http_oauth_page *p,
     bool can_read = has_word(scope, "imap") || has_word(scope, "pop3") ||
                     has_word(scope, "sieve") || has_word(scope, "jmap");
 
-    put_head(b, p->wrong.n ? "Error: " : "", "Sign in for ", name);
+    http_oauth_put_head(b, p->wrong.n ? "Error: " : "", "Sign in for ", name);
     buf_put_str(b, "<h1>Let \xe2\x80\x9c");
     http_oauth_put_text(b, name);
     buf_put_str(b, "\xe2\x80\x9d use your mail?</h1>\n<p>You are at <strong>");
@@ -208,9 +209,9 @@ void http_oauth_put_consent(struct buf *b, const struct http_oauth_page *p,
                    "can have blocked or removed at any time.</p>\n");
     put_form(b, p);
     for (size_t i = 0; hidden[i]; i++) {
-        put_hidden(b, hidden[i], http_form_get(p->call->form, hidden[i]));
+        http_oauth_put_hidden(b, hidden[i], http_form_get(p->call->form, hidden[i]));
     }
-    put_sign_in(b, p);
+    http_oauth_put_sign_in(b, p);
     if (can_read && !has_word(scope, "read-only")) {
         buf_printf(b,
                    "<label class=\"check\"><input type=\"checkbox\" name=\"read_only\" "
@@ -220,12 +221,12 @@ void http_oauth_put_consent(struct buf *b, const struct http_oauth_page *p,
     buf_put_str(b, "<button class=\"yes\" name=\"do\" value=\"allow\">Sign in and allow</button>\n"
                    "<button name=\"do\" value=\"deny\" formnovalidate>Do not allow</button>\n"
                    "</form>\n");
-    put_end(b);
+    http_oauth_put_end(b);
 }
 
 void http_oauth_put_code_entry(struct buf *b, const struct http_oauth_page *p)
 {
-    static const struct field field = {
+    static const struct http_oauth_field field = {
         "user_code",
         "Code",
         "Eight letters that your device or program shows, like BCDF-GHJK.",
@@ -233,13 +234,13 @@ void http_oauth_put_code_entry(struct buf *b, const struct http_oauth_page *p)
         false,
         true};
 
-    put_head(b, p->wrong.n ? "Error: " : "", "Let a device in", SPAN(""));
+    http_oauth_put_head(b, p->wrong.n ? "Error: " : "", "Let a device in", SPAN(""));
     buf_put_str(b, "<h1>Let a device in</h1>\n<p>You are at <strong>");
     http_oauth_put_text(b, p->call->host);
     buf_put_str(b, "</strong>. Type only a code that you see on a device of your own: whoever sent "
                    "you a code wants your mail.</p>\n");
     put_form(b, p);
-    put_field(b, p, &field);
+    http_oauth_put_field(b, p, &field);
     buf_put_str(b, "<button class=\"yes\" name=\"do\" value=\"look\">Go on</button>\n</form>\n");
-    put_end(b);
+    http_oauth_put_end(b);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gate/http/http_resource.h"
 
-#include "gate/http/http_oauth.h"
+#include "gate/http/http_account.h"
 #include "publish/publish.h"
 
 #include "base/banned.h"
@@ -198,6 +198,9 @@ const struct http_resource *http_resource_find(struct span path, bool is_admin)
     }
     if (is_admin) {
         return NULL;
+    }
+    if (span_eq(path, span_from_str(http_account_resource.path))) {
+        return &http_account_resource;
     }
     return http_scim_is(path) ? &http_scim_resource : find_oauth(path);
 }

@@ -24,6 +24,13 @@ static const struct {
     {"device deny", oauth_device_deny},
     {"token", oauth_token},
     {"revoke", oauth_revoke},
+    {"account look", oauth_account_look},
+    {"account sign-in", oauth_account_sign_in},
+    {"account sign-out", oauth_account_sign_out},
+    {"account block", oauth_account_block},
+    {"account add", oauth_account_add},
+    {"account factor", oauth_account_factor},
+    {"account confirm", oauth_account_confirm},
 };
 
 // ---- fields -------------------------------------------------------------------------------------
@@ -126,13 +133,21 @@ static void refuse(struct oauth_call *c, const char *words, const char *field)
 
 bool oauth_sign_in(struct oauth_call *c, struct auth_grant *out)
 {
-    struct auth_claim claim = {.name = oauth_arg(c, "user"),
+    return oauth_sign_in_as(c, oauth_arg(c, "user"), false, out);
+}
+
+bool oauth_sign_in_as(struct oauth_call *c, struct span name, bool has_code, struct auth_grant *out)
+{
+    struct auth_claim claim = {.name = name,
                                .password = oauth_arg(c, "password"),
                                .code = oauth_arg(c, "second_code"),
                                .remote = oauth_arg(c, "remote"),
                                .service = AUTH_WEB};
     enum err e = auth_password(c->oauth->options.auth, &claim, out);
 
+    if (e == ERR_DENIED && out->wants_code && has_code && !claim.code.n) {
+        e = ERR_OK; // the password was right, and a code was said before
+    }
     // A device may not make devices.
     if (e == ERR_OK && out->device) {
         e = ERR_DENIED;
@@ -189,6 +204,7 @@ enum err keep_oauth_create(const struct keep_oauth_options *o, struct keep_oauth
     keep_oauth_set_lives(k, 3600, 90 * 86400);
     enum err e = oauth_pending_create(&k->pending);
 
+    e = e == ERR_OK ? oauth_sessions_create(&k->sessions) : e;
     if (e == ERR_OK) {
         e = control_server_create_bare(THREADS, WAITING_MAX, commands, k, &k->server);
     }
@@ -205,6 +221,7 @@ void keep_oauth_destroy(struct keep_oauth *k)
     if (k) {
         control_server_destroy(k->server);
         oauth_pending_destroy(k->pending);
+        oauth_sessions_destroy(k->sessions);
         free(k);
     }
 }

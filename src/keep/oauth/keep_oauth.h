@@ -9,14 +9,16 @@
 #define KEEP_OAUTH_H
 
 #include "auth/auth.h"
+#include "keep/login/session.h"
 #include "keep/login/signin_log.h"
 
 struct keep_oauth_options {
     struct store *store;
     struct auth *auth;
     struct signin_log *signins; // NULL: none
-    // Ends the sessions of a device that has been blocked or removed. NULL: there are none.
-    void (*end_sessions)(void *arg, account_id account, uint32_t device, bool is_blocked);
+    // Ends the sessions of a device, or of the account's own password (0); of one that is blocked
+    // what it has sent is held, too. NULL: there are none.
+    void (*end_sessions)(void *arg, account_id account, uint32_t device, enum session_end why);
     void *arg;
 };
 

@@ -9,13 +9,15 @@
 #include "ipc/control_server.h"
 #include "keep/oauth/keep_oauth.h"
 #include "keep/oauth/oauth_pending.h"
+#include "keep/oauth/oauth_session.h"
 
-#define OAUTH_ANSWER_BYTES_MAX 16384
+#define OAUTH_ANSWER_BYTES_MAX (90u << 10) // the gate takes 96 KiB
 
 struct keep_oauth {
     struct keep_oauth_options options;
     struct control_server *server;
     struct oauth_pending *pending;
+    struct oauth_sessions *sessions;
     _Atomic int64_t access_s, refresh_s;
 };
 
@@ -46,6 +48,9 @@ bool oauth_call_scope(struct oauth_call *c, unsigned *out);
 // Who signs in by the fields user, password and second_code. False: the fields refused (a
 // sentence for the person) and refused_at (the field it is about) are put.
 bool oauth_sign_in(struct oauth_call *c, struct auth_grant *out);
+// The same for this name, once more; `has_code`: the second factor's code need not be said again.
+bool oauth_sign_in_as(struct oauth_call *c, struct span name, bool has_code,
+                      struct auth_grant *out);
 
 // oauth_authorize.c: the page of an app that has a browser.
 oauth_fn oauth_look, oauth_allow;
@@ -53,5 +58,8 @@ oauth_fn oauth_look, oauth_allow;
 oauth_fn oauth_device_begin, oauth_device_look, oauth_device_allow, oauth_device_deny;
 // oauth_tokens.c
 oauth_fn oauth_token, oauth_revoke;
+// oauth_account.c: the page of one's own account.
+oauth_fn oauth_account_look, oauth_account_sign_in, oauth_account_sign_out, oauth_account_block,
+    oauth_account_add, oauth_account_factor, oauth_account_confirm;
 
 #endif

@@ -76,7 +76,7 @@ static void end_family(struct oauth_call *c, account_id account, uint64_t family
 
     e = e == ERR_OK ? oauth_family_end(o->store, account, &by, family) : e;
     if (e == ERR_OK && o->end_sessions) {
-        o->end_sessions(o->arg, account, f.device, true);
+        o->end_sessions(o->arg, account, f.device, SESSION_BLOCKED);
     }
     log_warn("a code of account %llu was used twice: the tokens that came of it are withdrawn%s%s",
              (unsigned long long)account,
@@ -244,7 +244,7 @@ static void reused(struct oauth_call *c, account_id account, uint32_t device)
              "has a copy; the device is blocked",
              device, (unsigned long long)account, log_text(oauth_arg(c, "remote")).s);
     if (o->end_sessions) {
-        o->end_sessions(o->arg, account, device, true);
+        o->end_sessions(o->arg, account, device, SESSION_BLOCKED);
     }
     invalid_grant(c, "The refresh token was used before; all tokens are withdrawn");
 }
@@ -371,7 +371,7 @@ static enum err revoke(struct oauth_call *c, const struct oauth_client *client)
     }
     e = e == ERR_OK ? device_remove(o->store, place.account, &by, f.device) : e;
     if (e == ERR_OK && o->end_sessions) {
-        o->end_sessions(o->arg, place.account, f.device, false);
+        o->end_sessions(o->arg, place.account, f.device, SESSION_CHANGED);
     }
     return e;
 }
