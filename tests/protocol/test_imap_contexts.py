@@ -223,6 +223,31 @@ def test_random_walk(port, turn):
     walk.two.close()
 
 
+def test_there_is_a_limit(port):
+    """Sixteen results of a session; what one has given up another gets."""
+    client = Imap(port)
+    client.login("limit", "pass")
+    client.select("INBOX")
+
+    def is_refused(command):
+        return any(u.code and u.code[0] == b"NOUPDATE" for u in client.ok(command).untagged)
+
+    tags = []
+    for i in range(16):
+        assert not is_refused("SEARCH RETURN (UPDATE COUNT) FLAGGED"), i
+        tags.append(f"t{client.count}")
+    assert is_refused("SEARCH RETURN (UPDATE COUNT) FLAGGED")
+    assert is_refused("SORT RETURN (UPDATE COUNT) (DATE) UTF-8 FLAGGED")
+    client.ok(f'CANCELUPDATE "{tags[3]}" "{tags[7]}"')
+    assert not is_refused("SORT RETURN (UPDATE COUNT) (DATE) UTF-8 FLAGGED")
+    assert not is_refused("SEARCH RETURN (UPDATE COUNT) FLAGGED")
+    assert is_refused("SEARCH RETURN (UPDATE COUNT) FLAGGED")
+    client.ok("UNSELECT")
+    client.select("INBOX")
+    assert not is_refused("SEARCH RETURN (UPDATE COUNT) FLAGGED")
+    client.close()
+
+
 def test_many_at_once(port):
     """Thousands of messages change, come and go in one telling: several steps, one right result."""
     rng = random.Random(SEED)
