@@ -339,6 +339,9 @@ def test_a_search_of_many_mailboxes_finds_what_may_be_read(pair):
         tree = ([top] if reads else []) + ([f"{top}/sub"] if finds else [])
         assert found(f'subtree "{top}"') == tree, rights
         assert found(f'subtree-one "{top}"') == tree, rights
+        # Named as well as found: it is named.
+        assert found(f'subtree "{top}" mailboxes "{top}/sub"') == (
+            [top, f"{top}/sub"] if reads else []), rights
         if finds:
             b.ok(f'SUBSCRIBE "{top}"')
     assert set(found("subscribed")) - {"INBOX"} == {top}
