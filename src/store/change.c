@@ -304,6 +304,26 @@ static bool range_list_add(struct range_list *l, const struct uid_set *set)
     return true;
 }
 
+// As one set; the ranges may overlap.
+static enum err range_list_set(struct range_list *l, struct uid_set *out)
+{
+    struct uid_builder b;
+    uint64_t next = 1;
+
+    uid_builder_init(&b, l->arena);
+    if (l->n) {
+        qsort(l->p, l->n, sizeof(*l->p), by_first);
+    }
+    for (size_t i = 0; i < l->n; i++) {
+        if (l->p[i].last >= next) {
+            uid_builder_add(&b, l->p[i].first > next ? l->p[i].first : (uint32_t)next,
+                            l->p[i].last);
+            next = (uint64_t)l->p[i].last + 1;
+        }
+    }
+    return uid_builder_finish(&b, out);
+}
+
 static enum err gone_by_log(struct view *v, mailbox_id mailbox, modseq since, struct arena *a,
                             struct uid_set *out)
 {
@@ -327,16 +347,7 @@ static enum err gone_by_log(struct view *v, mailbox_id mailbox, modseq since, st
     if (e != ERR_NOT_FOUND) {
         return e;
     }
-    struct uid_builder b;
-
-    uid_builder_init(&b, a);
-    if (gone.n) {
-        qsort(gone.p, gone.n, sizeof(*gone.p), by_first);
-    }
-    for (size_t i = 0; i < gone.n; i++) { // a UID goes once only: no overlaps
-        uid_builder_add(&b, gone.p[i].first, gone.p[i].last);
-    }
-    return uid_builder_finish(&b, out);
+    return range_list_set(&gone, out);
 }
 
 // Everything below UIDNEXT that is not there.
@@ -409,4 +420,67 @@ enum err view_vanished(struct view *v, mailbox_id mailbox, modseq since,
         *out = gone;
     }
     return e;
+}
+
+// ---- what has changed ---------------------------------------------------------------------------
+
+// Reading so many entries of the log is never more than looking at a mailbox.
+#define ENTRIES_FREE 8
+
+// A chunk of placements and an entry of the log take about as long to read.
+static bool is_log_shorter(const struct view *v, const struct mailbox_record *m, modseq since)
+{
+    modseq entries = v->version - since;
+
+    return since >= v->header.known_since && since <= v->version &&
+           (entries <= ENTRIES_FREE || entries <= m->is.exists / (2 * CHUNK_RECORDS_MAX));
+}
+
+static bool range_list_take(struct range_list *l, const struct uid_set *set,
+                            struct uid_range within)
+{
+    for (size_t i = 0; i < set->count; i++) {
+        struct uid_range r = set->ranges[i];
+
+        r.first = r.first > within.first ? r.first : within.first;
+        r.last = r.last < within.last ? r.last : within.last;
+        if (r.first <= r.last && !range_list_add(l, &(struct uid_set){&r, 1})) {
+            return false;
+        }
+    }
+    return true;
+}
+
+enum err view_changed_uids(struct view *v, mailbox_id mailbox, modseq since,
+                           struct uid_range within, struct arena *a, struct uid_set *out)
+{
+    struct range_list changed = {.arena = a};
+    struct mailbox_record m;
+    struct change_scan *scan;
+    struct change c;
+    enum err e = view_mailbox_record(v, mailbox, &m);
+
+    if (e == ERR_OK && !is_log_shorter(v, &m, since)) {
+        e = ERR_LIMIT;
+    }
+    e = e == ERR_OK ? change_scan_open(v, since, false, &scan) : e;
+    if (e != ERR_OK) {
+        return e;
+    }
+    while ((e = change_next(scan, &c)) == ERR_OK) {
+        bool left = c.kind == CHANGE_EXPUNGED || c.kind == CHANGE_MOVED_OUT;
+
+        // What was mended may be anything.
+        if (c.kind == CHANGE_REPAIRED ||
+            changed.n > m.is.exists / CHUNK_RECORDS_MAX + ENTRIES_FREE) {
+            e = ERR_LIMIT;
+            break;
+        }
+        if (!left && c.mailbox == mailbox && !range_list_take(&changed, &c.uids, within)) {
+            e = ERR_NOMEM;
+            break;
+        }
+    }
+    change_scan_close(scan);
+    return e == ERR_NOT_FOUND ? range_list_set(&changed, out) : e;
 }

@@ -85,4 +85,9 @@ enum err changes_known_since(struct view *v, modseq *out);
 enum err view_vanished(struct view *v, mailbox_id mailbox, modseq since,
                        const struct uid_set *among, struct arena *a, struct uid_set *out);
 
+// UIDs among which are all that came or changed after `since`, of those within. ERR_LIMIT: the log
+// does not know, or looking at all of the mailbox is no more work. The set is in the arena.
+enum err view_changed_uids(struct view *v, mailbox_id mailbox, modseq since,
+                           struct uid_range within, struct arena *a, struct uid_set *out);
+
 #endif

@@ -39,6 +39,78 @@ enum err keyword_table_load(struct view *v, mailbox_id mailbox, struct keyword_t
     return ERR_OK;
 }
 
+// ---- names to numbers ---------------------------------------------------------------------------
+
+#define SLOTS_FROM 16 // fewer names are compared one by one
+
+// FNV-1a of the name in small letters: keywords are ASCII.
+static size_t name_hash(struct span name)
+{
+    uint64_t h = 0xcbf29ce484222325u;
+
+    for (size_t i = 0; i < name.n; i++) {
+        unsigned char c = (unsigned char)name.p[i];
+
+        h = (h ^ (c >= 'A' && c <= 'Z' ? c + 32u : c)) * 0x100000001b3u;
+    }
+    return (size_t)(h ^ h >> 32);
+}
+
+// The slot of the name, or the free one where it belongs.
+static uint16_t *slot_of(const struct keyword_table *t, struct span name)
+{
+    size_t at = name_hash(name) & (t->slot_count - 1);
+
+    while (t->slots[at] && !span_eq_nocase(t->names[t->slots[at] - 1], name)) {
+        at = (at + 1) & (t->slot_count - 1);
+    }
+    return &t->slots[at];
+}
+
+// Of names that are there twice (damage) the first counts, as when they are compared one by one.
+static enum err slots_make(struct edit *ed, struct keyword_table *t)
+{
+    size_t n = 2 * SLOTS_FROM;
+
+    while (n < 2 * t->cap) {
+        n *= 2;
+    }
+    t->slots = arena_zalloc(&ed->view.arena, n, sizeof(*t->slots));
+    if (!t->slots) {
+        return ERR_NOMEM;
+    }
+    t->slot_count = n;
+    for (size_t i = 0; i < t->count; i++) {
+        uint16_t *slot = slot_of(t, t->names[i]);
+
+        *slot = *slot ? *slot : (uint16_t)(i + 1);
+    }
+    return ERR_OK;
+}
+
+// ERR_NOT_FOUND, ERR_NOMEM.
+static enum err table_find(struct edit *ed, struct keyword_table *t, struct span name,
+                           uint16_t *out)
+{
+    if (t->count >= SLOTS_FROM) {
+        enum err e = t->slots ? ERR_OK : slots_make(ed, t);
+        uint16_t number = e == ERR_OK ? *slot_of(t, name) : 0;
+
+        if (number) {
+            *out = (uint16_t)(number - 1);
+            return ERR_OK;
+        }
+        return e != ERR_OK ? e : ERR_NOT_FOUND;
+    }
+    for (size_t i = 0; i < t->count; i++) {
+        if (span_eq_nocase(t->names[i], name)) {
+            *out = (uint16_t)i;
+            return ERR_OK;
+        }
+    }
+    return ERR_NOT_FOUND;
+}
+
 static enum err table_add(struct edit *ed, struct keyword_table *t, struct span name)
 {
     if (t->count == KEYWORDS_PER_MAILBOX_MAX) {
@@ -56,12 +128,16 @@ static enum err table_add(struct edit *ed, struct keyword_table *t, struct span 
         }
         t->names = names;
         t->cap = cap;
+        t->slots = NULL; // made anew for as many
     }
     t->names[t->count] = arena_dup(&ed->view.arena, name);
     if (!t->names[t->count].p) {
         return ERR_NOMEM;
     }
     t->count++;
+    if (t->slots) {
+        *slot_of(t, name) = (uint16_t)t->count;
+    }
     return ERR_OK;
 }
 
@@ -79,16 +155,12 @@ static enum err keyword_number(struct edit *ed, struct edit_mailbox *m, struct s
         }
         m->has_keywords = true;
     }
-    for (size_t i = 0; i < t->count; i++) {
-        if (span_eq_nocase(t->names[i], name)) {
-            *out = (uint16_t)i;
-            return ERR_OK;
-        }
+    enum err e = table_find(ed, t, name, out);
+
+    if (e != ERR_NOT_FOUND || !add) {
+        return e;
     }
-    if (!add) {
-        return ERR_NOT_FOUND;
-    }
-    enum err e = table_add(ed, t, name);
+    e = table_add(ed, t, name);
 
     if (e == ERR_OK) {
         m->keywords_dirty = true;

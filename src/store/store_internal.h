@@ -38,7 +38,8 @@ struct store {
 struct keyword_table {
     mailbox_id mailbox;
     struct span *names;
-    size_t count, cap;
+    size_t count, cap, slot_count;
+    uint16_t *slots; // of an edit: numbers + 1 by hash of the name; NULL: not needed yet
 };
 
 struct view {
@@ -171,9 +172,8 @@ struct keyword_set {
 enum err edit_keywords(struct edit *ed, struct edit_mailbox *m, const struct span *names, size_t n,
                        bool add, struct keyword_set *out);
 void keyword_set_of(const struct placement *p, struct keyword_set *out);
-void keyword_set_to(const struct keyword_set *k, struct placement *p); // points into `k`
-// ERR_LIMIT above KEYWORDS_PER_MESSAGE_MAX.
-enum err keyword_set_add(struct keyword_set *k, const struct keyword_set *more);
+void keyword_set_to(const struct keyword_set *k, struct placement *p);           // points into `k`
+enum err keyword_set_add(struct keyword_set *k, const struct keyword_set *more); // ERR_LIMIT
 void keyword_set_remove(struct keyword_set *k, const struct keyword_set *less);
 bool keyword_set_eq(const struct keyword_set *a, const struct keyword_set *b);
 // Carries keywords from one mailbox to another: from numbers there to numbers here, looked up once.

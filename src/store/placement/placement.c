@@ -13,8 +13,11 @@
 
 // ---- scanning -----------------------------------------------------------------------------------
 
+#define SET_BYTES_MAX (8u << 20)
+
 struct placement_scan {
     struct chunk_walk walk;
+    struct arena arena; // of the set, when the change log gave it
     struct uid_set set;
     struct uid_range range;
     modseq changed_since;
@@ -36,6 +39,11 @@ enum err placement_scan_open(struct view *v, mailbox_id mailbox, uint32_t first,
     p->changed_since = changed_since;
     p->chunk.count = 0;
     p->at = 0;
+    arena_init(&p->arena, SET_BYTES_MAX);
+    // In vain: all chunks are looked at, each says how new its newest record is.
+    if (changed_since && first <= last) {
+        (void)view_changed_uids(v, mailbox, changed_since, p->range, &p->arena, &p->set);
+    }
     chunk_walk_begin(&p->walk, v, mailbox, &p->set);
     *out = p;
     return ERR_OK;
@@ -86,6 +94,7 @@ void placement_scan_close(struct placement_scan *p)
 {
     if (p) {
         chunk_walk_end(&p->walk);
+        arena_finish(&p->arena);
         free(p);
     }
 }

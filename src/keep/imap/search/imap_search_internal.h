@@ -58,7 +58,7 @@ struct search_key {
 struct search_program {
     const struct imap_search_node *nodes;
     struct search_key *keys; // as many as nodes
-    size_t n;
+    size_t n, bound;         // keywords that search_bind() knew + 1; 0: none yet
     enum collation collation;
     bool has_text;                                     // BODY or TEXT occurs
     int64_t now;                                       // seconds since 1970

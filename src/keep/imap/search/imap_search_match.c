@@ -200,6 +200,10 @@ enum err search_compile(struct imap_session *s, struct arena *a, const struct im
 
 void search_bind(struct search_program *p, const struct imap_keywords *keywords)
 {
+    if (p->bound == keywords->n + 1) { // numbers never change, and names are only added
+        return;
+    }
+    p->bound = keywords->n + 1;
     for (size_t i = 0; i < p->n; i++) {
         if (p->nodes[i].key != IMAP_SEARCH_KEYWORD) {
             continue;
