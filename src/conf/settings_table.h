@@ -101,6 +101,8 @@ SETTING(IMAP_MESSAGE_LIMIT, imap_message_limit, BOOL, "no", 0, 0, LIVE,
         "Programs that do not know of it then see the newest messages of a large mailbox only.")
 SETTING(IMAP_MESSAGES_MAX, imap_messages_max, COUNT, "10000", 1000, 1000000, LIVE,
         "Messages one command works on when `imap_message_limit` is on.")
+SETTING(IMAP_COMPRESS, imap_compress, BOOL, "yes", 0, 0, LIVE,
+        "Whether mail programs may have what is said by IMAP compressed (COMPRESS=DEFLATE).")
 SETTING(CLIENT_WRITE_TIMEOUT, client_write_timeout, TIME, "5 min", 10000, 3600000, LIVE,
         "Time a client may leave what it asked for unread.")
 SETTING(CONNECTIONS_PER_USER_ADDRESS, connections_per_user_address, COUNT, "20", 1, 1000000, LIVE,

@@ -54,6 +54,7 @@ enum key_kind {
     KEY_ACL = 'g',
     KEY_PROVISIONED = 'q',
     KEY_HANDED_OVER = 'h',
+    KEY_URL_KEY = 'z',
     // in account 0
     KEY_SCHEMA = 'V',
     KEY_DOMAIN = 'D',

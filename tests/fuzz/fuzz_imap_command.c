@@ -67,20 +67,32 @@ static void say_error(struct session *s, const struct imap_parse_error *error, s
     buf_finish(&line);
 }
 
-static void parse_next_head(struct session *s, const struct imap_frame *f)
+static void parse_next_head(struct session *s, const struct imap_frame *f, struct span text)
 {
     struct imap_parse_error error;
     struct imap_append_message message;
-    bool end;
+    bool end = false;
 
-    if (imap_parse_append_next(f->text, &s->arena, &s->options, &s->message, &end, &message,
-                               &error)) {
-        say_error(s, &error, f->text.n);
-    } else if (!end) {
-        CHECK(f->kind == IMAP_FRAME_APPEND_NEXT && message.bytes == f->literal_bytes);
-        CHECK(message.sync == f->sync && message.literal8 == f->literal8);
+    while (!end) {
+        if (imap_parse_append_next(text, &s->arena, &s->options, &s->message, &end, &message,
+                                   &error)) {
+            say_error(s, &error, f->text.n);
+            return;
+        }
+        if (end) {
+            CHECK(f->kind != IMAP_FRAME_APPEND_NEXT && f->kind != IMAP_FRAME_APPEND_HEAD);
+            return;
+        }
         imap_dump_append(&s->transcript, &message);
         s->message = message;
+        if (message.next != IMAP_APPEND_WHOLE) {
+            CHECK(f->kind == IMAP_FRAME_APPEND_NEXT || f->kind == IMAP_FRAME_APPEND_HEAD);
+            CHECK(message.bytes == f->literal_bytes && message.sync == f->sync);
+            CHECK(message.literal8 == f->literal8);
+            return;
+        }
+        CHECK(message.rest.n < text.n);
+        text = message.rest;
     }
 }
 
@@ -122,9 +134,14 @@ static void parse_command(struct session *s, const struct imap_frame *f)
         check_tree(&cmd.multi.search);
     }
     if (f->kind == IMAP_FRAME_APPEND_HEAD) {
-        CHECK((cmd.id == IMAP_APPEND || cmd.id == IMAP_REPLACE) &&
-              cmd.append.first.bytes == f->literal_bytes);
+        CHECK(cmd.id == IMAP_APPEND || cmd.id == IMAP_REPLACE);
         s->message = cmd.append.first;
+        CHECK(s->message.next == IMAP_APPEND_WHOLE || s->message.bytes == f->literal_bytes);
+    }
+    if ((cmd.id == IMAP_APPEND || cmd.id == IMAP_REPLACE) &&
+        cmd.append.first.next == IMAP_APPEND_WHOLE) {
+        s->message = cmd.append.first;
+        parse_next_head(s, f, cmd.append.first.rest);
     }
 }
 
@@ -143,7 +160,7 @@ static void take_frame(struct session *s, const struct imap_frame *f)
         break;
     case IMAP_FRAME_APPEND_NEXT:
     case IMAP_FRAME_APPEND_END:
-        parse_next_head(s, f);
+        parse_next_head(s, f, f->text);
         break;
     default:
         buf_put(&s->transcript, f->text);

@@ -82,7 +82,7 @@ class Account:
         self.header, self.mailboxes, self.messages = None, {}, {}
         self.names, self.subscribed, self.keywords = {}, set(), {}
         self.threads, self.restorable, self.log = {}, {}, {}
-        self.chunks, self.devices, self.shared = [], {}, {}
+        self.chunks, self.devices, self.shared, self.url_keys = [], {}, {}, []
         for key in sorted(keys):
             self.part(key, keys[key])
         self.join()
@@ -266,6 +266,13 @@ class Account:
         if not account or not mailbox or not 0 < uid < 1 << 32 or target >= 1 << 32:
             raise Bad(f"the mark of what account {account:x} has handed over makes no sense")
 
+    def read_z(self, key, f):
+        owner, mailbox, secret = fixed(key[:8], 8), fixed(key[8:], 4), f.str()
+        if not mailbox or len(secret) != 32 or f.left:
+            raise Bad("no key for URLs")
+        if not owner:
+            self.url_keys.append(mailbox)
+
     def read_w(self, key, f):
         fixed(key, 8), f.z()
 
@@ -306,6 +313,9 @@ class Account:
         for number in self.shared:
             if number not in self.mailboxes:
                 self.wrong(f"rights of mailbox {number}, which is not there")
+        for number in self.url_keys:
+            if number not in self.mailboxes:
+                self.wrong(f"a key for URLs of mailbox {number}, which is not there")
         for mailbox, first, placements in self.chunks:
             if mailbox not in self.mailboxes:
                 self.wrong(f"placements of mailbox {mailbox}, which is not there")

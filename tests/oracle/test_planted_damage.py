@@ -255,6 +255,10 @@ PLANTS = {
     "a salt nobody can read": index(b"d", add(ACCOUNT + b"p", b"\1\4salt\x80\x20\0\0")),
     "a mark of what was handed over, nobody can read": index(b"d", add(
         ACCOUNT + b"h" + bytes(7) + b"\7" + bytes(3) + b"\1", b"\1\0\0")),
+    "a key for URLs nobody can read": index(b"d", add(
+        ACCOUNT + b"z" + bytes(11) + b"\1", b"\1\4abcd")),
+    "a key for URLs of a mailbox that is not there": index(b"d", add(
+        ACCOUNT + b"z" + bytes(11) + b"\x77", b"\1\x20" + bytes(32))),
     "who must have a second factor, nobody can read": index(b"d", add(
         DIRECTORY + b"F@example.org", b"\1\2\0")),
     "a second factor of a role that is not there": index(b"d", add(

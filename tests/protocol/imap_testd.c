@@ -130,7 +130,7 @@ static void io_wake(void *arg)
 }
 
 static const struct session_io io = {
-    io_read, io_input, io_consume, io_output, io_output_full, io_wake,
+    io_read, io_input, io_consume, io_output, io_output_full, io_wake, NULL, NULL,
 };
 
 // ---- before login -------------------------------------------------------------------------------

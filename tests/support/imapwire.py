@@ -8,6 +8,7 @@ import re
 import socket
 import ssl
 import time
+import zlib
 
 
 class Desync(Exception):
@@ -255,6 +256,8 @@ class Imap:
         self.sock = socket.create_connection((host, port), timeout=timeout)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.pending = []
+        self.deflate = self.inflate = None
+        self.raw_in = self.raw_out = 0  # bytes of the connection, compressed or not
         if mode == "tls":
             self.wrap()
         if greet or mode == "starttls":
@@ -274,8 +277,16 @@ class Imap:
 
     # ---- bytes ----
     def send(self, data):
+        data = data if isinstance(data, bytes) else data.encode()
+        if self.deflate:
+            data = self.deflate.compress(data) + self.deflate.flush(zlib.Z_SYNC_FLUSH)
+        self.send_raw(data)
+
+    def send_raw(self, data):
+        """Past the compression, when there is one."""
+        self.raw_out += len(data)
         try:
-            self.sock.sendall(data if isinstance(data, bytes) else data.encode())
+            self.sock.sendall(data)
         except (OSError, ssl.SSLError) as e:
             if isinstance(e, TimeoutError):
                 raise
@@ -290,7 +301,8 @@ class Imap:
             raise Closed(str(e)) from e
         if not got:
             raise Closed("end of stream")
-        self.buf += got
+        self.raw_in += len(got)
+        self.buf += self.inflate.decompress(got) if self.inflate else got
 
     def raw_line(self):
         while b"\n" not in self.buf:
@@ -377,6 +389,15 @@ class Imap:
     def login(self, user, password):
         words = [w.encode() if ATOM.match(w) else quote(w) for w in (user, password)]
         return self.ok(b"LOGIN " + b" ".join(words))
+
+    def compress(self, level=6):
+        """COMPRESS=DEFLATE (RFC 4978): all that follows, both ways."""
+        self.ok("COMPRESS DEFLATE")
+        self.deflate = zlib.compressobj(level, wbits=-15)
+        self.inflate = zlib.decompressobj(wbits=-15)
+        self.buf, early = b"", self.buf
+        self.buf = self.inflate.decompress(early)
+        self.capability = None
 
     def capabilities(self):
         if self.capability is None:

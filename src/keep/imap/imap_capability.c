@@ -16,7 +16,7 @@ static const char capabilities[] =
     "QUOTA QUOTA=RES-STORAGE QUOTA=RES-MESSAGE ACL RIGHTS=texk LIST-MYRIGHTS REPLACE "
     "SORT SORT=DISPLAY ESORT THREAD=ORDEREDSUBJECT THREAD=REFERENCES THREAD=REFS PARTIAL "
     "I18NLEVEL=2 LANGUAGE NOTIFY UIDONLY INPROGRESS CONTEXT=SEARCH CONTEXT=SORT "
-    "MULTISEARCH";
+    "MULTISEARCH CATENATE URLAUTH URL-PARTIAL";
 
 void imap_write_capabilities(struct imap_session *s)
 {
@@ -26,6 +26,9 @@ void imap_write_capabilities(struct imap_session *s)
     if (s->options.messages_max) {
         OUT(s, " MESSAGELIMIT=");
         buf_put_u64(s->out, s->options.messages_max);
+    }
+    if (imap_compress_is_offered(s)) {
+        OUT(s, " COMPRESS=DEFLATE");
     }
 }
 

@@ -14,6 +14,7 @@ static const struct imap_handler handlers[IMAP_COMMAND__COUNT] = {
     [IMAP_CHECK]        = {imap_run_noop,         TELL_ALL,      TELL_ALL},
     [IMAP_CLOSE]        = {imap_run_close,        TELL_NOTHING,  TELL_NOTHING},
     [IMAP_COMPARATOR]   = {imap_run_comparator,   TELL_ALL,      TELL_ALL},
+    [IMAP_COMPRESS]     = {imap_run_compress,     TELL_NOTHING,  TELL_NOTHING},
     [IMAP_COPY]         = {imap_run_copy,         TELL_ALL,      TELL_ALL, true},
     [IMAP_CREATE]       = {imap_run_create,       TELL_ALL,      TELL_ALL, true},
     [IMAP_DELETE]       = {imap_run_delete,       TELL_ALL,      TELL_ALL, true},
@@ -23,6 +24,7 @@ static const struct imap_handler handlers[IMAP_COMMAND__COUNT] = {
     [IMAP_EXAMINE]      = {imap_run_select,       TELL_NOTHING,  TELL_NOTHING},
     [IMAP_EXPUNGE]      = {imap_run_expunge,      TELL_OWN_GONE, TELL_OWN_GONE},
     [IMAP_FETCH]        = {imap_run_fetch,        TELL_NO_GONE,  TELL_ALL},
+    [IMAP_GENURLAUTH]   = {imap_run_genurlauth,   TELL_ALL,      TELL_ALL, true},
     [IMAP_GETACL]       = {imap_run_getacl,       TELL_ALL,      TELL_ALL},
     [IMAP_GETQUOTA]     = {imap_run_getquota,     TELL_ALL,      TELL_ALL},
     [IMAP_GETQUOTAROOT] = {imap_run_getquotaroot, TELL_ALL,      TELL_ALL},
@@ -40,6 +42,7 @@ static const struct imap_handler handlers[IMAP_COMMAND__COUNT] = {
     [IMAP_NOTIFY]       = {imap_run_notify,       TELL_NOTHING,  TELL_NOTHING},
     [IMAP_RENAME]       = {imap_run_rename,       TELL_ALL,      TELL_ALL, true},
     [IMAP_REPLACE]      = {imap_run_append,       TELL_OWN_GONE, TELL_OWN_GONE},
+    [IMAP_RESETKEY]     = {imap_run_resetkey,     TELL_ALL,      TELL_ALL, true},
     [IMAP_SEARCH]       = {imap_run_search,       TELL_NO_GONE,  TELL_ALL},
     [IMAP_SELECT]       = {imap_run_select,       TELL_NOTHING,  TELL_NOTHING},
     [IMAP_SETACL]       = {imap_run_setacl,       TELL_ALL,      TELL_ALL, true},
@@ -51,6 +54,7 @@ static const struct imap_handler handlers[IMAP_COMMAND__COUNT] = {
     [IMAP_THREAD]       = {imap_run_thread,       TELL_NO_GONE,  TELL_ALL},
     [IMAP_UNSELECT]     = {imap_run_unselect,     TELL_NOTHING,  TELL_NOTHING},
     [IMAP_UNSUBSCRIBE]  = {imap_run_subscribe,    TELL_ALL,      TELL_ALL, true},
+    [IMAP_URLFETCH]     = {imap_run_urlfetch,     TELL_ALL,      TELL_ALL},
 };
 // clang-format on
 

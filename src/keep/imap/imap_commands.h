@@ -42,6 +42,7 @@ enum imap_step imap_run_cancelupdate(struct imap_session *s);
 enum imap_step imap_run_capability(struct imap_session *s);
 enum imap_step imap_run_close(struct imap_session *s);
 enum imap_step imap_run_comparator(struct imap_session *s);
+enum imap_step imap_run_compress(struct imap_session *s);
 enum imap_step imap_run_copy(struct imap_session *s); // and MOVE
 enum imap_step imap_run_create(struct imap_session *s);
 enum imap_step imap_run_delete(struct imap_session *s);
@@ -50,6 +51,7 @@ enum imap_step imap_run_enable(struct imap_session *s);
 enum imap_step imap_run_esearch(struct imap_session *s);
 enum imap_step imap_run_expunge(struct imap_session *s);
 enum imap_step imap_run_fetch(struct imap_session *s);
+enum imap_step imap_run_genurlauth(struct imap_session *s);
 enum imap_step imap_run_getacl(struct imap_session *s);
 enum imap_step imap_run_getquota(struct imap_session *s);
 enum imap_step imap_run_getquotaroot(struct imap_session *s);
@@ -65,6 +67,7 @@ enum imap_step imap_run_namespace(struct imap_session *s);
 enum imap_step imap_run_noop(struct imap_session *s); // and CHECK
 enum imap_step imap_run_notify(struct imap_session *s);
 enum imap_step imap_run_rename(struct imap_session *s);
+enum imap_step imap_run_resetkey(struct imap_session *s);
 enum imap_step imap_run_search(struct imap_session *s);
 enum imap_step imap_run_select(struct imap_session *s); // and EXAMINE
 enum imap_step imap_run_setacl(struct imap_session *s);
@@ -75,6 +78,7 @@ enum imap_step imap_run_store(struct imap_session *s);
 enum imap_step imap_run_subscribe(struct imap_session *s); // and UNSUBSCRIBE
 enum imap_step imap_run_thread(struct imap_session *s);
 enum imap_step imap_run_unselect(struct imap_session *s);
+enum imap_step imap_run_urlfetch(struct imap_session *s);
 
 // ---- imap_append.c: APPEND takes its messages off the connection itself ------------------------
 

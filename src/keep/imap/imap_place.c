@@ -34,8 +34,14 @@ static struct span domain_of(struct span address)
     return span_skip(address, span_find_byte(address, '@') + 1);
 }
 
+struct imap_who imap_place_who(const struct imap_session *s)
+{
+    return (struct imap_who){s->account, span_from_str(s->user), session_is_reader(&s->device)};
+}
+
 // Makes the address what it is called.
-static enum err find_account(struct imap_session *s, struct span *address, account_id *out)
+static enum err find_account(struct imap_session *s, const struct imap_who *who,
+                             struct span *address, account_id *out)
 {
     const char *why;
 
@@ -44,23 +50,23 @@ static enum err find_account(struct imap_session *s, struct span *address, accou
     }
     enum err e = directory_id_by_name(s->server->store, *address, out);
 
-    return e == ERR_OK && *out == s->account ? ERR_NOT_FOUND : e;
+    return e == ERR_OK && *out == who->account ? ERR_NOT_FOUND : e;
 }
 
 // "Other Users/anna@example.org/INBOX": whose, and what.
-static enum err find_other(struct imap_session *s, struct span address, struct span rest,
-                           struct imap_place *p, const char **out_why)
+static enum err find_other(struct imap_session *s, const struct imap_who *who, struct span address,
+                           struct span rest, struct imap_place *p, const char **out_why)
 {
     // Who reads somebody's mail as an administrator does not read what others share with them.
-    enum err e = rest.n && !session_is_reader(&s->device) ? find_account(s, &address, &p->account)
-                                                          : ERR_NOT_FOUND;
+    enum err e =
+        rest.n && !who->is_reader ? find_account(s, who, &address, &p->account) : ERR_NOT_FOUND;
 
     // The INBOX of somebody else is one in any case of letters, too.
     e = e ? e : mailbox_name_check(&s->arena, rest, &p->name, out_why);
     if (e) {
         return e;
     }
-    p->is_same_domain = span_eq_nocase(domain_of(address), domain_of(span_from_str(s->user)));
+    p->is_same_domain = span_eq_nocase(domain_of(address), domain_of(who->address));
     struct span full = imap_place_name(s, p->account, address, p->name);
 
     if (!full.p) {
@@ -70,12 +76,12 @@ static enum err find_other(struct imap_session *s, struct span address, struct s
     return ERR_OK;
 }
 
-static void look_at_rights(const struct imap_session *s, struct imap_place *p)
+static void look_at_rights(const struct imap_who *who, struct imap_place *p)
 {
     p->rights = ACL_ALL;
     if (!p->is_own) {
         p->rights = p->mailbox
-                        ? view_acl_rights(p->view, p->mailbox->id, s->account, p->is_same_domain)
+                        ? view_acl_rights(p->view, p->mailbox->id, who->account, p->is_same_domain)
                         : 0;
         if (!(p->rights & IMAP_RIGHTS_KNOWN)) {
             p->mailbox = NULL;
@@ -84,17 +90,17 @@ static void look_at_rights(const struct imap_session *s, struct imap_place *p)
     }
 }
 
-enum err imap_place_find(struct imap_session *s, struct span wire, struct imap_place *out,
-                         const char **out_why)
+static enum err find_for(struct imap_session *s, const struct imap_who *who, struct span wire,
+                         struct imap_place *out, const char **out_why)
 {
-    struct imap_place p = {.account = s->account, .is_own = true};
+    struct imap_place p = {.account = who->account, .is_own = true};
     struct span address, rest;
     enum err e = imap_name_in(s, wire, &p.name, out_why);
 
     p.full = p.name;
     if (!e && is_others(p.name, &address, &rest)) {
         p.is_own = false;
-        e = find_other(s, address, rest, &p, out_why);
+        e = find_other(s, who, address, rest, &p, out_why);
     }
     *out = p;
     e = e ? e : view_open(s->server->store, p.account, &p.view);
@@ -107,13 +113,21 @@ enum err imap_place_find(struct imap_session *s, struct span wire, struct imap_p
         e = ERR_OK;
     }
     if (!e) {
-        look_at_rights(s, &p);
+        look_at_rights(who, &p);
     }
     *out = p;
     if (e) {
         imap_place_close(out);
     }
     return e;
+}
+
+enum err imap_place_find(struct imap_session *s, struct span wire, struct imap_place *out,
+                         const char **out_why)
+{
+    const struct imap_who who = imap_place_who(s);
+
+    return find_for(s, &who, wire, out, out_why);
 }
 
 void imap_place_close(struct imap_place *p)
@@ -125,7 +139,15 @@ void imap_place_close(struct imap_place *p)
 enum err imap_place_open(struct imap_session *s, struct span wire, uint32_t needs, bool any,
                          struct imap_place *out, const char **out_why)
 {
-    enum err e = imap_place_find(s, wire, out, out_why);
+    const struct imap_who who = imap_place_who(s);
+
+    return imap_place_open_for(s, &who, wire, needs, any, out, out_why);
+}
+
+enum err imap_place_open_for(struct imap_session *s, const struct imap_who *who, struct span wire,
+                             uint32_t needs, bool any, struct imap_place *out, const char **out_why)
+{
+    enum err e = find_for(s, who, wire, out, out_why);
 
     if (e) {
         return e;

@@ -19,6 +19,13 @@
 #define IMAP_RIGHTS_KNOWN                                                                          \
     (ACL_LOOKUP | ACL_READ | ACL_INSERT | ACL_CREATE | ACL_DELETE_MAILBOX | ACL_ADMINISTER)
 
+// Somebody who may do something with mailboxes: the user of this session, or of a URL.
+struct imap_who {
+    account_id account;
+    struct span address;
+    bool is_reader; // an administrator who reads the account, and not what others share with it
+};
+
 struct imap_place {
     account_id account;
     struct span name;              // in the account's tree; in the arena
@@ -42,6 +49,13 @@ void imap_place_close(struct imap_place *p); // also after an error
 // is missing. With an error nothing is left open.
 enum err imap_place_open(struct imap_session *s, struct span wire, uint32_t needs, bool any,
                          struct imap_place *out, const char **out_why);
+
+// The same for somebody else than the session's user, whose names mean theirs: for URLs that are
+// good for others (RFC 4467), and for nothing else. `full` of the place is not to be used then.
+struct imap_who imap_place_who(const struct imap_session *s);
+enum err imap_place_open_for(struct imap_session *s, const struct imap_who *who, struct span wire,
+                             uint32_t needs, bool any, struct imap_place *out,
+                             const char **out_why);
 
 // "Other Users", and what is below it in the user's own tree: nothing new is made there.
 bool imap_place_is_reserved(struct span name);

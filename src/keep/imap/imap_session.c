@@ -35,6 +35,7 @@ void imap_server_options_default(struct imap_server_options *o)
         .bad_commands_max = 20,
         .search_cpu_ms = 30000,
         .progress_ms = 10000,
+        .compress = true,
     };
 }
 
@@ -53,6 +54,7 @@ struct imap_server_options imap_server_options_of(const struct settings *s)
     o.messages_max = conf_value_bool(s, SETTING_IMAP_MESSAGE_LIMIT)
                          ? (uint32_t)conf_value_count(s, SETTING_IMAP_MESSAGES_MAX)
                          : 0;
+    o.compress = conf_value_bool(s, SETTING_IMAP_COMPRESS);
     return o;
 }
 
@@ -544,8 +546,20 @@ static enum progress command_step(struct imap_session *s)
     return OVER;
 }
 
+// The command's text is off the input, and its answer goes where answers went until now.
+static void compression_begin(struct imap_session *s)
+{
+    s->compression = s->io->compress(s->io_arg) ? COMPRESSION_NONE : COMPRESSION_ACTIVE;
+    if (s->compression == COMPRESSION_NONE) {
+        imap_answer_err(s, ERR_NOMEM);
+    }
+}
+
 static enum progress command_end(struct imap_session *s)
 {
+    if (s->compression == COMPRESSION_BEGINS) {
+        compression_begin(s);
+    }
     enum imap_condition condition = s->result.condition;
 
     imap_limit_tell(s);
@@ -554,6 +568,7 @@ static enum progress command_end(struct imap_session *s)
     s->held = 0;
     s->heard_ms = clock_monotonic_ms();
     command_forget(s);
+    s->out = s->io->output(s->io_arg);
     s->phase = PHASE_COMMAND;
     if (condition == IMAP_BAD) {
         return count_bad(s);

@@ -26,6 +26,7 @@ struct imap_server_options {
     uint32_t search_cpu_ms;     // one SEARCH: 30 seconds, then NO [LIMIT]
     uint32_t progress_ms;       // between two tellings of how far a command is: 10 seconds
     uint32_t messages_max;      // a command works on, MESSAGELIMIT; 0: there is no such limit
+    bool compress;              // COMPRESS=DEFLATE is offered
 };
 void imap_server_options_default(struct imap_server_options *o);
 struct imap_server_options imap_server_options_of(const struct settings *s);

@@ -46,6 +46,12 @@ enum imap_phase {
     PHASE_OVER,
 };
 
+enum imap_compression {
+    COMPRESSION_NONE,
+    COMPRESSION_BEGINS, // with the tagged answer of the command that runs
+    COMPRESSION_ACTIVE,
+};
+
 struct imap_notify;
 struct imap_recent;
 
@@ -69,6 +75,8 @@ struct imap_session {
     struct session_meter meter;
     char client[IMAP_CLIENT_BYTES], origin[IMAP_ORIGIN_BYTES]; // what the client calls itself
     uint8_t client_n, origin_n;
+
+    enum imap_compression compression;
 
     struct imap_framer framer;
     bool input_ended;
@@ -206,6 +214,15 @@ void imap_condstore_enable(struct imap_session *s);
 // Back to the state without a mailbox; `say_closed`: with [CLOSED] where the client knows it.
 void imap_forget_selected(struct imap_session *s, bool say_closed);
 void imap_write_capabilities(struct imap_session *s);
+// May the client ask for COMPRESS now? (imap_compress.c)
+bool imap_compress_is_offered(const struct imap_session *s);
+// What is said from here on holds somebody's words: it is not to be compressed with others'.
+static inline void imap_part(const struct imap_session *s)
+{
+    if (s->compression == COMPRESSION_ACTIVE) {
+        s->io->part(s->io_arg);
+    }
+}
 
 // Bits of wire/imap/imap_flag.h as those of store/placement.h.
 uint16_t imap_flags_to_store(uint32_t bits);

@@ -4,7 +4,15 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "keep/login/session_deflate.h"
+
 #include "base/banned.h"
+
+// Compressed input that may be read in a row and say nothing (empty blocks): then others have
+// their turn.
+#define SILENT_BYTES_MAX (64u << 10)
+// So much output is compressed at once; the end of a run compresses what is left.
+#define DEFLATE_BYTES (32u << 10)
 
 struct session_conn {
     const struct session_protocol *protocol;
@@ -15,6 +23,9 @@ struct session_conn {
     void *session;
     void (*on_end)(void *arg);
     void *arg;
+    struct session_deflate *deflate; // COMPRESS is active; else NULL
+    bool is_broken;                  // what was to be said could not be compressed
+    bool is_silent;                  // compressed input is there that was not looked at
 };
 
 const char *session_stop_text(enum session_stop why)
@@ -49,29 +60,98 @@ static struct task_conn *conn_of(void *arg)
     return atomic_load(&c->conn);
 }
 
+// Compresses what is in the output. The client cannot read on when that fails.
+static void deflate_out(struct session_conn *c, bool flush)
+{
+    if (session_deflate_write(c->deflate, flush, conn_output(conn_of(c))) != ERR_OK) {
+        c->is_broken = true;
+    }
+}
+
+static enum err deflate_read(struct session_conn *c)
+{
+    struct task_conn *conn = conn_of(c);
+    size_t silent = 0;
+
+    for (;;) {
+        size_t taken;
+        enum err e = session_deflate_read(c->deflate, conn_input(conn), &taken);
+
+        conn_consume(conn, taken);
+        silent += taken;
+        if (e != ERR_AGAIN) {
+            return e == ERR_INVALID || e == ERR_NOMEM ? ERR_IO : e;
+        }
+        if (silent > SILENT_BYTES_MAX) {
+            c->is_silent = true;
+            return ERR_AGAIN;
+        }
+        if (!conn_input(conn).n) {
+            deflate_out(c, true); // as conn_read does: answers first
+            e = conn_read(conn);
+            if (e) {
+                return e;
+            }
+        }
+    }
+}
+
 static enum err io_read(void *arg)
 {
-    return conn_read(conn_of(arg));
+    struct session_conn *c = arg;
+
+    return c->deflate ? deflate_read(c) : conn_read(conn_of(c));
 }
 
 static struct span io_input(void *arg)
 {
-    return conn_input(conn_of(arg));
+    struct session_conn *c = arg;
+
+    return c->deflate ? session_deflate_input(c->deflate) : conn_input(conn_of(c));
 }
 
 static void io_consume(void *arg, size_t n)
 {
-    conn_consume(conn_of(arg), n);
+    struct session_conn *c = arg;
+
+    if (c->deflate) {
+        session_deflate_consume(c->deflate, n);
+    } else {
+        conn_consume(conn_of(c), n);
+    }
 }
 
 static struct buf *io_output(void *arg)
 {
-    return conn_output(conn_of(arg));
+    struct session_conn *c = arg;
+
+    return c->deflate ? session_deflate_output(c->deflate) : conn_output(conn_of(c));
 }
 
 static bool io_output_full(void *arg)
 {
-    return conn_output_full(conn_of(arg));
+    struct session_conn *c = arg;
+
+    if (c->deflate && session_deflate_output(c->deflate)->n >= DEFLATE_BYTES) {
+        deflate_out(c, false);
+    }
+    return conn_output_full(conn_of(c));
+}
+
+static enum err io_compress(void *arg)
+{
+    struct session_conn *c = arg;
+
+    return session_deflate_create(SESSION_CONN_INPUT_MAX, SESSION_CONN_OUTPUT_MIN, &c->deflate);
+}
+
+static void io_part(void *arg)
+{
+    struct session_conn *c = arg;
+
+    if (c->deflate) {
+        session_deflate_part(c->deflate);
+    }
 }
 
 static void io_wake(void *arg)
@@ -84,7 +164,7 @@ static void io_wake(void *arg)
 }
 
 static const struct session_io io = {
-    io_read, io_input, io_consume, io_output, io_output_full, io_wake,
+    io_read, io_input, io_consume, io_output, io_output_full, io_wake, io_compress, io_part,
 };
 
 // ---- the end from outside -----------------------------------------------------------------------
@@ -133,14 +213,23 @@ static void on_run(struct task_conn *conn, void *arg, unsigned reasons)
     if (reasons & CONN_STOPPING) {
         atomic_compare_exchange_strong(&c->stop, &none, SESSION_STOP_SERVER);
     }
+    c->is_silent = false;
     c->protocol->run(c->session, (enum session_stop)atomic_load(&c->stop), &wait);
+    if (c->deflate) {
+        deflate_out(c, true);
+        session_deflate_rest(c->deflate);
+    }
+    if (c->is_broken) {
+        conn_abort(conn);
+        return;
+    }
     if (wait.closed) {
         conn_close(conn);
         return;
     }
     conn_want_input(conn, wait.input);
     conn_set_deadline(conn, wait.deadline_ms);
-    if (wait.again) {
+    if (wait.again || c->is_silent) {
         conn_again(conn);
     }
 }
@@ -150,6 +239,7 @@ static void conn_free(struct session_conn *c)
     if (c->session) {
         c->protocol->destroy(c->session);
     }
+    session_deflate_destroy(c->deflate);
     free(c);
 }
 

@@ -21,6 +21,12 @@ struct session_io {
     struct buf *(*output)(void *arg); // one address for the whole of a run
     bool (*output_full)(void *arg);   // sends; true: return, and go on when it is gone
     void (*wake)(void *arg);          // has it run soon; during a run: once more. Any thread
+    // From here on both sides compress (RFC 4978): what is in the output goes out as it is,
+    // `output` is another buffer, and input not consumed by now is compressed already. Once;
+    // ERR_NOMEM: nothing has changed. NULL: not to be had.
+    enum err (*compress)(void *arg);
+    // What is said from here on is not compressed together with what was said before.
+    void (*part)(void *arg);
 };
 
 // `closed`: send what is in the output and close. `again`: run it when others had their turn.
@@ -52,6 +58,8 @@ const char *session_stop_text(enum session_stop why);
 #define SESSION_CONN_INPUT_MAX   (1u << 20)
 #define SESSION_CONN_OUTPUT_SOFT (64u << 10)
 #define SESSION_CONN_OUTPUT_HARD (8u << 20)
+// What a session may write at once: of the cap, the rest is for what waits to be sent.
+#define SESSION_CONN_OUTPUT_MIN (4u << 20)
 
 struct session_protocol {
     // Copies what it needs of `start`; the first run answers the login. ERR_NOMEM.

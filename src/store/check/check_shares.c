@@ -6,6 +6,7 @@
 #include "store/acl_internal.h"
 #include "store/check/check_internal.h"
 #include "store/share/acl.h"
+#include "store/urlauth/url_key.h"
 
 #include "base/banned.h"
 
@@ -43,9 +44,28 @@ static enum err check_acl(void *arg, struct span key, struct span value)
     return ERR_OK;
 }
 
+// A key for URLs that cannot be read makes none; its user renews it. One of another's mailbox may
+// outlive that mailbox.
+static enum err check_url_key(void *arg, struct span key, struct span value)
+{
+    struct check *c = arg;
+    struct url_key_of of;
+
+    if (url_key_decode(key, value, &of) != ERR_OK) {
+        check_problem(c, true, "a key for URLs cannot be read");
+        return c->ed ? batch_delete(c->ed->batch, key) : ERR_OK;
+    }
+    if (!of.owner && !check_mailbox_find(c, of.mailbox)) {
+        check_problem(c, true, "a key for URLs is of a mailbox that is not there");
+        return c->ed ? batch_delete(c->ed->batch, key) : ERR_OK;
+    }
+    return ERR_OK;
+}
+
 enum err check_shares(struct check *c)
 {
-    struct key lists = key_plain(KEY_ACL);
+    struct key lists = key_plain(KEY_ACL), url_keys = key_plain(KEY_URL_KEY);
+    enum err e = view_each(c->v, &lists, check_acl, c);
 
-    return view_each(c->v, &lists, check_acl, c);
+    return e == ERR_OK ? view_each(c->v, &url_keys, check_url_key, c) : e;
 }

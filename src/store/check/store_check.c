@@ -119,7 +119,7 @@ static enum err check_account_record(struct check *c)
 // Keys that no version of this program has written.
 static enum err check_unknown_keys(struct check *c)
 {
-    char known[] = "HVADIPREZGYBeOFTabnskumtxcfgijwdlyopqhr";
+    char known[] = "HVADIPREZGYBeOFTabnskumtxcfgijwdlyopqhrz";
     struct scan *scan;
     struct span key, value;
     char next = 0;

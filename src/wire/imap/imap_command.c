@@ -32,6 +32,7 @@ static const struct command {
     [IMAP_CHECK] = {"CHECK", imap_parse_none, SELECTED, UID_NEVER},
     [IMAP_CLOSE] = {"CLOSE", imap_parse_none, SELECTED, UID_NEVER},
     [IMAP_COMPARATOR] = {"COMPARATOR", imap_parse_comparator, AFTER, UID_NEVER},
+    [IMAP_COMPRESS] = {"COMPRESS", imap_parse_compress, AFTER, UID_NEVER},
     [IMAP_COPY] = {"COPY", imap_parse_copy, SELECTED, UID_OR_NUMBERS},
     [IMAP_CREATE] = {"CREATE", imap_parse_create, AFTER, UID_NEVER},
     [IMAP_DELETE] = {"DELETE", imap_parse_mailbox, AFTER, UID_NEVER},
@@ -42,6 +43,7 @@ static const struct command {
     [IMAP_EXAMINE] = {"EXAMINE", imap_parse_select, AFTER, UID_NEVER},
     [IMAP_EXPUNGE] = {"EXPUNGE", imap_parse_expunge, SELECTED, UID_MAY},
     [IMAP_FETCH] = {"FETCH", imap_parse_fetch, SELECTED, UID_OR_NUMBERS},
+    [IMAP_GENURLAUTH] = {"GENURLAUTH", imap_parse_genurlauth, AFTER, UID_NEVER},
     [IMAP_GETACL] = {"GETACL", imap_parse_mailbox, AFTER, UID_NEVER},
     [IMAP_GETQUOTA] = {"GETQUOTA", imap_parse_getquota, AFTER, UID_NEVER},
     [IMAP_GETQUOTAROOT] = {"GETQUOTAROOT", imap_parse_mailbox, AFTER, UID_NEVER},
@@ -60,6 +62,7 @@ static const struct command {
     [IMAP_NOTIFY] = {"NOTIFY", imap_parse_notify, AFTER, UID_NEVER},
     [IMAP_RENAME] = {"RENAME", imap_parse_rename, AFTER, UID_NEVER},
     [IMAP_REPLACE] = {"REPLACE", imap_parse_replace, SELECTED, UID_OR_NUMBERS},
+    [IMAP_RESETKEY] = {"RESETKEY", imap_parse_resetkey, AFTER, UID_NEVER},
     [IMAP_SEARCH] = {"SEARCH", imap_parse_search, SELECTED, UID_OR_NUMBERS},
     [IMAP_SELECT] = {"SELECT", imap_parse_select, AFTER, UID_NEVER},
     [IMAP_SETACL] = {"SETACL", imap_parse_acl, AFTER, UID_NEVER},
@@ -72,6 +75,7 @@ static const struct command {
     [IMAP_THREAD] = {"THREAD", imap_parse_thread, SELECTED, UID_OR_NUMBERS},
     [IMAP_UNSELECT] = {"UNSELECT", imap_parse_none, SELECTED, UID_NEVER},
     [IMAP_UNSUBSCRIBE] = {"UNSUBSCRIBE", imap_parse_mailbox, AFTER, UID_NEVER},
+    [IMAP_URLFETCH] = {"URLFETCH", imap_parse_urlfetch, AFTER, UID_NEVER},
 };
 
 const char *imap_command_name(enum imap_command_id id)
@@ -136,8 +140,8 @@ static enum err check_state(struct imap_cursor *c, unsigned state, enum imap_com
     return ERR_DENIED;
 }
 
-static void cursor_begin(struct imap_cursor *c, struct span text, struct arena *arena,
-                         const struct imap_parse_options *options, struct imap_parse_error *error)
+void imap_cursor_begin(struct imap_cursor *c, struct span text, struct arena *arena,
+                       const struct imap_parse_options *options, struct imap_parse_error *error)
 {
     *error = (struct imap_parse_error){.expected = ""};
     *c = (struct imap_cursor){
@@ -175,122 +179,8 @@ enum err imap_parse(struct span text, struct arena *arena, const struct imap_par
     struct imap_cursor c;
     struct imap_command cmd = {.id = IMAP_COMMAND__COUNT};
 
-    cursor_begin(&c, text, arena, options, error);
+    imap_cursor_begin(&c, text, arena, options, error);
     TRY(parse(&c, options->state, &cmd));
     *out = cmd;
-    return ERR_OK;
-}
-
-// ---- APPEND -------------------------------------------------------------------------------------
-
-static enum err take_date_time(struct imap_cursor *c, struct imap_append_message *out)
-{
-    size_t from = c->at;
-    struct span text;
-
-    TRY(imap_take_string(c, "expected a date in quotes", &text));
-    if (imap_date_time_parse(text, &out->date)) {
-        return imap_fail(c, IMAP_FAULT_SYNTAX, from,
-                         "expected a date such as \"17-Jul-1996 02:44:25 -0700\"");
-    }
-    out->has_date = true;
-    return ERR_OK;
-}
-
-// "{n}", "{n+}", "~{n}" or "UTF8 (~{n}", which the text ends with.
-static enum err take_announcement(struct imap_cursor *c, struct imap_append_message *out)
-{
-    out->utf8 = imap_take_word(c, SPAN("UTF8"));
-    if (out->utf8) {
-        TRY(imap_take_space(c, "expected a space after UTF8"));
-        TRY(imap_take_byte(c, '(', "expected \"(\" after UTF8"));
-    }
-    out->literal8 = imap_take(c, '~');
-    if (out->utf8 && !out->literal8) {
-        return imap_expected(c, "expected a literal8 in UTF8 (...)");
-    }
-    TRY(imap_take_byte(c, '{', "expected the message as a literal"));
-    TRY(imap_take_number(c, 0, UINT64_MAX - 1, "expected the literal's size in bytes",
-                         &out->bytes));
-    out->sync = !imap_take(c, '+');
-    TRY(imap_take_byte(c, '}', "expected \"}\" after the literal's size"));
-    return imap_at_end(c) ? ERR_OK : imap_expected(c, "expected the message's bytes next");
-}
-
-// From the space before a message's flags on.
-static enum err take_append_message(struct imap_cursor *c, struct imap_append_message *out)
-{
-    static const char space[] = "expected a space before the message";
-
-    TRY(imap_take_space(c, space));
-    if (imap_peek(c) == '(') {
-        TRY(imap_take_flags(c, false, &out->flags));
-        TRY(imap_take_space(c, "expected a space after the flags"));
-    }
-    if (imap_peek(c) == '"') {
-        TRY(take_date_time(c, out));
-        TRY(imap_take_space(c, "expected a space after the date"));
-    }
-    return take_announcement(c, out);
-}
-
-enum err imap_parse_append(struct imap_cursor *c, struct imap_command *out)
-{
-    TRY(imap_take_space(c, "expected a space after APPEND"));
-    TRY(imap_take_mailbox(c, false, &out->append.mailbox));
-    return take_append_message(c, &out->append.first);
-}
-
-// RFC 8508 section 5.
-enum err imap_parse_replace(struct imap_cursor *c, struct imap_command *out)
-{
-    struct imap_seqset *set = &out->append.replaced;
-    size_t from;
-
-    TRY(imap_take_space(c, "expected a space and a message number"));
-    from = c->at;
-    TRY(imap_take_seqset(c, set));
-    bool is_last = !set->n && set->star_from == UINT32_MAX;
-    bool is_one = set->n == 1 && !set->star_from && set->ranges[0].first == set->ranges[0].last;
-
-    if (set->saved || !(is_last || is_one)) {
-        return imap_fail(c, IMAP_FAULT_SYNTAX, from, "expected the number of one message");
-    }
-    TRY(imap_take_space(c, "expected a space after the message number"));
-    TRY(imap_take_mailbox(c, false, &out->append.mailbox));
-    return take_append_message(c, &out->append.first);
-}
-
-static enum err parse_append_next(struct imap_cursor *c, bool utf8, bool *out_end,
-                                  struct imap_append_message *out)
-{
-    if (utf8) {
-        TRY(imap_take_byte(c, ')', "expected \")\" after the message"));
-    }
-    // Some clients end their APPEND with a space.
-    size_t from = c->at;
-
-    while (imap_take(c, ' ')) {
-    }
-    *out_end = imap_at_end(c);
-    c->at = *out_end ? c->at : from;
-    return *out_end ? ERR_OK : take_append_message(c, out);
-}
-
-enum err imap_parse_append_next(struct span text, struct arena *arena,
-                                const struct imap_parse_options *options,
-                                const struct imap_append_message *previous, bool *out_end,
-                                struct imap_append_message *out, struct imap_parse_error *error)
-{
-    struct imap_cursor c;
-    struct imap_append_message message = {.bytes = 0};
-    bool end;
-
-    cursor_begin(&c, text, arena, options, error);
-    TRY(parse_append_next(&c, previous->utf8, &end, &message));
-    *out_end = end;
-    if (!end) {
-        *out = message;
-    }
     return ERR_OK;
 }

@@ -9,7 +9,7 @@
 
 #include "base/arena.h"
 #include "base/err.h"
-#include "wire/imap/imap_date.h"
+#include "wire/imap/imap_append.h"
 #include "wire/imap/imap_fault.h"
 #include "wire/imap/imap_fetch.h"
 #include "wire/imap/imap_flag.h"
@@ -17,6 +17,7 @@
 #include "wire/imap/imap_notify.h"
 #include "wire/imap/imap_search.h"
 #include "wire/imap/imap_seqset.h"
+#include "wire/imap/imap_url.h"
 
 #define IMAP_DEPTH_MAX      100        // parentheses anywhere but in SEARCH
 #define IMAP_ID_PAIRS_MAX   30         // RFC 2971 section 3.3
@@ -36,6 +37,7 @@ enum imap_command_id {
     IMAP_CHECK,
     IMAP_CLOSE,
     IMAP_COMPARATOR,
+    IMAP_COMPRESS,
     IMAP_COPY,
     IMAP_CREATE,
     IMAP_DELETE,
@@ -45,6 +47,7 @@ enum imap_command_id {
     IMAP_EXAMINE,
     IMAP_EXPUNGE,
     IMAP_FETCH,
+    IMAP_GENURLAUTH,
     IMAP_GETACL,
     IMAP_GETQUOTA,
     IMAP_GETQUOTAROOT,
@@ -63,6 +66,7 @@ enum imap_command_id {
     IMAP_NOTIFY,
     IMAP_RENAME,
     IMAP_REPLACE,
+    IMAP_RESETKEY,
     IMAP_SEARCH,
     IMAP_SELECT,
     IMAP_SETACL,
@@ -75,6 +79,7 @@ enum imap_command_id {
     IMAP_THREAD,
     IMAP_UNSELECT,
     IMAP_UNSUBSCRIBE,
+    IMAP_URLFETCH,
     IMAP_COMMAND__COUNT
 };
 
@@ -100,22 +105,6 @@ struct imap_create {
 
 struct imap_rename {
     struct span from, to;
-};
-
-// One message of an APPEND, up to its literal.
-struct imap_append_message {
-    struct imap_flags flags;
-    bool has_date;
-    struct imap_date_time date;
-    uint64_t bytes; // of the literal that follows
-    bool sync, literal8;
-    bool utf8; // UTF8 (~{n} ...): RFC 6855 section 4; ")" follows the literal
-};
-
-struct imap_append {
-    struct imap_seqset replaced; // REPLACE (RFC 8508): one number or "*"
-    struct span mailbox;
-    struct imap_append_message first;
 };
 
 enum imap_store_action {
@@ -173,6 +162,13 @@ struct imap_words {
     size_t n;
 };
 
+// RESETKEY (RFC 4467 section 7): without a mailbox all keys.
+struct imap_resetkey {
+    bool has_mailbox;
+    struct span mailbox;
+    struct imap_words mechanisms;
+};
+
 struct imap_command {
     struct span tag;
     enum imap_command_id id;
@@ -196,6 +192,8 @@ struct imap_command {
         struct imap_multi multi; // ESEARCH
         struct imap_sort sort;
         struct imap_thread thread;
+        struct imap_urls urls; // GENURLAUTH, URLFETCH
+        struct imap_resetkey resetkey;
         struct imap_words words;    // CANCELUPDATE, COMPARATOR, LANGUAGE
         struct imap_seqset expunge; // UID EXPUNGE
         uint32_t enable;            // enum imap_enable; unknown names are left out (RFC 5161)
@@ -218,13 +216,6 @@ struct imap_parse_options {
 // set) when the arena is full.
 enum err imap_parse(struct span text, struct arena *arena, const struct imap_parse_options *options,
                     struct imap_command *out, struct imap_parse_error *error);
-
-// `text`: what the framer gave for IMAP_FRAME_APPEND_NEXT or IMAP_FRAME_APPEND_END; `previous` the
-// message before it. `*out_end` is true, and *out untouched, at the end of the command.
-enum err imap_parse_append_next(struct span text, struct arena *arena,
-                                const struct imap_parse_options *options,
-                                const struct imap_append_message *previous, bool *out_end,
-                                struct imap_append_message *out, struct imap_parse_error *error);
 
 // The tag at the front of a text that the framer could not finish; empty when there is none.
 struct span imap_peek_tag(struct span text);

@@ -141,8 +141,7 @@ static enum err take_section_text(struct imap_cursor *c, struct imap_section *s)
     return ERR_OK;
 }
 
-// From after "[" to and with "]".
-static enum err take_section(struct imap_cursor *c, bool words, struct imap_section *s)
+enum err imap_take_section(struct imap_cursor *c, bool words, struct imap_section *s)
 {
     bool word = imap_peek(c) != ']';
 
@@ -183,7 +182,7 @@ static enum err take_section_item(struct imap_cursor *c, struct fetch_builder *b
     }
     item.type = (enum imap_fetch_type)(value & 0xff);
     item.peek = value & PEEK;
-    TRY(take_section(c, item.type == IMAP_FETCH_BODY_SECTION, &item.section));
+    TRY(imap_take_section(c, item.type == IMAP_FETCH_BODY_SECTION, &item.section));
     if (item.type != IMAP_FETCH_BINARY_SIZE) {
         TRY(take_partial(c, &item));
     }

@@ -32,6 +32,10 @@ struct imap_cursor {
     char separator;
 };
 
+// At the front of `text`, with `error` cleared.
+void imap_cursor_begin(struct imap_cursor *c, struct span text, struct arena *arena,
+                       const struct imap_parse_options *options, struct imap_parse_error *error);
+
 // A row of a table of words; `value` is what the reader makes of it.
 struct imap_word {
     const char *name;
@@ -118,12 +122,13 @@ enum err imap_list_add(struct imap_cursor *c, struct imap_list_builder *l, const
 typedef enum err imap_arguments_fn(struct imap_cursor *c, struct imap_command *out);
 
 imap_arguments_fn imap_parse_acl, imap_parse_append, imap_parse_authenticate,
-    imap_parse_cancelupdate, imap_parse_comparator, imap_parse_copy, imap_parse_create,
-    imap_parse_enable, imap_parse_esearch, imap_parse_expunge, imap_parse_fetch,
-    imap_parse_getquota, imap_parse_id, imap_parse_language, imap_parse_list, imap_parse_login,
-    imap_parse_mailbox, imap_parse_none, imap_parse_notify, imap_parse_rename, imap_parse_replace,
-    imap_parse_search, imap_parse_select, imap_parse_setquota, imap_parse_sort, imap_parse_status,
-    imap_parse_store, imap_parse_thread;
+    imap_parse_cancelupdate, imap_parse_comparator, imap_parse_compress, imap_parse_copy,
+    imap_parse_create, imap_parse_enable, imap_parse_esearch, imap_parse_expunge, imap_parse_fetch,
+    imap_parse_genurlauth, imap_parse_getquota, imap_parse_id, imap_parse_language, imap_parse_list,
+    imap_parse_login, imap_parse_mailbox, imap_parse_none, imap_parse_notify, imap_parse_rename,
+    imap_parse_replace, imap_parse_resetkey, imap_parse_search, imap_parse_select,
+    imap_parse_setquota, imap_parse_sort, imap_parse_status, imap_parse_store, imap_parse_thread,
+    imap_parse_urlfetch;
 
 // "RETURN (MIN PARTIAL 1:10) " if it is there, and the space after it.
 enum err imap_take_search_returns(struct imap_cursor *c, struct imap_search *out);
@@ -137,6 +142,9 @@ enum err imap_take_partial(struct imap_cursor *c, struct imap_partial *out);
 // "(UID FLAGS)", one item or a macro.
 enum err imap_take_fetch_items(struct imap_cursor *c, const struct imap_fetch_item **out,
                                size_t *out_n);
+
+// A section of FETCH BODY[...], from after "[" to and with "]"; without `words` numbers only.
+enum err imap_take_section(struct imap_cursor *c, bool words, struct imap_section *out);
 
 // "(MESSAGES UIDNEXT)" to a mask of enum imap_status_item.
 enum err imap_take_status_items(struct imap_cursor *c, uint32_t *out);

@@ -519,6 +519,26 @@ static void scram_broken(struct edit *ed)
 {
     put(ed, key_plain(KEY_SCRAM), SPAN("\x01\x04salt\x80\x20\0\0"));
 }
+static void url_key_broken(struct edit *ed)
+{
+    struct key k = key_plain(KEY_URL_KEY);
+
+    memset(k.p + k.n, 1, 12);
+    k.n += 12;
+    put(ed, k,
+        SPAN("\x01\x04"
+             "abcd"));
+}
+static void url_key_of_nothing(struct edit *ed)
+{
+    struct key k = key_plain(KEY_URL_KEY);
+
+    memset(k.p + k.n, 0, 12);
+    k.n += 12;
+    put(ed, k,
+        SPAN("\x01\x20"
+             "0123456789abcdef0123456789abcdef"));
+}
 static void provisioned_broken(struct edit *ed)
 {
     put(ed, key_plain(KEY_PROVISIONED), SPAN("\x01\x02\0\0\0\0\0"));
@@ -691,6 +711,8 @@ static const struct damage damages[] = {
     OF(tokens_of_nobody, true),
     OF(scram_broken, false),
     OF(provisioned_broken, false),
+    OF(url_key_broken, true),
+    OF(url_key_of_nothing, true),
     OF(device_next_low, true),
     OF_DIRECTORY(oauth_client_broken, false),
     OF_DIRECTORY(scim_token_broken, false),

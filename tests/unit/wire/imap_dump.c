@@ -234,6 +234,19 @@ void imap_dump_append(struct buf *out, const struct imap_append_message *m)
         buf_put_byte(out, ' ');
         imap_date_time_write(out, m->date);
     }
+    if (m->is_catenate || m->is_continued) {
+        buf_put_str(out, m->is_continued ? " more(" : " catenate(");
+        for (size_t i = 0; i < m->url_n; i++) {
+            put_text(out, m->urls[i]);
+        }
+        buf_put_str(out, m->next == IMAP_APPEND_WHOLE  ? ") rest "
+                         : m->next == IMAP_APPEND_TEXT ? " text"
+                                                       : " url");
+    }
+    if (m->next == IMAP_APPEND_WHOLE) {
+        put_text(out, m->rest);
+        return;
+    }
     buf_printf(out, " %llu%s%s%s", (unsigned long long)m->bytes, m->sync ? "" : "+",
                m->literal8 ? " literal8" : "", m->utf8 ? " utf8" : "");
 }

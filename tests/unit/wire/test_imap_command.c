@@ -399,7 +399,17 @@ static const struct imap_row append_rows[] = {
     BAD("a APPEND x UTF8 ({5}", 17, "expected a literal8 in UTF8 (...)"),
     BAD("a APPEND x UTF8 ~{5}", 16, "expected \"(\" after UTF8"),
     BAD("a APPEND x {5-}", 13, "expected \"}\" after the literal's size"),
-    BAD("a APPEND x {3}\r\nabc", 14, "expected the message's bytes next"),
+    BAD("a APPEND x {3}\r\nabc", 14, "expected the literal's bytes next"),
+    GOOD("a APPEND x (\\Seen) CATENATE (URL /a/;UID=1 URL \"b c\" TEXT {5}",
+         "a APPEND 'x' (\\Seen) catenate('/a/;UID=1''b c' text 5"),
+    GOOD("a APPEND x CATENATE (URL {5+}", "a APPEND 'x' () catenate( url 5+"),
+    GOOD("a APPEND x CATENATE (UTF8 (~{5}", "a APPEND 'x' () catenate( text 5 literal8 utf8"),
+    GOOD("a APPEND x CATENATE (URL y) (\\Seen) {5}",
+         "a APPEND 'x' () catenate('y') rest ' (\\5cSeen) {5}'"),
+    BAD("a APPEND x CATENATE ()", 21, "expected TEXT or URL"),
+    BAD("a APPEND x CATENATE (URL y", 26, "expected a space or \")\" after the URL"),
+    BAD("a APPEND x CATENATE (TEXT \"y\")", 26, "expected the text as a literal"),
+    BAD("a APPEND x CATENATE (URL ~{5}", 26, "expected a space or \")\" after the URL"),
     BAD("a APPEND x \"foo", 15, "expected a quote at the end of the quoted string"),
 };
 
@@ -413,27 +423,44 @@ static void test_append_next(void **state)
 {
     static const struct {
         const char *in;
-        bool utf8;
+        enum { PLAIN = 0, UTF8 = 1, PART, PART_UTF8, WHOLE } after;
         const char *want; // dump, "" for the end, NULL for a refusal
         const char *because;
     } rows[] = {
-        {"", false, "", NULL},
-        {" ", false, "", NULL},
-        {")", true, "", NULL},
-        {" {3}", false, "() 3", NULL},
-        {" (\\Seen) {3+}", false, "(\\Seen) 3+", NULL},
-        {") () \"17-Jul-1996 02:44:25 -0700\" UTF8 (~{3}", true,
+        {"", PLAIN, "", NULL},
+        {" ", PLAIN, "", NULL},
+        {")", UTF8, "", NULL},
+        {" {3}", PLAIN, "() 3", NULL},
+        {" (\\Seen) {3+}", PLAIN, "(\\Seen) 3+", NULL},
+        {") () \"17-Jul-1996 02:44:25 -0700\" UTF8 (~{3}", UTF8,
          "() 17-Jul-1996 02:44:25 -0700 3 literal8 utf8", NULL},
-        {"", true, NULL, "expected \")\" after the message"},
-        {")", false, NULL, "expected a space before the message"},
-        {"x", false, NULL, "expected a space before the message"},
-        {" x", false, NULL, "expected the message as a literal"},
+        {"", UTF8, NULL, "expected \")\" after the message"},
+        {")", PLAIN, NULL, "expected a space before the message"},
+        {"x", PLAIN, NULL, "expected a space before the message"},
+        {" x", PLAIN, NULL, "expected the message as a literal"},
+        {")", PART, "() more() rest ''", NULL},
+        {") {3}", PART, "() more() rest ' {3}'", NULL},
+        {" TEXT {3}", PART, "() more( text 3", NULL},
+        {" URL a URL b)", PART, "() more('a''b') rest ''", NULL},
+        {" URL a TEXT {3}", PART, "() more('a' text 3", NULL},
+        {")) (\\Seen) {3}", PART_UTF8, "() more() rest ' (\\5cSeen) {3}'", NULL},
+        {")", PART_UTF8, NULL, "expected a space or \")\" after the part"},
+        {" {3}", WHOLE, "() 3", NULL},
+        {"", WHOLE, "", NULL},
+        {"", PART, NULL, "expected a space or \")\" after the part"},
+        {" (\\Seen) TEXT {3}", PART, NULL, "expected TEXT or URL"},
+        {")x", WHOLE, NULL, "expected a space before the message"},
     };
 
     (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct arena arena;
-        struct imap_append_message previous = {.utf8 = rows[i].utf8}, message;
+        struct imap_append_message message,
+            previous = {.utf8 = rows[i].after == UTF8 || rows[i].after == PART_UTF8,
+                        .is_catenate = rows[i].after >= PART,
+                        .next = rows[i].after < PART     ? IMAP_APPEND_MESSAGE
+                                : rows[i].after == WHOLE ? IMAP_APPEND_WHOLE
+                                                         : IMAP_APPEND_TEXT};
         struct imap_parse_error error;
         struct buf got;
         bool end = false;

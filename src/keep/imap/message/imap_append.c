@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // APPEND (RFC 9051 section 6.3.12) with MULTIAPPEND (RFC 3502), UTF8 (RFC 6855), literal8 (RFC
-// 3516) and APPENDUID; REPLACE and UID REPLACE (RFC 8508). The messages stream from the connection
-// into the store; nothing is visible before all of them have come and one commit has placed them.
+// 3516), CATENATE (RFC 4469) and APPENDUID; REPLACE and UID REPLACE (RFC 8508). The messages stream
+// from the connection, and from other messages, into the store; nothing is visible before all of
+// them have come and one commit has placed them.
+//
+// A command's text comes in pieces, each up to a literal or to the end. What a piece says is done
+// in this order: a message begins, URLs are copied, the literal is taken; or the message is whole
+// without one, and the piece goes on.
 //
 // A NUL is taken in a plain literal too, where RFC 9051 section 4.3.1 has none: clients send the
 // mail they have, and a refusal would leave it behind at a move from another server.
@@ -14,6 +19,7 @@
 
 #include "keep/imap/imap_limit.h"
 #include "keep/imap/imap_place.h"
+#include "keep/imap/message/imap_source.h"
 #include "store/append.h"
 #include "store/quota.h"
 
@@ -22,12 +28,24 @@
 #define MESSAGES_MAX   1000
 #define TEXT_BYTES_MAX (1u << 20) // of the text between the messages
 #define BYTES_A_STEP   (1u << 20)
+#define PIECE_BYTES    (64u << 10)
+// Of other messages, in one command: in units of the largest message.
+#define COPIED_MESSAGES_MAX 4
 
 struct append_state {
-    enum { AT_MESSAGE, IN_MESSAGE, AFTER_MESSAGE } at;
-    struct imap_append_message message; // the one being taken
-    uint64_t left;
+    enum { AT_MESSAGE, IN_URL, AT_LITERAL, IN_LITERAL, AFTER_LITERAL } at, after_urls;
+    struct imap_append_message message; // what the text says now
+    struct imap_append_message head;    // flags and date of the message being made
+    bool has_literal;                   // the text ends with the announcement of one
+    uint64_t left;                      // of that literal
     bool sync;
+
+    size_t url; // the next of message.urls
+    struct imap_url_source source;
+    bool has_source;
+    struct buf url_text;     // of a URL that comes as a literal
+    struct span url_literal; // the same, whole
+    uint64_t copied;         // from other messages
 
     account_id account;
     mailbox_id mailbox;
@@ -36,7 +54,8 @@ struct append_state {
     struct append_item *items;       // malloc
     size_t n, cap;
     struct incoming *incoming;
-    uint64_t bytes; // of all messages, as announced
+    uint64_t bytes;         // of all messages, as far as they are known
+    uint64_t message_bytes; // of the one being made
     size_t text_bytes;
 
     bool is_refused; // then `refusal` is the answer, when the bytes have been taken
@@ -49,6 +68,10 @@ static void append_cleanup(void *state)
 {
     struct append_state *a = state;
 
+    if (a->has_source) {
+        imap_source_close(&a->source);
+    }
+    buf_finish(&a->url_text);
     incoming_destroy(a->incoming);
     for (size_t i = 0; i < a->n; i++) {
         incoming_destroy(a->items[i].message);
@@ -56,23 +79,33 @@ static void append_cleanup(void *state)
     free(a->items);
 }
 
+static struct append_state *begin(struct imap_session *s)
+{
+    struct append_state *a = imap_state(s, sizeof(*a));
+
+    if (a) {
+        s->cleanup = append_cleanup;
+        a->message = s->command.append.first;
+        buf_init(&a->url_text, IMAP_URL_BYTES_MAX);
+    }
+    return a;
+}
+
 bool imap_append_begin(struct imap_session *s, const struct imap_frame *frame,
                        const struct imap_parse_error *error)
 {
-    struct append_state *a = imap_state(s, sizeof(*a));
+    struct append_state *a = begin(s);
 
     if (!a) {
         return false;
     }
-    s->cleanup = append_cleanup;
+    a->has_literal = true;
     a->left = frame->literal_bytes;
     a->sync = frame->sync;
     if (error) {
         s->command = (struct imap_command){.id = IMAP_APPEND, .tag = error->tag};
         a->is_refused = a->is_fault = true;
         a->fault = *error;
-    } else {
-        a->message = s->command.append.first;
     }
     return true;
 }
@@ -95,6 +128,26 @@ static void refuse_err(struct imap_session *s, struct append_state *a, enum err 
            e == ERR_NOT_FOUND ? imap_answer_no_mailbox(s, true)
            : e == ERR_LIMIT   ? imap_answer_no(s, "TOOBIG", "The message is larger than allowed")
                               : imap_answer_err(s, e));
+}
+
+// The code says the URL (RFC 4469 section 4.1); what may not stand there is written as in a URL.
+static void refuse_url(struct imap_session *s, struct append_state *a, struct span url)
+{
+    struct buf code;
+
+    buf_init(&code, 3 * IMAP_URL_BYTES_MAX + 16);
+    buf_put_str(&code, "BADURL ");
+    for (size_t i = 0; i < url.n; i++) {
+        if (byte_is_ctl(url.p[i]) || url.p[i] == ']' || (unsigned char)url.p[i] > 126) {
+            buf_printf(&code, "%%%02X", (unsigned char)url.p[i]);
+        } else {
+            buf_put_byte(&code, url.p[i]);
+        }
+    }
+    struct span text = code.failed ? SPAN("BADURL /") : arena_dup(&s->arena, buf_span(&code));
+
+    buf_finish(&code);
+    refuse(s, a, imap_answer(s, IMAP_NO, text, SPAN("There is no such message or part")));
 }
 
 static enum imap_step answer_refusal(struct imap_session *s, struct append_state *a)
@@ -180,22 +233,13 @@ static bool find_replaced(struct imap_session *s, struct append_state *a)
     return !a->is_refused;
 }
 
-static void check_message(struct imap_session *s, struct append_state *a)
+static void open_message(struct imap_session *s, struct append_state *a)
 {
     const char *why = "";
     bool is_replace = s->command.id == IMAP_REPLACE;
 
-    a->bytes += a->left;
     if (s->device.is_read_only) {
         refuse(s, a, imap_answer_no(s, "NOPERM", session_read_only_text(&s->device)));
-        return;
-    }
-    if (!a->left) {
-        refuse(s, a, imap_answer_no(s, "CANNOT", "A message has at least one byte"));
-        return;
-    }
-    if (a->left > s->options.append_bytes_max) {
-        refuse_err(s, a, ERR_LIMIT);
         return;
     }
     if (is_replace && a->n) {
@@ -229,35 +273,136 @@ static void check_message(struct imap_session *s, struct append_state *a)
     }
 }
 
+// So many bytes more are to come: is there room for them?
+static void expect_bytes(struct imap_session *s, struct append_state *a, uint64_t bytes)
+{
+    const char *why = "";
+
+    if (bytes > s->options.append_bytes_max - a->message_bytes) {
+        refuse_err(s, a, ERR_LIMIT);
+        return;
+    }
+    a->message_bytes += bytes;
+    a->bytes += bytes;
+    enum err e = a->head.is_catenate ? check_target(s, a, &why) : ERR_OK;
+
+    if (e) {
+        refuse(s, a, imap_place_refuse(s, e, why, true));
+    }
+}
+
 static enum imap_step at_message(struct imap_session *s, struct append_state *a)
 {
-    if (!a->is_refused) {
-        check_message(s, a);
+    if (!a->is_refused && !a->message.is_continued) {
+        a->head = a->message;
+        a->message_bytes = 0;
+        // What is known of its size goes into the first look at the quota.
+        a->bytes += a->message.is_catenate ? 0 : a->left;
+        open_message(s, a);
+        a->bytes -= a->message.is_catenate ? 0 : a->left;
     }
-    if (a->is_refused && a->sync) {
-        imap_framer_refuse(&s->framer);
-        return answer_refusal(s, a);
-    }
-    if (a->sync) {
-        OUT(s, "+ OK\r\n");
-    }
-    a->at = IN_MESSAGE;
+    a->url = 0;
+    a->at = IN_URL;
+    a->after_urls = AT_LITERAL;
     return STEP_MORE;
 }
 
-// ---- the message --------------------------------------------------------------------------------
+// ---- parts that are URLs ------------------------------------------------------------------------
 
-static void take_bytes(struct imap_session *s, struct append_state *a, struct span bytes)
+// Only what names a message of this session's server without saying which server (RFC 4469 section
+// 3): an absolute path, and nothing that is for others to use.
+static bool is_usable(const struct imap_url *url)
 {
-    if (a->is_refused) {
+    return !url->has_server && url->uid && !url->access && !url->has_expire;
+}
+
+static void open_url(struct imap_session *s, struct append_state *a, struct span text)
+{
+    const struct imap_who who = imap_place_who(s);
+    struct imap_place p;
+    struct imap_url url;
+    const char *why;
+    enum err e = imap_url_parse(text, &s->arena, &url, &why);
+
+    if (e == ERR_INVALID || e == ERR_LIMIT || (!e && !is_usable(&url))) {
+        refuse_url(s, a, text);
         return;
     }
-    enum err e = incoming_write(a->incoming, bytes);
+    e = e ? e : imap_source_place(s, &who, &url, &p);
+    if (!e) {
+        e = imap_source_open(&p, &url, &a->source);
+        a->has_source = true;
+        imap_place_close(&p);
+    }
+    if (e == ERR_NOT_FOUND) {
+        refuse_url(s, a, text);
+    } else if (e) {
+        refuse_err(s, a, e);
+    } else {
+        a->copied += a->source.left;
+        expect_bytes(s, a, a->source.left);
+    }
+    if (!a->is_refused && a->copied / COPIED_MESSAGES_MAX > s->options.append_bytes_max) {
+        refuse(s, a, imap_answer_no(s, "LIMIT", "Too much is copied in one APPEND"));
+    }
+}
 
-    if (e) {
+static enum err copy_some(struct append_state *a, struct view *v, struct buf *piece)
+{
+    for (size_t taken = 0; a->source.left && taken < BYTES_A_STEP; taken += piece->n) {
+        buf_clear(piece);
+        enum err e = imap_source_read(&a->source, v, PIECE_BYTES, piece);
+
+        e = e ? e : incoming_write(a->incoming, buf_span(piece));
+        if (e) {
+            return e;
+        }
+    }
+    return ERR_OK;
+}
+
+static void copy_url(struct imap_session *s, struct append_state *a, struct span text)
+{
+    struct buf piece;
+    struct view *v;
+    enum err e = view_open(s->server->store, a->source.account, &v);
+
+    if (!e) {
+        buf_init(&piece, PIECE_BYTES);
+        e = copy_some(a, v, &piece);
+        buf_finish(&piece);
+        view_close(v);
+    }
+    if (e == ERR_NOT_FOUND) {
+        refuse_url(s, a, text); // it went meanwhile
+    } else if (e) {
         refuse_err(s, a, e);
     }
 }
+
+static enum imap_step in_url(struct imap_session *s, struct append_state *a)
+{
+    if (!a->is_refused && a->url < a->message.url_n) {
+        struct span text = a->message.urls[a->url];
+
+        if (!a->has_source) {
+            open_url(s, a, text);
+        }
+        if (!a->is_refused) {
+            copy_url(s, a, text);
+        }
+        if (a->has_source && (a->is_refused || !a->source.left)) {
+            imap_source_close(&a->source);
+            a->has_source = false;
+            a->url++;
+        }
+        return STEP_MORE;
+    }
+    a->at = a->after_urls;
+    return STEP_MORE;
+}
+
+// ---- literals -----------------------------------------------------------------------------------
 
 static enum err keep_message(struct append_state *a)
 {
@@ -276,18 +421,114 @@ static enum err keep_message(struct append_state *a)
     if (!e) {
         a->items[a->n++] = (struct append_item){
             .message = a->incoming,
-            .flags = imap_flags_to_store(a->message.flags.bits) & imap_flags_allowed(a->rights),
-            .keywords = a->message.flags.keywords,
-            .keyword_count = a->rights & ACL_WRITE ? a->message.flags.n : 0,
-            .internal_date = a->message.has_date ? a->message.date.seconds : INT64_MIN,
-            .zone_minutes = a->message.has_date ? a->message.date.zone_minutes : 0,
+            .flags = imap_flags_to_store(a->head.flags.bits) & imap_flags_allowed(a->rights),
+            .keywords = a->head.flags.keywords,
+            .keyword_count = a->rights & ACL_WRITE ? a->head.flags.n : 0,
+            .internal_date = a->head.has_date ? a->head.date.seconds : INT64_MIN,
+            .zone_minutes = a->head.has_date ? a->head.date.zone_minutes : 0,
         };
         a->incoming = NULL;
     }
     return e;
 }
 
-static enum imap_step in_message(struct imap_session *s, struct append_state *a)
+static void close_message(struct imap_session *s, struct append_state *a)
+{
+    if (!a->message_bytes) {
+        refuse(s, a, imap_answer_no(s, "CANNOT", "A message has at least one byte"));
+        return;
+    }
+    enum err e = keep_message(a);
+
+    if (e) {
+        refuse_err(s, a, e);
+    }
+}
+
+static void expect_literal(struct imap_session *s, struct append_state *a)
+{
+    if (!a->has_literal) {
+        refuse(s, a, imap_answer_bad(s, "Expected a literal"));
+    } else if (a->message.next == IMAP_APPEND_URL) {
+        buf_clear(&a->url_text);
+        if (a->left > IMAP_URL_BYTES_MAX) {
+            refuse(s, a, imap_answer_no(s, "LIMIT", "The URL is too long"));
+        }
+    } else if (a->message.next == IMAP_APPEND_MESSAGE && !a->left) {
+        refuse(s, a, imap_answer_no(s, "CANNOT", "A message has at least one byte"));
+    } else {
+        expect_bytes(s, a, a->left);
+    }
+}
+
+static enum imap_step text_next(struct imap_session *s, struct append_state *a, struct span text);
+
+// All URLs of the text have been copied.
+static enum imap_step at_literal(struct imap_session *s, struct append_state *a)
+{
+    if (!a->is_refused && a->message.next == IMAP_APPEND_WHOLE) {
+        close_message(s, a);
+        if (!a->is_refused) {
+            return text_next(s, a, a->message.rest);
+        }
+    }
+    if (!a->is_refused) {
+        expect_literal(s, a);
+    }
+    if (a->is_refused && !a->has_literal) {
+        return answer_refusal(s, a);
+    }
+    if (a->is_refused && a->sync) {
+        imap_framer_refuse(&s->framer);
+        return answer_refusal(s, a);
+    }
+    if (a->sync) {
+        OUT(s, "+ OK\r\n");
+    }
+    a->at = IN_LITERAL;
+    return STEP_MORE;
+}
+
+static void take_bytes(struct imap_session *s, struct append_state *a, struct span bytes)
+{
+    if (a->is_refused) {
+        return;
+    }
+    if (a->message.next == IMAP_APPEND_URL) {
+        buf_put(&a->url_text, bytes);
+        return;
+    }
+    enum err e = incoming_write(a->incoming, bytes);
+
+    if (e) {
+        refuse_err(s, a, e);
+    }
+}
+
+// The literal has come.
+static void literal_done(struct imap_session *s, struct append_state *a)
+{
+    a->at = AFTER_LITERAL;
+    if (a->is_refused || a->message.next == IMAP_APPEND_TEXT) {
+        return;
+    }
+    if (a->message.next == IMAP_APPEND_MESSAGE) {
+        close_message(s, a);
+        return;
+    }
+    a->url_literal = arena_dup(&s->arena, buf_span(&a->url_text));
+    if (a->url_text.failed || !a->url_literal.p) {
+        refuse_err(s, a, ERR_NOMEM);
+        return;
+    }
+    a->message.urls = &a->url_literal;
+    a->message.url_n = 1;
+    a->url = 0;
+    a->at = IN_URL;
+    a->after_urls = AFTER_LITERAL;
+}
+
+static enum imap_step in_literal(struct imap_session *s, struct append_state *a)
 {
     size_t taken = 0;
 
@@ -308,16 +549,12 @@ static enum imap_step in_message(struct imap_session *s, struct append_state *a)
         imap_input_consume(s, bytes.n);
     }
     imap_framer_literal_done(&s->framer);
-    enum err e = a->is_refused ? ERR_OK : keep_message(a);
-
-    if (e) {
-        refuse_err(s, a, e);
-    }
-    a->at = AFTER_MESSAGE;
+    literal_done(s, a);
     return STEP_MORE;
 }
 
-// ---- after a message ----------------------------------------------------------------------------
+// ---- the text
+// -------------------------------------------------------------------------------------
 
 static struct span appenduid(struct imap_session *s, const struct append_result *r, size_t n)
 {
@@ -373,47 +610,50 @@ static enum imap_step commit(struct imap_session *s, struct append_state *a)
     return imap_answer(s, IMAP_OK, appenduid(s, &result, a->n), SPAN("APPEND completed"));
 }
 
-static void parse_next(struct imap_session *s, struct append_state *a, struct span text)
+// "SP message", the next part of one, or the end of the command; `text` lives as long as the
+// command.
+static enum imap_step text_next(struct imap_session *s, struct append_state *a, struct span text)
 {
     struct imap_parse_options options;
     struct imap_append_message previous = a->message;
-    bool is_end;
+    bool is_end = false;
 
-    text = arena_dup(&s->arena, text);
-    if (!text.p) {
-        refuse(s, a, imap_answer_err(s, ERR_NOMEM));
-        return;
-    }
+    a->at = AT_MESSAGE;
     imap_parse_options_of(s, &options);
     if (imap_parse_append_next(text, &s->arena, &options, &previous, &is_end, &a->message,
                                &a->fault)) {
         a->is_refused = a->is_fault = true;
+    } else if (is_end && a->has_literal) {
+        refuse(s, a, imap_answer_bad(s, "Expected the end of the command"));
     }
+    return is_end && !a->is_refused ? commit(s, a) : STEP_MORE;
 }
 
-// "SP message" or the end of the command. What follows a refusal is not looked at: it is of any
-// number, and each would take memory.
-static enum imap_step next_text(struct imap_session *s, struct append_state *a,
+// What follows a refusal is not looked at: it is of any number, and each would take memory.
+static enum imap_step take_text(struct imap_session *s, struct append_state *a,
                                 const struct imap_frame *f)
 {
+    struct span text = {0};
+
     a->text_bytes += f->text.n;
     if (!a->is_refused && a->text_bytes > TEXT_BYTES_MAX) {
         refuse(s, a, imap_answer_no(s, "LIMIT", "Too many flags in one APPEND"));
     }
     if (!a->is_refused) {
-        parse_next(s, a, f->text);
+        text = arena_dup(&s->arena, f->text);
+        if (!text.p) {
+            refuse(s, a, imap_answer_err(s, ERR_NOMEM));
+        }
     }
     imap_input_consume(s, f->bytes);
-    if (f->kind == IMAP_FRAME_APPEND_END) {
-        return commit(s, a);
-    }
+    a->has_literal = f->kind == IMAP_FRAME_APPEND_NEXT;
     a->left = f->literal_bytes;
     a->sync = f->sync;
-    a->at = AT_MESSAGE;
-    return STEP_MORE;
+    a->at = AT_LITERAL;
+    return a->is_refused ? STEP_MORE : text_next(s, a, text);
 }
 
-static enum imap_step after_message(struct imap_session *s, struct append_state *a)
+static enum imap_step after_literal(struct imap_session *s, struct append_state *a)
 {
     struct imap_frame f;
     enum err e = imap_input_frame(s, 0, &f);
@@ -424,7 +664,7 @@ static enum imap_step after_message(struct imap_session *s, struct append_state 
     switch (f.kind) {
     case IMAP_FRAME_APPEND_NEXT:
     case IMAP_FRAME_APPEND_END:
-        return next_text(s, a, &f);
+        return take_text(s, a, &f);
     case IMAP_FRAME_BAD_LINE:
         imap_input_consume(s, f.bytes);
         return a->is_refused ? answer_refusal(s, a)
@@ -442,19 +682,32 @@ static enum imap_step after_message(struct imap_session *s, struct append_state 
     }
 }
 
+// Everything is in the text: CATENATE with URLs only.
+static enum imap_step begin_without_literal(struct imap_session *s)
+{
+    if (s->command.append.first.next != IMAP_APPEND_WHOLE) {
+        return imap_answer_bad(s, "Expected a literal");
+    }
+    return begin(s) ? STEP_MORE : imap_answer_err(s, ERR_NOMEM);
+}
+
 enum imap_step imap_run_append(struct imap_session *s)
 {
     struct append_state *a = s->state;
 
-    if (!a) { // APPEND without a literal does not get past the parser
-        return imap_answer_bad(s, "Expected a literal");
+    if (!a) {
+        return begin_without_literal(s);
     }
     switch (a->at) {
     case AT_MESSAGE:
         return at_message(s, a);
-    case IN_MESSAGE:
-        return in_message(s, a);
+    case IN_URL:
+        return in_url(s, a);
+    case AT_LITERAL:
+        return at_literal(s, a);
+    case IN_LITERAL:
+        return in_literal(s, a);
     default:
-        return after_message(s, a);
+        return after_literal(s, a);
     }
 }

@@ -208,6 +208,9 @@ static enum err write_message(struct imap_session *s, struct imap_fetcher *f, st
     if (!seq || (f->request.only_version && p->changed != f->request.only_version)) {
         return ERR_OK;
     }
+    if (f->summary_n || f->section_n) {
+        imap_part(s);
+    }
     enum err e = imap_fetch_head(s, f, v, p, seq, keywords);
 
     if (e || !f->section_n) {

@@ -82,6 +82,16 @@ enum err imap_fetch_head(struct imap_session *s, struct imap_fetcher *f, struct 
 // full; ERR_IO: a literal was cut.
 enum err imap_fetch_sections(struct imap_session *s, struct imap_fetcher *f, struct view *v);
 
+// Where a section that is no list of fields lies in the message of f->body and f->bytes.
+// ERR_NOT_FOUND, ERR_INVALID: it has no such section.
+enum err imap_fetch_find(struct imap_fetcher *f, struct view *v, const struct imap_section *section,
+                         struct mime_range *out);
+// The fields a section names, into f->scratch. Errors as above.
+enum err imap_fetch_fields(struct imap_fetcher *f, struct view *v,
+                           const struct imap_section *section);
+// NUL cannot be said in a literal (RFC 9051 section 4.3); BINARY is there for that.
+void imap_fetch_replace_nul(char *p, size_t n);
+
 // Parses the message anew, for what its summary leaves out. The message lives in the arena.
 enum err imap_fetch_reparse(struct view *v, body_id body, uint64_t bytes, struct arena *arena,
                             struct mime_message *out);

@@ -16,8 +16,7 @@
 
 // ---- literals -----------------------------------------------------------------------------------
 
-// NUL cannot be said in a literal (RFC 9051 section 4.3); BINARY is there for that.
-static void replace_nul(char *p, size_t n)
+void imap_fetch_replace_nul(char *p, size_t n)
 {
     for (char *end = p + n; (p = memchr(p, '\0', (size_t)(end - p))); p++) {
         *p = (char)0x80;
@@ -62,7 +61,7 @@ static enum err send_plain(struct imap_session *s, struct imap_fetcher *f, struc
             s->out->n = before;
             return e;
         }
-        replace_nul(s->out->p + before, s->out->n - before);
+        imap_fetch_replace_nul(s->out->p + before, s->out->n - before);
         count_read(s, s->out->n - before);
     }
     return ERR_OK;
@@ -161,8 +160,8 @@ static enum err find_by_reparse(struct imap_fetcher *f, struct view *v,
     return e;
 }
 
-static enum err find_section(struct imap_fetcher *f, struct view *v,
-                             const struct imap_section *section, struct mime_range *out)
+enum err imap_fetch_find(struct imap_fetcher *f, struct view *v, const struct imap_section *section,
+                         struct mime_range *out)
 {
     struct mime_summary summary;
     struct mime_table table;
@@ -211,7 +210,7 @@ static void put_scratch(struct imap_session *s, struct imap_fetcher *f,
 
     buf_put(s->out, text);
     if (!s->out->failed) {
-        replace_nul(s->out->p + before, text.n);
+        imap_fetch_replace_nul(s->out->p + before, text.n);
     }
 }
 
@@ -237,18 +236,16 @@ static bool fields_from_summary(struct imap_fetcher *f, struct view *v,
     return !open_summary(f, v, &summary) && !mime_summary_fields(&summary, fields, &f->scratch);
 }
 
-static enum err begin_fields(struct imap_session *s, struct imap_fetcher *f, struct view *v,
-                             const struct imap_fetch_item *item)
+enum err imap_fetch_fields(struct imap_fetcher *f, struct view *v,
+                           const struct imap_section *section)
 {
-    const struct imap_section *section = &item->section;
     struct mime_range range;
     struct buf header;
 
     if (fields_from_summary(f, v, section)) {
-        put_scratch(s, f, item);
         return ERR_OK;
     }
-    enum err e = find_section(f, v, section, &range);
+    enum err e = imap_fetch_find(f, v, section, &range);
 
     if (e) {
         return e;
@@ -264,6 +261,14 @@ static enum err begin_fields(struct imap_session *s, struct imap_fetcher *f, str
         e = buf_result(&f->scratch);
     }
     buf_finish(&header);
+    return e;
+}
+
+static enum err begin_fields(struct imap_session *s, struct imap_fetcher *f, struct view *v,
+                             const struct imap_fetch_item *item)
+{
+    enum err e = imap_fetch_fields(f, v, &item->section);
+
     if (!e) {
         put_scratch(s, f, item);
     }
@@ -299,7 +304,7 @@ static enum err begin_binary(struct imap_session *s, struct imap_fetcher *f, str
     struct mime_range range;
     uint64_t bytes;
     bool has_nul;
-    enum err e = find_section(f, v, &item->section, &range);
+    enum err e = imap_fetch_find(f, v, &item->section, &range);
 
     if (e) {
         return e;
@@ -356,7 +361,7 @@ static enum err begin_section(struct imap_session *s, struct imap_fetcher *f, st
         }
         break;
     }
-    enum err e = find_section(f, v, &section, &range);
+    enum err e = imap_fetch_find(f, v, &section, &range);
 
     return e ? e : begin_plain(s, f, v, item, range);
 }
