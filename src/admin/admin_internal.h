@@ -160,6 +160,7 @@ admin_fn admin_account_add, admin_account_batch, admin_account_import, admin_acc
     admin_account_quota, admin_account_signins;
 admin_fn admin_device_add, admin_device_list, admin_device_set, admin_device_block,
     admin_device_unblock, admin_device_remove;
+admin_fn admin_account_imap_without;             // admin_imap.c
 admin_fn admin_domain_factor, admin_role_factor; // admin_factor.c
 admin_fn admin_totp_add, admin_totp_confirm, admin_totp_show, admin_totp_remove, admin_totp_codes;
 admin_fn admin_dkim_create, admin_dkim_list, admin_dkim_activate, admin_dkim_retire,

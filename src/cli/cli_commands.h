@@ -15,6 +15,7 @@ cli_fn cli_config_manual;  // not in the table's help: makes mailkeep.conf(5)
 cli_fn cli_domain_add, cli_domain_list, cli_domain_remove; // cli_domain.c
 cli_fn cli_alias_add, cli_alias_list, cli_alias_remove, cli_domain_catch_all, cli_domain_alias_add,
     cli_domain_alias_list, cli_domain_alias_remove, cli_account_forward; // cli_route.c
+cli_fn cli_account_imap_without;                                         // cli_imap.c
 cli_fn cli_account_add, cli_account_import, cli_account_name, cli_account_passwd,
     cli_account_rename, cli_account_suspend, cli_account_resume, cli_account_remove,
     cli_account_hand_over,

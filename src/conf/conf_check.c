@@ -53,6 +53,23 @@ static void check_addresses(const struct settings *s, struct conf_report *r)
     }
 }
 
+// "PATTERN: CAPABILITY ...".
+static void check_clients(const struct settings *s, struct conf_report *r)
+{
+    const struct conf_value *v = &s->values[SETTING_IMAP_CLIENT_WITHOUT];
+
+    for (size_t i = 0; i < v->list_n; i++) {
+        size_t colon = span_find_byte(v->list[i], ':');
+
+        if (!span_trim(span_first(v->list[i], colon)).n ||
+            !span_trim(span_skip(v->list[i], colon + 1)).n) {
+            conf_problem(r, v->line, v->column,
+                         "%s: expected \"PATTERN: CAPABILITY ...\", not \"%.*s\"",
+                         setting_row(SETTING_IMAP_CLIENT_WITHOUT)->name, SPAN_ARG(v->list[i]));
+        }
+    }
+}
+
 void conf_check_conflicts(const struct settings *s, struct conf_report *r)
 {
     for (size_t i = 0; i < sizeof(ordered) / sizeof(ordered[0]); i++) {
@@ -70,5 +87,6 @@ void conf_check_conflicts(const struct settings *s, struct conf_report *r)
                      "argon2_memory must be at least 8 KB for each of argon2_lanes");
     }
     check_addresses(s, r);
+    check_clients(s, r);
     conf_check_ldap(s, r);
 }

@@ -103,6 +103,16 @@ SETTING(IMAP_MESSAGES_MAX, imap_messages_max, COUNT, "10000", 1000, 1000000, LIV
         "Messages one command works on when `imap_message_limit` is on.")
 SETTING(IMAP_COMPRESS, imap_compress, BOOL, "yes", 0, 0, LIVE,
         "Whether mail programs may have what is said by IMAP compressed (COMPRESS=DEFLATE).")
+SETTING(IMAP_METADATA_VALUE_MAX, imap_metadata_value_max, BYTES, "64 KB", 1024, 524288, LIVE,
+        "Largest value of an entry of METADATA (notes, colours, searches with a name).")
+SETTING(IMAP_METADATA_ENTRIES_MAX, imap_metadata_entries_max, COUNT, "100", 10, 1000, LIVE,
+        "Entries of METADATA of one mailbox, and of one account besides its mailboxes.")
+SETTING(IMAP_METADATA_ACCOUNT_MAX, imap_metadata_account_max, BYTES, "10 MB", 65536, 33554432, LIVE,
+        "Names and values of all entries of METADATA of an account, and 64 bytes for each.")
+SETTING(IMAP_CLIENT_WITHOUT, imap_client_without, LIST, "", 0, 64, LIVE,
+        "What is kept from mail programs that make a mess of it: \"PATTERN: CAPABILITY ...\". The "
+        "pattern is compared with the name and version a program gives in its ID, without case; "
+        "\"*\" stands for anything. Such a capability is neither announced nor taken.")
 SETTING(CLIENT_WRITE_TIMEOUT, client_write_timeout, TIME, "5 min", 10000, 3600000, LIVE,
         "Time a client may leave what it asked for unread.")
 SETTING(CONNECTIONS_PER_USER_ADDRESS, connections_per_user_address, COUNT, "20", 1, 1000000, LIVE,

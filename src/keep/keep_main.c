@@ -345,7 +345,6 @@ static void oauth_lives(struct keep *k)
 static void apply_live(struct keep *k)
 {
     const struct settings *s = k->settings;
-    struct imap_server_options imap = imap_server_options_of(s);
     struct pop3_server_options pop3 = pop3_server_options_of(s);
     struct admin admin = admin_of(k);
     struct keep_session_limits limits = {
@@ -359,7 +358,7 @@ static void apply_live(struct keep *k)
     conn_pool_set_write_timeout(k->pool, conf_value_ms(s, SETTING_CLIENT_WRITE_TIMEOUT));
     store_set_limits(k->store, conf_value_bytes(s, SETTING_MESSAGE_MAX) + KEEP_TRACE_BYTES,
                      (uint32_t)conf_value_count(s, SETTING_MAILBOXES_MAX));
-    imap_server_set_options(k->imap, &imap);
+    (void)imap_server_apply(k->imap, s); // without memory the clients stay what they were
     pop3_server_set_options(k->pop3, &pop3);
     keep_mail_apply(s, &k->mail);
     keep_link_set_auth_queue(k->link, (unsigned)conf_value_count(s, SETTING_AUTH_QUEUE_MAX));
@@ -571,6 +570,7 @@ static enum err open_protocols(struct keep *k)
     enum err e = imap_server_create(k->store, &imap, &k->imap);
 
     managesieve_server_options_default(&managesieve);
+    e = e == ERR_OK ? imap_server_apply(k->imap, k->settings) : e;
     if (e == ERR_OK) {
         e = pop3_server_create(k->store, &pop3, &k->pop3);
     }

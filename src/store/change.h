@@ -31,6 +31,10 @@ enum change_kind {
     CHANGE_SENT,      // about the server's copy of what was sent (sent.c): `after` says it in words
     CHANGE_DEVICE,    // a device (device.h): value: its id; `after` says it in words
     CHANGE_ACL,       // a mailbox's access control list (acl.h): `before`, `after`: whose rights
+    CHANGE_METADATA,  // an entry of metadata (metadata/metadata.h) has another value, or is gone:
+                      // mailbox: this account's, 0: of the account itself (in account 0: of the
+                      // server); `after`: the entry's name, in lower case; value: not 0: kept here
+                      // on a mailbox of that account. metadata_change_read takes it apart
 };
 
 // One record of an entry; a commit may have several (a move has two).

@@ -8,7 +8,7 @@
 #include <utf8proc.h>
 
 #include "base/utf8.h"
-#include "store/acl_internal.h"
+#include "store/belongings_internal.h"
 #include "store/store_internal.h"
 
 #include "base/banned.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Deleting and renaming mailboxes: what reaches below and above one name.
-#include "store/acl_internal.h"
+#include "store/belongings_internal.h"
 #include "store/store_internal.h"
 
 #include "base/banned.h"
@@ -101,6 +101,7 @@ static enum err delete_edit(struct edit *ed, void *arg)
     e = e != ERR_OK ? e : edit_delete(ed, &keywords);
     e = e != ERR_OK ? e : acl_edit_forget(ed, id);
     e = e != ERR_OK ? e : edit_drop_url_key(ed, id);
+    e = e != ERR_OK ? e : metadata_edit_forget(ed, id);
     if (e == ERR_OK && parent) {
         m->record.is.is_no_select = true;
         m->record.is.special_use = 0;
@@ -206,6 +207,7 @@ static enum err rename_inbox(struct edit *ed, const struct rename_args *a, mailb
     enum err e = edit_mailbox(ed, inbox, &from);
 
     e = e != ERR_OK ? e : edit_make_mailbox(ed, a->to, 0, false, &to);
+    e = e != ERR_OK ? e : metadata_edit_copy(ed, inbox, to->record.is.id);
     return e != ERR_OK ? e : edit_move_all(ed, from, to);
 }
 

@@ -189,6 +189,8 @@ struct span header_encode(const struct header *h, char *room)
     pack_u64(&k, h->next_account);
     pack_u64(&k, h->accounts);
     pack_u64(&k, h->next_device);
+    pack_u64(&k, h->metadata);
+    pack_u64(&k, h->metadata_bytes);
     return pack_span(&k);
 }
 
@@ -211,8 +213,10 @@ enum err header_decode(struct span value, struct header *out)
         unpack_u64(&value, UINT64_MAX, &h.next_account) &&
         unpack_u64(&value, UINT64_MAX, &h.accounts);
 
-    // Records from before there were devices end here.
-    if (!ok || (value.n && !unpack_u32(&value, &h.next_device))) {
+    // Records from before there were devices end here, and those from before metadata behind them.
+    if (!ok || (value.n && !unpack_u32(&value, &h.next_device)) ||
+        (value.n && (!unpack_u64(&value, UINT64_MAX, &h.metadata) ||
+                     !unpack_u64(&value, UINT64_MAX, &h.metadata_bytes)))) {
         return ERR_CORRUPT;
     }
     h.next_device = h.next_device ? h.next_device : 1;

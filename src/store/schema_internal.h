@@ -55,6 +55,8 @@ enum key_kind {
     KEY_PROVISIONED = 'q',
     KEY_HANDED_OVER = 'h',
     KEY_URL_KEY = 'z',
+    KEY_METADATA = 'v',
+    KEY_IMAP_WITHOUT = 'C',
     // in account 0
     KEY_SCHEMA = 'V',
     KEY_DOMAIN = 'D',
@@ -81,7 +83,7 @@ static inline struct span key_span(const struct key *k)
 {
     return span_of(k->p, k->n);
 }
-struct key key_plain(enum key_kind kind);           // H, a, p, q, y, V; also the start of a kind
+struct key key_plain(enum key_kind kind);           // H, a, p, q, y, C, V; also the start of a kind
 struct key key_u32(enum key_kind kind, uint32_t n); // b, k, g, and the start of a mailbox's u
 struct key key_u64(enum key_kind kind, uint64_t n); // m, t, I, P, B, and the start of an entry's c
 struct key key_name(enum key_kind kind, struct span name); // n, s
@@ -120,8 +122,9 @@ struct header {
     account_id next_account;           // account 0 only
     uint64_t accounts;                 // account 0 only
     uint32_t next_device;
+    uint64_t metadata, metadata_bytes; // entries; see metadata/metadata.h
 };
-#define HEADER_BYTES_MAX 160
+#define HEADER_BYTES_MAX 192
 struct span header_encode(const struct header *h, char *room);
 enum err header_decode(struct span value, struct header *out);
 

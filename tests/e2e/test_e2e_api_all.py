@@ -161,6 +161,10 @@ def batch(k):
 
 
 def account_list(k):
+    k.step("account imap-without", ["u2@example.org", "idle", "QRESYNC"], "PUT",
+           "/accounts/u2@example.org/imap-without", {"capabilities": ["IDLE", "QRESYNC"]})
+    k.step("account imap-without", ["u2@example.org", "--nothing"], "PUT",
+           "/accounts/u2@example.org/imap-without", {"nothing": True})
     k.step("account name", ["u2@example.org", "Bob"], "PUT", "/accounts/u2@example.org/name",
            {"name": "Bob"})
     k.seen.add("account import")

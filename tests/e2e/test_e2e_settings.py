@@ -112,6 +112,19 @@ def no_more_connections(world):
         world.server.connect("tls")
 
 
+def too_large_a_note(client):
+    r = client.cmd("SETMETADATA INBOX (/private/comment {})", b"x" * 1025)
+    assert r.code == [b"METADATA", b"MAXSIZE", 1024], r.code
+
+
+def goes_without_idle(world):
+    client = world.server.login(3)
+    assert "IDLE" in str(client.cmd("CAPABILITY").untagged)
+    r = client.cmd('ID ("name" "odd mail")')
+    assert "IDLE" not in str(r.all(b"CAPABILITY")) and r.all(b"CAPABILITY")
+    assert client.cmd("IDLE").status == b"BAD"
+
+
 def append_limit(world):
     for client in (world.clear, world.tls):
         client.capability = None
@@ -239,6 +252,10 @@ ROWS = {
     "imap_bad_commands_max": ("20", "1", lambda w: ended(w.spoilt, b"a WHAT\r\n")),
     "imap_idle_timeout": ("30 min", "60 s", None),
     "imap_search_time": ("30 s", "1 s", None),
+    "imap_metadata_value_max": ("64 KB", "1 KB", lambda w: too_large_a_note(w.clear)),
+    "imap_metadata_entries_max": ("100", "10", None),
+    "imap_metadata_account_max": ("10 MB", "64 KB", None),
+    "imap_client_without": ("", '"Odd*: IDLE"', goes_without_idle),
     "client_write_timeout": ("5 min", "10 s", None),
     "connections_per_user_address": ("20", "1", lambda w: w.login_refused(1, b"LIMIT")),
     "connections_per_user": ("100", "1", lambda w: w.login_refused(1, b"LIMIT")),

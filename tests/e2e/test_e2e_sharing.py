@@ -213,6 +213,58 @@ def test_subscribed_to_what_others_share(pair):
     assert not b.ok('LIST (SUBSCRIBED) "" "Other Users/*"').all(b"LIST")
 
 
+def test_metadata_is_each_ones_own_or_all_ones(pair):
+    a, b, box = pair.owner, pair.reader, f"{pair.their}/Meta"
+
+    def seen(client, name):
+        r = client.ok(f'GETMETADATA "{name}" (/private/comment /shared/comment)')
+        return [bytes(x) if x is not None else None for x in r.all(b"METADATA")[0].args[1][1::2]]
+    a.ok("CREATE Meta")
+    a.ok('SETMETADATA Meta (/private/comment "the owner\'s" /shared/comment "to all")')
+    # l alone does not do, nor s without l; p with l does.
+    for rights, status in (("l", b"NO"), ("rs", b"NO"), ("lp", b"OK"), ("li", b"OK"), ("ls", b"OK")):
+        a.ok(f"SETACL Meta {pair.reader_name} {rights}")
+        assert b.cmd(f'GETMETADATA "{box}" /shared/comment').status == status, rights
+    assert seen(b, box) == [None, b"to all"]
+    # To read is not to change what all see; nothing of such a command is done.
+    r = b.cmd(f'SETMETADATA "{box}" (/private/comment "mine" /shared/comment "spoilt")')
+    assert r.code[0] == b"NOPERM" and seen(b, box) == [None, b"to all"]
+    b.ok(f'SETMETADATA "{box}" (/private/comment "mine")')
+    a.ok(f"SETACL Meta {pair.reader_name} lrw")
+    b.ok(f'SETMETADATA "{box}" (/shared/comment "by the reader" /private/other "x")')
+    assert seen(b, box) == [b"mine", b"by the reader"]
+    assert seen(a, "Meta") == [b"the owner's", b"by the reader"]
+    assert not a.ok("GETMETADATA (DEPTH infinity) Meta /private/other").all(b"METADATA")
+    r = b.ok(f'LIST "" "{pair.their}/%" RETURN (METADATA (/private/comment /shared/comment))')
+    listed = {bytes(u.args[0]).decode(): [bytes(x) for x in u.args[1][1::2]]
+              for u in r.all(b"METADATA")}
+    assert listed == {box: [b"mine", b"by the reader"]}
+    # Both halves or none: what all see is full, so one's own stays what it was.
+    a.ok("SETMETADATA Meta (%s)" % " ".join(f'/shared/n{i} "x"' for i in range(50)))
+    a.ok("SETMETADATA Meta (%s)" % " ".join(f'/shared/m{i} "x"' for i in range(48)))
+    r = b.cmd(f'SETMETADATA "{box}" (/private/comment "new" /private/fresh "x" /shared/last "x")')
+    assert r.code[:2] == [b"METADATA", b"TOOMANY"], r.code
+    assert seen(b, box)[0] == b"mine"
+    assert not b.ok(f'GETMETADATA (DEPTH infinity) "{box}" /private/fresh').all(b"METADATA")
+    # Renamed it stays what it was; without the right there is nothing to see, not even one's own.
+    a.ok("RENAME Meta Other")
+    assert seen(b, f"{pair.their}/Other") == [b"mine", b"by the reader"]
+    a.ok(f'SETACL Other {pair.reader_name} ""')
+    got = b.cmd(f'GETMETADATA "{pair.their}/Other" /private/comment')
+    assert got.code[0] == b"NONEXISTENT"
+    a.ok(f"SETACL Other {pair.reader_name} lr")
+    a.ok("DELETE Other")
+    a.ok("CREATE Other")
+    a.ok(f"SETACL Other {pair.reader_name} lr")
+    assert seen(b, f"{pair.their}/Other") == [None, None]
+    # The history says who, in the account where it is.
+    log = pair.server.command("log", pair.owner_name).stdout
+    assert f"{pair.reader_name} (" in log and "changed the metadata /shared/comment" in log, log
+    assert "/private/other" not in log
+    log = pair.server.command("log", pair.reader_name).stdout
+    assert "changed the metadata /private/comment kept on somebody else's mailbox" in log, log
+
+
 # ---- every command, every right ----
 
 # command: the rights it takes in the shared mailbox {box}, and how it is asked. "selected": after
@@ -232,6 +284,10 @@ COMMANDS = {
     "SETACL": ("a", 'SETACL "{box}" anyone ""'),
     "DELETEACL": ("a", 'DELETEACL "{box}" anyone'),
     "LISTRIGHTS": ("a", 'LISTRIGHTS "{box}" anyone'),
+    "GETMETADATA private": ("lr", 'GETMETADATA "{box}" /private/comment'),
+    "GETMETADATA shared": ("lr", 'GETMETADATA "{box}" (/private/a /shared/comment)'),
+    "SETMETADATA private": ("lr", 'SETMETADATA "{box}" (/private/comment "mine")'),
+    "SETMETADATA shared": ("lw", 'SETMETADATA "{box}" (/private/a "x" /shared/comment "ours")'),
     "GETQUOTAROOT": ("r", 'GETQUOTAROOT "{box}"'),
     "FETCH": ("r", "FETCH 1 (BODY.PEEK[])"),
     "SEARCH": ("r", "SEARCH ALL"),

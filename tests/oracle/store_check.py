@@ -114,6 +114,9 @@ def check_header(a):
     same(a, "header bytes", h["bytes"], sum(p.size for b in boxes for p in b.placements))
     same(a, "header messages", h["messages"], sum(len(b.placements) for b in boxes))
     same(a, "header restorable messages", h["restorable"], len(lost))
+    same(a, "header metadata", h.get("metadata", 0), len(a.metadata))
+    same(a, "header metadata bytes", h.get("metadata_bytes", 0),
+         sum(64 + len(name) + len(value) for (_, _, name), value in a.metadata.items()))
     same(a, "header restorable bytes", h["restorable_bytes"], sum(m.size for m in lost))
 
 

@@ -14,7 +14,7 @@ SEEN, DELETED, NO_SELECT = 1, 8, 2
 
 HEADER = ("bytes", "messages", "bytes_allowed", "messages_allowed", "next_mailbox", "next_message",
           "uidvalidity", "log_since", "mailboxes", "restorable", "restorable_bytes", "next_account",
-          "accounts", "next_device")
+          "accounts", "next_device", "metadata", "metadata_bytes")
 MAILBOX = ("uidvalidity", "uidnext", "highest", "left", "messages", "unseen", "deleted", "bytes",
            "special", "state", "last_chunk", "created")
 
@@ -82,7 +82,7 @@ class Account:
         self.header, self.mailboxes, self.messages = None, {}, {}
         self.names, self.subscribed, self.keywords = {}, set(), {}
         self.threads, self.restorable, self.log = {}, {}, {}
-        self.chunks, self.devices, self.shared, self.url_keys = [], {}, {}, []
+        self.chunks, self.devices, self.shared, self.url_keys, self.metadata = [], {}, {}, [], {}
         for key in sorted(keys):
             self.part(key, keys[key])
         self.join()
@@ -198,6 +198,20 @@ class Account:
         if not seen:
             raise Bad(f"an empty list of rights of mailbox {number}")
         self.shared[number] = seen
+
+    def read_v(self, key, f):
+        owner, mailbox, name = fixed(key[:8], 8), fixed(key[8:12], 4), key[12:]
+        modseq, written, value = f.v(), f.str(), f.str()
+        if (not re.fullmatch(rb"/(private|shared)(/[^\x00-\x1f/*%\x7f-\xff]+)+", name) or
+                name != written.lower() or len(name) > 240 or not modseq or
+                (owner and name.startswith(b"/shared"))):
+            raise Bad(f"metadata {name!r} makes no sense")
+        self.metadata[owner, mailbox, name] = value
+
+    def read_C(self, key, f):
+        names = [f.str() for _ in range(f.v())]
+        if key or not 0 < len(names) <= 64 or not all(0 < len(n) <= 64 for n in names):
+            raise Bad("what IMAP goes without makes no sense")
 
     def read_p(self, key, f):
         salt, rounds, keys = f.str(), f.v(), f.str()
@@ -316,6 +330,9 @@ class Account:
         for number in self.url_keys:
             if number not in self.mailboxes:
                 self.wrong(f"a key for URLs of mailbox {number}, which is not there")
+        for owner, mailbox, name in self.metadata:
+            if mailbox and not owner and mailbox not in self.mailboxes:
+                self.wrong(f"metadata {name!r} of mailbox {mailbox}, which is not there")
         for mailbox, first, placements in self.chunks:
             if mailbox not in self.mailboxes:
                 self.wrong(f"placements of mailbox {mailbox}, which is not there")

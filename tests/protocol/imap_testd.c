@@ -6,9 +6,10 @@
 //     tag LOGIN user password     any password; the account is made when it is new; a user without
 //                                 "@" is one at test.example, but of no domain to "anyone"
 //     tag XQUOTA user bytes messages
+//     tag XWITHOUT user words     what the account's sessions go without
 //     tag XFAULT n                the n-th commit from now on fails, and all after it; 0: none
 // Options: --separator C --append-max BYTES --idle-timeout SECONDS --bad-max N --search-ms MS
-//          --progress-ms MS --messages-max N
+//          --progress-ms MS --messages-max N --client-without PATTERN:CAPABILITY (several)
 // It prints "port N" when it is ready.
 #include <arpa/inet.h>
 #include <errno.h>
@@ -26,6 +27,7 @@
 #include "base/clock.h"
 #include "engine/memory/memory.h"
 #include "keep/imap/imap_session.h"
+#include "store/access/imap_without.h"
 #include "store/directory.h"
 #include "store/quota.h"
 
@@ -192,6 +194,20 @@ static enum err set_quota(struct span rest)
                          messages ? messages : UINT64_MAX);
 }
 
+static enum err set_without(struct span rest)
+{
+    static const struct actor by = {.kind = ACTOR_ADMIN};
+    struct span user = next_word(&rest), names[IMAP_WITHOUT_MAX];
+    account_id id;
+    size_t n = 0;
+    enum err e = find_account(user, &id);
+
+    while (rest.n && n < IMAP_WITHOUT_MAX) {
+        names[n++] = next_word(&rest);
+    }
+    return e ? e : imap_without_set(store, id, &by, names, n);
+}
+
 static enum err set_fault(struct span rest)
 {
     uint64_t after;
@@ -229,6 +245,8 @@ static bool greet_line(struct connection *c, struct span line)
         }
     } else if (span_eq_nocase(word, SPAN("XQUOTA"))) {
         e = set_quota(rest);
+    } else if (span_eq_nocase(word, SPAN("XWITHOUT"))) {
+        e = set_without(rest);
     } else if (span_eq_nocase(word, SPAN("XFAULT"))) {
         e = set_fault(rest);
     }
@@ -345,6 +363,10 @@ static void accept_one(int listener)
 
 // ---- starting -----------------------------------------------------------------------------------
 
+#define CLIENTS_MAX 8
+static struct span clients[CLIENTS_MAX];
+static size_t client_n;
+
 static void read_options(int argc, char **argv, struct imap_server_options *o)
 {
     for (int i = 1; i + 1 < argc; i += 2) {
@@ -352,7 +374,9 @@ static void read_options(int argc, char **argv, struct imap_server_options *o)
         uint64_t n = 0;
 
         span_to_u64(span_from_str(argv[i + 1]), UINT32_MAX, &n);
-        if (span_eq(name, SPAN("--separator"))) {
+        if (span_eq(name, SPAN("--client-without")) && client_n < CLIENTS_MAX) {
+            clients[client_n++] = span_from_str(argv[i + 1]);
+        } else if (span_eq(name, SPAN("--separator"))) {
             o->separator = argv[i + 1][0];
         } else if (span_eq(name, SPAN("--append-max"))) {
             o->append_bytes_max = n;
@@ -398,7 +422,8 @@ int main(int argc, char **argv)
     store_options_default(&store_options);
     if (engine_memory_open(&engine) || store_open(engine, &store_options, &store) ||
         directory_domain_add(store, &by, SPAN("test.example")) ||
-        imap_server_create(store, &options, &server)) {
+        imap_server_create(store, &options, &server) ||
+        imap_server_set_clients(server, clients, client_n)) {
         fprintf(stderr, "imap-testd: cannot start\n");
         return 1;
     }

@@ -8,7 +8,8 @@ A script is a list of lines:
     S*: pattern  lines are passed over until one matches
     S0:          nothing comes for a moment
     EOF:         the server has closed the connection
-    ! word args  at the top: `! quota BYTES MESSAGES`, `! server OPTIONS` (a server of its own),
+    ! word args  at the top: `! quota BYTES MESSAGES`, `! without CAPABILITIES` (of the account),
+                 `! server OPTIONS` (a server of its own),
                  `! enable WORDS` (each connection begins with ENABLE WORDS),
                  `! messages N` (INBOX has N messages, UID 1 to N, none recent)
     # remark, and empty lines
@@ -209,6 +210,8 @@ def test_script(path, testd):
     user = f"s{next(COUNTER)}"
     if "quota" in top:
         tell(port, f"q XQUOTA {user} {top['quota']}")
+    if "without" in top:
+        tell(port, f"q XWITHOUT {user} {top['without']}")
     if "messages" in top:
         fill(port, user, int(top["messages"]))
     talk = Conversation(port, user, top.get("enable"))

@@ -2,6 +2,7 @@
 #include "admin/admin_internal.h"
 #include "admin/history/admin_log_internal.h"
 #include "base/bytes.h"
+#include "store/metadata/metadata.h"
 
 #include "base/banned.h"
 
@@ -218,6 +219,24 @@ static void put_acl(struct buf *b, struct log_names *n, const struct change *c)
     buf_put_str(b, span_ends(c->before, SPAN(" ")) ? "no rights)" : ")");
 }
 
+static void put_metadata(struct buf *b, struct log_names *n, const struct change *c)
+{
+    struct metadata_changed m;
+
+    if (!metadata_change_read(c, &m)) {
+        return;
+    }
+    buf_printf(b, "changed the metadata %.*s", SPAN_ARG(m.name));
+    if (m.where.owner) {
+        buf_put_str(b, " kept on somebody else's mailbox");
+    } else if (m.where.mailbox) {
+        buf_printf(b, " of the mailbox %.*s", SPAN_ARG(name_of(n, m.where.mailbox)));
+    }
+    if (m.was_there) {
+        buf_printf(b, " (before: %llu bytes)", (unsigned long long)m.before_bytes);
+    }
+}
+
 static void put_what(struct buf *b, struct log_names *n, const struct change *c)
 {
     switch (c->kind) {
@@ -281,6 +300,9 @@ static void put_what(struct buf *b, struct log_names *n, const struct change *c)
     case CHANGE_ACL:
         put_acl(b, n, c);
         break;
+    case CHANGE_METADATA:
+        put_metadata(b, n, c);
+        break;
     }
 }
 
@@ -305,6 +327,7 @@ static const char *const kind_names[] = {
     [CHANGE_SENT] = "sent",
     [CHANGE_DEVICE] = "device",
     [CHANGE_ACL] = "sharing",
+    [CHANGE_METADATA] = "metadata",
 };
 
 // "Thunderbird (192.0.2.7)", "the administrator".

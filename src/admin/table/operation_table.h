@@ -59,6 +59,9 @@ OPERATION("account import", admin_account_import, RIGHT_ACCOUNTS, ON_ANY, NULL, 
           "POST", "/account-imports", "dry_run:bool passwords:bool", OPERATION_LINES_IN)
 OPERATION("account name", admin_account_name, RIGHT_ACCOUNTS, ON_ACCOUNT, "account",
           "PUT", "/accounts/{account}/name", "name!", OPERATION_PLAIN)
+OPERATION("account imap-without", admin_account_imap_without, RIGHT_ACCOUNTS, ON_ACCOUNT, "account",
+          "PUT", "/accounts/{account}/imap-without", "capabilities:texts nothing:bool",
+          OPERATION_PLAIN)
 OPERATION("account list", admin_account_list, RIGHT_SEE, ON_LIST, "domain",
           "GET", "/accounts", "domain", OPERATION_LIST)
 OPERATION("account show", admin_account_show, RIGHT_SEE, ON_ACCOUNT, "account",

@@ -16,12 +16,32 @@ static const char capabilities[] =
     "QUOTA QUOTA=RES-STORAGE QUOTA=RES-MESSAGE ACL RIGHTS=texk LIST-MYRIGHTS REPLACE "
     "SORT SORT=DISPLAY ESORT THREAD=ORDEREDSUBJECT THREAD=REFERENCES THREAD=REFS PARTIAL "
     "I18NLEVEL=2 LANGUAGE NOTIFY UIDONLY INPROGRESS CONTEXT=SEARCH CONTEXT=SORT "
-    "MULTISEARCH CATENATE URLAUTH URL-PARTIAL";
+    "MULTISEARCH CATENATE URLAUTH URL-PARTIAL METADATA LIST-METADATA FILTERS";
+
+bool imap_capability_at(size_t i, struct span *out)
+{
+    struct span rest = span_from_str(capabilities);
+
+    for (size_t k = 0; rest.n; k++) {
+        *out = span_split(&rest, ' ');
+        if (k == i) {
+            return true;
+        }
+    }
+    return false;
+}
 
 void imap_write_capabilities(struct imap_session *s)
 {
-    buf_put_str(s->out, capabilities);
-    OUT(s, " APPENDLIMIT=");
+    struct span name;
+
+    for (size_t i = 0; imap_capability_at(i, &name); i++) {
+        if (!s->is_without || !imap_without_has(&s->without, i)) {
+            buf_put(s->out, name);
+            buf_put_byte(s->out, ' ');
+        }
+    }
+    OUT(s, "APPENDLIMIT=");
     buf_put_u64(s->out, s->options.append_bytes_max);
     if (s->options.messages_max) {
         OUT(s, " MESSAGELIMIT=");
@@ -140,6 +160,11 @@ void imap_client_from_list(struct imap_session *s, struct span list)
 enum imap_step imap_run_id(struct imap_session *s)
 {
     imap_client_set(s, &s->command.identity);
+    if (imap_without_refresh(s)) {
+        OUT(s, "* CAPABILITY ");
+        imap_write_capabilities(s);
+        OUT(s, "\r\n");
+    }
     OUT(s, "* ID (\"name\" \"Mailkeep\" \"version\" \"" MAILKEEP_VERSION "\")\r\n");
     return imap_answer_ok(s, "ID completed");
 }

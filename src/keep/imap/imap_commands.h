@@ -53,6 +53,7 @@ enum imap_step imap_run_expunge(struct imap_session *s);
 enum imap_step imap_run_fetch(struct imap_session *s);
 enum imap_step imap_run_genurlauth(struct imap_session *s);
 enum imap_step imap_run_getacl(struct imap_session *s);
+enum imap_step imap_run_getmetadata(struct imap_session *s);
 enum imap_step imap_run_getquota(struct imap_session *s);
 enum imap_step imap_run_getquotaroot(struct imap_session *s);
 enum imap_step imap_run_id(struct imap_session *s);
@@ -71,6 +72,7 @@ enum imap_step imap_run_resetkey(struct imap_session *s);
 enum imap_step imap_run_search(struct imap_session *s);
 enum imap_step imap_run_select(struct imap_session *s); // and EXAMINE
 enum imap_step imap_run_setacl(struct imap_session *s);
+enum imap_step imap_run_setmetadata(struct imap_session *s);
 enum imap_step imap_run_setquota(struct imap_session *s);
 enum imap_step imap_run_sort(struct imap_session *s);
 enum imap_step imap_run_status(struct imap_session *s);

@@ -27,8 +27,11 @@ static enum imap_step idle_line(struct imap_session *s, const struct imap_frame 
         OUT(s, "* BYE The line is too long\r\n");
         return STEP_CLOSE;
     }
-    atomic_store(&s->is_watching, s->notify != NULL);
     imap_input_consume(s, f->bytes);
+    if (f->kind == IMAP_FRAME_LINE && !f->text.n) { // some programs send one behind IDLE
+        return STEP_MORE;
+    }
+    atomic_store(&s->is_watching, s->notify != NULL);
     return is_done ? imap_answer_ok(s, "IDLE completed")
                    : imap_answer_bad(s, "Expected DONE to end IDLE");
 }

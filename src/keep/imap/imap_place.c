@@ -163,6 +163,26 @@ enum err imap_place_open_for(struct imap_session *s, const struct imap_who *who,
     return e;
 }
 
+// RFC 5464 section 3.3. That w lets one change what all see is a choice within it: r alone is often
+// given to many.
+bool imap_place_may_annotate(uint32_t rights)
+{
+    return rights & ACL_LOOKUP &&
+           rights & (ACL_READ | ACL_SEEN | ACL_WRITE | ACL_INSERT | ACL_POST);
+}
+
+enum err imap_place_annotate(struct imap_session *s, struct span wire, bool shared,
+                             struct imap_place *out, const char **out_why)
+{
+    enum err e = imap_place_open(s, wire, shared ? ACL_WRITE : 0, true, out, out_why);
+
+    if (!e && !imap_place_may_annotate(out->rights)) {
+        imap_place_close(out);
+        e = ERR_DENIED;
+    }
+    return e;
+}
+
 enum imap_step imap_place_refuse(struct imap_session *s, enum err e, const char *why,
                                  bool try_create)
 {

@@ -56,6 +56,12 @@ struct imap_who imap_place_who(const struct imap_session *s);
 enum err imap_place_open_for(struct imap_session *s, const struct imap_who *who, struct span wire,
                              uint32_t needs, bool any, struct imap_place *out,
                              const char **out_why);
+// The same for a mailbox whose metadata one may read (RFC 5464 section 3.3), or with `shared` set
+// what all see of it; \NoSelect or not.
+enum err imap_place_annotate(struct imap_session *s, struct span wire, bool shared,
+                             struct imap_place *out, const char **out_why);
+// Do the rights let one read it?
+bool imap_place_may_annotate(uint32_t rights);
 
 // "Other Users", and what is below it in the user's own tree: nothing new is made there.
 bool imap_place_is_reserved(struct span name);

@@ -36,6 +36,7 @@ void imap_server_options_default(struct imap_server_options *o)
         .search_cpu_ms = 30000,
         .progress_ms = 10000,
         .compress = true,
+        .metadata = {64u << 10, 100, 10u << 20},
     };
 }
 
@@ -55,6 +56,9 @@ struct imap_server_options imap_server_options_of(const struct settings *s)
                          ? (uint32_t)conf_value_count(s, SETTING_IMAP_MESSAGES_MAX)
                          : 0;
     o.compress = conf_value_bool(s, SETTING_IMAP_COMPRESS);
+    o.metadata.value_bytes = conf_value_bytes(s, SETTING_IMAP_METADATA_VALUE_MAX);
+    o.metadata.entries = (uint32_t)conf_value_count(s, SETTING_IMAP_METADATA_ENTRIES_MAX);
+    o.metadata.account_bytes = conf_value_bytes(s, SETTING_IMAP_METADATA_ACCOUNT_MAX);
     return o;
 }
 
@@ -88,6 +92,7 @@ void imap_server_destroy(struct imap_server *server)
     if (server) {
         imap_recent_destroy(server->recent);
         imap_orders_destroy(server->orders);
+        imap_clients_destroy(server->clients);
         lock_finish(&server->lock);
         free(server);
     }
@@ -103,6 +108,37 @@ void imap_server_set_options(struct imap_server *server, const struct imap_serve
     atomic_store(&server->idle_timeout_s, options->idle_timeout_s);
     atomic_fetch_add(&server->options_version, 1);
     lock_release(&server->lock);
+}
+
+enum err imap_server_set_clients(struct imap_server *server, const struct span *rules, size_t n)
+{
+    struct imap_clients *clients;
+    enum err e = imap_clients_create(rules, n, &clients);
+
+    if (e) {
+        return e;
+    }
+    lock_take(&server->lock);
+    struct imap_clients *before = server->clients;
+
+    server->clients = clients;
+    lock_release(&server->lock);
+    imap_clients_destroy(before);
+    return ERR_OK;
+}
+
+enum err imap_server_apply(struct imap_server *server, const struct settings *s)
+{
+    struct imap_server_options options = imap_server_options_of(s);
+    struct span rules[IMAP_CLIENT_RULES_MAX];
+    size_t n = conf_value_list_size(s, SETTING_IMAP_CLIENT_WITHOUT);
+
+    imap_server_set_options(server, &options);
+    n = n < IMAP_CLIENT_RULES_MAX ? n : IMAP_CLIENT_RULES_MAX;
+    for (size_t i = 0; i < n; i++) {
+        rules[i] = conf_value_list_item(s, SETTING_IMAP_CLIENT_WITHOUT, i);
+    }
+    return imap_server_set_clients(server, rules, n);
 }
 
 // Between two commands only: what a command began with holds until its end.
@@ -397,6 +433,27 @@ static enum progress command_refused(struct imap_session *s, const struct imap_p
     return error->fault <= IMAP_FAULT_STATE ? count_bad(s) : GO_ON;
 }
 
+// As for a command that nobody knows, with the reason for whoever looks for it.
+static enum progress refuse_without(struct imap_session *s, const char *name)
+{
+    imap_write_status_line(
+        s->out, s->command.tag, IMAP_BAD, (struct span){0},
+        imap_text(s, "%s is switched off for this account or mail program", name));
+    imap_input_consume(s, s->held);
+    s->held = 0;
+    command_forget(s);
+    return count_bad(s);
+}
+
+// SELECT of a name that can be none fails like any other: nothing is selected then (RFC 9051
+// section 6.3.2). Apple Mail leaves a mailbox so where it is not told of UNSELECT.
+static bool is_select(struct span text, struct span tag)
+{
+    struct span rest = span_skip(text, tag.n + 1);
+
+    return span_starts_nocase(rest, SPAN("SELECT ")) || span_starts_nocase(rest, SPAN("EXAMINE "));
+}
+
 static enum progress command_parse(struct imap_session *s, const struct imap_frame *f)
 {
     struct imap_parse_options options;
@@ -406,7 +463,15 @@ static enum progress command_parse(struct imap_session *s, const struct imap_fra
     s->text = f->text;
     imap_parse_options_of(s, &options);
     if (imap_parse(f->text, &s->arena, &options, &s->command, &error)) {
+        if (error.fault == IMAP_FAULT_CANNOT && is_select(f->text, error.tag)) {
+            imap_forget_selected(s, true);
+        }
         return command_refused(s, &error);
+    }
+    const char *without = imap_without_refusal(s);
+
+    if (without) {
+        return refuse_without(s, without);
     }
     command_begin(s);
     return GO_ON;
@@ -600,6 +665,7 @@ static enum progress command_updates(struct imap_session *s)
 
 static enum progress greet(struct imap_session *s)
 {
+    imap_without_load(s);
     if (s->login_tag) {
         buf_put_str(s->out, s->login_tag);
         OUT(s, " OK [CAPABILITY ");

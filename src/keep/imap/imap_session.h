@@ -11,7 +11,9 @@
 #define KEEP_IMAP_SESSION_H
 
 #include "conf/settings.h"
+#include "keep/imap/imap_without.h"
 #include "keep/login/session_conn.h"
+#include "store/metadata/metadata.h"
 
 struct imap_server;
 struct imap_session;
@@ -27,6 +29,7 @@ struct imap_server_options {
     uint32_t progress_ms;       // between two tellings of how far a command is: 10 seconds
     uint32_t messages_max;      // a command works on, MESSAGELIMIT; 0: there is no such limit
     bool compress;              // COMPRESS=DEFLATE is offered
+    struct metadata_limits metadata; // 64 KiB, 100, 10 MiB
 };
 void imap_server_options_default(struct imap_server_options *o);
 struct imap_server_options imap_server_options_of(const struct settings *s);
@@ -37,6 +40,11 @@ enum err imap_server_create(struct store *store, const struct imap_server_option
 // New options, for the next command of every session; the separator stays what it was. A session
 // that waits looks at a new idle_timeout_s when it is woken. Any thread.
 void imap_server_set_options(struct imap_server *server, const struct imap_server_options *options);
+// What sessions go without by the name of their mail program (imap_without.h), for those that sign
+// in or send their ID from now on: rules of imap_client_without. ERR_NOMEM: as before. Any thread.
+enum err imap_server_set_clients(struct imap_server *server, const struct span *rules, size_t n);
+// Both as the settings have them.
+enum err imap_server_apply(struct imap_server *server, const struct settings *s);
 // Every session must be gone.
 void imap_server_destroy(struct imap_server *server);
 

@@ -77,6 +77,8 @@ struct imap_session {
     uint8_t client_n, origin_n;
 
     enum imap_compression compression;
+    struct imap_without account_without, without; // the account says so; and in all
+    bool is_without;                              // there is anything in `without`
 
     struct imap_framer framer;
     bool input_ended;
@@ -109,7 +111,8 @@ struct imap_server {
     struct store *store;
     struct imap_recent *recent;
     struct imap_orders *orders;
-    struct lock lock; // of the options
+    struct lock lock; // of the options and the clients
+    struct imap_clients *clients;
     struct imap_server_options options;
     atomic_uint options_version;
     atomic_size_t context_bytes;     // that contexts of all sessions may come to need
@@ -209,6 +212,13 @@ enum err imap_name_in(struct imap_session *s, struct span wire, struct span *out
                       const char **out_why);
 struct span imap_name_shown(struct imap_session *s, struct span name); // p NULL without memory
 void imap_name_out(struct imap_session *s, struct span name);          // written as an astring
+
+// imap_without.c: what the session goes without. Anew from the account; then, or when the mail
+// program has said who it is, by its name: true when that changed something.
+void imap_without_load(struct imap_session *s);
+bool imap_without_refresh(struct imap_session *s);
+// The capability that the running command is of and that the session goes without; NULL: none.
+const char *imap_without_refusal(struct imap_session *s);
 
 void imap_condstore_enable(struct imap_session *s);
 // Back to the state without a mailbox; `say_closed`: with [CLOSED] where the client knows it.

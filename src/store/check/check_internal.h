@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The check of one account, in five files: store_check.c (what is looked at, the directory, the
+// The check of one account, in six files: store_check.c (what is looked at, the directory, the
 // bodies), check_mailboxes.c (mailboxes, names, keywords, placements), check_messages.c (messages,
 // restorable ones, threads, the change log), check_rules.c (aliases, scripts, forwarding, devices,
-// sign-ins), check_shares.c (who else may use it). Only these include this.
+// sign-ins), check_shares.c (who else may use it), check_metadata.c. Only these include this.
 //
 // With `ed` the same code mends as it goes: the whole account is checked in one edit, and what can
 // be derived is put into its batch.
@@ -46,7 +46,7 @@ struct check {
     size_t mailbox_count;
     struct id_list placed; // message of every placement
     struct id_list hashes; // thread keys of every message
-    struct header counted; // bytes, messages, mailboxes, expunged, expunged_bytes
+    struct header counted; // bytes, messages, mailboxes, expunged, metadata and their bytes
     mailbox_id mailbox_max;
     message_id message_max;
     uint32_t device_max;
@@ -68,5 +68,6 @@ enum err check_roles(struct check *c);
 enum err check_rules(struct check *c);
 enum err check_signins(struct check *c);
 enum err check_shares(struct check *c);
+enum err check_metadata(struct check *c);
 
 #endif

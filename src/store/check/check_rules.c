@@ -4,6 +4,7 @@
 // forwarding, what the rules remember, devices, second factors, the salt for SCRAM and the sign-in
 // history (in an account).
 #include "store/access/device.h"
+#include "store/access/imap_without.h"
 #include "store/access/oauth_client.h"
 #include "store/access/provisioned.h"
 #include "store/access/scram_salt.h"
@@ -340,6 +341,17 @@ static enum err check_scram(struct check *c)
     return e == ERR_NOT_FOUND ? ERR_OK : e;
 }
 
+static enum err check_imap_without(void *arg, struct span key, struct span value)
+{
+    struct span names[IMAP_WITHOUT_MAX];
+    size_t n;
+
+    if (key.n != 1 || imap_without_decode(value, names, &n) != ERR_OK) {
+        check_problem(arg, false, "what the account's IMAP sessions go without cannot be read");
+    }
+    return ERR_OK;
+}
+
 static enum err check_handed_over(void *arg, struct span key, struct span value)
 {
     struct check *c = arg;
@@ -355,7 +367,8 @@ enum err check_rules(struct check *c)
     struct key scripts = key_plain(KEY_SCRIPT), remembered = key_plain(KEY_REMEMBERED),
                devices = key_plain(KEY_DEVICE), totp = key_plain(KEY_TOTP),
                tokens = key_plain(KEY_TOKENS), provisioned = key_plain(KEY_PROVISIONED),
-               handed = key_plain(KEY_HANDED_OVER), past = key_plain(KEY_RULES_PAST);
+               handed = key_plain(KEY_HANDED_OVER), past = key_plain(KEY_RULES_PAST),
+               without = key_plain(KEY_IMAP_WITHOUT);
     enum err e = view_each(c->v, &scripts, check_script, c);
 
     e = e == ERR_OK ? view_each(c->v, &past, check_past, c) : e;
@@ -367,6 +380,7 @@ enum err check_rules(struct check *c)
     e = e == ERR_OK ? view_each(c->v, &provisioned, check_provisioned, c) : e;
     e = e == ERR_OK ? check_scram(c) : e;
     e = e == ERR_OK ? view_each(c->v, &handed, check_handed_over, c) : e;
+    e = e == ERR_OK ? view_each(c->v, &without, check_imap_without, c) : e;
     return e == ERR_OK ? view_each(c->v, &remembered, check_remembered, c) : e;
 }
 

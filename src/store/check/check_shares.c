@@ -3,7 +3,7 @@
 // Checks who else may use the account's mailboxes. A list that cannot be read is not mended: it
 // gives nobody anything, and what it said is for people to say. Who is to find what is shared with
 // them can be derived.
-#include "store/acl_internal.h"
+#include "store/belongings_internal.h"
 #include "store/check/check_internal.h"
 #include "store/share/acl.h"
 #include "store/urlauth/url_key.h"

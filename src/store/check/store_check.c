@@ -70,6 +70,8 @@ static void check_header(struct check *c)
     header_number(c, "mailboxes", &mailboxes, c->counted.mailboxes);
     header_number(c, "restorable messages", &h.expunged, c->counted.expunged);
     header_number(c, "restorable bytes", &h.expunged_bytes, c->counted.expunged_bytes);
+    header_number(c, "entries of metadata", &h.metadata, c->counted.metadata);
+    header_number(c, "bytes of metadata", &h.metadata_bytes, c->counted.metadata_bytes);
     header_above(c, "the next mailbox id", &next_mailbox, c->mailbox_max);
     header_above(c, "the next message id", &h.next_message, c->message_max);
     header_above(c, "the next UIDVALIDITY", &validity, c->uid_validity_max);
@@ -88,6 +90,8 @@ static void check_header(struct check *c)
     to->messages = h.messages;
     to->expunged = h.expunged;
     to->expunged_bytes = h.expunged_bytes;
+    to->metadata = h.metadata;
+    to->metadata_bytes = h.metadata_bytes;
     to->next_message = h.next_message;
     to->next_device = (uint32_t)next_device;
     if (to->next_mailbox < next_mailbox) {
@@ -119,7 +123,7 @@ static enum err check_account_record(struct check *c)
 // Keys that no version of this program has written.
 static enum err check_unknown_keys(struct check *c)
 {
-    char known[] = "HVADIPREZGYBeOFTabnskumtxcfgijwdlyopqhrz";
+    char known[] = "HVADIPREZGYBeOFTabnskumtxcfgijwdlyopqhrzvC";
     struct scan *scan;
     struct span key, value;
     char next = 0;
@@ -160,6 +164,7 @@ static enum err check_all_of(struct check *c)
     e = e != ERR_OK ? e : check_rules(c);
     e = e != ERR_OK ? e : check_signins(c);
     e = e != ERR_OK ? e : check_shares(c);
+    e = e != ERR_OK ? e : check_metadata(c);
     if (e == ERR_OK) {
         check_header(c);
     }

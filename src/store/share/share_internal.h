@@ -4,7 +4,7 @@
 #ifndef STORE_SHARE_INTERNAL_H
 #define STORE_SHARE_INTERNAL_H
 
-#include "store/acl_internal.h"
+#include "store/belongings_internal.h"
 #include "store/share/acl.h"
 
 // The engine account that says who shares with whom: riders of the owners' commits, nothing else.

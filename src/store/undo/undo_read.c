@@ -544,6 +544,7 @@ static enum err note_record(struct undo_plan *p, const struct change *c)
     case CHANGE_ROUTE:
     case CHANGE_DEVICE:
     case CHANGE_ACL:
+    case CHANGE_METADATA:
         p->others += p->is_theirs;
         return ERR_OK;
     case CHANGE_FORGOTTEN:

@@ -4,7 +4,7 @@
 #include <openssl/crypto.h>
 
 #include "base/random.h"
-#include "store/acl_internal.h"
+#include "store/belongings_internal.h"
 
 #include "base/banned.h"
 

@@ -45,6 +45,7 @@ static const struct command {
     [IMAP_FETCH] = {"FETCH", imap_parse_fetch, SELECTED, UID_OR_NUMBERS},
     [IMAP_GENURLAUTH] = {"GENURLAUTH", imap_parse_genurlauth, AFTER, UID_NEVER},
     [IMAP_GETACL] = {"GETACL", imap_parse_mailbox, AFTER, UID_NEVER},
+    [IMAP_GETMETADATA] = {"GETMETADATA", imap_parse_getmetadata, AFTER, UID_NEVER},
     [IMAP_GETQUOTA] = {"GETQUOTA", imap_parse_getquota, AFTER, UID_NEVER},
     [IMAP_GETQUOTAROOT] = {"GETQUOTAROOT", imap_parse_mailbox, AFTER, UID_NEVER},
     [IMAP_ID] = {"ID", imap_parse_id, ANY, UID_NEVER},
@@ -66,6 +67,7 @@ static const struct command {
     [IMAP_SEARCH] = {"SEARCH", imap_parse_search, SELECTED, UID_OR_NUMBERS},
     [IMAP_SELECT] = {"SELECT", imap_parse_select, AFTER, UID_NEVER},
     [IMAP_SETACL] = {"SETACL", imap_parse_acl, AFTER, UID_NEVER},
+    [IMAP_SETMETADATA] = {"SETMETADATA", imap_parse_setmetadata, AFTER, UID_NEVER},
     [IMAP_SETQUOTA] = {"SETQUOTA", imap_parse_setquota, AFTER, UID_NEVER},
     [IMAP_SORT] = {"SORT", imap_parse_sort, SELECTED, UID_OR_NUMBERS},
     [IMAP_STARTTLS] = {"STARTTLS", imap_parse_none, BEFORE, UID_NEVER},
@@ -182,5 +184,19 @@ enum err imap_parse(struct span text, struct arena *arena, const struct imap_par
     imap_cursor_begin(&c, text, arena, options, error);
     TRY(parse(&c, options->state, &cmd));
     *out = cmd;
+    return ERR_OK;
+}
+
+enum err imap_parse_search_keys(struct span text, struct arena *arena,
+                                const struct imap_parse_options *options, struct imap_search *out,
+                                struct imap_parse_error *error)
+{
+    struct imap_cursor c;
+    struct imap_search search = {.extended = false};
+
+    imap_cursor_begin(&c, text, arena, options, error);
+    TRY(imap_take_search_keys(&c, &search));
+    TRY(imap_take_end(&c));
+    *out = search;
     return ERR_OK;
 }

@@ -49,6 +49,7 @@ enum imap_command_id {
     IMAP_FETCH,
     IMAP_GENURLAUTH,
     IMAP_GETACL,
+    IMAP_GETMETADATA,
     IMAP_GETQUOTA,
     IMAP_GETQUOTAROOT,
     IMAP_ID,
@@ -70,6 +71,7 @@ enum imap_command_id {
     IMAP_SEARCH,
     IMAP_SELECT,
     IMAP_SETACL,
+    IMAP_SETMETADATA,
     IMAP_SETQUOTA,
     IMAP_SORT,
     IMAP_STARTTLS,
@@ -81,11 +83,6 @@ enum imap_command_id {
     IMAP_UNSUBSCRIBE,
     IMAP_URLFETCH,
     IMAP_COMMAND__COUNT
-};
-
-// A name and a value; value.p is NULL for NIL.
-struct imap_pair {
-    struct span name, value;
 };
 
 struct imap_login {
@@ -200,6 +197,8 @@ struct imap_command {
         struct imap_id identity;
         struct imap_setquota setquota;
         struct imap_acl acl; // SETACL; DELETEACL and LISTRIGHTS without rights
+        struct imap_metadata_get getmetadata;
+        struct imap_metadata_set setmetadata;
     };
 };
 

@@ -6,6 +6,7 @@
 #define WIRE_IMAP_IMAP_LIST_H
 
 #include "base/span.h"
+#include "wire/imap/imap_metadata.h"
 #include "wire/imap/imap_seqset.h"
 
 // RFC 7162 section 3.2.5.
@@ -35,6 +36,7 @@ enum imap_list_return {
     IMAP_RETURN_SPECIAL_USE = 1u << 2,
     IMAP_RETURN_STATUS = 1u << 3,
     IMAP_RETURN_MYRIGHTS = 1u << 4, // RFC 8440
+    IMAP_RETURN_METADATA = 1u << 5, // RFC 9590
 };
 
 enum imap_status_item {
@@ -52,11 +54,12 @@ enum imap_status_item {
 };
 
 struct imap_list {
-    bool extended;         // written in the syntax of RFC 5258
-    uint32_t selection;    // enum imap_list_selection
-    uint32_t returns;      // enum imap_list_return
-    uint32_t status_items; // of RETURN (STATUS (...))
-    struct span reference; // canonical
+    bool extended;                     // written in the syntax of RFC 5258
+    uint32_t selection;                // enum imap_list_selection
+    uint32_t returns;                  // enum imap_list_return
+    uint32_t status_items;             // of RETURN (STATUS (...))
+    struct imap_metadata_get metadata; // of RETURN (METADATA (...))
+    struct span reference;             // canonical
     const struct span
         *patterns; // canonical; at least one; may be empty ("" asks for the separator)
     size_t n;

@@ -97,6 +97,8 @@ enum err imap_take_number(struct imap_cursor *c, uint64_t min, uint64_t max, con
 enum err imap_take_string(struct imap_cursor *c, const char *expected, struct span *out);
 enum err imap_take_nstring(struct imap_cursor *c, const char *expected, struct span *out);
 enum err imap_take_astring(struct imap_cursor *c, const char *expected, struct span *out);
+// nstring or literal8 (RFC 3516 section 3), which may hold any bytes; p NULL: NIL.
+enum err imap_take_nstring8(struct imap_cursor *c, const char *expected, struct span *out);
 enum err imap_take_seqset(struct imap_cursor *c, struct imap_seqset *out);
 // Refuses message numbers that begin at `from` once UIDONLY is enabled.
 enum err imap_check_numbers(struct imap_cursor *c, size_t from);
@@ -124,11 +126,14 @@ typedef enum err imap_arguments_fn(struct imap_cursor *c, struct imap_command *o
 imap_arguments_fn imap_parse_acl, imap_parse_append, imap_parse_authenticate,
     imap_parse_cancelupdate, imap_parse_comparator, imap_parse_compress, imap_parse_copy,
     imap_parse_create, imap_parse_enable, imap_parse_esearch, imap_parse_expunge, imap_parse_fetch,
-    imap_parse_genurlauth, imap_parse_getquota, imap_parse_id, imap_parse_language, imap_parse_list,
-    imap_parse_login, imap_parse_mailbox, imap_parse_none, imap_parse_notify, imap_parse_rename,
-    imap_parse_replace, imap_parse_resetkey, imap_parse_search, imap_parse_select,
-    imap_parse_setquota, imap_parse_sort, imap_parse_status, imap_parse_store, imap_parse_thread,
-    imap_parse_urlfetch;
+    imap_parse_genurlauth, imap_parse_getmetadata, imap_parse_getquota, imap_parse_id,
+    imap_parse_language, imap_parse_list, imap_parse_login, imap_parse_mailbox, imap_parse_none,
+    imap_parse_notify, imap_parse_rename, imap_parse_replace, imap_parse_resetkey,
+    imap_parse_search, imap_parse_select, imap_parse_setmetadata, imap_parse_setquota,
+    imap_parse_sort, imap_parse_status, imap_parse_store, imap_parse_thread, imap_parse_urlfetch;
+
+// "(MAXSIZE 1024 DEPTH 1) (/shared/comment /private/comment)", the first part if it is there.
+enum err imap_take_metadata(struct imap_cursor *c, struct imap_metadata_get *out);
 
 // "RETURN (MIN PARTIAL 1:10) " if it is there, and the space after it.
 enum err imap_take_search_returns(struct imap_cursor *c, struct imap_search *out);

@@ -62,14 +62,22 @@ static enum err take_patterns(struct imap_cursor *c, bool many, struct imap_list
 static enum err take_return_option(struct imap_cursor *c, struct imap_list *list)
 {
     static const struct imap_word options[] = {
-        {"SUBSCRIBED", IMAP_RETURN_SUBSCRIBED},   {"CHILDREN", IMAP_RETURN_CHILDREN},
-        {"SPECIAL-USE", IMAP_RETURN_SPECIAL_USE}, {"STATUS", IMAP_RETURN_STATUS},
-        {"MYRIGHTS", IMAP_RETURN_MYRIGHTS},       {NULL, 0},
+        {"SUBSCRIBED", IMAP_RETURN_SUBSCRIBED},
+        {"CHILDREN", IMAP_RETURN_CHILDREN},
+        {"SPECIAL-USE", IMAP_RETURN_SPECIAL_USE},
+        {"STATUS", IMAP_RETURN_STATUS},
+        {"MYRIGHTS", IMAP_RETURN_MYRIGHTS},
+        {"METADATA", IMAP_RETURN_METADATA},
+        {NULL, 0},
     };
     uint32_t bit;
 
     TRY(imap_take_table_word(c, options, "expected a return option such as CHILDREN", &bit));
     list->returns |= bit;
+    if (bit == IMAP_RETURN_METADATA) { // RFC 9590
+        TRY(imap_take_space(c, "expected a space after METADATA"));
+        return imap_take_metadata(c, &list->metadata);
+    }
     if (bit != IMAP_RETURN_STATUS) {
         return ERR_OK;
     }

@@ -22,6 +22,7 @@ enum argument {
     ARG_SET,
     ARG_MODSEQ,
     ARG_OBJECT,
+    ARG_FILTER,
 };
 
 static const struct key_row {
@@ -39,6 +40,7 @@ static const struct key_row {
     {"DELETED", IMAP_SEARCH_FLAG, ARG_FLAG, IMAP_FLAG_DELETED},
     {"DRAFT", IMAP_SEARCH_FLAG, ARG_FLAG, IMAP_FLAG_DRAFT},
     {"EMAILID", IMAP_SEARCH_EMAILID, ARG_OBJECT, 0},
+    {"FILTER", IMAP_SEARCH_FILTER, ARG_FILTER, 0},
     {"FLAGGED", IMAP_SEARCH_FLAG, ARG_FLAG, IMAP_FLAG_FLAGGED},
     {"FROM", IMAP_SEARCH_FROM, ARG_TEXT, 0},
     {"HEADER", IMAP_SEARCH_HEADER, ARG_HEADER, 0},
@@ -86,7 +88,7 @@ struct search_builder {
     struct imap_list_builder nodes;
     struct open_node open[IMAP_SEARCH_DEPTH_MAX];
     size_t depth;
-    bool uses_modseq;
+    bool uses_modseq, uses_filters;
 };
 
 static struct imap_search_node *node_at(struct search_builder *b, size_t i)
@@ -202,6 +204,17 @@ static enum err take_keyword_key(struct imap_cursor *c, struct imap_search_node 
     return imap_take_atom(c, "expected a keyword", &node->text);
 }
 
+// filter-name of RFC 5466 section 4.
+static enum err take_filter_key(struct imap_cursor *c, struct imap_search_node *node)
+{
+    size_t from = c->at;
+
+    TRY(imap_take_atom(c, "expected the name of a filter", &node->text));
+    return span_find_byte(node->text, '/') < node->text.n
+               ? imap_fail(c, IMAP_FAULT_SYNTAX, from, "the name of a filter has no \"/\"")
+               : ERR_OK;
+}
+
 static enum err take_argument(struct imap_cursor *c, struct search_builder *b,
                               const struct key_row *row, struct imap_search_node *node)
 {
@@ -211,6 +224,9 @@ static enum err take_argument(struct imap_cursor *c, struct search_builder *b,
         return imap_take_astring(c, "expected a text to search for", &node->text);
     case ARG_OBJECT:
         return imap_take_astring(c, "expected an object's id", &node->text);
+    case ARG_FILTER:
+        b->uses_filters = true;
+        return take_filter_key(c, node);
     case ARG_KEYWORD:
     case ARG_NOT_KEYWORD:
         return take_keyword_key(c, node);
@@ -368,6 +384,7 @@ enum err imap_take_search_keys(struct imap_cursor *c, struct imap_search *out)
     out->nodes = b.nodes.items;
     out->n = b.nodes.n;
     out->uses_modseq = b.uses_modseq;
+    out->uses_filters = b.uses_filters;
     return ERR_OK;
 }
 

@@ -184,7 +184,7 @@ static enum err take_quoted(struct imap_cursor *c, struct span *out)
 }
 
 // From "{" on; the framer has seen to it that the bytes are there.
-static enum err take_literal(struct imap_cursor *c, struct span *out)
+static enum err take_literal(struct imap_cursor *c, bool any_bytes, struct span *out)
 {
     uint64_t n;
 
@@ -200,7 +200,7 @@ static enum err take_literal(struct imap_cursor *c, struct span *out)
     struct span bytes = span_of(c->text.p + c->at, (size_t)n);
     size_t nul = span_find_byte(bytes, '\0');
 
-    if (nul < bytes.n) {
+    if (nul < bytes.n && !any_bytes) {
         return imap_fail(c, IMAP_FAULT_SYNTAX, c->at + nul, "a literal holds no NUL");
     }
     c->at += bytes.n;
@@ -214,7 +214,7 @@ enum err imap_take_string(struct imap_cursor *c, const char *expected, struct sp
         return take_quoted(c, out);
     }
     if (imap_peek(c) == '{') {
-        return take_literal(c, out);
+        return take_literal(c, false, out);
     }
     return imap_expected(c, expected);
 }
@@ -226,6 +226,15 @@ enum err imap_take_nstring(struct imap_cursor *c, const char *expected, struct s
         return ERR_OK;
     }
     return imap_take_string(c, expected, out);
+}
+
+enum err imap_take_nstring8(struct imap_cursor *c, const char *expected, struct span *out)
+{
+    if (!imap_take(c, '~')) {
+        return imap_take_nstring(c, expected, out);
+    }
+    return imap_peek(c) == '{' ? take_literal(c, true, out)
+                               : imap_expected(c, "expected a literal after \"~\"");
 }
 
 enum err imap_take_astring(struct imap_cursor *c, const char *expected, struct span *out)

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/err.h"
 #include "base/span.h"
 #include "wire/imap/imap_seqset.h"
 
@@ -54,6 +55,7 @@ enum imap_search_key {
     IMAP_SEARCH_UIDBEFORE,
     IMAP_SEARCH_EMAILID,  // text
     IMAP_SEARCH_THREADID, // text
+    IMAP_SEARCH_FILTER,   // text: the name of a filter (RFC 5466) still to be put in
 };
 
 struct imap_search_header {
@@ -96,8 +98,9 @@ struct imap_search {
     uint32_t returns;    // enum imap_search_return; "RETURN ()" is ALL
     struct span charset; // empty: none named (US-ASCII, or UTF-8 in rev2)
     const struct imap_search_node *nodes;
-    size_t n;         // at least 2
-    bool uses_modseq; // a MODSEQ key occurs: say MODSEQ in the answer (RFC 7162 section 3.1.5)
+    size_t n;          // at least 2
+    bool uses_filters; // FILTER keys are among them
+    bool uses_modseq;  // a MODSEQ key occurs: say MODSEQ in the answer (RFC 7162 section 3.1.5)
     struct imap_partial partial; // with IMAP_SEARCH_RETURN_PARTIAL
 };
 
@@ -126,6 +129,14 @@ struct imap_multi {
     const struct imap_source *sources; // n 0: none given, the selected mailbox
     size_t n;
 };
+struct arena;
+struct imap_parse_options;
+struct imap_parse_error;
+// Search keys alone, as a filter has them (search-criteria of RFC 5466 section 4); text and arena
+// must outlive `out`. Errors as imap_parse (imap_command.h).
+enum err imap_parse_search_keys(struct span text, struct arena *arena,
+                                const struct imap_parse_options *options, struct imap_search *out,
+                                struct imap_parse_error *error);
 
 // SORT (RFC 5256, RFC 5957).
 #define IMAP_SORT_KEYS_MAX 32

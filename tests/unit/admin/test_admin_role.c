@@ -155,6 +155,7 @@ static const struct {
     {"account add", "{}", "ODo"}, // then: which account?
     {"account batch", "{}", "ODo"},
     {"account import", "{}", "ODo"},
+    {"account imap-without", "{'account':'u1@example.org','nothing':true}", "OD"},
     {"account name", "{'account':'u1@example.org','name':'A'}", "OD"},
     {"account name", "{'account':'nora@example.net','name':'A'}", "Oo"},
     {"account list", "{}", "ODHAhao"},

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "keep/imap/imap_place.h"
+#include "keep/imap/metadata/imap_metadata.h"
 #include "store/directory.h"
 #include "wire/imap/imap_match.h"
 
@@ -35,6 +36,8 @@ struct list_entry {
 struct list_state {
     struct list_entry *entries;
     size_t n, cap, at;
+    bool is_named; // that at `at`: only its metadata is still to come
+    void *metadata;
     struct imap_pattern **patterns;
     size_t pattern_n;
 };
@@ -465,6 +468,20 @@ static void lsub_entry_write(struct imap_session *s, struct view *v, const struc
     OUT(s, "\r\n");
 }
 
+// False: there is more, in the next batch.
+static bool metadata_write_of(struct imap_session *s, struct list_state *l,
+                              const struct list_entry *entry)
+{
+    struct imap_list_mailbox m = {.account = entry->account ? entry->account : s->account,
+                                  .mailbox = entry->id,
+                                  .rights = entry->rights,
+                                  .name = entry->name};
+
+    return s->command.id == IMAP_LSUB || !(s->command.list.returns & IMAP_RETURN_METADATA) ||
+           !entry->id || !entry->matches || !entry->is_chosen ||
+           imap_list_metadata(s, &m, &l->metadata);
+}
+
 typedef void entry_writer(struct imap_session *s, struct view *v, const struct list_entry *entry);
 
 static enum imap_step write_entries(struct imap_session *s, struct list_state *l,
@@ -477,7 +494,13 @@ static enum imap_step write_entries(struct imap_session *s, struct list_state *l
         return imap_answer_err(s, e);
     }
     while (l->at < l->n && !imap_batch_is_full(s)) {
-        writer(s, v, &l->entries[l->at++]);
+        const struct list_entry *entry = &l->entries[l->at];
+
+        if (!l->is_named) {
+            writer(s, v, entry);
+        }
+        l->is_named = !metadata_write_of(s, l, entry);
+        l->at += !l->is_named;
     }
     view_close(v);
     if (l->at < l->n) {
@@ -513,6 +536,10 @@ enum imap_step imap_run_list(struct imap_session *s)
         write_name(s, (struct span){"", 0});
         OUT(s, "\r\n");
         return imap_answer_ok(s, "LIST completed");
+    }
+    if (!s->state && s->command.list.returns & IMAP_RETURN_METADATA &&
+        !imap_list_metadata_is_good(s)) {
+        return imap_answer_bad(s, "METADATA asks for what cannot be an entry");
     }
     return run(s, s->command.list.selection, list_entry_write);
 }

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "keep/imap/metadata/imap_metadata.h"
 #include "keep/imap/search/imap_context_list.h"
 #include "keep/imap/search/imap_search_internal.h"
 #include "store/placement/sort_scan.h"
@@ -131,7 +132,7 @@ static bool has_room(struct imap_session *s, const struct imap_context *c)
             atomic_load(&s->server->context_bytes) + bytes <= SERVER_BYTES_MAX);
 }
 
-static const struct imap_search *search_of(const struct imap_context *c)
+static struct imap_search *search_of(struct imap_context *c)
 {
     return c->is_sorted ? &c->command.sort.search : &c->command.search;
 }
@@ -146,6 +147,9 @@ static enum err read_again(struct imap_session *s, struct imap_context *c)
     imap_parse_options_of(s, &options);
     enum err e = text.p ? imap_parse(text, &c->arena, &options, &c->command, &error) : ERR_NOMEM;
 
+    if (!e && filters_expand(s, &c->arena, search_of(c)) == STEP_DONE) {
+        e = ERR_LIMIT; // somebody has just changed a filter
+    }
     return e ? e : search_compile(s, &c->arena, search_of(c), &c->program);
 }
 

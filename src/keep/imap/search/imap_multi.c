@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "keep/imap/imap_place.h"
+#include "keep/imap/metadata/imap_metadata.h"
 #include "keep/imap/search/imap_search_internal.h"
 #include "store/directory.h"
 
@@ -249,7 +250,7 @@ static enum err gather(struct imap_session *s, struct multi_state *m)
 
 static enum imap_step begin_search(struct imap_session *s, struct multi_state *m)
 {
-    const struct imap_search *search = &s->command.multi.search;
+    struct imap_search *search = &s->command.multi.search;
     struct span full = m->found.mailbox;
     uint32_t validity = m->found.uid_validity;
 
@@ -382,7 +383,7 @@ static enum imap_step go_on(struct imap_session *s, struct multi_state *m)
 static enum imap_step multi_begin(struct imap_session *s)
 {
     const struct imap_multi *multi = &s->command.multi;
-    const struct imap_search *search = &multi->search;
+    struct imap_search *search = &s->command.multi.search;
     struct multi_state *m = imap_state(s, sizeof(*m));
     enum err e = m ? gather(s, m) : ERR_NOMEM;
 
@@ -401,6 +402,9 @@ static enum imap_step multi_begin(struct imap_session *s)
             return imap_answer_bad(s, "UPDATE is for the selected mailbox");
         }
         context_refuse(s);
+    }
+    if (filters_expand(s, &s->arena, search) == STEP_DONE) { // once, in memory of the command's
+        return STEP_DONE;
     }
     if (search->uses_modseq) {
         imap_condstore_enable(s);

@@ -24,7 +24,7 @@ static void search_cleanup(void *state)
 
 static enum imap_step search_begin(struct imap_session *s)
 {
-    const struct imap_search *search = &s->command.search;
+    struct imap_search *search = &s->command.search;
     struct search_state *st = imap_state(s, sizeof(*st));
 
     if (!st) {

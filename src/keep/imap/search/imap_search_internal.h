@@ -110,9 +110,9 @@ struct search_run {
 
 // STEP_MORE; STEP_DONE: refused, the answer is set. `by_sets`: where sets alone say what matches,
 // no message is looked at (one that somebody has expunged and the client not been told of may then
-// be among them). The run must be finished in either case.
-enum imap_step search_run_begin(struct imap_session *s, const struct imap_search *search,
-                                bool by_sets, struct search_run *out);
+// be among them). FILTER keys in it are replaced. The run must be finished in either case.
+enum imap_step search_run_begin(struct imap_session *s, struct imap_search *search, bool by_sets,
+                                struct search_run *out);
 // Goes on for some milliseconds: STEP_MORE until run->is_done; STEP_DONE: refused.
 enum imap_step search_run_step(struct imap_session *s, struct search_run *run);
 void search_run_finish(struct search_run *run);

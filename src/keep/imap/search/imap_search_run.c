@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "keep/imap/imap_limit.h"
 #include "keep/imap/imap_updates.h"
+#include "keep/imap/metadata/imap_metadata.h"
 #include "keep/imap/search/imap_search_internal.h"
 
 #include "base/banned.h"
@@ -72,8 +73,8 @@ static enum err narrow(struct imap_session *s, struct search_run *run, bool *out
     return e;
 }
 
-enum imap_step search_run_begin(struct imap_session *s, const struct imap_search *search,
-                                bool by_sets, struct search_run *run)
+enum imap_step search_run_begin(struct imap_session *s, struct imap_search *search, bool by_sets,
+                                struct search_run *run)
 {
     bool all = false;
 
@@ -84,6 +85,9 @@ enum imap_step search_run_begin(struct imap_session *s, const struct imap_search
     buf_init(&run->scratch, 4 * HEADER_BYTES);
     buf_init(&run->folded, 16 * HEADER_BYTES);
     uid_set_builder_init(&run->found, &s->arena);
+    if (filters_expand(s, &s->arena, search) == STEP_DONE) {
+        return STEP_DONE;
+    }
     if (search->uses_modseq) {
         imap_condstore_enable(s);
     }

@@ -170,7 +170,7 @@ static void tell_progress(struct imap_session *s, const struct sort_state *st)
 
 static enum imap_step sort_begin(struct imap_session *s)
 {
-    const struct imap_search *search = &s->command.sort.search;
+    struct imap_search *search = &s->command.sort.search;
     struct sort_state *st = imap_state(s, sizeof(*st));
 
     if (!st) {

@@ -56,7 +56,7 @@ static enum imap_step thread_begin(struct imap_session *s)
         [IMAP_THREAD_REFERENCES] = THREAD_REFERENCES,
         [IMAP_THREAD_REFS] = THREAD_REFS,
     };
-    const struct imap_thread *thread = &s->command.thread;
+    struct imap_thread *thread = &s->command.thread;
     struct thread_state *st = imap_state(s, sizeof(*st));
 
     if (!st) {
