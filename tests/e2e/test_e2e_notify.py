@@ -137,6 +137,30 @@ def test_subscribed_to_what_others_share(two):
     assert quiet(b)
 
 
+def test_metadata_of_what_others_share(two):
+    a, b = two.owner, two.reader
+    for box in ("Team", "Private"):
+        a.ok(f"CREATE {box}")
+    two.share("Team", "lrw")
+    b.ok(f'NOTIFY SET (subtree "{two.their}" (MailboxMetadataChange))')
+    a.ok('SETMETADATA Team (/shared/comment "Ask before you delete")')
+    u = b.wait_untagged(b"METADATA", 10)
+    assert bytes(u.args[0]).decode() == f"{two.their}/Team" and b"/shared/comment" in u.raw[0]
+    assert b"Ask" not in b"".join(u.raw)  # that it changed; what it says is asked for
+    a.ok('SETMETADATA Team (/private/comment "nobody else\'s business")')
+    a.ok('SETMETADATA Private (/shared/comment "not shared")')
+    a.ok('SETMETADATA "" (/private/comment "nor this")')
+    assert quiet(b)
+    with two.server.login(two.reader_number) as second:
+        second.ok(f'SETMETADATA "{two.their}/Team" (/private/comment "my own on it")')
+        u = b.wait_untagged(b"METADATA", 10)
+        assert bytes(u.args[0]).decode() == f"{two.their}/Team" and b"/private" in u.raw[0]
+    two.share("Team", "l")
+    b.ok("NOOP")
+    a.ok('SETMETADATA Team (/shared/comment "who may not read it is not told")')
+    assert quiet(b)
+
+
 def test_many_mailboxes_on_one_connection(two):
     """One commit is one line, whichever of the mailboxes it was in; slow clients lose nothing."""
     writer, reader = two.server.login(two.reader_number), two.reader

@@ -160,6 +160,7 @@ static enum err copy_group(struct imap_session *s, struct imap_notify *n,
 
     *to = (struct notify_group){.filter = g->filter, .events = g->events};
     n->asks_others |= g->filter == IMAP_NOTIFY_SUBSCRIBED;
+    n->asks_server |= (g->events & IMAP_EVENT_SERVER_METADATA_CHANGE) != 0;
     if (!g->name_n) {
         return ERR_OK;
     }
@@ -363,6 +364,11 @@ static enum err write_firsts(struct imap_session *s, struct notify_state *st)
 {
     const struct notify_account *a = &st->next->accounts[st->account];
     struct view *own, *v;
+
+    if (!a->id) { // the server has no mailboxes
+        st->account++;
+        return ERR_OK;
+    }
     enum err e = view_open(s->server->store, s->account, &own);
 
     if (e) {

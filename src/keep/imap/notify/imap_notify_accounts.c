@@ -106,6 +106,9 @@ enum err notify_accounts_begin(struct imap_session *s, struct imap_notify *n)
 {
     enum err e = account_add(s, n, s->account, span_from_str(s->user), true);
 
+    if (!e && n->asks_server) {
+        e = account_add(s, n, 0, SPAN(""), false);
+    }
     if (!e && n->asks_others && !session_is_reader(&s->device)) {
         e = acl_owners_watch(s->server->store, on_change, s, &n->owners_watch);
     }
@@ -170,7 +173,7 @@ static void drop(struct imap_session *s, struct imap_notify *n, struct view *own
     for (size_t i = 1; i < n->account_n; i++) {
         struct notify_account *a = &n->accounts[i];
 
-        if (has_owner(owners, owner_n, a->id)) {
+        if (!a->id || has_owner(owners, owner_n, a->id)) {
             n->accounts[kept++] = *a;
             continue;
         }

@@ -22,7 +22,8 @@
 
 #define NOTIFY_EVENTS                                                                              \
     (IMAP_EVENT_MESSAGE_NEW | IMAP_EVENT_MESSAGE_EXPUNGE | IMAP_EVENT_FLAG_CHANGE |                \
-     IMAP_EVENT_MAILBOX_NAME | IMAP_EVENT_SUBSCRIPTION_CHANGE)
+     IMAP_EVENT_MAILBOX_NAME | IMAP_EVENT_SUBSCRIPTION_CHANGE |                                    \
+     IMAP_EVENT_MAILBOX_METADATA_CHANGE | IMAP_EVENT_SERVER_METADATA_CHANGE)
 
 struct notify_group {
     enum imap_notify_filter filter;
@@ -44,7 +45,7 @@ struct notify_seen_all {
 };
 
 struct notify_account {
-    account_id id;
+    account_id id; // 0: the server, of which only its metadata is told
     struct span address;
     bool is_same_domain;
     struct store_watch *watch;
@@ -61,6 +62,7 @@ struct imap_notify {
     struct notify_group *groups;
     size_t group_n;
     bool asks_others; // a name below "Other Users", or SUBSCRIBED
+    bool asks_server; // ServerMetadataChange
 
     struct notify_account *accounts; // the user's own first; malloc
     size_t account_n;

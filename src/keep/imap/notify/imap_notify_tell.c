@@ -7,6 +7,7 @@
 
 #include "keep/imap/mailbox/imap_list.h"
 #include "keep/imap/notify/imap_notify_internal.h"
+#include "store/metadata/metadata.h"
 
 #include "base/banned.h"
 
@@ -198,6 +199,64 @@ static void tell_subscription(struct telling *t, struct span name)
     notify_list(s, t->v, true, t->own, name, name, (struct span){0}, false);
 }
 
+// ---- metadata -----------------------------------------------------------------------------------
+
+static const struct notify_seen *find_seen(const struct notify_seen_all *seen, mailbox_id id);
+
+static void write_metadata(struct imap_session *s, struct span full, struct span entry)
+{
+    OUT(s, "* METADATA ");
+    if (full.n) {
+        imap_name_out(s, full);
+    } else {
+        OUT(s, "\"\"");
+    }
+    buf_put_byte(s->out, ' ');
+    imap_write_astring(s->out, entry, false);
+    OUT(s, "\r\n");
+}
+
+// Somebody else's mailbox, as the user knows it; empty when that may not be read.
+static struct span name_seen(const struct imap_notify *n, account_id owner, mailbox_id mailbox)
+{
+    for (size_t i = 0; i < n->account_n; i++) {
+        if (n->accounts[i].id == owner) {
+            const struct notify_seen *seen = find_seen(&n->accounts[i].seen, mailbox);
+
+            return seen && seen->can_read ? seen->name : (struct span){0};
+        }
+    }
+    return (struct span){0};
+}
+
+// RFC 5465 sections 5.6 and 5.7. What is private is its owner's, whosever mailbox it is about.
+static void tell_metadata(struct telling *t, const struct change *c)
+{
+    struct metadata_changed m;
+    const struct mailbox *mailbox;
+    struct span full = {0};
+
+    if (!metadata_change_read(c, &m) || (!is_own(t) && metadata_name_is_private(m.name))) {
+        return;
+    }
+    if (!m.where.mailbox) {
+        if ((is_own(t) || !t->a->id) && t->n->asks_server) {
+            write_metadata(t->s, full, m.name);
+        }
+        return;
+    }
+    if (is_own(t) && !m.where.owner) {
+        full = view_mailbox(t->v, m.where.mailbox, &mailbox) ? full : mailbox->name;
+    } else {
+        full = name_seen(t->n, is_own(t) ? m.where.owner : t->a->id, m.where.mailbox);
+    }
+    if (full.n && notify_events_of(t->n, full, is_own(t) && !m.where.owner,
+                                   notify_is_subscribed(t->own, full)) &
+                      IMAP_EVENT_MAILBOX_METADATA_CHANGE) {
+        write_metadata(t->s, full, m.name);
+    }
+}
+
 // ---- reading the log ----------------------------------------------------------------------------
 
 static enum err count(struct telling *t, mailbox_id id, uint32_t events)
@@ -248,7 +307,13 @@ static enum err tell_change(struct telling *t, const struct change *c)
 {
     enum err e;
 
+    if (!t->a->id && c->kind != CHANGE_METADATA) {
+        return ERR_OK;
+    }
     switch (c->kind) {
+    case CHANGE_METADATA:
+        tell_metadata(t, c);
+        return ERR_OK;
     case CHANGE_ARRIVED:
     case CHANGE_COPIED:
     case CHANGE_MOVED_IN:
