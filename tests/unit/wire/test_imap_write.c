@@ -3,7 +3,7 @@
 // What the writer says is read back with the parser's own tokens: whatever the value, it is one
 // element, and the value.
 #include "../test.h"
-#include "wire/imap/imap_parse_internal.h"
+#include "wire/imap/grammar/imap_parse_internal.h"
 #include "wire/imap/imap_write.h"
 
 static void begin(struct imap_cursor *c, struct arena *arena, struct imap_parse_error *error,

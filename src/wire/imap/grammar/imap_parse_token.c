@@ -2,8 +2,8 @@
 //
 // The tokens of RFC 9051 section 9, for the parsers of the commands.
 #include "base/utf8.h"
+#include "wire/imap/grammar/imap_parse_internal.h"
 #include "wire/imap/imap_mailbox.h"
-#include "wire/imap/imap_parse_internal.h"
 
 #include "base/banned.h"
 

@@ -2,7 +2,7 @@
 #include "wire/imap/imap_write.h"
 
 #include "base/utf8.h"
-#include "wire/imap/imap_parse_internal.h"
+#include "wire/imap/grammar/imap_parse_internal.h"
 #include "wire/imap/imap_utf7.h"
 
 #include "base/banned.h"

@@ -2,7 +2,7 @@
 //
 // GETMETADATA and SETMETADATA (RFC 5464 sections 4.2, 4.3, 5). The options stand before the mailbox
 // in the RFC's grammar and behind it in its examples: both are taken.
-#include "wire/imap/imap_parse_internal.h"
+#include "wire/imap/grammar/imap_parse_internal.h"
 
 #include "base/banned.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // APPEND (RFC 9051 section 6.3.12, RFC 3502, 3516, 6855), REPLACE (RFC 8508), CATENATE (RFC 4469).
-#include "wire/imap/imap_parse_internal.h"
+#include "wire/imap/grammar/imap_parse_internal.h"
 
 #include "base/banned.h"
 

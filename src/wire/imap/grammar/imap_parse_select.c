@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // SELECT and EXAMINE with the parameters of RFC 7162 sections 3.1.8 and 3.2.5, and STATUS.
-#include "wire/imap/imap_parse_internal.h"
+#include "wire/imap/grammar/imap_parse_internal.h"
 
 #include "base/banned.h"
 

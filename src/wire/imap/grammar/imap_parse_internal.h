@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What the parts of the IMAP parser share: a cursor over the text of one command and the tokens of
-// RFC 9051 section 9. Only src/wire/imap/imap_parse*.c and imap_command.c include this.
+// RFC 9051 section 9. Only files of this folder include this.
 //
 // Every function returns ERR_OK with the cursor behind what it took, or an error with the cursor's
 // error filled in; TRY passes that on.
-#ifndef WIRE_IMAP_IMAP_PARSE_INTERNAL_H
-#define WIRE_IMAP_IMAP_PARSE_INTERNAL_H
+#ifndef WIRE_IMAP_GRAMMAR_IMAP_PARSE_INTERNAL_H
+#define WIRE_IMAP_GRAMMAR_IMAP_PARSE_INTERNAL_H
 
 #include "wire/imap/imap_class_internal.h"
 #include "wire/imap/imap_command.h"

@@ -2,7 +2,7 @@
 //
 // ESEARCH, the search of several mailboxes (RFC 7377), with the names of mailboxes as RFC 5465
 // section 6 writes them.
-#include "wire/imap/imap_parse_internal.h"
+#include "wire/imap/grammar/imap_parse_internal.h"
 
 #include "base/banned.h"
 

@@ -3,7 +3,7 @@
 // SORT and THREAD (RFC 5256, RFC 5957, RFC 5267), the return options that SEARCH and SORT share
 // (RFC 4731, 5182, 5267, 9394), and the commands that are lists of words: CANCELUPDATE (RFC 5267),
 // COMPARATOR and LANGUAGE (RFC 5255).
-#include "wire/imap/imap_parse_internal.h"
+#include "wire/imap/grammar/imap_parse_internal.h"
 
 #include "base/banned.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // COMPRESS (RFC 4978), GENURLAUTH, URLFETCH and RESETKEY (RFC 4467).
-#include "wire/imap/imap_parse_internal.h"
+#include "wire/imap/grammar/imap_parse_internal.h"
 
 #include "base/banned.h"
 

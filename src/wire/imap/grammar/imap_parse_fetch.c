@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // FETCH (RFC 9051 section 6.4.5, RFC 3516, RFC 7162 section 3.1.4, RFC 8970) and STORE (6.4.6).
-#include "wire/imap/imap_parse_internal.h"
+#include "wire/imap/grammar/imap_parse_internal.h"
 
 #include "base/banned.h"
 

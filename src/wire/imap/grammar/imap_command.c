@@ -3,7 +3,7 @@
 // The table of commands, and the frame that every command has: tag, name, arguments, end.
 #include "wire/imap/imap_command.h"
 
-#include "wire/imap/imap_parse_internal.h"
+#include "wire/imap/grammar/imap_parse_internal.h"
 
 #include "base/banned.h"
 

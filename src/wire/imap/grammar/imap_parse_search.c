@@ -2,7 +2,7 @@
 //
 // SEARCH (RFC 9051 section 6.4.4). The keys nest, the parser does not: what is open is a small
 // stack, and a node is closed when its last operand is read.
-#include "wire/imap/imap_parse_internal.h"
+#include "wire/imap/grammar/imap_parse_internal.h"
 
 #include "base/banned.h"
 
