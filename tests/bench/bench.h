@@ -89,6 +89,8 @@ enum status conn_command(struct conn *c, const char *fmt, ...)
 void conn_must(struct conn *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 // A number behind a word in the notes ("UIDVALIDITY "), or -1.
 long conn_note(struct conn *c, const char *word);
+// Begins IDLE; a refusal ends the program.
+void conn_idle(struct conn *c);
 void append_command(struct conn *c, struct text *out, const char *box, const char *flags,
                     const struct text *message);
 enum status conn_append(struct conn *c, const char *box, const struct text *message);

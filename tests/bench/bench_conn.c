@@ -376,3 +376,15 @@ void load_messages(struct conn *c, const char *box, long first, long n)
     free(out.p);
     free(m.p);
 }
+
+void conn_idle(struct conn *c)
+{
+    struct text out = {0};
+    conn_begin(c, &out);
+    text_print(&out, "IDLE\r\n");
+    conn_send(c, out.p, out.n);
+    free(out.p);
+    conn_wait(c);
+    if (!c->going_on)
+        fail("IDLE: %s", c->last);
+}

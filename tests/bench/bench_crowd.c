@@ -37,18 +37,6 @@ static const char *box_name(int i)
     return name;
 }
 
-static void begin_idle(struct conn *c)
-{
-    struct text out = {0};
-    conn_begin(c, &out);
-    text_print(&out, "IDLE\r\n");
-    conn_send(c, out.p, out.n);
-    free(out.p);
-    conn_wait(c);
-    if (!c->going_on)
-        fail("IDLE: %s", c->last);
-}
-
 static void open_all(struct crowd *w)
 {
     int all = opt.watchers + opt.notify;
@@ -64,7 +52,7 @@ static void open_all(struct crowd *w)
             x->c->status = ST_OPEN; // it hears without a command
         } else {
             conn_must(x->c, "SELECT INBOX");
-            begin_idle(x->c);
+            conn_idle(x->c);
         }
         struct epoll_event e = {.events = EPOLLIN, .data.ptr = x};
         if (epoll_ctl(w->ep, EPOLL_CTL_ADD, x->c->fd, &e) < 0)

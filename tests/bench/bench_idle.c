@@ -17,24 +17,12 @@ struct idle_run {
     struct samples delay;
 };
 
-static void start_idle(struct conn *c)
-{
-    struct text out = {0};
-    conn_begin(c, &out);
-    text_print(&out, "IDLE\r\n");
-    conn_send(c, out.p, out.n);
-    free(out.p);
-    conn_wait(c);
-    if (!c->going_on)
-        fail("IDLE: %s", c->last);
-}
-
 static void open_watchers(struct idle_run *r)
 {
     for (int i = 0; i < r->n; i++) {
         struct conn *c = r->watchers[i] = conn_open(opt.first_user + i % opt.users);
         conn_must(c, "SELECT INBOX");
-        start_idle(c);
+        conn_idle(c);
         struct epoll_event e = {.events = EPOLLIN, .data.ptr = c};
         if (epoll_ctl(r->ep, EPOLL_CTL_ADD, c->fd, &e) < 0)
             fail("epoll");
