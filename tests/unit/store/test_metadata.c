@@ -244,6 +244,22 @@ static void test_limits(void **state)
     assert_string_equal(get("INBOX", "/private/c"), "1");
 }
 
+// Of an entry that is named twice the last counts, and it is counted once.
+static void test_named_twice(void **state)
+{
+    struct metadata_change two[] = {{SPAN("/private/a"), SPAN("one")}, {SPAN("/PRIVATE/a"), {0}}};
+
+    (void)state;
+    assert_ok(set("INBOX", "/private/a", "before"));
+    assert_ok(metadata_set(b->store, b->account, &tester, on("INBOX"), two, 2, &wide));
+    assert_null(get("INBOX", "/private/a"));
+    assert_int_equal(bytes_of(b->account), 0);
+    two[1].value = SPAN("last");
+    assert_ok(metadata_set(b->store, b->account, &tester, on("INBOX"), two, 2, &wide));
+    assert_string_equal(get("INBOX", "/private/a"), "last");
+    assert_int_equal(bytes_of(b->account), 64 + 10 + 4);
+}
+
 // The newest record about metadata, with the entry's name and what was before.
 static const char *newest(account_id account, struct metadata_changed *out)
 {
@@ -521,6 +537,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_entries, setup, teardown),
         cmocka_unit_test_setup_teardown(test_depth, setup, teardown),
         cmocka_unit_test_setup_teardown(test_limits, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_named_twice, setup, teardown),
         cmocka_unit_test_setup_teardown(test_log, setup, teardown),
         cmocka_unit_test_setup_teardown(test_mailboxes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_of_others, setup, teardown),
