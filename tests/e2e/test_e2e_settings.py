@@ -117,6 +117,13 @@ def too_large_a_note(client):
     assert r.code == [b"METADATA", b"MAXSIZE", 1024], r.code
 
 
+def announces(world, capability, wanted):
+    """Or not; sessions that are open, too."""
+    for client in (world.clear, world.tls):
+        said = client.ok("CAPABILITY").all(b"CAPABILITY")[0].raw[0].decode().split()
+        assert (capability in said) == wanted, said
+
+
 def goes_without_idle(world):
     client = world.server.login(3)
     assert "IDLE" in str(client.cmd("CAPABILITY").untagged)
@@ -252,6 +259,9 @@ ROWS = {
     "imap_bad_commands_max": ("20", "1", lambda w: ended(w.spoilt, b"a WHAT\r\n")),
     "imap_idle_timeout": ("30 min", "60 s", None),
     "imap_search_time": ("30 s", "1 s", None),
+    "imap_message_limit": ("no", "yes", lambda w: announces(w, "MESSAGELIMIT=10000", True)),
+    "imap_messages_max": ("10000", "5000", None),  # protocol/imap/message_limit.imap
+    "imap_compress": ("yes", "no", lambda w: announces(w, "COMPRESS=DEFLATE", False)),
     "imap_metadata_value_max": ("64 KB", "1 KB", lambda w: too_large_a_note(w.clear)),
     "imap_metadata_entries_max": ("100", "10", None),
     "imap_metadata_account_max": ("10 MB", "64 KB", None),
