@@ -782,7 +782,7 @@ static void test_no_commit_is_done_while_another_thread_fails(void **state)
     struct folder f;
     struct engine *e;
     struct batch *b;
-    char key[16];
+    char key[24];
 
     (void)state;
     folder_make(&f);

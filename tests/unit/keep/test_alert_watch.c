@@ -370,7 +370,7 @@ static void folders_and_deletion(void **state)
 {
     struct world *w = *state;
     const struct actor user = {.kind = ACTOR_USER, .device = SPAN("mutt")};
-    char name[8];
+    char name[16];
 
     w->o.rules.folders = 3;
     w->o.rules.deleted = 5;

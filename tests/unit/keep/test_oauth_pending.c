@@ -124,7 +124,7 @@ static void test_a_denied_device_stays_denied(void **state)
 // L49
 static void test_there_is_room_for_so_many(void **state)
 {
-    char user_code[OAUTH_USER_CODE_CHARS + 1];
+    char user_code[OAUTH_USER_CODE_CHARS + 8];
     struct oauth_pending_item i;
 
     (void)state;

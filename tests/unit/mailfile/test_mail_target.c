@@ -216,7 +216,7 @@ static void test_limits(void **state)
     struct mail_target *t;
     struct spool *s;
     const char *reason;
-    char words[30][8];
+    char words[30][16];
 
     (void)state;
     snprintf(path, sizeof(path), "%s/limits", root);
