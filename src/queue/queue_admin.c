@@ -214,6 +214,7 @@ static bool schedule_one(void *arg, const struct queue_message *m, const struct 
             d->back_off_until_ms = 0; // a person knows that it is worth a try
             d->failures = 0;
         }
+        queue_ask_active(q, m->id, r->number);
         queue_schedule_due(q, m->id, r);
         lock_release(&q->lock);
     }

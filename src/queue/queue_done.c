@@ -187,18 +187,25 @@ static void schedule_done(struct queue *q, const struct done *d, enum err e)
         } else if (e != ERR_OK) {
             dest->back_off_until_ms = d->now_ms + 1000; // for the disk's sake
         }
-        queue_destination_arm(q, dest, d->now_ms);
     }
     for (size_t i = 0; i < j->count; i++) {
         struct queue_recipient r = j->recipients[i];
+        bool is_asked = queue_is_asked(q, j->message.id, r.number);
 
         queue_clear_active(q, j->message.id, r.number);
         if (e == ERR_OK) {
-            r.due_ms = d->after[i].due_ms;
+            r.due_ms = is_asked ? d->now_ms : d->after[i].due_ms;
+        }
+        if (e == ERR_OK && is_asked && dest) { // what was learned is a person's to overrule
+            dest->back_off_until_ms = 0;
+            dest->failures = 0;
         }
         if (e != ERR_OK || d->after[i].state == QUEUE_WAITING) {
             queue_schedule_due(q, j->message.id, &r);
         }
+    }
+    if (dest) {
+        queue_destination_arm(q, dest, d->now_ms);
     }
     lock_release(&q->lock);
     queue_wake(q);

@@ -144,6 +144,10 @@ void queue_schedule_due(struct queue *q, queue_id id, const struct queue_recipie
 bool queue_is_active(struct queue *q, queue_id id, uint32_t number);
 enum err queue_set_active(struct queue *q, queue_id id, uint32_t number);
 void queue_clear_active(struct queue *q, queue_id id, uint32_t number);
+// A person wants one to be tried again while it is in a job: at once when that has ended, whatever
+// the job comes to find. Nothing when it is in none.
+void queue_ask_active(struct queue *q, queue_id id, uint32_t number);
+bool queue_is_asked(struct queue *q, queue_id id, uint32_t number);
 
 void queue_wake(struct queue *q); // without locks
 

@@ -41,6 +41,26 @@ enum err queue_set_active(struct queue *q, queue_id id, uint32_t number)
     return map_put(&q->active, span_of(k.p, sizeof(k.p)), q, NULL);
 }
 
+// The value of one in `active` that somebody wants to be tried again at once.
+static char asked;
+
+void queue_ask_active(struct queue *q, queue_id id, uint32_t number)
+{
+    struct active_key k = active_key(id, number);
+    struct span key = span_of(k.p, sizeof(k.p));
+
+    if (map_get(&q->active, key)) {
+        map_put(&q->active, key, &asked, NULL); // takes no memory: the key is there
+    }
+}
+
+bool queue_is_asked(struct queue *q, queue_id id, uint32_t number)
+{
+    struct active_key k = active_key(id, number);
+
+    return map_get(&q->active, span_of(k.p, sizeof(k.p))) == &asked;
+}
+
 void queue_clear_active(struct queue *q, queue_id id, uint32_t number)
 {
     struct active_key k = active_key(id, number);
