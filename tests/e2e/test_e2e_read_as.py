@@ -281,3 +281,21 @@ def test_by_certificate(make_server, tmp_path):
     assert said(world.hilde)[0] == "yes"
     answers = {said(target) for target in ("nobody@example.org", "x@nowhere.example")}
     assert len(answers) == 1 and b"You may not open" in answers.pop()[1]
+
+
+@pytest.mark.parametrize("role", ["reader", "changer"])
+def test_urls_are_the_owners_to_make(world, role):
+    """What an administrator made would be good when they may not read any more; and a URL for the
+    owner is not for them."""
+    if role != "reader":
+        world.give(role)
+    text = f"imap://{world.anna.replace('@', '%40')}@h/INBOX/;UID=1;URLAUTH=user+" + \
+        world.anna.replace("@", "%40")
+    with world.server.login(2) as c:
+        url = c.ok(f'GENURLAUTH "{text}" INTERNAL').all(b"GENURLAUTH")[0].args[0].decode()
+        assert c.ok(f'URLFETCH "{url}"').all(b"URLFETCH")[0].args[1] == MESSAGE
+        with world.opened() as other:
+            for command in (f'GENURLAUTH "{text}" INTERNAL', "RESETKEY INBOX", "RESETKEY"):
+                assert other.cmd(command).code[0] == b"NOPERM"
+            assert other.ok(f'URLFETCH "{url}"').all(b"URLFETCH")[0].args[1] is None
+        assert c.ok(f'URLFETCH "{url}"').all(b"URLFETCH")[0].args[1] == MESSAGE

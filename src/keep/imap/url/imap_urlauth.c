@@ -165,6 +165,10 @@ enum imap_step imap_run_genurlauth(struct imap_session *s)
     enum imap_step step = STEP_MORE;
     struct buf line;
 
+    // A URL would be good when the right to read the account is gone.
+    if (session_is_reader(&s->device)) {
+        return imap_answer_no(s, "NOPERM", "Only the owner of an account makes URLs of it");
+    }
     buf_init_secret(&line, 2u << 20);
     for (size_t i = 0; step == STEP_MORE && i < urls->n; i++) {
         step = write_one(s, &urls->words[i], &line);
@@ -191,6 +195,9 @@ enum imap_step imap_run_resetkey(struct imap_session *s)
     struct imap_place p;
     const char *why = "";
 
+    if (session_is_reader(&s->device)) {
+        return imap_answer_no(s, "NOPERM", "Only the owner of an account renews its keys");
+    }
     if (!r->has_mailbox) {
         enum err e = url_key_drop_all(s->server->store, s->account, &by);
 
