@@ -43,8 +43,8 @@ const char *session_stop_text(enum session_stop why)
             "This account must have a second factor now; ask your administrator to set it up",
         [SESSION_STOP_READER] = "You may not open this account any more",
         [SESSION_STOP_TOKEN] = "The token you signed in with is not good any more; sign in again",
-        [SESSION_STOP_OVER] = "The time of this device is over; make a new password for it, or "
-                              "sign in anew",
+        [SESSION_STOP_OVER] =
+            "The time of this device is over: make a new password for it, or sign in anew",
         [SESSION_STOP_SERVER] = "The server is stopping; come back in a moment",
     };
 
