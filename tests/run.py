@@ -193,7 +193,7 @@ def pytest():
     status, out = run(["/usr/bin/python3", "-m", "pytest", "-q", "-x" if "-x" in sys.argv else "-q",
                        "-n", "3", "--dist", "loadfile",
                        "-p", "no:cacheprovider", f"--junit-xml={report}",
-                       *[ROOT / "tests" / f for f in folders]], timeout=1500,
+                       *[ROOT / "tests" / f for f in folders]], timeout=2400,
                       env={"MAILKEEP": str(ROOT / "build" / "mailkeep"),
                            "MAILKEEP_ASAN": str(ROOT / "build-check-asan" / "mailkeep"),
                            "MAILKEEP_BUILD": str(ROOT / "build")})
