@@ -75,7 +75,7 @@ static enum err carry_across(struct imap_session *s, const struct imap_place *to
     by = imap_actor_in(s, sel->account);
     e = placement_expunge(s->server->store, sel->account, &by, sel->mailbox, &out->from, true,
                           &s->arena, &gone, &version);
-    out->version = version;
+    out->version = e ? out->version : version;
     return e == ERR_NOT_FOUND ? ERR_OK : e; // the mailbox went meanwhile, and all in it
 }
 
