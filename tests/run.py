@@ -149,6 +149,13 @@ def clang():
     yield "build with clang, ASan and fuzzers", "failed" if problem else "passed", tail(problem or "")
 
 
+def finding(out, status):
+    """What a fuzzer found, without the lines of its search before it."""
+    at = re.search(r"^.*(ERROR: |runtime error|CHECK|deadly signal)", out, re.M)
+    return f"exit status {status}\n" + "\n".join(
+        out[at.start():].splitlines()[:60] if at else out.splitlines()[-10:])
+
+
 def fuzz_one(program):
     name = program.name.removeprefix("fuzz-")
     corpus = ROOT / "build-check-fuzz" / "corpus" / name
@@ -165,7 +172,7 @@ def fuzz_one(program):
     done = re.search(r"number_of_executed_units:\s*(\d+)", out)
     executions = int(done[1]) if done else 0
     if status or not executions:
-        return f"fuzz {name}", "failed", tail(out, 60)
+        return f"fuzz {name}", "failed", finding(out, status)
     return f"fuzz {name}", "passed", f"{executions} inputs"
 
 
@@ -232,6 +239,7 @@ def main():
     if arguments.quick:
         os.environ["MK_QUICK"] = "1"
     counts = {"passed": 0, "failed": 0, "skipped": 0}
+    failures = []
     for name, step in STEPS:
         if name not in wanted:
             continue
@@ -241,6 +249,7 @@ def main():
         for test, outcome, detail in step():
             counts[outcome] += 1
             if outcome == "failed":
+                failures.append(f"FAILED  {test}\n{tail(detail, 12)}")
                 print(f"FAILED  {test}\n{detail}\n", flush=True)
             elif outcome == "skipped":
                 print(f"skipped {test}: {detail}", flush=True)
@@ -249,6 +258,9 @@ def main():
         print(f"   {counts['passed'] - before['passed']} passed, "
               f"{counts['failed'] - before['failed']} failed "
               f"in {time.monotonic() - started:.0f} s", flush=True)
+    # Again at the end, where whoever kept only the last lines has them.
+    for failure in failures:
+        print(failure)
     print(f"{counts['passed']} passed, {counts['failed']} failed"
           + (f", {counts['skipped']} skipped" if counts["skipped"] else ""))
     return 1 if counts["failed"] or not counts["passed"] else 0

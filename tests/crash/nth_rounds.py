@@ -112,6 +112,10 @@ class Nth:
             f"{self.rounds.books.acked - before} commands acknowledged, {len(wrong)} violations")
         return wrong
 
+    def faults(self):
+        """Faults that met a call, in all rounds so far."""
+        return sum(n for (_, call), n in self.hits.items() if call != "nothing")
+
     def still_reads(self, hit):
         """After a write that failed what is stored can be read, unless the server said that it cannot
         start like that."""
@@ -129,11 +133,15 @@ class Nth:
         return []
 
 
-def run(server, rounds, kinds, clients=4, seed=0, every=False):
+def run(server, rounds, kinds, clients=4, seed=0, every=False, hits=0):
+    """With hits: up to four times the rounds until so many faults came. A busy machine makes fewer
+    calls in a round than were counted before, and the n-th may not be among them."""
     nth = Nth(server, clients, seed)
     start, whole = nth.count(False), nth.count(True)
     log(f"{start} calls from start to stop, {whole} with load")
-    for i in range(len(kinds) * start if every else rounds):
+    for i in range(len(kinds) * start if every else 4 * rounds):
+        if not every and i >= rounds and nth.faults() >= hits:
+            break
         n = 1 + i // len(kinds) if every else \
             nth.rng.randint(1, start) if i // len(kinds) % 2 else nth.rng.randint(start // 2, whole)
         wrong = nth.round(n, kinds[i % len(kinds)])
@@ -162,7 +170,7 @@ def main():
         for line in wrong[:40]:
             log("VIOLATION", line)
         log(", ".join(f"{k[0]} at {k[1]}: {n}" for k, n in sorted(nth.hits.items())))
-        log(f"{sum(nth.hits.values())} faults, {nth.rounds.books.acked} commands acknowledged, "
+        log(f"{nth.faults()} faults, {nth.rounds.books.acked} commands acknowledged, "
             f"{len(wrong)} violations")
         server.own_folder = not wrong
     finally:
