@@ -843,7 +843,8 @@ static enum err open_control(struct keep *k, int fd)
 static void tune_memory(void)
 {
     mallopt(M_ARENA_MAX, 64);
-    mallopt(M_TRIM_THRESHOLD, 1 << 20);
+    mallopt(M_TRIM_THRESHOLD, 16 << 20);
+    mallopt(M_MMAP_THRESHOLD, 16 << 20);
 }
 
 static enum err keep_open(struct keep *k, int supervisor_fd)

@@ -445,6 +445,9 @@ clear_login_loopback = {clear}
 # One hash in a test says as much as a slow one.
 argon2_memory = 64 KB
 argon2_passes = 1
+# Who waits on purpose waits where a test is about that.
+login_failure_delay = 0
+smtp_greet_delay = 0
 # Their messages would be in INBOX beside the test's own.
 alerts = no
 """
