@@ -94,11 +94,20 @@ static void check_said(struct span said)
     }
 }
 
-// Some of what keep says. False: the conversation does not wait for it.
-static void keep_speaks(struct driver *r, struct span *keep, bool *is_asked)
+// What has been said to keep; to another one when an answer ended what the first was asked, and the
+// next request was there already.
+static void keep_hears(struct driver *r, bool *is_asked)
 {
+    if (!r->d.pair.is_wanted || r->d.pair.is_spent) {
+        r->d.pair.is_open = r->d.pair.is_spent = *is_asked = false;
+    }
     check_frames(buf_span(&r->d.pair.out), is_asked);
     buf_clear(&r->d.pair.out);
+}
+
+static void keep_speaks(struct driver *r, struct span *keep, bool *is_asked)
+{
+    keep_hears(r, is_asked);
     if (!r->d.pair.is_open) {
         r->d.pair.is_open = true;
         dialogue_pair_moved(&r->d);
@@ -112,11 +121,7 @@ static void keep_speaks(struct driver *r, struct span *keep, bool *is_asked)
         *keep = span_skip(*keep, piece.n);
         dialogue_pair_moved(&r->d);
     }
-    check_frames(buf_span(&r->d.pair.out), is_asked);
-    buf_clear(&r->d.pair.out);
-    if (!r->d.pair.is_wanted || r->d.pair.is_spent) {
-        r->d.pair.is_open = r->d.pair.is_spent = *is_asked = false;
-    }
+    keep_hears(r, is_asked);
 }
 
 static void go_on(struct driver *r, struct span in, struct span keep, size_t piece)
