@@ -2,7 +2,8 @@
 //
 // What belongs to a mailbox besides its mail, asked for by the rest of the store within an edit:
 // its access control list (store/share/) with whether people find what is shared with them, its
-// metadata (store/metadata/), and the key for URLs of it (store/urlauth/).
+// metadata (store/metadata/), and the key for URLs of it (store/urlauth/). And what belongs to an
+// alias: who is a member of the group that it is.
 #ifndef STORE_BELONGINGS_INTERNAL_H
 #define STORE_BELONGINGS_INTERNAL_H
 
@@ -21,6 +22,26 @@ enum err edit_drop_url_key(struct edit *ed, mailbox_id mailbox);
 // For the check: do they find the account? And the rider that lets them.
 enum err acl_is_found(struct view *v, const struct acl_who *who, bool *out);
 enum err acl_edit_found(struct edit *ed, const struct acl_who *who);
+
+// An alias has other targets than before, none: it goes. Of account 0, in the alias's own commit.
+enum err group_edit_members(struct edit *ed, struct span alias, const struct span *before,
+                            size_t before_n, const struct span *after, size_t after_n);
+// A domain has another name, or has it no more: so may members of groups.
+enum err group_edit_names_changed(struct edit *ed);
+// An account is removed, or with `to` has another address: it leaves the first aliases that name
+// it. `*out_more`: it is to be called again, in another edit.
+enum err group_edit_leave(struct edit *ed, struct span address, struct span to, bool *out_more);
+// Writes down the members of all aliases, where an older program has written the store.
+enum err group_resume(struct store *s);
+// One alias has these targets from now on (route.c).
+enum err route_edit_alias(struct edit *ed, struct span address, const struct span *targets,
+                          size_t count);
+// In account 0: `M` hash u64 of an address, alias: `str` the address, which the alias names.
+struct key group_member_key(struct span address, struct span alias);
+// `N` alias: group u64. ERR_NOT_FOUND.
+enum err group_id_of(struct snapshot *snapshot, struct span alias, uint64_t *out);
+// A new store has all members of its aliases written down.
+enum err group_edit_begin(struct edit *ed);
 
 // A mailbox goes, or stays as a level only: so do its entries.
 enum err metadata_edit_forget(struct edit *ed, mailbox_id mailbox);

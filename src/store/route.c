@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "store/route.h"
 
+#include "store/belongings_internal.h"
 #include "store/rules_internal.h"
 
 #include "base/banned.h"
@@ -127,12 +128,13 @@ enum err route_alias_decode(struct span value, struct arena *a, struct span **ou
     return ERR_OK;
 }
 
-static enum err alias_encode(struct arena *a, const struct alias *alias, struct span *out)
+static enum err alias_encode(struct arena *a, const struct span *targets, size_t count,
+                             struct span *out)
 {
     size_t room = 16;
 
-    for (size_t i = 0; i < alias->count; i++) {
-        room += alias->targets[i].n + VARINT_BYTES_MAX;
+    for (size_t i = 0; i < count; i++) {
+        room += targets[i].n + VARINT_BYTES_MAX;
     }
     char *p = arena_alloc(a, room);
 
@@ -141,9 +143,9 @@ static enum err alias_encode(struct arena *a, const struct alias *alias, struct 
     }
     struct pack k = pack_record(p, room, SCHEMA_VERSION);
 
-    pack_u64(&k, alias->count);
-    for (size_t i = 0; i < alias->count; i++) {
-        pack_str(&k, alias->targets[i]);
+    pack_u64(&k, count);
+    for (size_t i = 0; i < count; i++) {
+        pack_str(&k, targets[i]);
     }
     *out = pack_span(&k);
     return ERR_OK;
@@ -180,35 +182,40 @@ static enum err alias_get(struct view *v, struct span address, struct arena *a, 
     return e == ERR_OK ? route_alias_decode(value, a, out, out_count) : e;
 }
 
+enum err route_edit_alias(struct edit *ed, struct span address, const struct span *targets,
+                          size_t count)
+{
+    struct arena *arena = &ed->view.arena;
+    struct key k = key_text(KEY_ALIAS, address);
+    struct span *old = NULL, value, before, after;
+    size_t old_count = 0;
+    enum err e = alias_get(&ed->view, address, arena, &old, &old_count);
+
+    if (e != ERR_OK && (e != ERR_NOT_FOUND || !count)) {
+        return e;
+    }
+    before = alias_words(arena, old, old_count);
+    after = alias_words(arena, targets, count);
+    if (count == 0) {
+        e = edit_delete(ed, &k);
+    } else {
+        e = alias_encode(arena, targets, count, &value);
+        e = e == ERR_OK ? edit_put(ed, &k, value) : e;
+    }
+    e = e == ERR_OK ? group_edit_members(ed, address, old, old_count, targets, count) : e;
+    return e == ERR_OK ? note_route(ed, address, before, after) : e;
+}
+
 static enum err alias_edit(struct edit *ed, void *arg)
 {
     const struct alias *a = arg;
-    struct arena *arena = &ed->view.arena;
-    struct key k = key_text(KEY_ALIAS, a->address);
-    struct span *old = NULL, value, before, after;
-    size_t old_count = 0;
     bool ours, taken;
     enum err e = is_there(&ed->view, KEY_DOMAIN, domain_of(a->address), &ours);
 
     e = e == ERR_OK && !ours ? ERR_NOT_FOUND : e;
     e = e == ERR_OK ? is_there(&ed->view, KEY_ADDRESS, a->address, &taken) : e;
     e = e == ERR_OK && taken && a->count ? ERR_EXISTS : e;
-    if (e != ERR_OK) {
-        return e;
-    }
-    e = alias_get(&ed->view, a->address, arena, &old, &old_count);
-    if (e != ERR_OK && (e != ERR_NOT_FOUND || !a->count)) {
-        return e;
-    }
-    before = alias_words(arena, old, old_count);
-    after = alias_words(arena, a->targets, a->count);
-    if (a->count == 0) {
-        e = edit_delete(ed, &k);
-    } else {
-        e = alias_encode(arena, a, &value);
-        e = e == ERR_OK ? edit_put(ed, &k, value) : e;
-    }
-    return e == ERR_OK ? note_route(ed, a->address, before, after) : e;
+    return e == ERR_OK ? route_edit_alias(ed, a->address, a->targets, a->count) : e;
 }
 
 enum err route_alias_set(struct store *s, const struct actor *by, struct span address,
@@ -319,6 +326,7 @@ static enum err domain_alias_edit(struct edit *ed, void *arg)
         return e;
     }
     e = d->target.n ? edit_put(ed, &k, str_encode(d->target, room)) : edit_delete(ed, &k);
+    e = e == ERR_OK ? group_edit_names_changed(ed) : e;
     return e == ERR_OK ? note_route(ed, d->domain, old, d->target) : e;
 }
 

@@ -73,6 +73,9 @@ enum key_kind {
     KEY_FACTOR_POLICY = 'F',
     KEY_OAUTH_CLIENT = 'O',
     KEY_SCIM_TOKEN = 'T',
+    KEY_MEMBER = 'M', // by itself: there is one for each address of each alias
+    KEY_GROUP = 'N',
+    KEY_GROUP_ID = 'K',
 };
 
 struct key {
@@ -83,9 +86,10 @@ static inline struct span key_span(const struct key *k)
 {
     return span_of(k->p, k->n);
 }
-struct key key_plain(enum key_kind kind);           // H, a, p, q, y, C, V; also the start of a kind
+struct key key_plain(enum key_kind kind); // H, a, p, q, y, C, V, M; also the start of a kind
 struct key key_u32(enum key_kind kind, uint32_t n); // b, k, g, and the start of a mailbox's u
-struct key key_u64(enum key_kind kind, uint64_t n); // m, t, I, P, B, and the start of an entry's c
+struct key key_u64(enum key_kind kind,
+                   uint64_t n); // m, t, I, P, B, K, and the start of an entry's c
 struct key key_name(enum key_kind kind, struct span name); // n, s
 struct key key_text(enum key_kind kind, struct span text); // D, A: at most 255 bytes
 struct key key_chunk(mailbox_id mailbox, uint32_t uid);

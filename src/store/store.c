@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "store/belongings_internal.h"
 #include "store/store_internal.h"
 
 #include "base/banned.h"
@@ -30,6 +31,8 @@ static enum err make_directory(struct edit *ed, void *arg)
     (void)arg;
     ed->header.next_account = 1;
     enum err e = edit_put(ed, &k, span_of(room, 2));
+
+    e = e == ERR_OK ? group_edit_begin(ed) : e;
 
     return e != ERR_OK ? e : change_put(ed, &c);
 }
@@ -77,6 +80,7 @@ enum err store_open(struct engine *e, const struct store_options *o, struct stor
     engine_set_watch(e, store_watch_commit, s);
     enum err r = schema_check(s);
 
+    r = r != ERR_OK ? r : group_resume(s);
     r = r != ERR_OK ? r : directory_resume(s);
     if (r != ERR_OK) {
         store_close(s);

@@ -53,7 +53,9 @@ struct view {
     struct span *orphans;
     size_t mailbox_count, orphan_count;
     bool has_mailboxes, has_orphans;
-    struct keyword_table keywords; // of the mailbox last asked for
+    struct keyword_table keywords;   // of the mailbox last asked for
+    const struct acl_groups *groups; // of `reader`, the last who was asked about; or NULL
+    account_id reader;
 };
 // ERR_NOT_FOUND: no such account. view_begin works in the caller's memory; pair with view_end.
 enum err view_begin(struct view *v, struct store *s, account_id account);
@@ -71,7 +73,7 @@ struct span mailbox_name_parent(struct span name); // empty at the top
 extern const struct span mailbox_inbox;
 
 // `fn` is called for each key and value with the prefix, or ends it with ERR_EOF; or how many there
-// are. store_each: of what is the server's and no account's, in a view of its own.
+// are. store_each: of what is the server's and no account's.
 typedef enum err view_each_fn(void *arg, struct span key, struct span value);
 enum err view_each(struct view *v, const struct key *prefix, view_each_fn *fn, void *arg);
 enum err view_count(struct view *v, const struct key *prefix, size_t *out);
@@ -280,8 +282,7 @@ enum err edit_add_message(struct edit *ed, const struct incoming *in, int64_t da
 
 // ---- threads ------------------------------------------------------------------------------------
 
-// The hashes by which a message with this header finds its thread; at most THREAD_KEYS_MAX.
-// Returns how many; fewer when memory is short.
+// The hashes by which a message with this header finds its thread; returns how many.
 uint32_t thread_keys_of(struct span header, uint64_t *out);
 
 // Finds the thread of a new message and counts its keys; sets m->thread.
@@ -293,7 +294,6 @@ enum err edit_thread_leave(struct edit *ed, const struct message_record *m);
 // Finishes what a crash left half done in the directory.
 enum err directory_resume(struct store *s);
 enum err account_erase(struct store *s, account_id account);
-
 void store_watch_commit(void *arg, account_id account, uint64_t version);
 void store_watch_finish(struct store *s);
 

@@ -323,21 +323,28 @@ def ask(reader, command, box):
     return r.status, r.code, bytes(r.text)
 
 
+@pytest.mark.parametrize("by", ["person", "group"])
 @pytest.mark.parametrize("command", sorted(COMMANDS))
-def test_each_command_takes_its_rights(pair, command):
+def test_each_command_takes_its_rights(pair, command, by):
     a, b = pair.owner, pair.reader
     needs = set(COMMANDS[command][0])
     for i in range(2):
         b.append("INBOX", generated(i))
     sets = [""] + list(LETTERS) + ["".join(sorted(needs)), "".join(sorted(needs | {"l"})),
                                    "".join(set(LETTERS) - {sorted(needs)[0]}), LETTERS]
+    who = pair.reader_name
+    if by == "group":  # by way of another one
+        team, all_of = (f"{w}-{who}" for w in ("team", "all"))
+        pair.server.command("alias", "add", team, who, "far@away.example")
+        pair.server.command("alias", "add", all_of, "nobody@away.example", team)
+        who = all_of
     for n, rights in enumerate(sets):
         box = f"Box{n}"
         a.ok(f"CREATE {box}/sub")
         for i in range(2):
             a.append(box, generated(i))
         for x in (box, f"{box}/sub"):
-            a.ok(f'SETACL {x} {pair.reader_name} "{rights}"')
+            a.ok(f'SETACL {x} {who} "{rights}"')
         if command == "MOVE to":
             b.append("INBOX", generated(n))
         got = ask(b, command, f"{pair.their}/{box}")
@@ -362,8 +369,13 @@ def test_each_command_takes_its_rights(pair, command):
         assert ask(b, command, f"{pair.their}/Any")[0] == b"OK"
         b.select("INBOX")
     for x in ("Any", "Any/sub"):
-        a.ok(f"SETACL {x} -{pair.reader_name} {LETTERS}")
+        a.ok(f"SETACL {x} -{who} {LETTERS}")
     assert ask(b, command, f"{pair.their}/Any") == ask(b, command, f"{pair.their}/Never")
+    if by == "group":  # who leaves has nothing
+        b.select("INBOX")
+        pair.server.command("alias", "remove", team, pair.reader_name)
+        assert ask(b, command, f"{pair.their}/Box{len(sets) - 1}") == \
+            ask(b, command, f"{pair.their}/Never")
 
 
 def test_a_search_of_many_mailboxes_finds_what_may_be_read(pair):

@@ -17,7 +17,7 @@
 #include "store/directory/factor_policy.h"
 #include "store/directory/role.h"
 #include "store/rules_internal.h"
-#include "store/share/acl.h"
+#include "store/share/group.h"
 
 static void device(struct span input)
 {
@@ -164,11 +164,16 @@ static void acl(struct span input)
             uint32_t again;
 
             CHECK((e->given | e->taken) && !((e->given | e->taken) & ~(uint32_t)ACL_ALL));
-            CHECK((e->who.kind == ACL_ACCOUNT) == (e->who.account != 0));
+            CHECK((e->who.kind != ACL_ANYONE) == (e->who.id != 0));
             CHECK(acl_rights_parse(acl_rights_format(e->given, letters), &again) == ERR_OK);
             CHECK((again & e->given) == e->given);
         }
-        CHECK(!(acl_rights(&list, 7, true) & ~(uint32_t)ACL_ALL));
+        static const uint64_t ids[] = {3, 7};
+        struct acl_groups groups = {.ids = ids, .n = 2}, cut = {.is_cut = true};
+        uint32_t known = acl_rights(&list, 7, true, &groups);
+
+        CHECK(!(known & ~(uint32_t)ACL_ALL));
+        CHECK(!(acl_rights(&list, 7, true, &cut) & ~(uint32_t)ACL_ALL));
     }
     arena_finish(&arena);
 }

@@ -21,6 +21,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from alert_check import ALERT, check_alerts  # noqa: E402
 from engine_reader import Engine  # noqa: E402
 from fields import Bad, Fields  # noqa: E402
+from group_check import check_groups  # noqa: E402
 from queue_check import QUEUE, check_queue  # noqa: E402
 from report_check import check_reports  # noqa: E402
 from role_check import check_clients, check_roles, check_scim_tokens  # noqa: E402
@@ -87,12 +88,12 @@ class Store:
         for name, number in self.addresses.items():
             for kind, reader in set().union(*self.accounts[number].shared.values(), set()
                                             ) if number in self.accounts else ():
-                start = (b"u" + reader.to_bytes(8, "big") if kind == 1 else
-                         b"d" + name.rpartition("@")[2].encode() + b"\0")
+                start = {1: b"u" + reader.to_bytes(8, "big"), 3: b"g" + reader.to_bytes(8, "big"),
+                         2: b"d" + name.rpartition("@")[2].encode() + b"\0"}[kind]
                 if start + number.to_bytes(8, "big") not in self.shares:
                     self.wrong(number, f"{start!r} does not find what is shared with them")
         for key in self.shares:
-            if not re.fullmatch(rb"(?s)u.{16}|d[^\0]{1,253}\0.{8}", key):
+            if not re.fullmatch(rb"(?s)[ug].{16}|d[^\0]{1,253}\0.{8}|w", key):
                 self.wrong(SHARES, f"no key of who shares with whom: {key!r}")
 
     def check_directory(self):
@@ -124,6 +125,7 @@ class Store:
             if states and max(states) >= header.get("next_account", 0):
                 self.wrong(0, f"account {max(states):x} was never given out")
         self.check_domains()
+        check_groups(keys, lambda text: self.wrong(0, text))
         check_clients(keys, lambda text: self.wrong(0, text))
         check_scim_tokens(keys, lambda text: self.wrong(0, text))
         check_roles(keys, {n for n, s in states.items() if s == 1},

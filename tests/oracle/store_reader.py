@@ -188,9 +188,9 @@ class Account:
         number, seen = fixed(key, 4), set()
         for _ in range(f.v()):
             kind = f.v()
-            who = kind, f.v() if kind == 1 else 0
+            who = kind, f.v() if kind != 2 else 0
             given, taken = f.v(), f.v()
-            if kind not in (1, 2) or who in seen or who == (1, self.number) or not given | taken:
+            if kind not in (1, 2, 3) or (who[1] == 0) != (kind == 2) or who in seen or who == (1, self.number) or not given | taken:
                 raise Bad(f"rights of mailbox {number} for {who}")
             if max(given, taken) >= 1 << 11:
                 raise Bad(f"rights of mailbox {number} that there are not")
@@ -315,7 +315,7 @@ class Account:
         if self.number:
             raise Bad("a key of the directory")
 
-    read_V = read_D = read_A = read_I = read_R = read_E = read_Z = read_G = read_P = read_Y = read_B = read_e = read_F = read_O = read_T = directory_only
+    read_V = read_D = read_A = read_I = read_R = read_E = read_Z = read_G = read_P = read_Y = read_B = read_e = read_F = read_O = read_T = read_M = read_N = read_K = directory_only
 
     # ---- together ----
     def join(self):

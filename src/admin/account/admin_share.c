@@ -3,7 +3,7 @@
 // mailbox share, mailbox shares: who besides the owner may use a mailbox (RFC 4314), as an
 // administrator sets it up for a team. What is set is in the owner's history.
 #include "admin/admin_internal.h"
-#include "store/share/acl.h"
+#include "store/share/group.h"
 
 #include "base/banned.h"
 
@@ -55,23 +55,23 @@ static enum err entry_item(struct admin_call *c, const struct mailbox *m,
                            const struct acl_entry *entry)
 {
     char given[ACL_RIGHTS_BYTES_MAX], taken[ACL_RIGHTS_BYTES_MAX];
-    struct account who = {.name = SPAN(ANYONE)};
-    enum err e =
-        entry->who.kind == ACL_ANYONE
-            ? ERR_OK
-            : directory_account_by_id(c->admin->store, entry->who.account, &c->arena, &who);
+    struct span who;
+    enum err e = acl_who_name(c->admin->store, &entry->who, &c->arena, &who);
 
     if (e != ERR_OK) { // somebody who is no more
         return e == ERR_NOT_FOUND ? ERR_OK : e;
     }
     const char *word = entry->taken ? NULL : word_of(entry->given);
     json_t *item = json_pack("{s:o, s:o, s:o, s:o}", "mailbox", admin_json_text(m->name), "person",
-                             admin_json_text(who.name), "rights",
+                             admin_json_text(who), "rights",
                              admin_json_text(acl_rights_format(entry->given, given)), "taken",
                              admin_json_text(acl_rights_format(entry->taken, taken)));
 
     if (word) {
         json_object_set_new(item, "word", json_string(word));
+    }
+    if (entry->who.kind == ACL_GROUP) {
+        json_object_set_new(item, "group", json_true());
     }
     return admin_item(c, item);
 }
@@ -113,10 +113,11 @@ enum err admin_mailbox_shares(struct admin_call *c)
 
 // ---- setting ------------------------------------------------------------------------------------
 
+// A person, a group, or all.
 static enum err find_person(struct admin_call *c, const struct account *owner,
                             struct acl_change *out)
 {
-    struct account person;
+    struct actor by = admin_actor(c, ACTOR_ADMIN);
     enum err e;
 
     if (span_eq(admin_text(c, "person"), SPAN(ANYONE))) {
@@ -125,15 +126,15 @@ static enum err find_person(struct admin_call *c, const struct account *owner,
         return ERR_OK;
     }
     e = admin_address(c, "person", &out->name);
-    e = e == ERR_OK ? directory_account_by_name(c->admin->store, out->name, &c->arena, &person) : e;
+    e = e == ERR_OK ? acl_who_find(c->admin->store, out->rights ? &by : NULL, out->name, &out->who)
+                    : e;
     if (e == ERR_NOT_FOUND) {
         return admin_no_account(c, out->name);
     }
-    if (e == ERR_OK && person.id == owner->id) {
+    if (e == ERR_OK && out->who.kind == ACL_ACCOUNT && out->who.id == owner->id) {
         return admin_fail(c, ERR_INVALID, "%.*s is the owner and has all rights already",
                           SPAN_ARG(out->name));
     }
-    out->who = (struct acl_who){ACL_ACCOUNT, e == ERR_OK ? person.id : 0};
     return e;
 }
 
@@ -194,7 +195,10 @@ enum err admin_mailbox_share(struct admin_call *c)
     if (e != ERR_OK) {
         return e;
     }
-    for (; done < n && e == ERR_OK && !admin_is_cancelled(c); done++) {
+    // A group without a number stands in no list.
+    bool is_nobody = change.who.kind == ACL_GROUP && !change.who.id;
+
+    for (; done < n && e == ERR_OK && !is_nobody && !admin_is_cancelled(c); done++) {
         change.mailbox = ids[done];
         e = acl_set(c->admin->store, owner.id, &by, &change);
         e = e == ERR_NOT_FOUND ? ERR_OK : e; // it went meanwhile

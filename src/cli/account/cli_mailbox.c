@@ -71,7 +71,7 @@ static void on_share(void *arg, const json_t *item)
 {
     const char *word = cli_get_text(item, "word"), *taken = cli_get_text(item, "taken");
     struct lister *l = arg;
-    char rights[80];
+    char rights[80], who[300];
 
     if (l->cli->json) {
         cli_print_json(json_deep_copy(item));
@@ -80,7 +80,9 @@ static void on_share(void *arg, const json_t *item)
     snprintf(rights, sizeof(rights), "%s%s%s%s%s%s", word, *word ? " (" : "",
              cli_get_text(item, "rights"), *word ? ")" : "", *taken ? ", never " : "", taken);
     cli_table_cell(l->table, cli_get_text(item, "mailbox"));
-    cli_table_cell(l->table, cli_get_text(item, "person"));
+    snprintf(who, sizeof(who), "%s%s", cli_get_text(item, "person"),
+             json_is_true(json_object_get(item, "group")) ? " (group)" : "");
+    cli_table_cell(l->table, who);
     cli_table_cell(l->table, rights);
 }
 

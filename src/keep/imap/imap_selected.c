@@ -24,6 +24,7 @@ void imap_selected_destroy(struct imap_selected *sel)
         return;
     }
     store_watch_remove(sel->watch);
+    store_watch_remove(sel->sharing_watch);
     imap_contexts_destroy(sel->contexts);
     uid_map_finish(&sel->map);
     uid_map_finish(&sel->recent);

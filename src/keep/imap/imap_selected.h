@@ -36,6 +36,7 @@ struct imap_selected {
     uint32_t pass_uid;
 
     struct store_watch *watch;
+    struct store_watch *sharing_watch; // of who is a member of which group; NULL: one's own mailbox
 
     struct imap_contexts *contexts; // results kept up to date; NULL: none
 

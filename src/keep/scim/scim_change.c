@@ -278,9 +278,9 @@ static enum err apply_aliases(struct scim_call *c, const struct scim_user *u,
     }
     for (size_t i = 0; i < u->said.alias_count && e == ERR_OK; i++) {
         bool is_old = !holds(w->aliases, w->alias_count, u->said.aliases[i]);
-        bool has_moved = u->account.name.n > 0 && !span_eq(u->account.name, w->address);
 
-        e = is_old || has_moved ? drop_alias(c, u->said.aliases[i], u->account.name) : ERR_OK;
+        // A new name has taken the place of the old one in all of them.
+        e = is_old ? drop_alias(c, u->said.aliases[i], w->address) : ERR_OK;
     }
     return e;
 }

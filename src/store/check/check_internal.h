@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The check of one account, in six files: store_check.c (what is looked at, the directory, the
+// The check of one account, in seven files: store_check.c (what is looked at, the directory, the
 // bodies), check_mailboxes.c (mailboxes, names, keywords, placements), check_messages.c (messages,
 // restorable ones, threads, the change log), check_rules.c (aliases, scripts, forwarding, devices,
-// sign-ins), check_shares.c (who else may use it), check_metadata.c. Only these include this.
+// sign-ins), check_shares.c (who else may use it), check_groups.c (who is a member of which group),
+// check_metadata.c. Only these include this.
 //
 // With `ed` the same code mends as it goes: the whole account is checked in one edit, and what can
 // be derived is put into its batch.
@@ -64,6 +65,7 @@ enum err check_messages(struct check *c);
 enum err check_threads(struct check *c);
 enum err check_log(struct check *c);
 enum err check_routes(struct check *c); // of account 0
+enum err check_groups(struct check *c);
 enum err check_roles(struct check *c);
 enum err check_rules(struct check *c);
 enum err check_signins(struct check *c);

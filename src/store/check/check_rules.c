@@ -197,6 +197,7 @@ enum err check_routes(struct check *c)
     enum err e = view_each(c->v, &aliases, check_alias, c);
 
     e = e == ERR_OK ? view_each(c->v, &names, check_domain_alias, c) : e;
+    e = e == ERR_OK ? check_groups(c) : e;
     return e == ERR_OK ? view_each(c->v, &relay, check_relay_route, c) : e;
 }
 

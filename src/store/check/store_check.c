@@ -123,7 +123,7 @@ static enum err check_account_record(struct check *c)
 // Keys that no version of this program has written.
 static enum err check_unknown_keys(struct check *c)
 {
-    char known[] = "HVADIPREZGYBeOFTabnskumtxcfgijwdlyopqhrzvC";
+    char known[] = "HVADIPREZGYBeOFTMNKabnskumtxcfgijwdlyopqhrzvC";
     struct scan *scan;
     struct span key, value;
     char next = 0;
@@ -138,7 +138,7 @@ static enum err check_unknown_keys(struct check *c)
         }
         e = scan_next(scan, &key, &value);
         if (e == ERR_OK) {
-            bool directory = key.n && strchr("VADIPREZGYBeOFT", key.p[0]);
+            bool directory = key.n && strchr("VADIPREZGYBeOFTMNK", key.p[0]);
 
             if (!key.n || !strchr(known, key.p[0]) || (directory && c->account != 0)) {
                 check_problem(c, false, "there is a key of an unknown kind (byte %d)",

@@ -8,8 +8,9 @@
 #include <time.h>
 
 #include "base/utf8.h"
+#include "store/belongings_internal.h"
 #include "store/directory/directory_internal.h"
-#include "store/share/acl.h"
+#include "store/share/group.h"
 
 #include "base/banned.h"
 
@@ -160,13 +161,15 @@ enum err directory_account_add(struct store *s, const struct actor *by, struct s
 struct rename_args {
     account_id id;
     struct span name;
+    bool is_more; // aliases have been changed, and the edit is to be run again
 };
 
 static enum err rename_edit(struct edit *ed, void *arg)
 {
-    const struct rename_args *a = arg;
+    struct rename_args *a = arg;
     struct entry_record entry;
     account_id taken;
+    bool is_alias;
     enum err e = directory_entry_get(&ed->view, a->id, &entry);
 
     if (e == ERR_OK && entry.state != ENTRY_THERE) {
@@ -179,10 +182,19 @@ static enum err rename_edit(struct edit *ed, void *arg)
     if (e != ERR_NOT_FOUND) {
         return e == ERR_OK ? ERR_EXISTS : e;
     }
+    e = route_name_taken(&ed->view, a->name, &is_alias);
+    if (e != ERR_OK || is_alias) {
+        return e == ERR_OK ? ERR_EXISTS : e;
+    }
     struct span old_domain = directory_name_domain(entry.address),
                 new_domain = directory_name_domain(a->name);
     struct key old = key_text(KEY_ADDRESS, entry.address);
 
+    // Aliases and groups name the person: whoever gets the old address is not meant.
+    e = group_edit_leave(ed, entry.address, a->name, &a->is_more);
+    if (e != ERR_OK || a->is_more) {
+        return e;
+    }
     e = directory_domain_get(&ed->view, new_domain, &(struct domain_record){0});
     if (e == ERR_OK && !span_eq(old_domain, new_domain)) {
         e = directory_domain_count(ed, old_domain, false);
@@ -211,7 +223,10 @@ enum err directory_account_rename(struct store *s, const struct actor *by, accou
     arena_init(&arena, 64 << 10);
     enum err e = directory_name_check(&arena, name, SPAN(""), &a.name, NULL);
 
-    e = e != ERR_OK ? e : store_edit(s, 0, by, rename_edit, &a, NULL);
+    do {
+        a.is_more = false;
+        e = e != ERR_OK ? e : store_edit(s, 0, by, rename_edit, &a, NULL);
+    } while (e == ERR_OK && a.is_more);
     // The directory is what counts; the account's own log gets a note besides.
     e = e != ERR_OK ? e : store_edit(s, id, by, note_rename, &a, NULL);
     // What is shared with anyone of the domain is now shared with another one.
@@ -369,13 +384,24 @@ enum err directory_account_note(struct store *s, const struct actor *by, account
 
 // ---- removing -----------------------------------------------------------------------------------
 
+struct remove_args {
+    account_id id;
+    bool is_more; // as with rename_args
+};
+
 static enum err remove_begin(struct edit *ed, void *arg)
 {
-    const account_id *id = arg;
+    struct remove_args *r = arg;
+    account_id id = r->id;
     struct entry_record entry;
-    enum err e = directory_entry_get(&ed->view, *id, &entry);
+    enum err e = directory_entry_get(&ed->view, id, &entry);
 
     if (e != ERR_OK || entry.state == ENTRY_REMOVING) {
+        return e;
+    }
+    // Whoever has the address next is no member of this one's groups.
+    e = group_edit_leave(ed, entry.address, SPAN(""), &r->is_more);
+    if (e != ERR_OK || r->is_more) {
         return e;
     }
     struct key name = key_text(KEY_ADDRESS, entry.address);
@@ -384,9 +410,9 @@ static enum err remove_begin(struct edit *ed, void *arg)
     ed->header.accounts--;
     e = directory_domain_count(ed, directory_name_domain(entry.address), false);
     e = e != ERR_OK ? e : edit_delete(ed, &name);
-    e = e != ERR_OK ? e : role_edit_account_gone(ed, *id);
-    e = e != ERR_OK ? e : entry_put(ed, *id, &entry);
-    e = e != ERR_OK ? e : pending_put(ed, *id);
+    e = e != ERR_OK ? e : role_edit_account_gone(ed, id);
+    e = e != ERR_OK ? e : entry_put(ed, id, &entry);
+    e = e != ERR_OK ? e : pending_put(ed, id);
     return e != ERR_OK ? e : directory_note(ed, "account being removed: ", entry.address);
 }
 
@@ -404,8 +430,13 @@ static enum err remove_finish(struct edit *ed, void *arg)
 
 enum err directory_account_remove(struct store *s, const struct actor *by, account_id id)
 {
-    enum err e = id ? store_edit(s, 0, by, remove_begin, &id, NULL) : ERR_NOT_FOUND;
+    struct remove_args r = {.id = id};
+    enum err e = id ? ERR_OK : ERR_NOT_FOUND;
 
+    do {
+        r.is_more = false;
+        e = e != ERR_OK ? e : store_edit(s, 0, by, remove_begin, &r, NULL);
+    } while (e == ERR_OK && r.is_more);
     e = e != ERR_OK ? e : account_erase(s, id);
     return e != ERR_OK ? e : store_edit(s, 0, by, remove_finish, &id, NULL);
 }

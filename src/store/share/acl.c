@@ -62,16 +62,16 @@ struct span acl_rights_format(uint32_t rights, char *room)
 
 static bool entry_decode_one(struct span *value, struct acl_entry *out)
 {
-    uint64_t kind, account = 0, given, taken;
+    uint64_t kind, id = 0, given, taken;
 
-    if (!unpack_u64(value, ACL_ANYONE, &kind) || kind < ACL_ACCOUNT ||
-        (kind == ACL_ACCOUNT && !unpack_u64(value, UINT64_MAX, &account)) ||
+    if (!unpack_u64(value, ACL_GROUP, &kind) || kind < ACL_ACCOUNT ||
+        (kind != ACL_ANYONE && !unpack_u64(value, UINT64_MAX, &id)) ||
         !unpack_u64(value, ACL_ALL, &given) || !unpack_u64(value, ACL_ALL, &taken)) {
         return false;
     }
     *out = (struct acl_entry){
-        .who = {(enum acl_kind)kind, account}, .given = (uint32_t)given, .taken = (uint32_t)taken};
-    return (kind == ACL_ACCOUNT) == (account != 0) && (given || taken);
+        .who = {(enum acl_kind)kind, id}, .given = (uint32_t)given, .taken = (uint32_t)taken};
+    return (kind != ACL_ANYONE) == (id != 0) && (given || taken);
 }
 
 enum err acl_decode(struct span value, struct arena *a, struct acl *out)
@@ -114,8 +114,8 @@ enum err acl_encode(const struct acl *acl, struct arena *a, struct span *out)
         const struct acl_entry *entry = &acl->entries[i];
 
         pack_u64(&k, entry->who.kind);
-        if (entry->who.kind == ACL_ACCOUNT) {
-            pack_u64(&k, entry->who.account);
+        if (entry->who.kind != ACL_ANYONE) {
+            pack_u64(&k, entry->who.id);
         }
         pack_u64(&k, entry->given);
         pack_u64(&k, entry->taken);
@@ -139,28 +139,80 @@ enum err view_acl(struct view *v, mailbox_id mailbox, struct arena *a, struct ac
     return e == ERR_OK ? acl_decode(value, a, out) : e;
 }
 
-uint32_t acl_rights(const struct acl *acl, account_id reader, bool is_same_domain)
+// Is the reader meant by it? Sets `*out_unknown` when nobody can tell.
+static bool is_meant(const struct acl_who *who, account_id reader, bool is_same_domain,
+                     const struct acl_groups *groups, bool *out_unknown)
+{
+    bool is_meant;
+
+    *out_unknown = false;
+    switch (who->kind) {
+    case ACL_ANYONE:
+        return is_same_domain;
+    case ACL_GROUP:
+        is_meant = acl_groups_have(groups, who->id);
+        *out_unknown = !is_meant && groups->is_cut;
+        return is_meant;
+    case ACL_ACCOUNT:
+        break;
+    }
+    return who->id == reader;
+}
+
+uint32_t acl_rights(const struct acl *acl, account_id reader, bool is_same_domain,
+                    const struct acl_groups *groups)
 {
     uint32_t given = 0, taken = 0;
 
     for (size_t i = 0; i < acl->n; i++) {
         const struct acl_entry *entry = &acl->entries[i];
-        bool is_meant =
-            entry->who.kind == ACL_ANYONE ? is_same_domain : entry->who.account == reader;
+        bool is_unknown;
 
-        if (is_meant) {
+        if (is_meant(&entry->who, reader, is_same_domain, groups, &is_unknown)) {
             given |= entry->given;
+            taken |= entry->taken;
+        } else if (is_unknown) {
             taken |= entry->taken;
         }
     }
     return given & ~taken;
 }
 
+static bool names_groups(const struct acl *acl)
+{
+    for (size_t i = 0; i < acl->n; i++) {
+        if (acl->entries[i].who.kind == ACL_GROUP) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// Looked up once a view, and only for lists that name one: a view is one moment of all accounts.
+static const struct acl_groups *groups_in(struct view *v, account_id reader)
+{
+    static const struct acl_groups unknown = {.is_cut = true};
+
+    if (!v->groups || v->reader != reader) {
+        struct acl_groups *g = arena_zalloc(&v->arena, 1, sizeof(*g));
+
+        if (!g || groups_of(v->snapshot, reader, &v->arena, g) != ERR_OK) {
+            return &unknown;
+        }
+        v->groups = g;
+        v->reader = reader;
+    }
+    return v->groups;
+}
+
 uint32_t view_acl_rights(struct view *v, mailbox_id mailbox, account_id reader, bool is_same_domain)
 {
+    static const struct acl_groups none = {.n = 0};
     struct acl acl;
 
-    return view_acl(v, mailbox, &v->arena, &acl) == ERR_OK
-               ? acl_rights(&acl, reader, is_same_domain)
-               : 0;
+    if (view_acl(v, mailbox, &v->arena, &acl) != ERR_OK) {
+        return 0;
+    }
+    return acl_rights(&acl, reader, is_same_domain,
+                      names_groups(&acl) ? groups_in(v, reader) : &none);
 }

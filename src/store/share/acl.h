@@ -36,10 +36,11 @@ struct span acl_rights_format(uint32_t rights, char *room);
 enum acl_kind {
     ACL_ACCOUNT = 1, // one account, by its id: it may be renamed
     ACL_ANYONE,      // every account of the owner's domain
+    ACL_GROUP,       // whoever is a member of a group (group.h), by its number
 };
 struct acl_who {
     enum acl_kind kind;
-    account_id account; // of ACL_ACCOUNT
+    uint64_t id; // of the account or the group; 0 of anyone
 };
 // What is given and what is taken away again ("-anna@example.org") stand apart.
 struct acl_entry {
@@ -54,8 +55,11 @@ struct acl {
 
 // The mailbox's list, in the arena; empty when there is none. ERR_CORRUPT.
 enum err view_acl(struct view *v, mailbox_id mailbox, struct arena *a, struct acl *out);
-// What somebody who is not the owner may do: all that is given, less all that is taken.
-uint32_t acl_rights(const struct acl *acl, account_id reader, bool is_same_domain);
+// What somebody who is not the owner may do: all that is given, less all that is taken. Where it is
+// not known whether they are a member of a group, nothing is given and what is taken is taken.
+struct acl_groups;
+uint32_t acl_rights(const struct acl *acl, account_id reader, bool is_same_domain,
+                    const struct acl_groups *groups);
 // The same of a mailbox; 0 also for one that is not there or whose list cannot be read.
 uint32_t view_acl_rights(struct view *v, mailbox_id mailbox, account_id reader,
                          bool is_same_domain);
@@ -75,11 +79,13 @@ enum err acl_set(struct store *s, account_id account, const struct actor *by,
 
 // ---- who shares with whom -----------------------------------------------------------------------
 
-// Accounts that have a mailbox with an entry for `reader`, or for anyone of the domain; each once,
-// ascending, without `reader` itself; in the arena. What the entry says is the list's to say.
+// Accounts that have a mailbox with an entry for `reader`, a group of theirs, or anyone of the
+// domain; each once, ascending, without `reader` itself; in the arena. What the entry says is the
+// list's to say.
 enum err acl_owners(struct store *s, account_id reader, struct span domain, struct arena *a,
                     account_id **out, size_t *out_count);
-// Watches for changes of that, whoever's they are; see store_watch_add.
+// Watches for changes of that, and of who is a member of groups, whoever's they are; see
+// store_watch_add.
 enum err acl_owners_watch(struct store *s, store_watch_fn *fn, void *arg, struct store_watch **out);
 // Writes anew who shares with whom for this account: after it got another domain, and for
 // `mailkeep check --repair`.

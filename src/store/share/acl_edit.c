@@ -10,7 +10,7 @@
 
 static bool is_same(struct acl_who a, struct acl_who b)
 {
-    return a.kind == b.kind && a.account == b.account;
+    return a.kind == b.kind && a.id == b.id;
 }
 
 // ---- one entry ----------------------------------------------------------------------------------
@@ -109,8 +109,8 @@ enum err acl_set(struct store *s, account_id account, const struct actor *by,
 {
     struct acl_change copy = *c;
 
-    if ((c->who.kind == ACL_ACCOUNT && (c->who.account == account || !c->who.account)) ||
-        c->rights & ~(uint32_t)ACL_ALL) {
+    if ((c->who.kind == ACL_ACCOUNT && c->who.id == account) ||
+        (c->who.kind == ACL_ANYONE) != !c->who.id || c->rights & ~(uint32_t)ACL_ALL) {
         return ERR_INVALID;
     }
     return account ? store_edit(s, account, by, set_edit, &copy, NULL) : ERR_NOT_FOUND;

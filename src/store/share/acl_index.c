@@ -10,11 +10,16 @@
 
 // ---- keys ---------------------------------------------------------------------------------------
 
-enum { OF_ACCOUNT = 'u', OF_DOMAIN = 'd' };
+enum { OF_ACCOUNT = 'u', OF_DOMAIN = 'd', OF_GROUP = 'g', MEMBERS_CHANGED = 'w' };
 
 static struct key account_prefix(account_id reader)
 {
     return key_u64((enum key_kind)OF_ACCOUNT, reader);
+}
+
+static struct key group_prefix(uint64_t group)
+{
+    return key_u64((enum key_kind)OF_GROUP, group);
 }
 
 static struct key domain_prefix(struct span domain)
@@ -62,7 +67,7 @@ static enum err rider_begin(struct edit *ed)
 // ERR_NOT_FOUND: an account that is being made or removed, of which nobody finds anything.
 static enum err key_of(struct view *v, struct acl_who who, struct key *out)
 {
-    struct key k = account_prefix(who.account);
+    struct key k = who.kind == ACL_GROUP ? group_prefix(who.id) : account_prefix(who.id);
     enum err e = ERR_OK;
 
     if (who.kind == ACL_ANYONE) {
@@ -90,6 +95,14 @@ static enum err ride(struct edit *ed, struct acl_who who, bool is_shared)
     }
     return is_shared ? batch_put(ed->rider, key_span(&k), span_of(&version, 1))
                      : batch_delete(ed->rider, key_span(&k));
+}
+
+enum err acl_edit_nudge(struct edit *ed)
+{
+    static const char key = MEMBERS_CHANGED, version = SCHEMA_VERSION;
+    enum err e = rider_begin(ed);
+
+    return e == ERR_OK ? batch_put(ed->rider, span_of(&key, 1), span_of(&version, 1)) : e;
 }
 
 enum err acl_is_found(struct view *v, const struct acl_who *who, bool *out)
@@ -120,7 +133,7 @@ static int compare_gone(const void *x, const void *y)
     if (a->who.kind != b->who.kind) {
         return a->who.kind < b->who.kind ? -1 : 1;
     }
-    return a->who.account < b->who.account ? -1 : a->who.account > b->who.account;
+    return a->who.id < b->who.id ? -1 : a->who.id > b->who.id;
 }
 
 struct elsewhere {
@@ -154,7 +167,7 @@ static enum err look_elsewhere(void *arg, struct span key, struct span value)
 static bool is_in(const struct acl *acl, struct acl_who who)
 {
     for (size_t i = 0; i < acl->n; i++) {
-        if (acl->entries[i].who.kind == who.kind && acl->entries[i].who.account == who.account) {
+        if (acl->entries[i].who.kind == who.kind && acl->entries[i].who.id == who.id) {
             return true;
         }
     }
@@ -291,6 +304,7 @@ enum err acl_owners(struct store *s, account_id reader, struct span domain, stru
 {
     struct key of_account = account_prefix(reader), of_domain = domain_prefix(domain);
     struct owners o = {.a = a, .reader = reader};
+    struct acl_groups groups = {0};
     struct snapshot *snapshot;
     size_t n = 0;
     enum err e = snapshot_open(s->engine, &snapshot);
@@ -300,6 +314,12 @@ enum err acl_owners(struct store *s, account_id reader, struct span domain, stru
     }
     e = owners_read(snapshot, &of_account, &o);
     e = e == ERR_OK ? owners_read(snapshot, &of_domain, &o) : e;
+    e = e == ERR_OK ? groups_of(snapshot, reader, a, &groups) : e;
+    for (size_t i = 0; i < groups.n && e == ERR_OK; i++) {
+        struct key of_group = group_prefix(groups.ids[i]);
+
+        e = owners_read(snapshot, &of_group, &o);
+    }
     snapshot_close(snapshot);
     if (e != ERR_OK) {
         return e;

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Access control lists: letters, entries, what is inherited, who finds what, damage.
-#include "store/share/acl.h"
+// Access control lists: letters, entries, groups, what is inherited, who finds what, damage.
+#include <stdio.h>
+
+#include "store/route.h"
+#include "store/share/group.h"
+#include "store/share/share_internal.h"
 #include "store/store_internal.h"
 #include "support.h"
 
@@ -249,7 +253,8 @@ static void test_damage(void **state)
     static const struct span rows[] = {
         {"\1", 1},                 // no count
         {"\1\0", 2},               // empty
-        {"\1\1\3\1\1\1", 6},       // no such kind
+        {"\1\1\4\1\1\1", 6},       // no such kind
+        {"\1\1\3\0\1\1", 6},       // group 0
         {"\1\1\2\1", 4},           // cut
         {"\1\1\2\0\0", 5},         // neither given nor taken
         {"\1\1\1\0\1\1", 6},       // account 0
@@ -286,6 +291,368 @@ static void test_check(void **state)
     assert_int_equal(repaired(), 0);
 }
 
+// ---- groups -------------------------------------------------------------------------------------
+
+static enum err alias_of(const char *address, const char *list)
+{
+    struct span targets[64], all = span_from_str(list);
+    size_t n = 0;
+
+    while (all.n) {
+        targets[n++] = span_split(&all, ' ');
+    }
+    return route_alias_set(b->store, &tester, span_from_str(address), targets, n);
+}
+
+static void alias(const char *address, const char *list)
+{
+    assert_ok(alias_of(address, list));
+}
+
+static struct acl_who group(const char *address)
+{
+    struct acl_who who = {0};
+
+    assert_ok(acl_who_find(b->store, &tester, span_from_str(address), &who));
+    assert_int_equal(who.kind, ACL_GROUP);
+    assert_true(who.id);
+    return who;
+}
+
+static void share(const char *mailbox, const char *address, const char *letters)
+{
+    assert_ok(set(mailbox, group(address), false, ACL_SET, letters));
+}
+
+static void test_members(void **state)
+{
+    (void)state;
+    alias("team@example.org", "anna@example.org far@away.example cora@example.net");
+    share("INBOX", "team@example.org", "lrs");
+    assert_string_equal(may("INBOX", anna), "lrs");
+    assert_string_equal(may("INBOX", bert), "");
+    assert_string_equal(may("INBOX", cora), "lrs"); // wherever they are
+    assert_true(finds(anna, "example.org") && finds(cora, "example.net"));
+    assert_false(finds(bert, "example.org"));
+    // Who comes and who goes.
+    alias("team@example.org", "bert@example.org cora@example.net");
+    assert_string_equal(may("INBOX", anna), "");
+    assert_string_equal(may("INBOX", bert), "lrs");
+    assert_true(finds(bert, "example.org"));
+    assert_false(finds(anna, "example.org"));
+    // What is taken from a group is taken from its members, whatever gives it.
+    assert_ok(set("INBOX", one(bert), false, ACL_SET, "lrw"));
+    assert_ok(set("INBOX", group("team@example.org"), true, ACL_SET, "ws"));
+    assert_string_equal(may("INBOX", bert), "lr");
+    assert_string_equal(may("INBOX", cora), "lr");
+    assert_ok(set("INBOX", group("team@example.org"), false, ACL_SET, ""));
+    assert_string_equal(may("INBOX", cora), "");
+    // The owner finds nothing by it.
+    alias("team@example.org", "u1@example.org");
+    assert_false(finds(b->account, "example.org"));
+}
+
+static void test_groups_of_groups(void **state)
+{
+    char name[40], to[40];
+
+    (void)state;
+    alias("a@example.org", "b@example.org c@example.org");
+    alias("b@example.org", "a@example.org anna@example.org"); // a circle
+    alias("c@example.org", "b@example.org c@example.org cora@example.net");
+    share("INBOX", "a@example.org", "lr");
+    assert_string_equal(may("INBOX", anna), "lr");
+    assert_string_equal(may("INBOX", cora), "lr");
+    assert_string_equal(may("INBOX", bert), "");
+    alias("b@example.org", "a@example.org");
+    assert_string_equal(may("INBOX", anna), "");
+    // Ways for mail that make nobody a member.
+    alias("@example.org", "bert@example.org");
+    alias("c@example.org", "nobody@example.org anna+x@example.org");
+    assert_string_equal(may("INBOX", bert), "");
+    assert_string_equal(may("INBOX", anna), "");
+    assert_string_equal(may("INBOX", cora), "");
+    // As deep as mail goes, and no deeper.
+    alias("n0@example.org", "bert@example.org");
+    for (int i = 1; i <= GROUP_DEPTH_MAX; i++) {
+        snprintf(name, sizeof(name), "n%d@example.org", i);
+        snprintf(to, sizeof(to), "n%d@example.org", i - 1);
+        alias(name, to);
+    }
+    snprintf(to, sizeof(to), "n%d@example.org", GROUP_DEPTH_MAX - 1);
+    share("Sent", to, "lr");
+    share("Trash", name, "lr");
+    assert_string_equal(may("Sent", bert), "lr");
+    assert_string_equal(may("Trash", bert), "");
+    // Where nobody can tell who is a member, what is taken is taken.
+    assert_ok(set("Junk", one(bert), false, ACL_SET, "lrw"));
+    assert_ok(set("Junk", group(name), true, ACL_SET, "w"));
+    assert_string_equal(may("Junk", bert), "lr");
+    assert_ok(set("Junk", one(anna), false, ACL_SET, "lrw"));
+    assert_string_equal(may("Junk", anna), "lrw");
+}
+
+static void test_very_many_groups(void **state)
+{
+    char name[40];
+
+    (void)state;
+    for (int i = 0; i < GROUP_ALIASES_MAX + 1; i++) {
+        snprintf(name, sizeof(name), "g%04d@example.org", i);
+        alias(name, "anna@example.org");
+    }
+    // Which of them are looked at nobody can say: the last one takes, all the same.
+    assert_ok(set("INBOX", one(anna), false, ACL_SET, "lrw"));
+    for (int i = 0; i < GROUP_ALIASES_MAX + 1; i += 100) {
+        snprintf(name, sizeof(name), "g%04d@example.org", i);
+        assert_ok(set("INBOX", group(name), true, ACL_SET, "w"));
+        assert_string_equal(may("INBOX", anna), "lr");
+        assert_ok(set("INBOX", group(name), true, ACL_SET, ""));
+        assert_string_equal(may("INBOX", anna), "lrw");
+    }
+    // More than one commit's worth of aliases.
+    assert_ok(directory_account_remove(b->store, &tester, anna));
+    anna = account("anna@example.org");
+    share("Sent", "g0000@example.org", "lr");
+    assert_string_equal(may("Sent", anna), "lr"); // still its only address, and so said anew
+}
+
+static void test_other_names_of_domains(void **state)
+{
+    (void)state;
+    alias("team@example.org", "anna@other.example");
+    share("INBOX", "team@example.org", "lr");
+    assert_string_equal(may("INBOX", anna), "");
+    assert_ok(
+        route_domain_alias_set(b->store, &tester, SPAN("other.example"), SPAN("example.org")));
+    assert_string_equal(may("INBOX", anna), "lr");
+    assert_true(finds(anna, "example.org"));
+    assert_ok(
+        route_domain_alias_set(b->store, &tester, SPAN("other.example"), SPAN("example.net")));
+    assert_string_equal(may("INBOX", anna), "");
+    assert_ok(route_domain_alias_set(b->store, &tester, SPAN("other.example"), SPAN("")));
+}
+
+// Nobody inherits: a group of the same name, a person of the same address.
+static void test_nobody_inherits(void **state)
+{
+    (void)state;
+    alias("team@example.org", "anna@example.org bert@example.org");
+    struct acl_who was = group("team@example.org"), is;
+
+    share("INBOX", "team@example.org", "lr");
+    alias("team@example.org", "");
+    assert_string_equal(may("INBOX", anna), "");
+    assert_false(finds(anna, "example.org"));
+    assert_err(acl_who_find(b->store, &tester, SPAN("team@example.org"), &is), ERR_NOT_FOUND);
+    assert_err(acl_who_name(b->store, &was, &b->arena, &(struct span){0}), ERR_NOT_FOUND);
+    alias("team@example.org", "anna@example.org bert@example.org");
+    assert_ok(acl_who_find(b->store, NULL, SPAN("team@example.org"), &is));
+    assert_true(is.kind == ACL_GROUP && !is.id);
+    is = group("team@example.org");
+    assert_true(is.id != was.id);
+    assert_string_equal(may("INBOX", anna), "");
+    // An account of that name is none of it either.
+    alias("team@example.org", "");
+    account_id team = account("team@example.org");
+
+    assert_string_equal(may("INBOX", team), "");
+    // Who is removed leaves: the next one of that address is somebody else.
+    alias("crew@example.org", "anna@example.org bert@example.org");
+    alias("alone@example.org", "anna@example.org");
+    share("Sent", "crew@example.org", "lr");
+    share("Junk", "alone@example.org", "lr");
+    assert_string_equal(may("Junk", anna), "lr");
+    assert_ok(directory_account_remove(b->store, &tester, anna));
+    anna = account("anna@example.org");
+    assert_string_equal(may("Sent", anna), "");
+    assert_string_equal(may("Junk", anna), "");
+    assert_string_equal(may("Sent", bert), "lr");
+    struct span *targets;
+    size_t n;
+
+    assert_ok(route_alias_get(b->store, SPAN("crew@example.org"), &b->arena, &targets, &n));
+    assert_true(n == 1 && span_eq(targets[0], SPAN("bert@example.org")));
+    assert_ok(route_alias_get(b->store, SPAN("alone@example.org"), &b->arena, &targets, &n));
+    assert_int_equal(n, 1);
+}
+
+static void test_renamed_members(void **state)
+{
+    struct span *targets;
+    size_t n;
+
+    (void)state;
+    assert_ok(
+        route_domain_alias_set(b->store, &tester, SPAN("other.example"), SPAN("example.org")));
+    alias("team@example.org", "anna@other.example bert@example.org anna@example.org");
+    share("INBOX", "team@example.org", "lr");
+    assert_err(directory_account_rename(b->store, &tester, anna, SPAN("team@example.org")),
+               ERR_EXISTS);
+    assert_ok(directory_account_rename(b->store, &tester, anna, SPAN("ann@example.net")));
+    assert_string_equal(may("INBOX", anna), "lr");
+    assert_ok(route_alias_get(b->store, SPAN("team@example.org"), &b->arena, &targets, &n));
+    assert_int_equal(n, 2);
+    assert_span(targets[0], "ann@example.net");
+    account_id next = account("anna@example.org");
+
+    assert_string_equal(may("INBOX", next), "");
+    assert_ok(route_domain_alias_set(b->store, &tester, SPAN("other.example"), SPAN("")));
+}
+
+// A store of before there were groups.
+static enum err forget_members(struct edit *ed, void *arg)
+{
+    struct key all = key_plain(KEY_MEMBER);
+    struct change c = {.kind = CHANGE_ACL, .after = SPAN("test")};
+    struct scan *scan;
+    struct span key, value;
+    struct key end = key_after(&all);
+
+    assert_ok(scan_open(ed->view.snapshot, 0, key_span(&all), key_span(&end), false, &scan));
+    while (scan_next(scan, &key, &value) == ERR_OK) {
+        if (arg || key.n > 1) {
+            assert_ok(batch_delete(ed->batch, key));
+        }
+    }
+    scan_close(scan);
+    return change_put(ed, &c);
+}
+
+static void test_older_store(void **state)
+{
+    char list[64 * 20] = "", name[20];
+    static bool all = true;
+
+    (void)state;
+    for (int i = 0; i < 60; i++) {
+        snprintf(name, sizeof(name), "%sp%d@a.example", i ? " " : "", i);
+        strcat(list, name);
+    }
+    for (int i = 0; i < 200; i++) { // more than one commit writes
+        snprintf(name, sizeof(name), "z%03d@example.org", i);
+        alias(name, list);
+    }
+    alias("team@example.org", "anna@example.org");
+    alias("@example.org", "bert@example.org");
+    share("INBOX", "team@example.org", "lr");
+    assert_ok(store_edit(b->store, 0, &tester, forget_members, &all, NULL));
+    assert_string_equal(may("INBOX", anna), "");
+    bench_reopen(b);
+    assert_string_equal(may("INBOX", anna), "lr");
+    bench_check(b);
+}
+
+// ---- damage to groups ---------------------------------------------------------------------------
+
+static enum err put_any(struct edit *ed, void *arg)
+{
+    const struct span *row = arg;
+    struct change c = {.kind = CHANGE_ACL, .after = SPAN("test")};
+    enum err e = row[1].n ? batch_put(ed->batch, row[0], row[1]) : batch_delete(ed->batch, row[0]);
+
+    return e != ERR_OK ? e : change_put(ed, &c);
+}
+
+static void put_in_directory(struct span key, struct span value)
+{
+    struct span row[] = {key, value};
+
+    assert_ok(store_edit(b->store, 0, &tester, put_any, row, NULL));
+}
+
+static void test_groups_checked(void **state)
+{
+    (void)state;
+    alias("team@example.org", "anna@example.org bert@example.org");
+    share("INBOX", "team@example.org", "lr");
+    uint64_t id = group("team@example.org").id;
+    struct key member = group_member_key(SPAN("anna@example.org"), SPAN("team@example.org")),
+               wrong = group_member_key(SPAN("cora@example.net"), SPAN("team@example.org")),
+               number = key_text(KEY_GROUP, SPAN("team@example.org")),
+               back = key_u64(KEY_GROUP_ID, id), other = key_u64(KEY_GROUP_ID, id - 1);
+    char room[STR_BYTES_MAX];
+
+    assert_int_equal(repaired(), 0);
+    put_in_directory(key_span(&member), SPAN(""));
+    assert_string_equal(may("INBOX", anna), "");
+    assert_int_equal(repaired(), 1);
+    assert_string_equal(may("INBOX", anna), "lr");
+    // Somebody let in by a row alone.
+    put_in_directory(key_span(&wrong), str_encode(SPAN("cora@example.net"), room));
+    assert_string_equal(may("INBOX", cora), "lr");
+    assert_int_equal(repaired(), 1);
+    assert_string_equal(may("INBOX", cora), "");
+    // Another address with the same hash is none.
+    put_in_directory(key_span(&wrong), str_encode(SPAN("other@example.net"), room));
+    assert_string_equal(may("INBOX", cora), "");
+    assert_int_equal(repaired(), 1);
+    // A row that cannot be read: nobody knows of any group, and so nothing is given.
+    put_in_directory(key_span(&member), SPAN("\7"));
+    assert_ok(set("INBOX", one(anna), false, ACL_SET, "lrw"));
+    assert_ok(set("INBOX", group("team@example.org"), true, ACL_SET, "w"));
+    assert_string_equal(may("INBOX", anna), "lr");
+    assert_int_equal(repaired(), 1);
+    put_in_directory(key_span(&other), str_encode(SPAN("team@example.org"), room));
+    assert_int_equal(repaired(), 1);
+    put_in_directory(key_span(&back), SPAN(""));
+    assert_int_equal(repaired(), 1);
+    assert_string_equal(may("INBOX", bert), "");
+    put_in_directory(key_span(&number), SPAN("\1\0\0\0\0\0\0\0\0"));
+    assert_string_equal(may("INBOX", bert), "");
+    assert_int_equal(repaired(), 1);
+    assert_int_equal(repaired(), 0);
+}
+
+static void wake(void *arg, account_id id, modseq version)
+{
+    (void)id;
+    (void)version;
+    __atomic_fetch_add((unsigned *)arg, 1, __ATOMIC_SEQ_CST);
+}
+
+// Who waits is woken by each change of members, by whatever way.
+static void test_watched(void **state)
+{
+    struct store_watch *w;
+    unsigned n = 0;
+
+    (void)state;
+    assert_ok(acl_owners_watch(b->store, wake, &n, &w));
+    alias("team@example.org", "anna@example.org bert@example.org");
+    assert_int_equal(n, 1);
+    assert_ok(directory_account_rename(b->store, &tester, anna, SPAN("ann@example.org")));
+    assert_true(n >= 2);
+    n = 0;
+    assert_ok(route_domain_alias_set(b->store, &tester, SPAN("x.example"), SPAN("example.org")));
+    assert_int_equal(n, 1);
+    assert_ok(route_domain_alias_set(b->store, &tester, SPAN("x.example"), SPAN("")));
+    assert_int_equal(n, 2);
+    assert_ok(directory_account_remove(b->store, &tester, anna));
+    assert_true(n >= 3);
+    n = 0;
+    alias("team@example.org", "");
+    assert_int_equal(n, 1);
+    store_watch_remove(w);
+}
+
+static void test_mark(void **state)
+{
+    uint64_t first, then;
+
+    (void)state;
+    assert_ok(groups_mark(b->store, anna, &first));
+    alias("team@example.org", "anna@example.org");
+    assert_ok(groups_mark(b->store, anna, &then));
+    assert_true(first == then); // an alias that no list names
+    share("INBOX", "team@example.org", "l");
+    assert_ok(groups_mark(b->store, anna, &then));
+    assert_true(first != then);
+    alias("team@example.org", "bert@example.org");
+    assert_ok(groups_mark(b->store, anna, &then));
+    assert_true(first == then);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -298,6 +665,16 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_limit, setup, teardown),
         cmocka_unit_test_setup_teardown(test_damage, setup, teardown),
         cmocka_unit_test_setup_teardown(test_check, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_members, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_groups_of_groups, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_very_many_groups, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_other_names_of_domains, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_nobody_inherits, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_renamed_members, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_older_store, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_groups_checked, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_watched, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_mark, setup, teardown),
     };
 
     return BENCH_RUN("store-acl", tests);

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // MYRIGHTS, GETACL, SETACL, DELETEACL, LISTRIGHTS (RFC 4314 section 3). Identifiers are mail
-// addresses of accounts here, or "anyone": every account of the owner's domain; "-" before one
-// takes rights away (section 2). The owner has all rights and stands in no list.
+// addresses of accounts and of groups here, or "anyone": every account of the owner's domain; "-"
+// before one takes rights away (section 2). The owner has all rights and stands in no list.
 #include "keep/imap/imap_place.h"
 #include "store/directory.h"
+#include "store/share/group.h"
 
 #include "base/banned.h"
 
@@ -73,9 +74,9 @@ static enum err owner_address(struct imap_session *s, const struct imap_place *p
     return e;
 }
 
-// ERR_NOT_FOUND: nobody is called that.
+// ERR_NOT_FOUND: nobody is called that. With `by` a group may stand in the list then (group.h).
 static enum err read_identifier(struct imap_session *s, const struct imap_place *p,
-                                struct identifier *out)
+                                const struct actor *by, struct identifier *out)
 {
     struct span text = s->command.acl.identifier, owner;
     struct identifier i = {.is_negative = text.n && text.p[0] == '-'};
@@ -92,12 +93,11 @@ static enum err read_identifier(struct imap_session *s, const struct imap_place 
         *out = i;
         return ERR_OK;
     }
-    i.who.kind = ACL_ACCOUNT;
     e = directory_name_check(&s->arena, text, span_skip(owner, span_find_byte(owner, '@') + 1),
                              &i.name, &why);
     e = e == ERR_INVALID ? ERR_NOT_FOUND : e;
-    e = e ? e : directory_id_by_name(s->server->store, i.name, &i.who.account);
-    i.is_owner = !e && i.who.account == p->account;
+    e = e ? e : acl_who_find(s->server->store, by, i.name, &i.who);
+    i.is_owner = !e && i.who.kind == ACL_ACCOUNT && i.who.id == p->account;
     if (!e) {
         *out = i;
     }
@@ -114,21 +114,18 @@ static enum imap_step refuse_identifier(struct imap_session *s, enum err e)
 
 static enum err write_entry(struct imap_session *s, struct buf *out, const struct acl_entry *entry)
 {
-    struct account account = {.name = SPAN(ANYONE)};
-    enum err e =
-        entry->who.kind == ACL_ANYONE
-            ? ERR_OK
-            : directory_account_by_id(s->server->store, entry->who.account, &s->arena, &account);
+    struct span name;
+    enum err e = acl_who_name(s->server->store, &entry->who, &s->arena, &name);
 
     if (e) { // somebody who is no more has no rights
         return e == ERR_NOT_FOUND ? ERR_OK : e;
     }
     if (entry->given) {
-        write_identifier(s, out, false, account.name);
+        write_identifier(s, out, false, name);
         write_rights(out, entry->given);
     }
     if (entry->taken) {
-        write_identifier(s, out, true, account.name);
+        write_identifier(s, out, true, name);
         write_rights(out, entry->taken);
     }
     return ERR_OK;
@@ -190,7 +187,7 @@ enum imap_step imap_run_listrights(struct imap_session *s)
     if (e) {
         return imap_place_refuse(s, e, why, false);
     }
-    e = read_identifier(s, &p, &who);
+    e = read_identifier(s, &p, NULL, &who);
     imap_place_close(&p);
     if (e) {
         return refuse_identifier(s, e);
@@ -232,8 +229,10 @@ static enum imap_step change_acl(struct imap_session *s, struct acl_change *c, c
     if (e) {
         return imap_place_refuse(s, e, why, false);
     }
+    struct actor by = imap_actor_in(s, p.account);
+
     c->mailbox = p.mailbox->id;
-    e = read_identifier(s, &p, &who);
+    e = read_identifier(s, &p, c->rights && c->how != ACL_REMOVE ? &by : NULL, &who);
     imap_place_close(&p);
     if (e) {
         return refuse_identifier(s, e);
@@ -241,8 +240,9 @@ static enum imap_step change_acl(struct imap_session *s, struct acl_change *c, c
     if (who.is_owner) {
         return imap_answer_no(s, "CANNOT", "The owner has all rights, always");
     }
-    struct actor by = imap_actor_in(s, p.account);
-
+    if (who.who.kind == ACL_GROUP && !who.who.id) { // no list has ever named it
+        return imap_answer_ok(s, done);
+    }
     c->who = who.who;
     c->name = who.name;
     c->is_negative = who.is_negative;

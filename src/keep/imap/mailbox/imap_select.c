@@ -144,6 +144,9 @@ static enum err open_selected(struct imap_session *s, const struct imap_place *p
     sel->highest = mailbox->highest_modseq;
     enum err e = store_watch_add(s->server->store, p->account, on_change, s, &sel->watch);
 
+    if (!e && !p->is_own) {
+        e = acl_owners_watch(s->server->store, on_change, s, &sel->sharing_watch);
+    }
     e = e ? e : fill_selected(s, p->view, mailbox, &keywords);
     if (e) {
         imap_selected_destroy(sel);

@@ -7,7 +7,7 @@
 
 #include "keep/imap/notify/imap_notify_internal.h"
 #include "store/directory.h"
-#include "store/share/acl.h"
+#include "store/share/group.h"
 
 #include "base/banned.h"
 
@@ -224,6 +224,35 @@ static enum err come_in(struct imap_session *s, struct imap_notify *n, struct vi
     return e;
 }
 
+// The user is a member of other groups than before: nothing in the owners' logs says so.
+static enum err look_again(struct imap_session *s, struct imap_notify *n, struct view *own)
+{
+    enum err e = ERR_OK;
+
+    for (size_t i = 1; i < n->account_n && !e; i++) {
+        struct notify_account *a = &n->accounts[i];
+        struct notify_seen_all now;
+        struct view *v;
+
+        if (!a->id) {
+            continue;
+        }
+        e = view_open(s->server->store, a->id, &v);
+        if (e) { // it goes, and is dropped when it has gone
+            e = e == ERR_NOT_FOUND ? ERR_OK : e;
+            continue;
+        }
+        e = notify_look(s, a, v, &now);
+        if (!e) {
+            notify_difference(s, n, a, v, own, &a->seen, &now);
+            arena_finish(&a->seen.arena);
+            a->seen = now;
+        }
+        view_close(v);
+    }
+    return e;
+}
+
 enum err notify_accounts_refresh(struct imap_session *s, struct imap_notify *n, bool is_first)
 {
     account_id *owners;
@@ -233,15 +262,24 @@ enum err notify_accounts_refresh(struct imap_session *s, struct imap_notify *n, 
     if (!n->owners_watch) {
         return ERR_OK;
     }
+    uint64_t groups = n->groups_told;
+
     n->owners_told = store_watch_version(n->owners_watch);
-    enum err e = acl_owners(s->server->store, s->account, domain_of(span_from_str(s->user)),
-                            &s->arena, &owners, &owner_n);
+    enum err e = groups_mark(s->server->store, s->account, &groups);
+
+    e = e ? e
+          : acl_owners(s->server->store, s->account, domain_of(span_from_str(s->user)), &s->arena,
+                       &owners, &owner_n);
 
     e = e ? e : view_open(s->server->store, s->account, &own);
     if (e) {
         return e;
     }
     drop(s, n, own, owners, owner_n);
+    if (groups != n->groups_told) {
+        e = look_again(s, n, own);
+        n->groups_told = e ? n->groups_told : groups;
+    }
     for (size_t i = 0; i < owner_n && !e; i++) {
         e = find(n, owners[i]) ? ERR_OK : come_in(s, n, own, owners[i], is_first);
     }

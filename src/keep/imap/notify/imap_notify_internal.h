@@ -68,6 +68,7 @@ struct imap_notify {
     size_t account_n;
     struct store_watch *owners_watch;
     modseq owners_told;
+    uint64_t groups_told; // groups_mark of the user
 
     struct uid_map fresh; // told as EXISTS, still to be fetched
     struct imap_fetcher *fetcher;
