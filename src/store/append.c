@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "store/belongings_internal.h"
 #include "store/rules_internal.h"
 #include "store/sent_internal.h"
 
@@ -73,7 +74,7 @@ static enum err append_item(struct edit *ed, struct placer *placer, const struct
 
     keyword_set_to(&keywords, &p);
     e = edit_add_message(ed, in, p.internal_date, 1, &p.message);
-    return e != ERR_OK ? e : placer_add(placer, &p);
+    return e != ERR_OK ? e : placer_add_new(placer, &p);
 }
 
 static enum err append_log(struct edit *ed, const struct mailbox *b, uint32_t first_uid,

@@ -35,6 +35,8 @@ enum change_kind {
                       // mailbox: this account's, 0: of the account itself (in account 0: of the
                       // server); `after`: the entry's name, in lower case; value: not 0: kept here
                       // on a mailbox of that account. metadata_change_read takes it apart
+    CHANGE_SEEN, // a reader's own \Seen: uids; value: the reader's account, `after`: v 1 set, 0
+                 // taken away; value 0: readers have none of their own any more
 };
 
 // One record of an entry; a commit may have several (a move has two).

@@ -5,7 +5,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "store/store_internal.h"
+#include "store/belongings_internal.h"
 
 #include "base/banned.h"
 
@@ -219,6 +219,7 @@ static enum err seal_mailboxes(struct edit *ed)
         if (e == ERR_OK && m->keywords_dirty) {
             e = seal_keywords(ed, m);
         }
+        e = e == ERR_OK && m->seen ? seen_edit_seal(ed, m) : e;
     }
     return e;
 }

@@ -202,6 +202,7 @@ static enum err make_one(struct edit *ed, struct span name, struct edit_mailbox 
     e = e != ERR_OK ? e : edit_take_orphan(ed, name, &was_subscribed);
     e = e != ERR_OK ? e : edit_put_name(ed, name, m->record.is.id);
     e = e != ERR_OK ? e : acl_edit_inherit(ed, m->record.is.id, name);
+    e = e != ERR_OK ? e : seen_edit_inherit(ed, m);
     if (e != ERR_OK) {
         return e;
     }

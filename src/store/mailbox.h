@@ -30,6 +30,9 @@ struct mailbox {
     uint64_t bytes;                   // sizes of all messages
     uint8_t special_use;              // enum special_use bits
     bool is_subscribed;
+    // Not 0: those it is shared with have a \Seen of their own, since that MODSEQ; `unseen` counts
+    // the owner's.
+    modseq seen_since;
     bool is_no_select; // only a level of the hierarchy: deleted while it had children
 };
 
@@ -46,6 +49,10 @@ enum err view_orphan_subscriptions(struct view *v, const struct span **out, size
 // ERR_NOT_FOUND when there is none. The name must have gone through mailbox_name_check.
 enum err view_mailbox_by_name(struct view *v, struct span name, const struct mailbox **out);
 enum err view_mailbox(struct view *v, mailbox_id id, const struct mailbox **out);
+
+// Messages without \Seen, as this view's reader has it (view_open_for). Reads two rows for 4,096
+// UIDs where the reader has one of their own, and nothing else.
+enum err view_unseen(struct view *v, const struct mailbox *m, uint32_t *out);
 
 // Keywords in use in a mailbox: index in the array is the keyword's number in placements. Numbers
 // are never reused for another name.

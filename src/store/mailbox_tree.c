@@ -102,6 +102,7 @@ static enum err delete_edit(struct edit *ed, void *arg)
     e = e != ERR_OK ? e : acl_edit_forget(ed, id);
     e = e != ERR_OK ? e : edit_drop_url_key(ed, id);
     e = e != ERR_OK ? e : metadata_edit_forget(ed, id);
+    e = e != ERR_OK ? e : seen_edit_forget(ed, m);
     if (e == ERR_OK && parent) {
         m->record.is.is_no_select = true;
         m->record.is.special_use = 0;

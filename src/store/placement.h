@@ -109,6 +109,7 @@ enum err placement_copy(struct store *s, account_id account, const struct actor 
 // or none, one commit of the account they go to. ERR_LIMIT above 20,000.
 struct copy_across {
     account_id from_account, to_account; // not the same
+    account_id reader;                   // who reads there (view_open_for); 0: the owner
     mailbox_id from, to;
     struct uid_set uids;
     uint16_t flags; // that go along; others are left out

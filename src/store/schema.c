@@ -288,6 +288,9 @@ struct span mailbox_encode(const struct mailbox_record *m, char *room)
     pack_u64(&k, m->tail);
     pack_u64(&k, m->created_modseq);
     pack_str(&k, b->name);
+    if (b->seen_since) {
+        pack_u64(&k, b->seen_since);
+    }
     return pack_span(&k);
 }
 
@@ -310,7 +313,8 @@ enum err mailbox_decode(mailbox_id id, struct span value, struct mailbox_record 
               unpack_u64(&value, UINT64_MAX, &m.created_modseq) &&
               unpack_str(&value, NAME_BYTES_MAX, &b->name);
 
-    if (!ok) {
+    b->seen_since = 0;
+    if (!ok || (value.n && !unpack_u64(&value, UINT64_MAX, &b->seen_since))) {
         return ERR_CORRUPT;
     }
     b->id = id;

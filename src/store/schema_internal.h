@@ -57,6 +57,7 @@ enum key_kind {
     KEY_URL_KEY = 'z',
     KEY_METADATA = 'v',
     KEY_IMAP_WITHOUT = 'C',
+    KEY_SEEN = 'S',
     // in account 0
     KEY_SCHEMA = 'V',
     KEY_DOMAIN = 'D',

@@ -164,6 +164,16 @@ enum err view_open(struct store *s, account_id account, struct view **out)
     return ERR_OK;
 }
 
+enum err view_open_for(struct store *s, account_id account, account_id reader, struct view **out)
+{
+    enum err e = view_open(s, account, out);
+
+    if (e == ERR_OK) {
+        (*out)->seen_of = reader == account ? 0 : reader;
+    }
+    return e;
+}
+
 void view_close(struct view *v)
 {
     if (v) {

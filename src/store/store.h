@@ -69,6 +69,8 @@ struct actor {
     struct span device; // the device's or client's name ("Thunderbird", "phone"), 64 bytes at most
     struct span origin; // the client's address or the sender, 128 bytes at most
     uint32_t device_id; // of the account's devices (device.h); 0: none of them
+    account_id
+        reader; // who changes somebody else's account by what is shared; 0: its owner, the server
     struct actor_entries *entries; // what the store commits for this actor is noted; or NULL
 };
 
@@ -93,6 +95,9 @@ void store_watch_all(struct store *s, store_watch_fn *fn, void *arg);
 // A view is one moment of one account. One thread at a time; closed before waiting for a client.
 // Spans it hands out live until it is closed.
 enum err view_open(struct store *s, account_id account, struct view **out);
+// The same for a reader with whom mailboxes of the account are shared: where readers have a \Seen
+// of their own the messages come with theirs. `reader` may be the account itself.
+enum err view_open_for(struct store *s, account_id account, account_id reader, struct view **out);
 void view_close(struct view *v); // NULL is allowed
 modseq view_modseq(const struct view *v);
 account_id view_account(const struct view *v);

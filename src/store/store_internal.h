@@ -45,7 +45,7 @@ struct keyword_table {
 struct view {
     struct store *store;
     struct snapshot *snapshot;
-    account_id account;
+    account_id account, seen_of; // whose \Seen is shown (view_open_for); 0: the owner's
     modseq version;
     struct arena arena;
     struct header header;
@@ -86,6 +86,7 @@ struct edit_mailbox {
     struct mailbox_record record;
     struct keyword_table keywords;
     bool is_dirty, has_keywords, keywords_dirty;
+    struct seen_edit *seen; // seen/seen_edit.c; NULL: nothing of it was looked at
 };
 
 struct thread_slot { // an entry of the thread index that this edit has changed
@@ -107,10 +108,9 @@ struct edit {
     struct store *store;
     const struct actor *by;
     struct view view;
-    struct batch *batch;
-    struct batch *rider;  // who shares with whom (share/acl_index.c); or NULL
-    struct header header; // as it will be
-    modseq modseq;        // this change's number
+    struct batch *batch, *rider; // `rider`: who shares with whom (share/acl_index.c); or NULL
+    struct header header;        // as it will be
+    modseq modseq;               // this change's number
     int64_t now_ms;
     struct edit_mailbox *mailboxes; // loaded so far
     struct thread_table threads;

@@ -7,7 +7,7 @@ from fields import Bad, Fields
 from store_reader import DELETED, NO_SELECT, SEEN, flag_runs, one_flags
 
 ARRIVED, FLAGS, COPIED, MOVED_HERE, MOVED_AWAY, EXPUNGED, RESTORED = range(1, 8)
-CREATED, MAILBOX_GONE, RENAMED, REPAIRED = 8, 9, 10, 16
+CREATED, MAILBOX_GONE, RENAMED, REPAIRED, SEEN_BY_ONE = 8, 9, 10, 16, 23
 
 
 def check_account(a, version, engine, body_uses):
@@ -20,6 +20,7 @@ def check_account(a, version, engine, body_uses):
     check_mailboxes(a, version)
     check_messages(a, engine, body_uses)
     check_header(a)
+    check_seen(a)
     check_threads(a)
     check_log(a, version)
 
@@ -107,6 +108,28 @@ def check_messages(a, engine, body_uses):
         a.wrong(f"restorable message {message} is not there")
 
 
+def check_seen(a):
+    for b in a.mailboxes.values():
+        entry = a.metadata.get((0, b.id, b"/shared/vendor/mailkeep/seen"))
+        if (entry == b"own") != bool(b.seen_since):
+            a.wrong(f"mailbox {b.id}: its entry says {entry!r}, \\Seen is each reader's own since "
+                    f"{b.seen_since}")
+        if not b.seen_since:
+            continue
+        there, uids = set(), {p.uid for p in b.placements}
+        for (mailbox, who, block), (since, seen) in a.seen.items():
+            if mailbox != b.id or since != b.seen_since:
+                continue
+            if who == 0:
+                there |= seen
+                if not seen:
+                    a.wrong(f"mailbox {b.id}: nothing is there from UID {block * 4096} on")
+            elif seen and max(seen) >= b.uidnext:
+                a.wrong(f"mailbox {b.id}: {who:x} has seen UID {max(seen)}, which is to come")
+        if there != uids:
+            a.wrong(f"mailbox {b.id}: readers count {sorted(there ^ uids)[:5]} wrongly as there")
+
+
 def check_header(a):
     h, boxes = a.header, a.mailboxes.values()
     lost = [m for m in a.messages.values() if m.placements == 0]
@@ -155,6 +178,9 @@ class Fold:
             self.placed(box, c)
         elif c.kind == FLAGS:
             self.flags(box, c)
+        elif c.kind == SEEN_BY_ONE:
+            for uid in c.uids:
+                box[uid][1] = c.modseq
         elif c.kind in (MOVED_AWAY, EXPUNGED):
             self.gone(box, c)
         elif c.kind in (CREATED, RENAMED):

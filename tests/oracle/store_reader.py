@@ -83,6 +83,7 @@ class Account:
         self.names, self.subscribed, self.keywords = {}, set(), {}
         self.threads, self.restorable, self.log = {}, {}, {}
         self.chunks, self.devices, self.shared, self.url_keys, self.metadata = [], {}, {}, [], {}
+        self.seen = {}  # mailbox, who, block of 4,096 UIDs: since, UIDs
         for key in sorted(keys):
             self.part(key, keys[key])
         self.join()
@@ -110,6 +111,8 @@ class Account:
         values = {name: f.v() for name in MAILBOX}
         number = fixed(key, 4)
         self.mailboxes[number] = Mailbox(number, values, f.str())
+        # 0: one \Seen for all; else readers have their own, since that MODSEQ.
+        self.mailboxes[number].values["seen_since"] = f.v() if f.left else 0
 
     def read_n(self, key, f):
         self.names[key] = f.u32()
@@ -207,6 +210,16 @@ class Account:
                 (owner and name.startswith(b"/shared"))):
             raise Bad(f"metadata {name!r} makes no sense")
         self.metadata[owner, mailbox, name] = value
+
+    def read_S(self, key, f):
+        mailbox, who, block = fixed(key[:4], 4), fixed(key[4:12], 8), fixed(key[12:], 4)
+        since, first, bits = f.v(), f.v(), f.str()
+        if (not since or who == self.number or block >= 1 << 20 or first + len(bits) > 512 or
+                (bits and not (bits[0] and bits[-1]))):
+            raise Bad(f"what {who:x} has seen of mailbox {mailbox} makes no sense")
+        at = block * 4096 + first * 8
+        self.seen[mailbox, who, block] = since, {
+            at + i for i in range(len(bits) * 8) if bits[i // 8] >> i % 8 & 1}
 
     def read_C(self, key, f):
         names = [f.str() for _ in range(f.v())]
@@ -341,6 +354,19 @@ class Account:
             if have and have[-1].uid >= first:
                 self.wrong(f"mailbox {mailbox}: chunk {first} begins below UID {have[-1].uid}")
             have += placements
+
+    def seen_by(self, box, reader):
+        """UIDs with \\Seen as an account sees them with whom the mailbox is shared."""
+        if not box.seen_since or reader == self.number:
+            return {p.uid for p in box.placements if p.flags & SEEN}
+        out = set()
+        for block in {p.uid >> 12 for p in box.placements}:
+            for who in (reader, (1 << 64) - 1):
+                since, uids = self.seen.get((box.id, who, block), (0, set()))
+                if since == box.seen_since:
+                    out |= uids
+                    break
+        return out & {p.uid for p in box.placements}
 
     def changes(self, modseq):
         """The records of one entry, in order."""

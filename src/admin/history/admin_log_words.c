@@ -237,6 +237,27 @@ static void put_metadata(struct buf *b, struct log_names *n, const struct change
     }
 }
 
+static void put_seen(struct buf *b, struct log_names *n, const struct change *c)
+{
+    if (!c->value) {
+        put_messages(b, n, c, "gave one \\Seen for all to", "in");
+        return;
+    }
+    bool is_seen = c->after.n && c->after.p[0];
+
+    put_messages(b, n, c, "marked", "in");
+    buf_put_str(b, is_seen ? " as read for themselves" : " as unread for themselves");
+}
+
+static void put_account(struct buf *b, const struct change *c)
+{
+    if (span_starts(c->after, SPAN("opened the "))) { // auth/read_as.c
+        buf_put(b, c->after);
+    } else {
+        buf_printf(b, "changed the account: %.*s", SPAN_ARG(c->after));
+    }
+}
+
 static void put_what(struct buf *b, struct log_names *n, const struct change *c)
 {
     switch (c->kind) {
@@ -251,8 +272,6 @@ static void put_what(struct buf *b, struct log_names *n, const struct change *c)
         break;
     case CHANGE_MOVED_IN:
         put_from_to(b, n, c, "moved");
-        break;
-    case CHANGE_MOVED_OUT:
         break;
     case CHANGE_EXPUNGED:
         put_messages(b, n, c, "removed", "from");
@@ -271,11 +290,7 @@ static void put_what(struct buf *b, struct log_names *n, const struct change *c)
         buf_put_str(b, "changed the quota");
         break;
     case CHANGE_ACCOUNT:
-        if (span_starts(c->after, SPAN("opened the "))) { // auth/read_as.c
-            buf_put(b, c->after);
-        } else {
-            buf_printf(b, "changed the account: %.*s", SPAN_ARG(c->after));
-        }
+        put_account(b, c);
         break;
     case CHANGE_FORGOTTEN:
         buf_put_str(b, "dropped for good ");
@@ -303,6 +318,11 @@ static void put_what(struct buf *b, struct log_names *n, const struct change *c)
     case CHANGE_METADATA:
         put_metadata(b, n, c);
         break;
+    case CHANGE_SEEN:
+        put_seen(b, n, c);
+        break;
+    case CHANGE_MOVED_OUT: // said with where to
+        break;
     }
 }
 
@@ -328,6 +348,7 @@ static const char *const kind_names[] = {
     [CHANGE_DEVICE] = "device",
     [CHANGE_ACL] = "sharing",
     [CHANGE_METADATA] = "metadata",
+    [CHANGE_SEEN] = "seen",
 };
 
 // "Thunderbird (192.0.2.7)", "the administrator".

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The check of one account, in seven files: store_check.c (what is looked at, the directory, the
+// The check of one account, in eight files: store_check.c (what is looked at, the directory, the
 // bodies), check_mailboxes.c (mailboxes, names, keywords, placements), check_messages.c (messages,
 // restorable ones, threads, the change log), check_rules.c (aliases, scripts, forwarding, devices,
 // sign-ins), check_shares.c (who else may use it), check_groups.c (who is a member of which group),
-// check_metadata.c. Only these include this.
+// check_metadata.c, check_seen.c. Only these include this.
 //
 // With `ed` the same code mends as it goes: the whole account is checked in one edit, and what can
 // be derived is put into its batch.
@@ -25,7 +25,8 @@ size_t id_list_count(const struct id_list *l, size_t *at, uint64_t id);
 
 struct check_mailbox {
     struct mailbox_record record;
-    bool is_broken; // the record cannot be read
+    bool is_broken;  // the record cannot be read
+    bool has_switch; // there is an entry METADATA_SEEN
     size_t keyword_count;
     // recounted
     uint32_t exists, unseen, deleted, last_uid, last_key;
@@ -71,5 +72,6 @@ enum err check_rules(struct check *c);
 enum err check_signins(struct check *c);
 enum err check_shares(struct check *c);
 enum err check_metadata(struct check *c);
+enum err check_seen(struct check *c);
 
 #endif

@@ -123,7 +123,7 @@ static enum err check_account_record(struct check *c)
 // Keys that no version of this program has written.
 static enum err check_unknown_keys(struct check *c)
 {
-    char known[] = "HVADIPREZGYBeOFTMNKabnskumtxcfgijwdlyopqhrzvC";
+    char known[] = "HVADIPREZGYBeOFTMNKabnskumtxcfgijwdlyopqhrzvCS";
     struct scan *scan;
     struct span key, value;
     char next = 0;
@@ -165,6 +165,7 @@ static enum err check_all_of(struct check *c)
     e = e != ERR_OK ? e : check_signins(c);
     e = e != ERR_OK ? e : check_shares(c);
     e = e != ERR_OK ? e : check_metadata(c);
+    e = e != ERR_OK ? e : check_seen(c);
     if (e == ERR_OK) {
         check_header(c);
     }

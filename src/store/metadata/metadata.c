@@ -70,6 +70,17 @@ bool metadata_name_is_private(struct span name)
     return span_starts_nocase(name, SPAN("/private"));
 }
 
+bool metadata_name_is_seen(struct span name)
+{
+    return span_eq_nocase(name, SPAN(METADATA_SEEN));
+}
+
+bool metadata_seen_is_good(struct span value)
+{
+    return !value.p || span_eq(value, SPAN(METADATA_SEEN_OWN)) ||
+           span_eq(value, SPAN(METADATA_SEEN_SHARED));
+}
+
 // ---- rows ---------------------------------------------------------------------------------------
 
 struct key metadata_key(struct metadata_where where, struct span name)

@@ -27,6 +27,14 @@
 // Of the value before, in the change log.
 #define METADATA_BEFORE_BYTES_MAX 1024
 
+// Of a mailbox: those with whom it is shared have a \Seen of their own there ("own"), or the
+// owner's
+// ("shared", as without the entry). It is kept like any other; changing it changes the mailbox in
+// the same commit. A mailbox that is made is as the nearest one above it.
+#define METADATA_SEEN        "/shared/vendor/mailkeep/seen"
+#define METADATA_SEEN_OWN    "own"
+#define METADATA_SEEN_SHARED "shared"
+
 struct metadata_where {
     account_id owner;   // of the mailbox; 0: the account that the row is in
     mailbox_id mailbox; // 0: the account, or in account 0 the server
@@ -36,6 +44,8 @@ struct metadata_where {
 // with four (RFC 5464 section 3.2). `root`: also one that only has entries below it.
 bool metadata_name_is_valid(struct span name, bool root);
 bool metadata_name_is_private(struct span name); // of a valid name; else it is shared
+bool metadata_name_is_seen(struct span name);    // METADATA_SEEN
+bool metadata_seen_is_good(struct span value);   // of it; value.p NULL: it goes
 
 struct metadata_entry {
     struct metadata_where where;
@@ -76,8 +86,9 @@ struct metadata_change {
 // All of them or none, in one commit, each with a record in the change log (metadata_change_read).
 // Of an entry that is named twice the last counts; one that has that value already is not changed.
 // What shrinks is never refused. ERR_NOT_FOUND: no such account, or it has no such mailbox (that of
-// another owner is not looked for); ERR_INVALID: a name; ERR_LIMIT: too many entries (a value over
-// the limit is for the caller to refuse); ERR_QUOTA: too many bytes in the account.
+// another owner is not looked for); ERR_INVALID: a name, or METADATA_SEEN with another value;
+// ERR_LIMIT: too many entries (a value over the limit is for the caller to refuse); ERR_QUOTA: too
+// many bytes in the account.
 enum err metadata_set(struct store *s, account_id account, const struct actor *by,
                       struct metadata_where where, const struct metadata_change *changes, size_t n,
                       const struct metadata_limits *limits);

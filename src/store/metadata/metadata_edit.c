@@ -53,6 +53,24 @@ static enum err put_row(struct edit *ed, const struct key *k, const struct metad
     return edit_put(ed, k, pack_span(&value));
 }
 
+enum err metadata_edit_seen(struct edit *ed, mailbox_id mailbox, struct span value)
+{
+    struct metadata_entry before,
+        after = {.where = {.mailbox = mailbox}, .name = SPAN(METADATA_SEEN), .value = value};
+    struct key k = metadata_key(after.where, after.name);
+    enum err e = view_metadata(&ed->view, after.where, after.name, &before);
+    bool was_there = e == ERR_OK;
+
+    if (e != ERR_OK && e != ERR_NOT_FOUND && e != ERR_CORRUPT) {
+        return e;
+    }
+    if (was_there) {
+        count_out(ed, &before);
+    }
+    e = value.n ? put_row(ed, &k, &after) : edit_delete(ed, &k);
+    return e == ERR_OK ? note(ed, &k, was_there ? &before : NULL, after.where) : e;
+}
+
 // ---- setting ------------------------------------------------------------------------------------
 
 struct set_args {
@@ -61,6 +79,20 @@ struct set_args {
     size_t n;
     const struct metadata_limits *limits;
 };
+
+// The entry that switches something (METADATA_SEEN).
+static enum err switch_seen(struct edit *ed, const struct set_args *a,
+                            const struct metadata_change *c)
+{
+    struct edit_mailbox *m;
+
+    if (a->where.owner || !a->where.mailbox || !metadata_name_is_seen(c->name)) {
+        return ERR_OK;
+    }
+    enum err e = edit_mailbox(ed, a->where.mailbox, &m);
+
+    return e == ERR_OK ? seen_edit_switch(ed, m, span_eq(c->value, SPAN(METADATA_SEEN_OWN))) : e;
+}
 
 static enum err set_one(struct edit *ed, const struct set_args *a, const struct metadata_change *c)
 {
@@ -84,7 +116,8 @@ static enum err set_one(struct edit *ed, const struct set_args *a, const struct 
         count_out(ed, &before);
     }
     e = c->value.p ? put_row(ed, &k, &after) : edit_delete(ed, &k);
-    return e == ERR_OK ? note(ed, &k, was_there ? &before : NULL, a->where) : e;
+    e = e == ERR_OK ? note(ed, &k, was_there ? &before : NULL, a->where) : e;
+    return e == ERR_OK ? switch_seen(ed, a, c) : e;
 }
 
 static bool is_named_again(const struct set_args *a, size_t i)
@@ -199,7 +232,10 @@ enum err metadata_set(struct store *s, account_id account, const struct actor *b
     struct set_args a = {where, changes, n, limits};
 
     for (size_t i = 0; i < n; i++) {
-        if (!metadata_name_is_valid(changes[i].name, false)) {
+        bool is_switch = !where.owner && where.mailbox && metadata_name_is_seen(changes[i].name);
+
+        if (!metadata_name_is_valid(changes[i].name, false) ||
+            (is_switch && !metadata_seen_is_good(changes[i].value))) {
             return ERR_INVALID;
         }
         if (changes[i].value.n > METADATA_VALUE_BYTES_MAX) {
@@ -245,6 +281,19 @@ struct copy {
     mailbox_id to;
 };
 
+// The mailbox may have it already, from the one above it.
+static enum err copy_seen(const struct copy *c, const struct metadata_entry *entry)
+{
+    struct edit_mailbox *m;
+    enum err e = edit_mailbox(c->ed, c->to, &m);
+
+    if (e != ERR_OK || m->record.is.seen_since) {
+        return e;
+    }
+    e = seen_edit_switch(c->ed, m, span_eq(entry->value, SPAN(METADATA_SEEN_OWN)));
+    return e == ERR_OK ? metadata_edit_seen(c->ed, c->to, entry->value) : e;
+}
+
 static enum err copy_row(void *arg, struct span key, struct span value)
 {
     const struct copy *c = arg;
@@ -254,6 +303,9 @@ static enum err copy_row(void *arg, struct span key, struct span value)
         return ERR_OK;
     }
     entry.where.mailbox = c->to;
+    if (metadata_name_is_seen(entry.name)) {
+        return copy_seen(c, &entry);
+    }
     struct key k = metadata_key(entry.where, entry.name);
     enum err e = put_row(c->ed, &k, &entry);
 

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
-#include "store/store_internal.h"
+#include "store/belongings_internal.h"
 
 #include "base/banned.h"
 
@@ -23,6 +23,7 @@ struct placement_scan {
     modseq changed_since;
     struct chunk_view chunk;
     unsigned at; // next record of the chunk
+    struct seen_view seen;
     uint16_t more[KEYWORDS_PER_MESSAGE_MAX];
 };
 
@@ -40,6 +41,12 @@ enum err placement_scan_open(struct view *v, mailbox_id mailbox, uint32_t first,
     p->chunk.count = 0;
     p->at = 0;
     arena_init(&p->arena, SET_BYTES_MAX);
+    enum err e = seen_view_begin(&p->seen, v, mailbox);
+
+    if (e != ERR_OK) {
+        free(p);
+        return e;
+    }
     // In vain: all chunks are looked at, each says how new its newest record is.
     if (changed_since && first <= last) {
         (void)view_changed_uids(v, mailbox, changed_since, p->range, &p->arena, &p->set);
@@ -79,7 +86,9 @@ enum err placement_next(struct placement_scan *p, struct placement *out)
             }
             if (uid >= p->range.first &&
                 (p->changed_since == 0 || chunk_view_modseq(&p->chunk, i) > p->changed_since)) {
-                return chunk_view_read(&p->chunk, i, p->more, out);
+                enum err e = chunk_view_read(&p->chunk, i, p->more, out);
+
+                return e == ERR_OK && p->seen.since ? seen_view_put(&p->seen, out) : e;
             }
         }
         enum err e = scan_chunk(p);
@@ -200,6 +209,7 @@ void placement_count(struct edit *ed, struct edit_mailbox *m, const struct place
     ed->header.bytes += p->bytes;
     ed->header.messages++;
     m->is_dirty = true;
+    seen_edit_there(ed, m, p->uid, true);
 }
 
 // Counts that would fall below zero are damage found by store_check, not a reason to stop here.
@@ -220,6 +230,7 @@ void placement_uncount(struct edit *ed, struct edit_mailbox *m, const struct pla
     ed->header.bytes = less(ed->header.bytes, p->bytes);
     ed->header.messages = less(ed->header.messages, 1);
     m->is_dirty = true;
+    seen_edit_there(ed, m, p->uid, false);
 }
 
 // ---- neighbours ---------------------------------------------------------------------------------
@@ -373,6 +384,21 @@ enum err placer_add(struct placer *p, struct placement *placement)
     chunk_append(&p->chunk, placement);
     placement_count(p->ed, p->mailbox, placement);
     return ERR_OK;
+}
+
+enum err placer_add_new(struct placer *p, struct placement *placement)
+{
+    bool is_mine = seen_edit_is_own(p->ed, p->mailbox) && placement->flags & FLAG_SEEN;
+
+    if (is_mine) {
+        placement->flags &= (uint16_t)~FLAG_SEEN;
+    }
+    enum err e = placer_add(p, placement);
+
+    if (e == ERR_OK && is_mine) {
+        (void)seen_edit_put(p->ed, p->mailbox, placement->uid, true);
+    }
+    return e;
 }
 
 enum err placer_finish(struct placer *p)

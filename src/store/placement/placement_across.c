@@ -4,6 +4,7 @@
 // placed by one edit of the other; the body is shared. Moving is copying, then expunging by the
 // caller: two accounts have no commit together, and a message that is there twice is better than
 // one that is lost.
+#include "store/belongings_internal.h"
 #include "store/placement/carry_internal.h"
 
 #include "base/banned.h"
@@ -15,7 +16,7 @@
 
 struct across {
     struct store *store;
-    account_id from_account;
+    account_id from_account, reader;
     mailbox_id from, to;
     struct uid_set uids;
     uint16_t flags; // that are carried over
@@ -96,6 +97,7 @@ static enum err collect(struct across *a)
     struct view v;
     enum err e = view_begin(&v, a->store, a->from_account);
 
+    v.seen_of = a->reader == a->from_account ? 0 : a->reader;
     arena_reset(&a->arena);
     a->items = NULL;
     a->count = a->cap = 0;
@@ -124,7 +126,7 @@ static enum err place(struct across *a, struct placer *placer, struct change_dra
     p.saved = edit_now_s(placer->ed);
     keyword_set_to(&keywords, &p);
     e = carry_put(placer->ed, item, &p.message);
-    e = e == ERR_OK ? placer_add(placer, &p) : e;
+    e = e == ERR_OK ? placer_add_new(placer, &p) : e;
     if (e == ERR_OK) {
         change_draft_add(log, p.uid, p.message, NULL);
     }
@@ -180,6 +182,7 @@ enum err placement_copy_across(struct store *s, const struct actor *by, const st
 {
     struct across a = {.store = s,
                        .from_account = c->from_account,
+                       .reader = c->reader,
                        .from = c->from,
                        .to = c->to,
                        .uids = c->uids,

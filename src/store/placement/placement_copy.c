@@ -3,7 +3,7 @@
 // Copying and moving messages: all or none, one commit (RFC 3501 6.4.7, RFC 6851).
 #include <stdlib.h>
 
-#include "store/store_internal.h"
+#include "store/belongings_internal.h"
 
 #include "base/banned.h"
 
@@ -40,10 +40,27 @@ static enum err message_note(struct copy_run *c, message_id id)
     return ERR_OK;
 }
 
+// What goes along is the owner's \Seen and that of who copies. A mailbox with one for all gets the
+// latter: who copies gives it to everybody, as with any flag. True: it is theirs alone there.
+static bool carry_seen(struct copy_run *c, const struct placement *p, struct placement *there)
+{
+    bool seen = p->flags & FLAG_SEEN;
+
+    if (seen_edit_is_own(c->ed, c->from)) {
+        seen = seen_edit_has(c->ed, c->from, p->uid);
+    }
+    if (seen_edit_is_own(c->ed, c->to)) {
+        return seen;
+    }
+    there->flags = (uint16_t)((p->flags & ~FLAG_SEEN) | (seen ? FLAG_SEEN : 0));
+    return false;
+}
+
 static enum err copy_one(struct copy_run *c, const struct placement *p)
 {
     struct placement there = *p;
     struct keyword_set k;
+    bool is_mine = carry_seen(c, p, &there);
     enum err e = ERR_OK;
 
     there.saved = edit_now_s(c->ed);
@@ -54,6 +71,9 @@ static enum err copy_one(struct copy_run *c, const struct placement *p)
     e = e != ERR_OK ? e : placer_add(&c->placer, &there);
     if (e != ERR_OK) {
         return e;
+    }
+    if (is_mine) {
+        (void)seen_edit_put(c->ed, c->to, there.uid, true);
     }
     uid_builder_add(&c->uids_from, p->uid, p->uid);
     uid_builder_add(&c->uids_to, there.uid, there.uid);

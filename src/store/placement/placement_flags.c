@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Changing flags and keywords of many messages in one commit.
-#include "store/store_internal.h"
+#include "store/belongings_internal.h"
 
 #include "base/banned.h"
 
@@ -16,7 +16,11 @@ struct flags_run {
     const struct flag_request *request;
     struct edit_mailbox *mailbox;
     struct keyword_set keywords; // asked for
-    struct change_draft log;
+    // Where \Seen is the reader's own it is taken out of the request and changed beside the rest.
+    struct flag_request others;
+    bool has_seen, seen;
+    struct change_draft seen_log;
+    struct change_draft log[2]; // [1]: of messages whose \Seen a FLAGS_SET has to keep
     struct uid_builder refused;
     struct chunk chunk; // the one being changed
 };
@@ -65,6 +69,23 @@ static void flags_recount(struct mailbox *b, uint16_t before, uint16_t after)
     }
 }
 
+// What a record says was done is all that was done.
+static struct change_draft *log_of(struct flags_run *f, uint16_t before)
+{
+    const struct flag_request *r = f->request;
+
+    return &f->log[r->how == FLAGS_SET && r->keep & before & FLAG_SEEN];
+}
+
+static bool change_seen(struct flags_run *f, uint32_t uid)
+{
+    if (!f->has_seen || !seen_edit_put(f->ed, f->mailbox, uid, f->seen)) {
+        return false;
+    }
+    change_draft_add(&f->seen_log, uid, 0, NULL);
+    return true;
+}
+
 static enum err flags_one(struct flags_run *f, struct chunk *c, unsigned i, bool *out_changed)
 {
     struct placement before, after;
@@ -82,11 +103,15 @@ static enum err flags_one(struct flags_run *f, struct chunk *c, unsigned i, bool
         return e;
     }
     keyword_set_of(&before, &k_before);
-    if (after.flags == before.flags && keyword_set_eq(&k, &k_before)) {
+    bool is_other = after.flags != before.flags || !keyword_set_eq(&k, &k_before);
+
+    if (!change_seen(f, before.uid) && !is_other) {
         return ERR_OK;
     }
-    change_draft_add(&f->log, before.uid, 0, &before);
-    flags_recount(&f->mailbox->record.is, before.flags, after.flags);
+    if (is_other) {
+        change_draft_add(log_of(f, before.flags), before.uid, 0, &before);
+        flags_recount(&f->mailbox->record.is, before.flags, after.flags);
+    }
     after.changed = f->ed->modseq;
     keyword_set_to(&k, &after);
     chunk_set(c, i, &after);
@@ -119,13 +144,17 @@ static void flags_quick(struct flags_run *f, struct chunk *c, unsigned i,
         after.keywords &= ~f->keywords.low;
         break;
     }
-    if (after.flags == before->flags && after.keywords == before->keywords) {
+    bool is_other = after.flags != before->flags || after.keywords != before->keywords;
+
+    if (!change_seen(f, before->uid) && !is_other) {
         return;
     }
-    struct placement was = {.flags = before->flags, .keywords = before->keywords};
+    if (is_other) {
+        struct placement was = {.flags = before->flags, .keywords = before->keywords};
 
-    change_draft_add(&f->log, before->uid, 0, &was);
-    flags_recount(&f->mailbox->record.is, before->flags, after.flags);
+        change_draft_add(log_of(f, before->flags), before->uid, 0, &was);
+        flags_recount(&f->mailbox->record.is, before->flags, after.flags);
+    }
     after.changed = f->ed->modseq;
     chunk_flags_set(c, i, &after);
     *out_changed = true;
@@ -162,12 +191,12 @@ static enum err flags_chunk(struct flags_run *f, uint32_t key_uid, struct span v
 }
 
 // The record's `after`: what was done.
-static struct span flags_describe(const struct flags_run *f, char *room, size_t cap)
+static struct span flags_describe(const struct flags_run *f, uint16_t kept, char *room, size_t cap)
 {
     struct pack p = {.p = room, .cap = cap};
 
     pack_u64(&p, f->request->how);
-    pack_u64(&p, f->request->flags);
+    pack_u64(&p, f->request->flags | kept);
     pack_u64(&p, f->keywords.low);
     pack_u64(&p, f->keywords.count);
     for (unsigned i = 0; i < f->keywords.count; i++) {
@@ -179,7 +208,7 @@ static struct span flags_describe(const struct flags_run *f, char *room, size_t 
 static enum err flags_walk(struct flags_run *f)
 {
     const struct flag_request *r = f->request;
-    char done[(KEYWORDS_PER_MESSAGE_MAX + 4) * 10];
+    char done[2][(KEYWORDS_PER_MESSAGE_MAX + 4) * 10];
     struct chunk_walk w;
     struct chunk_view view;
     struct uid_cursor wanted = {.set = &r->uids};
@@ -187,8 +216,13 @@ static enum err flags_walk(struct flags_run *f)
     uint32_t key_uid;
     enum err e;
 
-    change_draft_begin(&f->log, f->ed, CHANGE_FLAGS, r->mailbox, 0);
-    f->log.is.after = flags_describe(f, done, sizeof(done));
+    for (int i = 0; i < 2; i++) {
+        change_draft_begin(&f->log[i], f->ed, CHANGE_FLAGS, r->mailbox, 0);
+        f->log[i].is.after = flags_describe(f, i ? FLAG_SEEN : 0, done[i], sizeof(done[i]));
+    }
+    change_draft_begin(&f->seen_log, f->ed, CHANGE_SEEN, r->mailbox, 0);
+    f->seen_log.is.value = f->ed->by->reader;
+    f->seen_log.is.after = f->seen ? SPAN("\1") : SPAN("\0");
     chunk_walk_begin(&w, &f->ed->view, r->mailbox, &r->uids);
     while ((e = chunk_walk_next(&w, &key_uid, &value, &view)) == ERR_OK) {
         e = flags_chunk(f, key_uid, value, &wanted);
@@ -197,7 +231,25 @@ static enum err flags_walk(struct flags_run *f)
         }
     }
     chunk_walk_end(&w);
-    return change_draft_end(&f->log, e == ERR_NOT_FOUND ? ERR_OK : e);
+    e = change_draft_end(&f->log[0], e == ERR_NOT_FOUND ? ERR_OK : e);
+    e = change_draft_end(&f->log[1], e);
+    return change_draft_end(&f->seen_log, e);
+}
+
+static void take_seen_out(struct flags_run *f)
+{
+    const struct flag_request *r = f->request;
+    bool is_named = r->flags & FLAG_SEEN;
+
+    if (!seen_edit_is_own(f->ed, f->mailbox)) {
+        return;
+    }
+    f->has_seen = is_named || (r->how == FLAGS_SET && !(r->keep & FLAG_SEEN));
+    f->seen = is_named && r->how != FLAGS_REMOVE;
+    f->others = *r;
+    f->others.flags &= (uint16_t)~FLAG_SEEN;
+    f->others.keep |= FLAG_SEEN;
+    f->request = &f->others;
 }
 
 static enum err flags_edit(struct edit *ed, void *arg)
@@ -213,6 +265,7 @@ static enum err flags_edit(struct edit *ed, void *arg)
     if (e != ERR_OK) {
         return e;
     }
+    take_seen_out(&f);
     uid_builder_init(&f.refused, a->arena);
     e = flags_walk(&f);
     a->out.new_keywords = f.mailbox->keywords_dirty && ed->is_changed;

@@ -550,6 +550,7 @@ static enum err note_record(struct undo_plan *p, const struct change *c)
     case CHANGE_FORGOTTEN:
     case CHANGE_REPAIRED:
     case CHANGE_SENT:
+    case CHANGE_SEEN: // each reader's own
         break;
     }
     return ERR_OK;
