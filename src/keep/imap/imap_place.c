@@ -103,7 +103,7 @@ static enum err find_for(struct imap_session *s, const struct imap_who *who, str
         e = find_other(s, who, address, rest, &p, out_why);
     }
     *out = p;
-    e = e ? e : view_open(s->server->store, p.account, &p.view);
+    e = e ? e : view_open_for(s->server->store, p.account, who->account, &p.view);
     if (e) {
         return e;
     }
@@ -247,6 +247,11 @@ void imap_place_refresh(struct imap_session *s, struct view *v)
     }
 }
 
+enum err imap_view_open(const struct imap_session *s, account_id account, struct view **out)
+{
+    return view_open_for(s->server->store, account, s->account, out);
+}
+
 struct actor imap_actor_in(const struct imap_session *s, account_id account)
 {
     struct actor by = imap_actor(s);
@@ -254,6 +259,7 @@ struct actor imap_actor_in(const struct imap_session *s, account_id account)
     if (account != s->account) {
         by.device = span_first(span_from_str(s->user), ACTOR_BYTES);
         by.device_id = 0;
+        by.reader = s->account;
     }
     return by;
 }

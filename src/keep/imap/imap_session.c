@@ -509,7 +509,7 @@ static bool may_go_on(struct imap_session *s)
     struct view *v;
 
     if (s->selected && s->selected->account != s->account &&
-        !view_open(s->server->store, s->selected->account, &v)) {
+        !imap_view_open(s, s->selected->account, &v)) {
         imap_place_refresh(s, v);
         view_close(v);
     }
@@ -721,8 +721,7 @@ static void fetch_ahead(struct imap_session *s)
 {
     struct view *v;
 
-    if (s->is_fresh && s->selected &&
-        view_open(s->server->store, s->selected->account, &v) == ERR_OK) {
+    if (s->is_fresh && s->selected && imap_view_open(s, s->selected->account, &v) == ERR_OK) {
         view_prefetch(v, s->selected->mailbox);
         view_close(v);
     }

@@ -237,4 +237,9 @@ static inline void imap_part(const struct imap_session *s)
 // Bits of wire/imap/imap_flag.h as those of store/placement.h.
 uint16_t imap_flags_to_store(uint32_t bits);
 
+// A view of an account as this session's user sees it. All of keep/imap opens views by it (or by
+// imap_place_find): where those with whom a mailbox is shared have a \Seen of their own, messages
+// come with this user's.
+enum err imap_view_open(const struct imap_session *s, account_id account, struct view **out);
+
 #endif

@@ -409,7 +409,7 @@ enum imap_step imap_updates_step(struct imap_session *s, enum imap_telling telli
                          imap_contexts_are_told(sel, store_watch_version(sel->watch)))) {
         return STEP_DONE;
     }
-    if (view_open(s->server->store, s->selected->account, &v)) {
+    if (imap_view_open(s, s->selected->account, &v)) {
         if (qresync) {
             say_how_far(s);
         }
@@ -442,7 +442,8 @@ static bool others_changed(struct imap_session *s, struct view *v, modseq versio
         return true;
     }
     while (!found && !change_next(scan, &c) && c.number < version) {
-        found = (c.mailbox == sel->mailbox && c.kind == CHANGE_FLAGS) || --left == 0;
+        found = (c.mailbox == sel->mailbox && (c.kind == CHANGE_FLAGS || c.kind == CHANGE_SEEN)) ||
+                --left == 0;
     }
     change_scan_close(scan);
     return found;
@@ -463,7 +464,7 @@ void imap_updates_own(struct imap_session *s, modseq version)
         sel->told = version;
         return;
     }
-    if (view_open(s->server->store, s->selected->account, &v)) {
+    if (imap_view_open(s, s->selected->account, &v)) {
         return;
     }
     if (!others_changed(s, v, version)) {

@@ -171,7 +171,7 @@ static enum err add_owner(struct imap_session *s, struct list_state *l, account_
     struct view *v;
     enum err e = directory_account_by_id(s->server->store, id, &s->arena, &owner);
 
-    e = e ? e : view_open(s->server->store, id, &v);
+    e = e ? e : imap_view_open(s, id, &v);
     if (e) { // it has gone
         return e == ERR_NOT_FOUND ? ERR_OK : e;
     }
@@ -344,7 +344,7 @@ static enum err gather(struct imap_session *s, struct list_state *l, uint32_t se
     struct view *v;
     enum err e = compile_patterns(s, l);
 
-    e = e ? e : view_open(s->server->store, s->account, &v);
+    e = e ? e : imap_view_open(s, s->account, &v);
     if (e) {
         return e;
     }
@@ -424,7 +424,7 @@ static void write_status(struct imap_session *s, struct view *v, const struct li
     }
     if (!entry->account) {
         write_status_in(s, v, entry);
-    } else if (!view_open(s->server->store, entry->account, &other)) {
+    } else if (!imap_view_open(s, entry->account, &other)) {
         write_status_in(s, other, entry);
         view_close(other);
     }
@@ -488,7 +488,7 @@ static enum imap_step write_entries(struct imap_session *s, struct list_state *l
                                     entry_writer *writer)
 {
     struct view *v;
-    enum err e = view_open(s->server->store, s->account, &v);
+    enum err e = imap_view_open(s, s->account, &v);
 
     if (e) {
         return imap_answer_err(s, e);

@@ -49,7 +49,7 @@ enum imap_step imap_run_getquota(struct imap_session *s)
     if (!span_eq(s->command.root, SPAN(QUOTA_ROOT))) {
         return imap_answer_no(s, "NONEXISTENT", "There is no such quota root");
     }
-    enum err e = view_open(s->server->store, s->account, &v);
+    enum err e = imap_view_open(s, s->account, &v);
 
     if (!e) {
         e = write_quota(s, v);

@@ -64,9 +64,10 @@ static void say_first_unseen(struct imap_session *s, struct view *v, const struc
 {
     struct placement_scan *scan;
     struct placement p;
-    uint32_t seq = 0;
+    uint32_t seq = 0, unseen;
 
-    if (!mailbox->unseen || placement_scan_open(v, mailbox->id, 1, UINT32_MAX, 0, &scan)) {
+    if (view_unseen(v, mailbox, &unseen) || !unseen ||
+        placement_scan_open(v, mailbox->id, 1, UINT32_MAX, 0, &scan)) {
         return;
     }
     while (seq++ < UNSEEN_LOOKED_AT && !placement_next(scan, &p)) {

@@ -28,6 +28,14 @@ static uint64_t count_recent(struct imap_session *s, struct view *v, const struc
     return n;
 }
 
+// Where readers have a \Seen of their own, and what they have seen cannot be read: nothing of it.
+static uint32_t count_unseen(struct view *v, const struct mailbox *mailbox)
+{
+    uint32_t unseen;
+
+    return view_unseen(v, mailbox, &unseen) == ERR_OK ? unseen : mailbox->exists;
+}
+
 // In units of 1,024 bytes, as STORAGE is.
 static uint64_t deleted_storage(struct view *v, const struct mailbox *mailbox)
 {
@@ -66,7 +74,7 @@ static void write_item(struct imap_session *s, struct view *v, const struct mail
         buf_put_u64(s->out, mailbox->uid_validity);
         break;
     case IMAP_STATUS_UNSEEN:
-        buf_put_u64(s->out, mailbox->unseen);
+        buf_put_u64(s->out, count_unseen(v, mailbox));
         break;
     case IMAP_STATUS_DELETED:
         buf_put_u64(s->out, mailbox->deleted);

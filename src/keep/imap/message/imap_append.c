@@ -365,7 +365,7 @@ static void copy_url(struct imap_session *s, struct append_state *a, struct span
 {
     struct buf piece;
     struct view *v;
-    enum err e = view_open(s->server->store, a->source.account, &v);
+    enum err e = imap_view_open(s, a->source.account, &v);
 
     if (!e) {
         buf_init(&piece, PIECE_BYTES);

@@ -59,6 +59,7 @@ static enum err carry_across(struct imap_session *s, const struct imap_place *to
     const struct imap_selected *sel = s->selected;
     struct copy_across c = {.from_account = sel->account,
                             .to_account = to->account,
+                            .reader = s->account,
                             .from = sel->mailbox,
                             .to = mailbox,
                             .uids = uids,

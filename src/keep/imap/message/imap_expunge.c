@@ -12,7 +12,7 @@ static enum err limit_deleted(struct imap_session *s, struct uid_set *uids)
 {
     struct uid_set_builder b;
     struct view *v;
-    enum err e = view_open(s->server->store, s->selected->account, &v);
+    enum err e = imap_view_open(s, s->selected->account, &v);
 
     if (e || uid_set_size(*uids) <= s->options.messages_max) {
         view_close(e ? NULL : v);

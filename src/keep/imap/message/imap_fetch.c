@@ -177,7 +177,7 @@ static void see_ahead(struct imap_session *s, struct imap_fetcher *f)
     struct view *v;
 
     uid_set_builder_init(&unseen, &s->arena);
-    if (view_open(s->server->store, s->selected->account, &v)) {
+    if (imap_view_open(s, s->selected->account, &v)) {
         f->seen_to = UINT32_MAX;
         return;
     }
@@ -258,7 +258,7 @@ enum imap_step imap_fetcher_step(struct imap_session *s, struct imap_fetcher *f)
     if (f->sets_seen && !f->is_inside && f->next > f->seen_to) {
         see_ahead(s, f);
     }
-    enum err e = view_open(s->server->store, s->selected->account, &v);
+    enum err e = imap_view_open(s, s->selected->account, &v);
 
     if (!e) {
         imap_place_refresh(s, v); // what may be read no more ends between two messages
@@ -324,7 +324,7 @@ static enum err say_vanished(struct imap_session *s)
 {
     struct uid_set among;
     struct view *v;
-    enum err e = view_open(s->server->store, s->selected->account, &v);
+    enum err e = imap_view_open(s, s->selected->account, &v);
 
     if (e) {
         return e;
@@ -420,7 +420,7 @@ static enum err narrow(struct imap_session *s, struct uid_set *uids)
     enum err e = ERR_OK;
 
     if (fetch->changedsince) {
-        e = view_open(s->server->store, s->selected->account, &v);
+        e = imap_view_open(s, s->selected->account, &v);
         if (!e) {
             e = changed_uids(s, v, fetch->changedsince, uids);
             view_close(v);

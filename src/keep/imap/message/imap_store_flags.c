@@ -53,7 +53,7 @@ static void tell_keywords(struct imap_session *s)
     struct imap_keywords keywords;
     struct view *v;
 
-    if (view_open(s->server->store, s->selected->account, &v)) {
+    if (imap_view_open(s, s->selected->account, &v)) {
         return;
     }
     if (!imap_keywords_of(v, s->selected->mailbox, &keywords)) {

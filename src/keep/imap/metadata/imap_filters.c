@@ -96,7 +96,7 @@ static enum err read_value(struct expansion *x, account_id account, struct span 
     }
     memcpy(path, root.p, root.n);
     memcpy(path + root.n, name.p, name.n);
-    enum err e = view_open(x->s->server->store, account, &v);
+    enum err e = imap_view_open(x->s, account, &v);
 
     if (e) {
         return e;

@@ -25,9 +25,9 @@ static enum err read_server(struct imap_session *s, struct metadata_cursor *c)
 {
     const struct imap_metadata_get *get = &s->command.getmetadata;
     struct metadata_source from = {0};
-    enum err e = view_open(s->server->store, s->account, &from.own);
+    enum err e = imap_view_open(s, s->account, &from.own);
 
-    e = e ? e : view_open(s->server->store, 0, &from.shared);
+    e = e ? e : imap_view_open(s, 0, &from.shared);
     e = e ? e : metadata_write(s, get, &from, SPAN(""), c);
     view_close(from.own);
     view_close(from.shared);
@@ -39,7 +39,7 @@ static enum err read_mailbox(struct imap_session *s, const struct imap_place *p,
 {
     const struct imap_metadata_get *get = &s->command.getmetadata;
     struct view *own = p->view;
-    enum err e = p->is_own ? ERR_OK : view_open(s->server->store, s->account, &own);
+    enum err e = p->is_own ? ERR_OK : imap_view_open(s, s->account, &own);
 
     if (e) {
         return e;

@@ -17,8 +17,8 @@ bool imap_list_metadata(struct imap_session *s, const struct imap_list_mailbox *
     if (!c) {
         c = *cursor = arena_zalloc(&s->arena, 1, sizeof(*c));
     }
-    if (c && !view_open(s->server->store, m->account, &v) &&
-        (m->account == s->account || !view_open(s->server->store, s->account, &own))) {
+    if (c && !imap_view_open(s, m->account, &v) &&
+        (m->account == s->account || !imap_view_open(s, s->account, &own))) {
         struct metadata_source from = metadata_source_of(s, v, own ? own : v, m->mailbox);
 
         if (metadata_write(s, &s->command.list.metadata, &from, m->name, c)) {

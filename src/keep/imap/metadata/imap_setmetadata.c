@@ -53,6 +53,10 @@ static enum imap_step check_values(struct imap_session *s)
                                imap_text(s, "METADATA MAXSIZE %llu", (unsigned long long)max),
                                SPAN("The value is too large"));
         }
+        if (set->mailbox.n && metadata_name_is_seen(pair->name) &&
+            !metadata_seen_is_good(pair->value)) {
+            return imap_answer_no(s, "CANNOT", "It is \"own\" or \"shared\"");
+        }
         if (!set->mailbox.n && pair->value.p && filter_entry(pair->name, &filter) &&
             !filter_is_good(s, filter, pair->value, &why)) {
             return imap_answer_no(s, "CANNOT", why);
@@ -81,7 +85,7 @@ static enum err apply(struct imap_session *s, const struct part *p,
 static enum err remember(struct imap_session *s, const struct part *p, struct part *out)
 {
     struct view *v;
-    enum err e = view_open(s->server->store, p->account, &v);
+    enum err e = imap_view_open(s, p->account, &v);
 
     *out = *p;
     if (e) {
@@ -152,6 +156,17 @@ static bool has_shared(const struct imap_metadata_set *set)
     return false;
 }
 
+// Whose \Seen is whose is as much for who administers the mailbox as the rights in it.
+static bool has_switch(const struct imap_metadata_set *set)
+{
+    for (size_t i = 0; i < set->n; i++) {
+        if (metadata_name_is_seen(set->values[i].name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 // ---- the server ---------------------------------------------------------------------------------
 
 // What all accounts see is changed by who may change the server.
@@ -187,6 +202,10 @@ static enum imap_step set_mailbox(struct imap_session *s)
     const char *why = NULL;
     enum err e = imap_place_annotate(s, set->mailbox, has_shared(set), &p, &why);
 
+    if (!e && has_switch(set) && !(p.rights & ACL_ADMINISTER)) {
+        imap_place_close(&p);
+        e = ERR_DENIED;
+    }
     if (e) {
         return imap_place_refuse(s, e, why, false);
     }

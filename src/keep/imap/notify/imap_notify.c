@@ -369,14 +369,14 @@ static enum err write_firsts(struct imap_session *s, struct notify_state *st)
         st->account++;
         return ERR_OK;
     }
-    enum err e = view_open(s->server->store, s->account, &own);
+    enum err e = imap_view_open(s, s->account, &own);
 
     if (e) {
         return e;
     }
     v = own;
     if (st->account) {
-        e = view_open(s->server->store, a->id, &v);
+        e = imap_view_open(s, a->id, &v);
         if (e == ERR_NOT_FOUND) { // it has gone
             st->account++;
             view_close(own);

@@ -91,7 +91,7 @@ static enum err account_add(struct imap_session *s, struct imap_notify *n, accou
     enum err e = a->address.p || !address.n ? ERR_OK : ERR_NOMEM;
 
     e = e ? e : store_watch_add(s->server->store, id, on_change, s, &a->watch);
-    e = e ? e : view_open(s->server->store, id, &v);
+    e = e ? e : imap_view_open(s, id, &v);
     if (e) {
         account_finish(a);
         return e;
@@ -212,7 +212,7 @@ static enum err come_in(struct imap_session *s, struct imap_notify *n, struct vi
     struct notify_account *a = &n->accounts[n->account_n - 1];
     struct notify_seen_all nothing = {.n = 0};
 
-    e = view_open(s->server->store, id, &v);
+    e = imap_view_open(s, id, &v);
     e = e ? e : notify_look(s, a, v, &a->seen);
     if (!e && !is_first) {
         notify_difference(s, n, a, v, own, &nothing, &a->seen);
@@ -271,7 +271,7 @@ enum err notify_accounts_refresh(struct imap_session *s, struct imap_notify *n, 
           : acl_owners(s->server->store, s->account, domain_of(span_from_str(s->user)), &s->arena,
                        &owners, &owner_n);
 
-    e = e ? e : view_open(s->server->store, s->account, &own);
+    e = e ? e : imap_view_open(s, s->account, &own);
     if (e) {
         return e;
     }

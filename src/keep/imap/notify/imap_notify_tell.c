@@ -323,6 +323,7 @@ static enum err tell_change(struct telling *t, const struct change *c)
     case CHANGE_EXPUNGED:
         return count(t, c->mailbox, IMAP_EVENT_MESSAGE_EXPUNGE);
     case CHANGE_FLAGS:
+    case CHANGE_SEEN:
         return count(t, c->mailbox, IMAP_EVENT_FLAG_CHANGE);
     case CHANGE_REPAIRED:
         return c->mailbox ? count(t, c->mailbox, IMAP_EVENTS_MESSAGE) : ERR_OK;
@@ -555,13 +556,13 @@ enum err notify_tell(struct imap_session *s, struct imap_notify *n, struct notif
                      bool *out_more)
 {
     struct telling t = {.s = s, .n = n, .a = a};
-    enum err e = view_open(s->server->store, s->account, &t.own);
+    enum err e = imap_view_open(s, s->account, &t.own);
 
     if (e) {
         return e;
     }
     t.v = t.own;
-    e = a->id == s->account ? ERR_OK : view_open(s->server->store, a->id, &t.v);
+    e = a->id == s->account ? ERR_OK : imap_view_open(s, a->id, &t.v);
     if (!e) {
         arena_init(&s->tell_arena, IMAP_COMMAND_BYTES);
         e = tell_in(&t, out_more);

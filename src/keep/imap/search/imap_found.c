@@ -185,7 +185,7 @@ static modseq modseq_of(struct imap_session *s, uint32_t uid)
     struct placement p = {.changed = 1};
     struct view *v;
 
-    if (view_open(s->server->store, s->selected->account, &v)) {
+    if (imap_view_open(s, s->selected->account, &v)) {
         return 1;
     }
     if (!placement_scan_open(v, s->selected->mailbox, uid, uid, 0, &scan)) {

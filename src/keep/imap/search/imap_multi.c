@@ -232,7 +232,7 @@ static enum err gather(struct imap_session *s, struct multi_state *m)
 {
     const struct imap_multi *multi = &s->command.multi;
     struct view *own;
-    enum err e = view_open(s->server->store, s->account, &own);
+    enum err e = imap_view_open(s, s->account, &own);
 
     if (e) {
         return e;
@@ -274,7 +274,7 @@ static enum err name_selected(struct imap_session *s, struct span *out)
     struct view *v;
     enum err e = directory_account_by_id(s->server->store, sel->account, &s->arena, &owner);
 
-    e = e ? e : view_open(s->server->store, sel->account, &v);
+    e = e ? e : imap_view_open(s, sel->account, &v);
     if (e) {
         return e;
     }

@@ -209,7 +209,7 @@ enum imap_step search_run_step(struct imap_session *s, struct search_run *run)
 {
     int64_t begun_us = clock_monotonic_us();
     struct view *v;
-    enum err e = view_open(s->server->store, s->selected->account, &v);
+    enum err e = imap_view_open(s, s->selected->account, &v);
 
     if (!e) {
         e = search_some(s, run, v);

@@ -170,7 +170,7 @@ static enum err load_some(struct imap_session *s, struct sort_run *run, struct v
 static enum err load_step(struct imap_session *s, struct sort_run *run, int64_t until_us)
 {
     struct view *v;
-    enum err e = view_open(s->server->store, s->selected->account, &v);
+    enum err e = imap_view_open(s, s->selected->account, &v);
 
     if (!e) {
         e = load_some(s, run, v, until_us);

@@ -225,7 +225,7 @@ static enum err load_some(struct imap_session *s, struct thread_state *st, struc
 static enum err load_step(struct imap_session *s, struct thread_state *st)
 {
     struct view *v;
-    enum err e = view_open(s->server->store, s->selected->account, &v);
+    enum err e = imap_view_open(s, s->selected->account, &v);
 
     if (!e) {
         e = load_some(s, st, v);

@@ -120,7 +120,7 @@ static enum err open_url(struct imap_session *s, struct span text, struct imap_u
 static enum err send_some(struct imap_session *s, struct imap_url_source *src)
 {
     struct view *v;
-    enum err e = view_open(s->server->store, src->account, &v);
+    enum err e = imap_view_open(s, src->account, &v);
 
     if (e) {
         return e;
