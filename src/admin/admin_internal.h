@@ -170,8 +170,8 @@ admin_fn admin_queue_list, admin_queue_show, admin_queue_retry, admin_queue_hold
     admin_queue_destinations;
 admin_fn admin_sieve_list, admin_sieve_show, admin_sieve_put, admin_sieve_activate,
     admin_sieve_remove, admin_sieve_run;
-admin_fn admin_mailbox_list, admin_mailbox_share, admin_mailbox_shares, admin_import, admin_export,
-    admin_check, admin_status, admin_reload, admin_log, admin_undo, admin_trace, admin_reports_list,
-    admin_reports_show;
+admin_fn admin_mailbox_list, admin_mailbox_seen, admin_mailbox_share, admin_mailbox_shares,
+    admin_import, admin_export, admin_check, admin_status, admin_reload, admin_log, admin_undo,
+    admin_trace, admin_reports_list, admin_reports_show;
 
 #endif

@@ -24,9 +24,9 @@ cli_fn cli_account_signins; // cli_signins.c
 cli_fn cli_account_undo;    // cli_undo.c
 // What stands behind --until, as "until_ms"; cli_undo.c, for cli_log.c too.
 int cli_until_put(struct cli *c, const char *until, json_t *args);
-cli_fn cli_account_list, cli_account_show;                      // cli_account_list.c
-cli_fn cli_mailbox_list, cli_mailbox_share, cli_mailbox_shares; // cli_mailbox.c
-cli_fn cli_domain_dns;                                          // cli_dns.c
+cli_fn cli_account_list, cli_account_show; // cli_account_list.c
+cli_fn cli_mailbox_list, cli_mailbox_seen, cli_mailbox_share, cli_mailbox_shares; // cli_mailbox.c
+cli_fn cli_domain_dns;                                                            // cli_dns.c
 cli_fn cli_sieve_list, cli_sieve_show, cli_sieve_put, cli_sieve_activate, cli_sieve_remove,
     cli_sieve_run;                                                      // cli_sieve.c
 cli_fn cli_sieve_test;                                                  // cli_sieve_test.c

@@ -137,6 +137,8 @@ const struct cli_command cli_commands[] = {
     {"mailbox share",
      "ADDRESS MAILBOX PERSON|GROUP|anyone none|read|write|manage|all|LETTERS [--below]",
      "Let somebody else use a mailbox of this account, or no more", cli_mailbox_share},
+    {"mailbox seen", "ADDRESS MAILBOX own|shared [--below]",
+     "Whether whoever a mailbox is shared with has a \\Seen of their own", cli_mailbox_seen},
     {"mailbox shares", "ADDRESS", "List who may use an account's mailboxes", cli_mailbox_shares},
     {"dkim create", "DOMAIN [--algorithm rsa|ed25519] [--selector NAME]",
      "Make keys that will sign a domain's mail", cli_dkim_create},

@@ -135,6 +135,8 @@ def accounts(k):
     k.step("mailbox share", ["u2@example.org", "INBOX", "u1@example.org", "read"], "PUT",
            "/accounts/u2@example.org/shares",
            {"mailbox": "INBOX", "person": "u1@example.org", "rights": "read"})
+    k.step("mailbox seen", ["u2@example.org", "INBOX", "own", "--below"], "PUT",
+           "/accounts/u2@example.org/seen", {"mailbox": "INBOX", "seen": "own", "below": True})
     k.step("mailbox shares", ["u2@example.org"], "GET", "/accounts/u2@example.org/shares",
            gives="items")
     for w in (k.words, k.http):

@@ -27,12 +27,13 @@ static json_t *special_json(uint8_t special_use)
 
 static json_t *mailbox_json(const struct mailbox *m)
 {
-    return json_pack("{s:o, s:I, s:I, s:I, s:o, s:b, s:b, s:I, s:I, s:I}", "mailbox",
+    return json_pack("{s:o, s:I, s:I, s:I, s:o, s:b, s:b, s:I, s:I, s:I, s:s}", "mailbox",
                      admin_json_text(m->name), "messages", (json_int_t)m->exists, "unseen",
                      (json_int_t)m->unseen, "bytes", (json_int_t)m->bytes, "special_use",
                      special_json(m->special_use), "subscribed", m->is_subscribed, "no_select",
                      m->is_no_select, "uid_validity", (json_int_t)m->uid_validity, "uid_next",
-                     (json_int_t)m->uid_next, "highest_modseq", (json_int_t)m->highest_modseq);
+                     (json_int_t)m->uid_next, "highest_modseq", (json_int_t)m->highest_modseq,
+                     "seen", m->seen_since ? "own" : "shared");
 }
 
 enum err admin_mailbox_list(struct admin_call *c)

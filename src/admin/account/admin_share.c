@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// mailbox share, mailbox shares: who besides the owner may use a mailbox (RFC 4314), as an
-// administrator sets it up for a team. What is set is in the owner's history.
+// mailbox share, mailbox shares, mailbox seen: who besides the owner may use a mailbox (RFC 4314),
+// as an administrator sets it up for a team. What is set is in the owner's history.
 #include "admin/admin_internal.h"
+#include "store/metadata/metadata.h"
 #include "store/share/group.h"
 
 #include "base/banned.h"
@@ -207,5 +208,38 @@ enum err admin_mailbox_share(struct admin_call *c)
                                    "person", admin_json_text(change.name), "rights",
                                    admin_json_text(acl_rights_format(change.rights, letters)),
                                    "mailboxes", (json_int_t)done);
+    return e == ERR_OK ? e : admin_fail_store(c, e, "the mailbox");
+}
+
+// ---- \Seen -------------------------------------------------------------------------------------
+
+static const struct metadata_limits no_limits = {METADATA_VALUE_BYTES_MAX, METADATA_ENTRIES_MAX,
+                                                 METADATA_ACCOUNT_BYTES_MAX};
+
+enum err admin_mailbox_seen(struct admin_call *c)
+{
+    struct actor by = admin_actor(c, ACTOR_ADMIN);
+    struct metadata_change change = {.name = SPAN(METADATA_SEEN), .value = admin_text(c, "seen")};
+    struct account owner;
+    mailbox_id *ids = NULL;
+    size_t n = 0, done = 0;
+    enum err e = admin_account(c, &owner);
+
+    if (e == ERR_OK && (!change.value.p || !metadata_seen_is_good(change.value))) {
+        e = admin_fail(c, ERR_INVALID, "\\Seen is own or shared");
+    }
+    e = e == ERR_OK ? find_mailboxes(c, owner.id, &ids, &n) : e;
+    if (e != ERR_OK) {
+        return e;
+    }
+    for (; done < n && e == ERR_OK && !admin_is_cancelled(c); done++) {
+        struct metadata_where where = {.mailbox = ids[done]};
+
+        e = metadata_set(c->admin->store, owner.id, &by, where, &change, 1, &no_limits);
+        e = e == ERR_NOT_FOUND ? ERR_OK : e; // it went meanwhile
+    }
+    c->outcome->result =
+        json_pack("{s:o, s:o, s:I}", "account", admin_json_text(owner.name), "seen",
+                  admin_json_text(change.value), "mailboxes", (json_int_t)done);
     return e == ERR_OK ? e : admin_fail_store(c, e, "the mailbox");
 }

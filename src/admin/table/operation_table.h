@@ -125,6 +125,9 @@ OPERATION("mailbox share", admin_mailbox_share, RIGHT_PASSWORDS | RIGHT_CHANGE_M
           "account",
           "PUT", "/accounts/{account}/shares", "mailbox! person! rights! below:bool",
           OPERATION_PLAIN)
+OPERATION("mailbox seen", admin_mailbox_seen, RIGHT_PASSWORDS | RIGHT_CHANGE_MAIL, ON_ACCOUNT,
+          "account",
+          "PUT", "/accounts/{account}/seen", "mailbox! seen! below:bool", OPERATION_PLAIN)
 OPERATION("dkim create", admin_dkim_create, RIGHT_KEYS, ON_DOMAIN, "domain",
           "POST", "/domains/{domain}/keys", "algorithm selector", OPERATION_LIST)
 OPERATION("dkim list", admin_dkim_list, RIGHT_SEE, ON_DOMAIN, "domain",

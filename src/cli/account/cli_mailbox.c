@@ -143,3 +143,35 @@ int cli_mailbox_share(struct cli *c, int argc, char **argv)
     }
     return code;
 }
+
+static void print_seen(const struct cli *c, const json_t *result)
+{
+    uint64_t n = cli_get_number(result, "mailboxes");
+    bool is_own = strcmp(cli_get_text(result, "seen"), "own") == 0;
+
+    if (c->json) {
+        cli_print_json(json_deep_copy(result));
+    } else if (!c->quiet) {
+        printf("In %llu %s %s.\n", (unsigned long long)n, n == 1 ? "mailbox" : "mailboxes",
+               is_own ? "everybody has a \\Seen of their own" : "one \\Seen is everybody's");
+    }
+}
+
+int cli_mailbox_seen(struct cli *c, int argc, char **argv)
+{
+    bool below = cli_flag(&argc, argv, "--below");
+    json_t *result = NULL;
+    int code = cli_words_check(c, &argc, argv, 3, 3);
+
+    if (code == CLI_OK) {
+        code = cli_link_run(c, "mailbox seen",
+                            json_pack("{s:s, s:s, s:s, s:b}", "account", argv[1], "mailbox",
+                                      argv[2], "seen", argv[3], "below", below),
+                            NULL, NULL, &result);
+    }
+    if (result) {
+        print_seen(c, result);
+        json_decref(result);
+    }
+    return code;
+}

@@ -203,6 +203,8 @@ static const struct {
     {"mailbox shares", "{'account':'nora@example.net'}", "Ohao"},
     {"mailbox share", "{'account':'u1@example.org','rights':'x'}", "O"},
     {"mailbox share", "{'account':'nora@example.net','rights':'x'}", "Oo"},
+    {"mailbox seen", "{'account':'u1@example.org','seen':'x'}", "O"},
+    {"mailbox seen", "{'account':'nora@example.net','seen':'x'}", "Oo"},
     {"dkim create", "{'domain':'example.org','algorithm':'x'}", "OD"},
     {"dkim create", "{'domain':'example.net','algorithm':'x'}", "Oo"},
     {"dkim list", "{'domain':'example.org'}", "ODHAha"},
