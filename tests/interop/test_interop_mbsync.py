@@ -80,7 +80,7 @@ def change(device, step, offset):
     """Every `step`th message is flagged, moved or deleted, beginning with number `offset`."""
     moved = deleted = flagged = 0
     for folder in maildir.folders(device.root):
-        for i, path in enumerate(maildir.files(device.root, folder)):
+        for i, path in enumerate(maildir.files_by_content(device.root, folder)):
             if i % step != offset:
                 continue
             what = i // step % 3

@@ -71,7 +71,7 @@ def on_server(server):
 
 def change(device, step, offset):
     for folder in maildir.folders(device.root):
-        for i, path in enumerate(maildir.files(device.root, folder)):
+        for i, path in enumerate(maildir.files_by_content(device.root, folder)):
             if i % step != offset:
                 continue
             what = i // step % 3

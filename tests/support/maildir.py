@@ -39,6 +39,15 @@ def files(root, folder):
     return sorted(out, key=os.path.basename)
 
 
+def files_by_content(root, folder):
+    """Those of files() in an order that is the same on each device: names tell when each came, and
+    two devices that change the n-th each must not change the same message."""
+    def key(path):
+        with open(path, "rb") as f:
+            return digest(f.read()), path
+    return sorted(files(root, folder), key=key)
+
+
 def flags_of(path):
     _, _, info = os.path.basename(path).partition(":2,")
     return "".join(sorted(info))
