@@ -147,7 +147,9 @@ enum err trail_add(struct trail *t, struct batch *b, trail_id mail, const struct
     do {
         part.recipient_count = left < TRAIL_RECIPIENTS_MAX ? left : TRAIL_RECIPIENTS_MAX;
         error = add_one(t, b, mail, &part);
-        part.recipients += part.recipients ? part.recipient_count : 0;
+        if (part.recipients) {
+            part.recipients += part.recipient_count;
+        }
         left -= part.recipient_count;
     } while (left && error == ERR_OK);
     return error;
