@@ -384,6 +384,9 @@ static struct span skip_body(struct mime_reader *r, struct span bytes)
 // Whether line ends are CR LF and nothing else. Pieces may be cut anywhere.
 static void look_at_ends(struct mime_reader *r, struct span bytes)
 {
+    if (bytes.n == 0) {
+        return; // there may be no pointer
+    }
     const char *p = bytes.p, *end = bytes.p + bytes.n;
 
     while (p < end && r->is_crlf) {
