@@ -59,7 +59,7 @@ char *buf_reserve(struct buf *b, size_t n)
     if (b->failed) {
         return NULL;
     }
-    if (n <= b->cap - b->n) {
+    if (b->p && n <= b->cap - b->n) {
         return b->p + b->n;
     }
     if (n > b->max - b->n) {
