@@ -319,6 +319,32 @@ def test_who_may_switch(team):
     assert (r.status, r.code, r.text) == (nobody.status, nobody.code, nobody.text)
 
 
+def test_an_administrator_switches_it(shared_server, account):
+    t = Team(shared_server, 3 * account, own=False)
+    server, owner = shared_server, t.names[0]
+    t.owner.ok("CREATE Team/Below")
+    out = server.command("mailbox", "seen", owner, "Team", "own").stdout
+    assert "In 1 mailbox everybody has a \\Seen of their own." in out
+    assert server.command("mailbox", "list", owner, "--json").stdout.count('"own"') == 1
+    t.anna.select(t.box)
+    t.anna.ok("STORE 3 +FLAGS (\\Seen)")
+    assert seen(t.anna, t.box) == [1, 2, 3]
+    assert seen(t.bert, t.box) == [1, 2]
+    out = server.command("mailbox", "seen", owner, "Team", "own", "--below").stdout
+    assert "In 2 mailboxes" in out
+    assert server.command("mailbox", "list", owner, "--json").stdout.count('"own"') == 2
+    out = server.command("mailbox", "seen", owner, "Team", "shared", "--below").stdout
+    assert "In 2 mailboxes one \\Seen is everybody's." in out
+    assert seen(t.anna, t.box) == [1, 2]
+    for words, said in ((("Team", "mine"), "own or shared"), (("Nowhere", "own"), "Nowhere")):
+        r = server.command("mailbox", "seen", owner, *words, check=False)
+        assert r.returncode and said in r.stderr, r.stderr
+    log = server.command("log", owner).stdout
+    assert "changed the metadata /shared/vendor/mailkeep/seen of the mailbox Team" in log, log
+    for c in t.sessions:
+        c.sock.close()
+
+
 def test_history_says_it(team):
     team.anna.select(team.box)
     team.anna.ok("STORE 3:4 +FLAGS (\\Seen)")

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Rows about who gets in as they may stand on a disk (devices, sign-ins, second factors, lists of
-// rights), what the rules were, what people type as an app password or a code, and what mail
-// programs call themselves before anybody has signed in. The first byte says what is read.
+// rights), what readers have seen, what the rules were, what people type as an app password or a
+// code, and what mail programs call themselves before anybody has signed in. The first byte says
+// what is read.
 #include <stdio.h>
 #include <string.h>
 
@@ -17,6 +18,7 @@
 #include "store/directory/factor_policy.h"
 #include "store/directory/role.h"
 #include "store/rules_internal.h"
+#include "store/seen/seen.h"
 #include "store/share/group.h"
 
 static void device(struct span input)
@@ -195,13 +197,44 @@ static void past(struct span input)
     }
 }
 
+// A row of what a reader has seen: what can be read is written as the same again.
+static void seen(struct span input)
+{
+    size_t n = input.n ? (unsigned char)input.p[0] : 0;
+    struct span key = span_first(span_skip(input, 1), n);
+    unsigned char bits[SEEN_BLOCK_BYTES] = {0};
+    char room[SEEN_ROW_BYTES_MAX];
+    struct seen_row row, again;
+    mailbox_id mailbox;
+    account_id who;
+    uint32_t block;
+
+    if (seen_key_read(key, &mailbox, &who, &block)) {
+        struct key k = seen_key(mailbox, who, block);
+
+        CHECK(span_eq(key_span(&k), key));
+    }
+    if (seen_row_decode(span_skip(input, 1 + n), &row) != ERR_OK) {
+        return;
+    }
+    CHECK(row.since && row.first + row.bits.n <= SEEN_BLOCK_BYTES);
+    if (row.bits.n) {
+        memcpy(bits + row.first, row.bits.p, row.bits.n);
+    }
+    CHECK(seen_row_decode(seen_row_encode(row.since, bits, room), &again) == ERR_OK);
+    CHECK(again.since == row.since && again.bits.n <= row.bits.n);
+    for (size_t i = 0; i < again.bits.n; i++) {
+        CHECK(bits[again.first + i] == (unsigned char)again.bits.p[i]);
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static void (*const readers[])(struct span) = {device, signin, typed,  client, second_factor,
-                                                   code,   scram,  policy, acl,    past};
+    static void (*const readers[])(struct span) = {
+        device, signin, typed, client, second_factor, code, scram, policy, acl, past, seen};
 
     if (size > 0) {
-        readers[data[0] % 10](span_of(data + 1, size - 1));
+        readers[data[0] % 11](span_of(data + 1, size - 1));
     }
     return 0;
 }
