@@ -23,7 +23,7 @@ QUICK_TO_BUILD = ("-Doptimization=1", "-Ddebug=false", "-Dc_args=-g1")
 FUZZ_SECONDS = int(os.environ.get("FUZZ_SECONDS", "60"))
 # Crash images are opened by the thousand without sanitizers (tests/crash/test_images.py).
 ASAN = {
-    "MK_CRASH_IMAGES": "600",
+    "MK_CRASH_IMAGES": "160",
     "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=1:detect_stack_use_after_return=1",
     "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
     "TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1",
