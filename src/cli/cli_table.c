@@ -57,7 +57,7 @@ const struct cli_command cli_commands[] = {
      cli_account_name},
     {"account rename", "ADDRESS NEW-ADDRESS", "Give an account another address",
      cli_account_rename},
-    {"account suspend", "ADDRESS [--keep-mail | --mail-to PERSON] [--remove-after TIME]",
+    {"account suspend", "ADDRESS [--keep-mail | --mail-to PERSON | --team] [--remove-after TIME]",
      "Keep an account's mail but let nobody sign in; ends its sessions", cli_account_suspend},
     {"account hand-over", "ADDRESS PERSON --reason TEXT [--addresses] [--dry-run]",
      "Suspend who leaves and put their mail into another person's mailbox", cli_account_hand_over},

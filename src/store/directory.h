@@ -13,6 +13,7 @@ enum account_state { ACCOUNT_ACTIVE = 1, ACCOUNT_SUSPENDED, ACCOUNT_REMOVED };
 // How an account is suspended. Nobody gets in, in any case.
 struct account_suspension {
     bool takes_mail;   // what comes for it is still delivered, and forwarded; otherwise refused
+    bool is_team;      // a team's: who may post to its INBOX (acl.h) sends as it; takes mail, too
     int64_t remove_at; // seconds since 1970, 0: never
 };
 

@@ -228,6 +228,8 @@ enum err header_decode(struct span value, struct header *out)
 
 // ---- account, mailbox ---------------------------------------------------------------------------
 
+enum { SUSPENDED_TAKES_MAIL = 1, SUSPENDED_TEAM = 2 };
+
 struct span account_encode(const struct account_record *a, char *room)
 {
     struct pack k = pack_record(room, ACCOUNT_BYTES_MAX, SCHEMA_VERSION);
@@ -237,7 +239,8 @@ struct span account_encode(const struct account_record *a, char *room)
     pack_str(&k, a->display_name);
     pack_str(&k, a->password_hash);
     if (a->suspension.takes_mail || a->suspension.remove_at) {
-        pack_u64(&k, a->suspension.takes_mail);
+        pack_u64(&k, (a->suspension.takes_mail ? SUSPENDED_TAKES_MAIL : 0) |
+                         (a->suspension.is_team ? SUSPENDED_TEAM : 0));
         pack_i64(&k, a->suspension.remove_at);
     }
     return pack_span(&k);
@@ -246,7 +249,7 @@ struct span account_encode(const struct account_record *a, char *room)
 enum err account_decode(struct span value, struct account_record *out)
 {
     struct account_record a = {.state = ACCOUNT_ACTIVE};
-    uint64_t state, takes_mail = 0;
+    uint64_t state, how = 0;
     enum err e = unpack_version(&value);
 
     if (e != ERR_OK) {
@@ -257,11 +260,12 @@ enum err account_decode(struct span value, struct account_record *out)
         !unpack_str(&value, HASH_BYTES_MAX, &a.password_hash)) {
         return ERR_CORRUPT;
     }
-    if (value.n > 0 &&
-        (!unpack_u64(&value, 1, &takes_mail) || !unpack_i64(&value, &a.suspension.remove_at))) {
+    if (value.n > 0 && (!unpack_u64(&value, SUSPENDED_TAKES_MAIL | SUSPENDED_TEAM, &how) ||
+                        !unpack_i64(&value, &a.suspension.remove_at) || how == SUSPENDED_TEAM)) {
         return ERR_CORRUPT;
     }
-    a.suspension.takes_mail = takes_mail;
+    a.suspension.takes_mail = how & SUSPENDED_TAKES_MAIL;
+    a.suspension.is_team = how & SUSPENDED_TEAM;
     a.state = (enum account_state)state;
     *out = a;
     return ERR_OK;

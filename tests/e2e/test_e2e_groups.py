@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Groups in lists of rights: who is a member has them, who leaves has them no more, at once, in
 every session; nobody inherits what a group of the same name once had."""
+import smtplib
+
 import pytest
+from servers import PASSWORD
 
 from imapwire import Closed
 from messages import generated
@@ -195,6 +198,67 @@ def test_an_administrator_shares_with_a_group(team):
     server.command("alias", "add", never, team.reader_name)
     out = server.command("mailbox", "share", team.owner_name, "INBOX", never, "none").stdout
     assert f"not shared with {never}" in out
+
+
+def submit(server, who, sender, to, password=PASSWORD):
+    with smtplib.SMTP("127.0.0.1", server.submission_port, "laptop", timeout=60) as c:
+        c.login(who, password)
+        return c.sendmail(sender, [to], f"From: {sender}\r\nTo: {to}\r\nSubject: an answer\r\n\r\nx\r\n")
+
+
+def test_a_teams_mailbox(team):
+    """Delivered, read by two, filed by one and seen by the other; it sends; who leaves is out."""
+    server, one, two = team.server, team.owner_name, team.reader_name
+    team.join(one)
+    box = f"sales-{team.name}"
+    server.command("account", "add", box, "--no-password", "--quota", "100KB")
+    said = server.command("account", "suspend", box, "--team").stdout
+    assert "a team's" in said
+    assert "arrives for a team" in server.command("account", "show", box).stdout
+    server.command("mailbox", "share", box, "INBOX", team.name, "manage", "--below")
+    server.command("mailbox", "share", box, "Archive", team.name, "manage")
+    with smtplib.LMTP("127.0.0.1", server.lmtp_port, "mx.example.net", timeout=60) as c:
+        for n in range(2):
+            c.sendmail("customer@away.example", [box],
+                       f"From: customer@away.example\r\nSubject: order {n}\r\n\r\nx\r\n")
+    their = f"Other Users/{box}"
+    a, b = team.owner, team.reader
+    for client in (a, b):
+        assert {f"{their}/INBOX", f"{their}/Archive"} <= set(listed(client))
+        assert [u.number for u in client.select(f"{their}/INBOX").all(b"EXISTS")] == [2]
+    a.ok("STORE 1 +FLAGS (\\Seen \\Answered)")
+    b.ok("NOOP")
+    assert {b"\\Seen", b"\\Answered"} <= set(b.ok("FETCH 1 (FLAGS)").fetches()[1][b"FLAGS"])
+    b.ok(f'CREATE "{their}/INBOX/Customers"')
+    b.ok(f'MOVE 1 "{their}/INBOX/Customers"')
+    a.ok("NOOP")
+    assert a.select(f"{their}/INBOX/Customers").all(b"EXISTS")[0].number == 1
+    # It counts as the team's, and is full when that is.
+    used = b.ok(f'GETQUOTAROOT "{their}/INBOX"').all(b"QUOTA")[0].args
+    assert used[1][2] == 100, used
+    big = b"Subject: big\r\n\r\n" + b"x" * 70000 + b"\r\n"
+    b.append(f"{their}/Archive", big)
+    assert b.cmd(f'APPEND "{their}/Archive" {{}}', big, sync=True).code[0] == b"OVERQUOTA"
+    log = server.command("log", box).stdout
+    assert one in log and two in log and "moved" in log, log
+    # They send as it; others do not, nor as somebody who only shares a mailbox.
+    for who in (one, two):
+        assert submit(server, who, box, one) == {}
+        assert submit(server, who, team.name, one) == {}
+    server.command("mailbox", "share", one, "INBOX", two, "all")
+    with pytest.raises(smtplib.SMTPException):
+        submit(server, two, one, one)
+    server.command("mailbox", "share", box, "INBOX", two, "read")
+    team.leave(two)
+    with pytest.raises(smtplib.SMTPException):
+        submit(server, two, box, one)
+    assert submit(server, one, box, two) == {}
+    assert rights(b, f"{their}/INBOX") == "lrs" and f"{their}/Archive" not in listed(b)
+    server.command("account", "resume", box)  # a person's again
+    with pytest.raises(smtplib.SMTPException):
+        submit(server, one, box, two)
+    with server.connect() as c:
+        assert c.cmd(f'LOGIN {box} ""').status == b"NO"
 
 
 def test_store_is_sound_after_all(shared_server):

@@ -274,7 +274,7 @@ class Account:
         if f.v() not in (1, 2):
             raise Bad("unknown state")
         f.z(), f.str(), f.str()
-        if f.left and (f.v() > 1 or f.z() < 0):
+        if f.left and (f.v() not in (0, 1, 3) or f.z() < 0):
             raise Bad("how the account is suspended")
 
     def read_f(self, _, f):

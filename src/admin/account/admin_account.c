@@ -320,6 +320,7 @@ static json_t *account_json(const struct account *account)
     admin_json_time(j, "created", account->created);
     if (j && account->state == ACCOUNT_SUSPENDED) {
         json_object_set_new(j, "takes_mail", json_boolean(account->suspension.takes_mail));
+        json_object_set_new(j, "team", json_boolean(account->suspension.is_team));
         if (account->suspension.remove_at) {
             admin_json_time(j, "remove_at", account->suspension.remove_at);
         }
@@ -482,12 +483,14 @@ enum err admin_account_rename(struct admin_call *c)
                                                  : admin_fail_store(c, e, "Renaming the account");
 }
 
-// Mail is refused, or arrives ("takes_mail"); removed at a time ("remove_at", seconds since 1970),
-// or never.
+// Mail is refused, or arrives ("takes_mail"), or arrives for a team that sends as it ("team");
+// removed at a time ("remove_at", seconds since 1970), or never.
 enum err admin_account_suspend(struct admin_call *c)
 {
     struct actor by = admin_actor(c, ACTOR_ADMIN);
-    struct account_suspension how = {.takes_mail = admin_bool(c, "takes_mail")};
+    bool is_team = admin_bool(c, "team");
+    struct account_suspension how = {.takes_mail = is_team || admin_bool(c, "takes_mail"),
+                                     .is_team = is_team};
     struct account account;
     uint64_t at = 0;
     enum err e = admin_account(c, &account);
@@ -498,6 +501,9 @@ enum err admin_account_suspend(struct admin_call *c)
         return admin_fail(c, ERR_INVALID, "An account is removed at a time that is to come.");
     }
     how.remove_at = (int64_t)at;
+    if (e == ERR_OK && is_team && at) {
+        return admin_fail(c, ERR_INVALID, "A team's account is not removed by itself.");
+    }
     if (e == ERR_OK) {
         e = directory_account_suspend(c->admin->store, &by, account.id, &how);
         e = e == ERR_OK ? e : admin_fail_store(c, e, "Suspending the account");

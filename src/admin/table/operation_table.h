@@ -72,7 +72,7 @@ OPERATION("account passwd", admin_account_passwd, RIGHT_PASSWORDS, ON_ACCOUNT, "
 OPERATION("account rename", admin_account_rename, RIGHT_ACCOUNTS, ON_ACCOUNT, "account",
           "POST", "/accounts/{account}/rename", "to!", OPERATION_PLAIN)
 OPERATION("account suspend", admin_account_suspend, RIGHT_ACCOUNTS, ON_ACCOUNT, "account",
-          "POST", "/accounts/{account}/suspend", "takes_mail:bool remove_at:number",
+          "POST", "/accounts/{account}/suspend", "takes_mail:bool team:bool remove_at:number",
           OPERATION_PLAIN)
 OPERATION("account resume", admin_account_resume, RIGHT_ACCOUNTS, ON_ACCOUNT, "account",
           "POST", "/accounts/{account}/resume", "", OPERATION_PLAIN)

@@ -258,7 +258,7 @@ int cli_account_suspend(struct cli *c, int argc, char **argv)
 {
     const char *after = cli_option(&argc, argv, "--remove-after");
     const char *to = cli_option(&argc, argv, "--mail-to");
-    bool keep = cli_flag(&argc, argv, "--keep-mail");
+    bool keep = cli_flag(&argc, argv, "--keep-mail"), team = cli_flag(&argc, argv, "--team");
     int64_t at = 0;
     int code = cli_words_check(c, &argc, argv, 1, 1);
 
@@ -276,16 +276,20 @@ int cli_account_suspend(struct cli *c, int argc, char **argv)
     if (code != CLI_OK) {
         return code;
     }
-    json_t *args = json_pack("{s:s, s:b}", "account", argv[1], "takes_mail", keep || to);
+    json_t *args =
+        json_pack("{s:s, s:b, s:b}", "account", argv[1], "takes_mail", keep || to, "team", team);
 
     if (after) {
         json_object_set_new(args, "remove_at", json_integer((json_int_t)at));
     }
     return change(c, "account suspend", args,
-                  keep || to ? "suspended: its owner cannot sign in, its mail is kept and still "
-                               "arrives"
-                             : "suspended: its owner cannot sign in, its mail is kept, new mail is "
-                               "refused");
+                  team ? "a team's: nobody can sign in as it, its mail still arrives, and "
+                         "who may post to its INBOX can send as it"
+                  : keep || to
+                      ? "suspended: its owner cannot sign in, its mail is kept and still "
+                        "arrives"
+                      : "suspended: its owner cannot sign in, its mail is kept, new mail is "
+                        "refused");
 }
 
 int cli_account_resume(struct cli *c, int argc, char **argv)

@@ -107,8 +107,10 @@ static void print_account(const json_t *a)
            json_is_true(json_object_get(a, "has_password")) ? "set" : "none (cannot sign in)",
            cli_get_text(a, "created"));
     if (json_object_get(a, "takes_mail")) {
-        printf("New mail:   %s\n",
-               json_is_true(json_object_get(a, "takes_mail")) ? "still arrives" : "is refused");
+        printf("New mail:   %s\n", json_is_true(json_object_get(a, "team")) ? "arrives for a team"
+                                   : json_is_true(json_object_get(a, "takes_mail"))
+                                       ? "still arrives"
+                                       : "is refused");
     }
     if (json_object_get(a, "remove_at")) {
         printf("Removed:    %s, unless it is resumed before\n", cli_get_text(a, "remove_at"));

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// May an account send under an address? Under its own, with any detail, and under every alias,
-// group or catch-all that leads to it. Any thread; reads the store.
+// May an account send under an address? Under its own, with any detail, under every alias, group or
+// catch-all that leads to it, and under the address of a team's account (directory.h) when it has
+// the right p of that one's INBOX. Any thread; reads the store.
 #ifndef KEEP_INBOUND_SENDER_RIGHT_H
 #define KEEP_INBOUND_SENDER_RIGHT_H
 

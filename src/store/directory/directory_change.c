@@ -251,7 +251,9 @@ static enum err note_suspension(struct edit *ed, const struct account_suspension
     time_t t = (time_t)how->remove_at;
     struct tm tm;
     size_t n = (size_t)snprintf(words, sizeof(words), "suspended%s",
-                                how->takes_mail ? "; mail still arrives" : "");
+                                how->is_team      ? "; a team's, mail still arrives"
+                                : how->takes_mail ? "; mail still arrives"
+                                                  : "");
 
     if (how->remove_at && gmtime_r(&t, &tm)) {
         n += strftime(words + n, sizeof(words) - n, "; removed on %Y-%m-%d %H:%M UTC", &tm);
@@ -262,6 +264,7 @@ static enum err note_suspension(struct edit *ed, const struct account_suspension
 static bool is_as_wanted(const struct account_record *record, const struct set_args *a)
 {
     return record->state == a->state && record->suspension.takes_mail == a->suspension.takes_mail &&
+           record->suspension.is_team == a->suspension.is_team &&
            record->suspension.remove_at == a->suspension.remove_at;
 }
 
