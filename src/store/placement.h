@@ -104,6 +104,17 @@ struct copy_result {
 enum err placement_copy(struct store *s, account_id account, const struct actor *by,
                         mailbox_id from, struct uid_set uids, mailbox_id to, bool move,
                         struct arena *a, struct copy_result *out, bool *out_missing_target);
+// The same for somebody who may not set all flags there.
+struct copy_within {
+    mailbox_id from, to;
+    struct uid_set uids;
+    bool move;
+    uint16_t flags; // that go along; others are left out
+    bool keywords;  // so do these
+};
+enum err placement_copy_within(struct store *s, account_id account, const struct actor *by,
+                               const struct copy_within *c, struct arena *a,
+                               struct copy_result *out, bool *out_missing_target);
 
 // The same from one account into another, where they are new messages (other ids, same bodies): all
 // or none, one commit of the account they go to. ERR_LIMIT above 20,000.

@@ -119,6 +119,34 @@ def test_copy_and_move_between_accounts(pair):
                for f in a.ok("FETCH 1:* (FLAGS)").fetches().values())
 
 
+@pytest.mark.parametrize("verb", ["COPY", "MOVE", "UID COPY", "UID MOVE"])
+def test_flags_within_anothers_account_take_rights_too(pair, verb):
+    """RFC 4314 section 4: s, t and w at the target say which flags go along."""
+    a, b = pair.owner, pair.reader
+    a.ok("CREATE From")
+    pair.share("From", "lrte")
+    every = {b"\\seen", b"\\deleted", b"\\flagged", b"\\answered", b"\\draft", b"$mine"}
+    for n, (letters, goes) in enumerate((
+            ("i", set()), ("is", {b"\\seen"}), ("it", {b"\\deleted"}),
+            ("iw", every - {b"\\seen", b"\\deleted"}), ("istw", every))):
+        a.append("From", generated(n), "\\Seen \\Deleted \\Flagged \\Answered \\Draft $Mine")
+        a.ok(f"CREATE To{n}")
+        pair.share(f"To{n}", letters)
+        b.select(f"{pair.their}/From")
+        b.ok(f'{verb} * "{pair.their}/To{n}"')
+        a.select(f"To{n}")
+        got = {f.lower() for f in a.ok("FETCH 1 (FLAGS)").fetches()[1][b"FLAGS"]}
+        assert got - {b"\\recent"} == goes, letters
+        unseen = a.ok(f"STATUS To{n} (UNSEEN)").all(b"STATUS")[0].args[1][1]
+        assert unseen == (b"\\seen" not in goes)
+    a.select("From")  # its owner takes all along
+    a.append("From", generated(9), "\\Seen $Mine")
+    a.ok(f"{verb} * To0")
+    a.select("To0")
+    assert {b"\\seen", b"$mine"} <= {f.lower() for f in
+                                     a.ok("FETCH * (FLAGS)").fetches()[2][b"FLAGS"]}
+
+
 def test_rights_taken_away_count_at_once(pair):
     a, b = pair.owner, pair.reader
     a.ok("CREATE Short")

@@ -10,7 +10,8 @@
 struct copy_run {
     struct edit *ed;
     struct edit_mailbox *from, *to;
-    bool move;
+    bool move, takes_keywords;
+    uint16_t flags; // that go along
     struct uid_cursor wanted;
     struct keyword_map keywords;
     struct placer placer;
@@ -64,7 +65,11 @@ static enum err copy_one(struct copy_run *c, const struct placement *p)
     enum err e = ERR_OK;
 
     there.saved = edit_now_s(c->ed);
-    if (p->keywords || p->more_keyword_count) {
+    there.flags &= c->flags;
+    if (!c->takes_keywords) {
+        there.keywords = 0;
+        there.more_keyword_count = 0;
+    } else if (p->keywords || p->more_keyword_count) {
         e = keyword_map_translate(&c->keywords, c->ed, p, &k);
         keyword_set_to(&k, &there);
     }
@@ -72,7 +77,7 @@ static enum err copy_one(struct copy_run *c, const struct placement *p)
     if (e != ERR_OK) {
         return e;
     }
-    if (is_mine) {
+    if (is_mine && c->flags & FLAG_SEEN) {
         (void)seen_edit_put(c->ed, c->to, there.uid, true);
     }
     uid_builder_add(&c->uids_from, p->uid, p->uid);
@@ -195,8 +200,13 @@ static enum err copy_run(struct copy_run *c)
 
 enum err edit_move_all(struct edit *ed, struct edit_mailbox *from, struct edit_mailbox *to)
 {
-    struct copy_run c = {
-        .ed = ed, .from = from, .to = to, .move = true, .wanted = {.set = &uid_set_all}};
+    struct copy_run c = {.ed = ed,
+                         .from = from,
+                         .to = to,
+                         .move = true,
+                         .flags = UINT16_MAX,
+                         .takes_keywords = true,
+                         .wanted = {.set = &uid_set_all}};
 
     uid_builder_init(&c.uids_from, &ed->view.arena);
     uid_builder_init(&c.uids_to, &ed->view.arena);
@@ -206,9 +216,8 @@ enum err edit_move_all(struct edit *ed, struct edit_mailbox *from, struct edit_m
 // ---- the public call ----------------------------------------------------------------------------
 
 struct copy_args {
-    mailbox_id from, to;
-    struct uid_set uids;
-    bool move, missing_target;
+    const struct copy_within *is;
+    bool missing_target;
     struct arena *arena;
     struct copy_result out;
 };
@@ -216,14 +225,18 @@ struct copy_args {
 static enum err copy_edit(struct edit *ed, void *arg)
 {
     struct copy_args *a = arg;
-    struct copy_run c = {.ed = ed, .move = a->move, .wanted = {.set = &a->uids}};
-    enum err e = edit_mailbox_with_messages(ed, a->from, &c.from);
+    struct copy_run c = {.ed = ed,
+                         .move = a->is->move,
+                         .flags = a->is->flags,
+                         .takes_keywords = a->is->keywords,
+                         .wanted = {.set = &a->is->uids}};
+    enum err e = edit_mailbox_with_messages(ed, a->is->from, &c.from);
 
     a->missing_target = false;
     if (e != ERR_OK) {
         return e;
     }
-    e = edit_mailbox_with_messages(ed, a->to, &c.to);
+    e = edit_mailbox_with_messages(ed, a->is->to, &c.to);
     if (e != ERR_OK) {
         a->missing_target = e == ERR_NOT_FOUND;
         return e;
@@ -240,7 +253,17 @@ enum err placement_copy(struct store *s, account_id account, const struct actor 
                         mailbox_id from, struct uid_set uids, mailbox_id to, bool move,
                         struct arena *a, struct copy_result *out, bool *out_missing_target)
 {
-    struct copy_args args = {.from = from, .to = to, .uids = uids, .move = move, .arena = a};
+    struct copy_within c = {
+        .from = from, .to = to, .uids = uids, .move = move, .flags = UINT16_MAX, .keywords = true};
+
+    return placement_copy_within(s, account, by, &c, a, out, out_missing_target);
+}
+
+enum err placement_copy_within(struct store *s, account_id account, const struct actor *by,
+                               const struct copy_within *c, struct arena *a,
+                               struct copy_result *out, bool *out_missing_target)
+{
+    struct copy_args args = {.is = c, .arena = a};
     enum err e = store_edit(s, account, by, copy_edit, &args, &args.out.version);
 
     if (e == ERR_OK) {

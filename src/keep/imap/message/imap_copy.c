@@ -92,8 +92,16 @@ static enum err copy_to(struct imap_session *s, const struct imap_place *to, mai
     if (to->account != sel->account) {
         return carry_across(s, to, mailbox, uids, out, out_missing);
     }
-    return placement_copy(s->server->store, sel->account, &by, sel->mailbox, uids, mailbox,
-                          s->command.id == IMAP_MOVE, &s->arena, out, out_missing);
+    struct copy_within c = {.from = sel->mailbox,
+                            .to = mailbox,
+                            .uids = uids,
+                            .move = s->command.id == IMAP_MOVE,
+                            .flags = imap_flags_allowed(to->rights),
+                            .keywords = to->rights & ACL_WRITE};
+
+    // RFC 4314 section 4: what one may not set there stays behind, as with APPEND.
+    return placement_copy_within(s->server->store, sel->account, &by, &c, &s->arena, out,
+                                 out_missing);
 }
 
 enum imap_step imap_run_copy(struct imap_session *s)
