@@ -147,7 +147,8 @@ class Walk:
     def begin(self):
         program, uid = self.rng.choice(PROGRAMS), self.rng.random() < 0.5
         order = self.rng.choice(ORDERS + [None] * 6)
-        returns = self.rng.choice(["UPDATE ALL", "UPDATE CONTEXT ALL COUNT", "ALL UPDATE MIN MAX"])
+        returns = self.rng.choice(["UPDATE ALL", "UPDATE CONTEXT ALL COUNT", "ALL UPDATE MIN MAX",
+                                   "UPDATE (UID BODY.PEEK[] FLAGS) ALL"])
         command = f"SORT RETURN ({returns}) ({' '.join(order)}) UTF-8" if order else \
             f"SEARCH RETURN ({returns})"
         reply = self.one.ok(("UID " if uid else "") + f"{command} {program[0]}")
@@ -246,6 +247,57 @@ def test_there_is_a_limit(port):
     client.select("INBOX")
     assert not is_refused("SEARCH RETURN (UPDATE COUNT) FLAGGED")
     client.close()
+
+
+def test_what_comes_is_fetched_first(port):
+    """Large messages for two results, read slowly: whole, each before its ADDTO, and no other line
+    inside; one that goes meanwhile is told of as gone (RFC 5465 section 7)."""
+    one, two = Imap(port), Imap(port)
+    for c in one, two:
+        c.login("items", "pass")
+        c.select("INBOX")
+    one.ok("UID SEARCH RETURN (COUNT UPDATE (UID BODY[])) FLAGGED")
+    flagged = f"t{one.count}".encode()
+    one.ok("SORT RETURN (COUNT UPDATE (UID BODY.PEEK[TEXT])) (REVERSE SIZE) UTF-8 ALL")
+    ordered = f"t{one.count}".encode()
+    sent = {}
+    for uid in range(1, 5):
+        sent[uid] = b"Subject: %d\r\n\r\n" % uid + (b"%07d\r\n" % uid) * (100_000 * uid)
+        two.append("INBOX", sent[uid], "\\Flagged" if uid % 2 else "")
+    two.ok("UID STORE 3 +FLAGS.SILENT (\\Deleted)")
+    reply = one.ok("NOOP")
+    kinds, seen = [], {flagged: [], ordered: []}
+    fetched = {flagged: set(), ordered: set()}
+    for u in reply.untagged:
+        kinds.append(bytes(u.kind))
+        if u.kind == b"FETCH" and (a := u.attributes()).keys() & {b"BODY[]", b"BODY[TEXT]"}:
+            uid, whole = a[b"UID"], b"BODY[]" in a
+            assert bytes(a[b"BODY[]"]) == sent[uid] if whole else \
+                sent[uid].endswith(bytes(a[b"BODY[TEXT]"]))
+            fetched[flagged if whole else ordered].add(uid)
+            assert b"\\Seen" not in a.get(b"FLAGS", [])
+        elif u.kind == b"ESEARCH":
+            tag = bytes(u.args[0][1])
+            pairs = u.args[-1]
+            for numbers in pairs[1::2]:
+                for uid in expand(numbers):
+                    assert uid in fetched[tag], (tag, uid)
+                    seen[tag].append(uid)
+    assert kinds[0] == b"EXISTS" and seen[flagged] == [1, 3] and sorted(seen[ordered]) == [1, 2, 3, 4]
+    two.ok("EXPUNGE")
+    one.ok("NOOP")
+    # In IDLE; and the session goes on where a client leaves in the middle of it.
+    tag = one.idle()
+    two.append("INBOX", sent[4], "\\Flagged")
+    while one.wait_untagged(b"ESEARCH", 10).args[0][1] != ordered:
+        pass
+    assert one.done(tag).ok
+    two.append("INBOX", sent[4], "\\Flagged")
+    one.idle()
+    one.raw_line()
+    one.close()
+    assert two.ok("FETCH 1 (FLAGS)").fetches()
+    two.close()
 
 
 def test_many_at_once(port):

@@ -26,6 +26,11 @@ void imap_contexts_gone(struct imap_session *s, struct uid_set gone);
 // *out_more. What fails ends with a NOUPDATE.
 void imap_contexts_step(struct imap_session *s, struct view *v, bool *out_more);
 
+// What was asked for of messages that came is being written (RFC 5465 section 7): nothing else may
+// be, before imap_contexts_fetch has given STEP_MORE for the last time. It also gives STEP_CLOSE.
+bool imap_contexts_are_inside(const struct imap_selected *sel); // NULL is allowed
+enum imap_step imap_contexts_fetch(struct imap_session *s);
+
 // Ends those that are in message numbers: ENABLE UIDONLY.
 void imap_contexts_end_numbers(struct imap_session *s);
 

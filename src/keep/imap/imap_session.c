@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "keep/imap/imap_context.h"
 #include "keep/imap/imap_limit.h"
 #include "keep/imap/imap_notify.h"
 #include "keep/imap/imap_place.h"
@@ -201,8 +202,8 @@ static void session_destroy(void *session)
     imap_meter_tell(s);
     command_forget(s);
     imap_notify_destroy(s->notify);
-    arena_finish(&s->arena);
     imap_selected_destroy(s->selected);
+    arena_finish(&s->arena);
     free(s->user);
     free(s->login_tag);
     free(s);
@@ -529,9 +530,13 @@ void imap_session_changed(struct imap_session *s)
 enum imap_step imap_tell(struct imap_session *s, enum imap_telling telling)
 {
     // Numbers may not change under a response that is half written.
-    if (s->selected && telling != TELL_NOTHING && !imap_notify_is_inside(s) &&
-        imap_updates_step(s, telling) == STEP_MORE) {
-        return STEP_MORE;
+    if (s->selected && !imap_notify_is_inside(s) &&
+        (telling != TELL_NOTHING || imap_contexts_are_inside(s->selected))) {
+        enum imap_step step = imap_updates_step(s, telling);
+
+        if (step != STEP_DONE) {
+            return step;
+        }
     }
     return s->selected && s->selected->is_gone ? STEP_DONE : imap_notify_step(s);
 }
@@ -557,7 +562,7 @@ static enum progress command_next(struct imap_session *s)
 {
     struct imap_frame f;
 
-    if (imap_notify_is_inside(s)) {
+    if (imap_notify_is_inside(s) || imap_contexts_are_inside(s->selected)) {
         return tell_between(s) == OVER ? OVER : GO_ON;
     }
 

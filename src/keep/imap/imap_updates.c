@@ -401,6 +401,9 @@ enum imap_step imap_updates_step(struct imap_session *s, enum imap_telling telli
     bool more = false, behind = false, qresync = imap_is_enabled(s, IMAP_ENABLE_QRESYNC);
     struct view *v;
 
+    if (imap_contexts_are_inside(sel)) {
+        return imap_contexts_fetch(s);
+    }
     // The watcher's number is a hint that may lag behind a commit just acknowledged to somebody
     // else. It is good enough between FETCHes; where all may be told the store itself is asked.
     // With QRESYNC it is not: who hears a MODSEQ must know of the expunges before it.

@@ -93,6 +93,7 @@ struct imap_partial {
     bool from_end; // -1:-100: counted from the last backwards
 };
 
+struct imap_fetch_item; // imap_fetch.h
 struct imap_search {
     bool extended;       // RETURN was given: answer with ESEARCH
     uint32_t returns;    // enum imap_search_return; "RETURN ()" is ALL
@@ -102,6 +103,9 @@ struct imap_search {
     bool uses_filters; // FILTER keys are among them
     bool uses_modseq;  // a MODSEQ key occurs: say MODSEQ in the answer (RFC 7162 section 3.1.5)
     struct imap_partial partial; // with IMAP_SEARCH_RETURN_PARTIAL
+    // Of messages that come, with IMAP_SEARCH_RETURN_UPDATE (RFC 5465 section 7).
+    const struct imap_fetch_item *items;
+    size_t item_n;
 };
 
 // ESEARCH (RFC 7377): which mailboxes are searched.

@@ -182,6 +182,9 @@ static void dump_search(struct buf *out, const struct imap_search *s)
     if (s->extended) {
         buf_printf(out, "return=%x ", s->returns);
     }
+    if (s->item_n) {
+        buf_printf(out, "items=%zu ", s->item_n);
+    }
     if (s->returns & IMAP_SEARCH_RETURN_PARTIAL) {
         dump_partial(out, &s->partial);
         buf_put_byte(out, ' ');

@@ -401,8 +401,10 @@ enum imap_step imap_run_notify(struct imap_session *s)
     if (!st->is_caught_up) {
         enum imap_telling telling = imap_input_uses_numbers(s) ? TELL_NO_GONE : TELL_ALL;
 
-        if (s->selected && imap_updates_step(s, telling) == STEP_MORE) {
-            return STEP_MORE;
+        enum imap_step step = s->selected ? imap_updates_step(s, telling) : STEP_DONE;
+
+        if (step != STEP_DONE) {
+            return step;
         }
         st->is_caught_up = true;
         return STEP_MORE;

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "keep/imap/message/imap_fetch.h"
 #include "keep/imap/metadata/imap_metadata.h"
 #include "keep/imap/search/imap_context_list.h"
 #include "keep/imap/search/imap_search_internal.h"
@@ -49,6 +50,11 @@ struct imap_contexts {
     struct imap_context *first;
     size_t count, bytes;
     struct imap_server *server;
+    // What came is fetched before it is told: whose it is, and which messages. In the command's
+    // arena.
+    struct imap_fetcher *fetcher;
+    struct imap_context *fetching;
+    struct uid_set came;
 };
 
 // ---- life ---------------------------------------------------------------------------------------
@@ -68,6 +74,11 @@ static void drop(struct imap_contexts *all, struct imap_context **at)
 {
     struct imap_context *c = *at;
 
+    if (all->fetching == c) {
+        imap_fetcher_finish(all->fetcher);
+        all->fetcher = NULL;
+        all->fetching = NULL;
+    }
     *at = c->next;
     all->count--;
     all->bytes -= c->reserved;
@@ -537,6 +548,92 @@ static enum err put_in(struct imap_session *s, struct imap_context *c, struct vi
     return ERR_OK;
 }
 
+// ---- fetching what came -------------------------------------------------------------------------
+
+bool imap_contexts_are_inside(const struct imap_selected *sel)
+{
+    return sel && sel->contexts && sel->contexts->fetcher;
+}
+
+// Before they are told of (RFC 5465 section 7). \Seen stays as it is.
+static enum err fetch_begin(struct imap_session *s, struct imap_context *c, struct uid_set came)
+{
+    struct imap_contexts *all = s->selected->contexts;
+    struct imap_fetch_request r = {.items = search_of(c)->items, .n = search_of(c)->item_n};
+    enum err e = uid_map_known(&s->selected->map, came, &s->arena, &r.uids);
+    struct imap_fetcher *f = e ? NULL : imap_fetcher_create(s, &r);
+
+    if (!f) {
+        return e ? e : ERR_NOMEM;
+    }
+    f->sets_seen = false;
+    all->fetcher = f;
+    all->fetching = c;
+    all->came = r.uids;
+    return ERR_OK;
+}
+
+// Those that have gone meanwhile are never told of.
+static enum err still_there(struct imap_session *s, struct view *v, struct uid_set came,
+                            struct uid_set *out)
+{
+    struct uid_set_builder b;
+    struct placement p;
+    enum err e = ERR_OK;
+
+    uid_set_builder_init(&b, &s->tell_arena);
+    for (size_t i = 0; !e && i < came.count; i++) {
+        for (uint64_t uid = came.ranges[i].first; !e && uid <= came.ranges[i].last; uid++) {
+            e = find_placement(v, s->selected->mailbox, (uint32_t)uid, &p);
+            e = e ? e : uid_set_add(&b, (uint32_t)uid, (uint32_t)uid);
+            e = e == ERR_NOT_FOUND ? ERR_OK : e;
+        }
+    }
+    *out = b.set;
+    return e;
+}
+
+static enum err fetch_end(struct imap_session *s, struct imap_context *c, struct uid_set came)
+{
+    struct uid_set there;
+    struct view *v;
+    enum err e = view_open(s->server->store, s->selected->account, &v);
+
+    if (e) {
+        return e;
+    }
+    arena_init(&s->tell_arena, IMAP_COMMAND_BYTES);
+    e = still_there(s, v, came, &there);
+    e = e ? e : put_in(s, c, v, there);
+    view_close(v);
+    arena_finish(&s->tell_arena);
+    return e;
+}
+
+enum imap_step imap_contexts_fetch(struct imap_session *s)
+{
+    struct imap_contexts *all = s->selected->contexts;
+    struct imap_result result = s->result; // of the command that has run
+    enum imap_step step = imap_fetcher_step(s, all->fetcher);
+    struct imap_context **at = &all->first;
+
+    s->result = result;
+    if (step != STEP_DONE) {
+        return step;
+    }
+    while (*at != all->fetching) {
+        at = &(*at)->next;
+    }
+    imap_fetcher_finish(all->fetcher);
+    all->fetcher = NULL;
+    all->fetching = NULL;
+    if (!s->selected->is_gone && fetch_end(s, *at, all->came)) {
+        say_no_update(s, (*at)->command.tag, "Changes are not told any more");
+        drop(all, at);
+    }
+    return STEP_MORE;
+}
+
 // ---- looking at what changed --------------------------------------------------------------------
 
 struct look {
@@ -635,6 +732,8 @@ static enum err context_step(struct imap_session *s, struct imap_context *c, str
                              int64_t until_us, bool *out_more)
 {
     struct look l = {.until_us = until_us, .most = c->is_sorted ? SORTED_A_STEP : CHANGES_A_STEP};
+    struct uid_range new = {c->to < UINT32_MAX ? c->to + 1 : c->to, UINT32_MAX};
+    struct uid_set fresh = {0}, others;
 
     uid_set_builder_init(&l.came, &s->tell_arena);
     uid_set_builder_init(&l.gone, &s->tell_arena);
@@ -646,7 +745,16 @@ static enum err context_step(struct imap_session *s, struct imap_context *c, str
     *out_more = e == ERR_AGAIN;
     e = e == ERR_AGAIN ? ERR_OK : e;
     e = e ? e : take_out(s, c, l.gone.set);
-    e = e ? e : put_in(s, c, v, l.came.set);
+    others = l.came.set;
+    if (!e && search_of(c)->item_n) {
+        e = both(l.came.set, (struct uid_set){&new, 1}, &s->tell_arena, &fresh);
+        e = e ? e : uid_set_without(l.came.set, fresh, &s->tell_arena, &others);
+    }
+    e = e ? e : put_in(s, c, v, others);
+    if (!e && fresh.count) {
+        e = fetch_begin(s, c, fresh);
+        *out_more = true;
+    }
     buf_finish(&l.header);
     buf_finish(&l.scratch);
     buf_finish(&l.folded);

@@ -55,6 +55,10 @@ static enum err take_return(struct imap_cursor *c, struct imap_search *out)
         return imap_fail(c, IMAP_FAULT_SYNTAX, from, "only one PARTIAL or ALL is allowed");
     }
     out->returns |= bit;
+    if (bit == IMAP_SEARCH_RETURN_UPDATE && !out->item_n && imap_looking_at(c, SPAN(" ("))) {
+        c->at++;
+        return imap_take_fetch_items(c, &out->items, &out->item_n);
+    }
     if (bit != IMAP_SEARCH_RETURN_PARTIAL) {
         return ERR_OK;
     }
