@@ -132,7 +132,7 @@ static const struct imap_row sort_rows[] = {
          "a SEARCH return=88 items=2 and(set 1)"),
     GOOD("a SORT RETURN (COUNT UPDATE (FLAGS)) (DATE) UTF-8 1",
          "a SORT date charset 'UTF-8' return=88 items=1 and(set 1)"),
-    BAD("a SEARCH RETURN (UPDATE ()) 1", 25, "expected an item such as FLAGS"),
+    BAD("a SEARCH RETURN (UPDATE ()) 1", 25, "expected a FETCH item such as FLAGS"),
     BAD("a SEARCH RETURN (UPDATE FLAGS) 1", 24,
         "expected MIN, MAX, ALL, COUNT, PARTIAL, SAVE, UPDATE or CONTEXT"),
     BAD("a SEARCH RETURN (UPDATE (FLAGS) (UID)) 1", 32,
