@@ -44,7 +44,7 @@ def server(make_server):
 def shared_server():
     """One server for all tests of a file; each test uses accounts of its own (see `account`)."""
     need_server()
-    s = server_class()(users=150)
+    s = server_class()(users=200)
     try:
         s.start()
         yield s

@@ -131,7 +131,7 @@ static const struct imap_row sort_rows[] = {
     GOOD("a SEARCH RETURN (UPDATE (UID BODY.PEEK[HEADER.FIELDS (TO FROM)]) COUNT) 1",
          "a SEARCH return=88 items=2 and(set 1)"),
     GOOD("a SORT RETURN (COUNT UPDATE (FLAGS)) (DATE) UTF-8 1",
-         "a SORT date charset 'UTF-8' return=88 items=1 and(set 1)"),
+         "a SORT 2 return=88 items=1 charset 'UTF-8' and(set 1)"),
     BAD("a SEARCH RETURN (UPDATE ()) 1", 25, "expected a FETCH item such as FLAGS"),
     BAD("a SEARCH RETURN (UPDATE FLAGS) 1", 24,
         "expected MIN, MAX, ALL, COUNT, PARTIAL, SAVE, UPDATE or CONTEXT"),
