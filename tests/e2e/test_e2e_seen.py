@@ -219,6 +219,18 @@ def test_notify_and_contexts(team):
     assert b"REMOVEFROM" in raw
 
 
+def test_new_messages_with_items_come_with_ones_own(team):
+    """What UPDATE with items tells of a message, and NOTIFY of one that is new."""
+    a = team.anna
+    a.select(team.box)
+    a.ok("NOTIFY SET (selected (MessageNew (UID FLAGS) MessageExpunge FlagChange))")
+    other = team.login(1)
+    other.append(team.box, generated(21), "\\Seen")
+    assert b"\\Seen" in flags_told(a, 6)
+    team.bert.append(team.box, generated(22), "\\Seen")
+    assert b"\\Seen" not in flags_told(a, 7)
+
+
 def test_list_status_and_many_mailboxes(team):
     team.anna.select(team.box)
     team.anna.ok("STORE 3 +FLAGS (\\Seen)")

@@ -237,7 +237,7 @@ static enum err look_again(struct imap_session *s, struct imap_notify *n, struct
         if (!a->id) {
             continue;
         }
-        e = view_open(s->server->store, a->id, &v);
+        e = imap_view_open(s, a->id, &v);
         if (e) { // it goes, and is dropped when it has gone
             e = e == ERR_NOT_FOUND ? ERR_OK : e;
             continue;

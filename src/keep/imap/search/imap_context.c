@@ -597,7 +597,7 @@ static enum err fetch_end(struct imap_session *s, struct imap_context *c, struct
 {
     struct uid_set there;
     struct view *v;
-    enum err e = view_open(s->server->store, s->selected->account, &v);
+    enum err e = imap_view_open(s, s->selected->account, &v);
 
     if (e) {
         return e;
