@@ -80,7 +80,11 @@ enum err store_open(struct engine *e, const struct store_options *o, struct stor
     engine_set_watch(e, store_watch_commit, s);
     enum err r = schema_check(s);
 
-    r = r != ERR_OK ? r : group_resume(s);
+    // A disk that is full keeps nobody from their mail; groups wait for the next start.
+    if (r == ERR_OK && group_resume(s) != ERR_OK) {
+        log_warn(
+            "store: who is in which alias could not be written down; groups may give too little");
+    }
     r = r != ERR_OK ? r : directory_resume(s);
     if (r != ERR_OK) {
         store_close(s);

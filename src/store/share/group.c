@@ -215,6 +215,17 @@ static enum err ids_of(struct walk *w, struct acl_groups *out)
     return e;
 }
 
+// Not of all aliases in a store of an older program that could not be written yet.
+static enum err are_written_down(struct snapshot *snapshot, bool *out)
+{
+    struct key k = key_plain(KEY_MEMBER);
+    struct span value;
+    enum err e = snapshot_get(snapshot, 0, key_span(&k), &value);
+
+    *out = e == ERR_OK;
+    return e == ERR_NOT_FOUND ? ERR_OK : e;
+}
+
 static enum err address_of(struct snapshot *snapshot, account_id account, struct span *out)
 {
     struct key k = key_u64(KEY_ACCOUNT_ID, account);
@@ -236,13 +247,15 @@ enum err groups_of(struct snapshot *snapshot, account_id account, struct arena *
                    struct acl_groups *out)
 {
     struct walk *w = arena_zalloc(a, 1, sizeof(*w));
-    enum err e = w ? ERR_OK : ERR_NOMEM;
+    bool is_complete = false;
+    enum err e = w ? are_written_down(snapshot, &is_complete) : ERR_NOMEM;
 
     if (e != ERR_OK) {
         return e;
     }
     w->snapshot = snapshot;
     w->a = a;
+    w->is_cut = !is_complete;
     map_init(&w->seen);
     e = address_of(snapshot, account, &w->todo[0].address);
     if (e == ERR_NOT_FOUND) { // being removed
