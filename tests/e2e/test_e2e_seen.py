@@ -116,6 +116,17 @@ def test_each_has_their_own(team):
         assert b"[UNSEEN %d]" % first in raw, (codes, raw)
 
 
+def test_the_first_unseen_one_is_ones_own(team):
+    team.owner.select("Team")
+    team.owner.ok("STORE 1:* +FLAGS (\\Seen)")
+    assert code(team.anna.ok(f'SELECT "{team.box}"'), b"UNSEEN") == 3
+    team.anna.ok("STORE 1:* +FLAGS (\\Seen)")
+    team.owner.ok("STORE 4 -FLAGS (\\Seen)")
+    r = team.anna.ok(f'SELECT "{team.box}"')
+    assert b"[UNSEEN" not in b"".join(b"".join(u.raw) for u in r.untagged)
+    assert code(team.owner.ok("SELECT Team"), b"UNSEEN") == 4
+
+
 def test_reading_marks_for_oneself(team):
     team.anna.select(team.box)
     assert b"\\Seen" in team.anna.ok("FETCH 3 (BODY[] FLAGS)").fetches()[3][b"FLAGS"]
