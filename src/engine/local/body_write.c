@@ -76,6 +76,12 @@ struct pending *pending_find(struct local_engine *e, body_id id)
     return found;
 }
 
+// Behind the data; there may be neither.
+static struct span summary_of(const struct pending *p)
+{
+    return span_first(span_skip(buf_span(&p->data), p->data_n), p->summary_n);
+}
+
 static void pending_hash(struct pending *p)
 {
     buf_clear(&p->hashes);
@@ -86,7 +92,7 @@ static void pending_hash(struct pending *p)
                  frame_hash(span_first(span_of(p->data.p + at, p->data_n - at), BLOCK_BYTES)));
         buf_put(&p->hashes, span_of(hash, 8));
     }
-    p->summary_hash = frame_hash(span_of(p->data.p + p->data_n, p->summary_n));
+    p->summary_hash = frame_hash(summary_of(p));
     p->tail_hash = frame_hash(buf_span(&p->data));
 }
 
@@ -228,7 +234,7 @@ enum err gather_add(struct local_engine *e, struct gather *g, struct pending *p)
     }
     append_frame(e, p, 0, p->data_n ? get_le64(p->hashes.p) : frame_hash(SPAN("")), &at);
     add_piece(p, at);
-    buf_put(&g->summaries, span_of(p->data.p + p->data_n, p->summary_n));
+    buf_put(&g->summaries, summary_of(p));
     g->all[g->n++] = p;
     return ERR_OK;
 }
