@@ -12,6 +12,7 @@ import json
 import os
 import pathlib
 import re
+import shlex
 import subprocess
 import sys
 import time
@@ -147,7 +148,7 @@ def gcc_reads(folder):
     left = [c for c in commands if not (ROOT / folder / c["output"]).exists()]
 
     def read(c):
-        words = c["command"].split()
+        words = shlex.split(c["command"])
         return run([*words[:words.index("-o")], "-fsyntax-only", c["file"]], cwd=c["directory"])
 
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
