@@ -11,7 +11,7 @@ import pytest
 
 from hostile import outcome, push, still_served, usable
 from imapwire import Closed, client_context
-from servers import self_signed
+from servers import self_signed, server_class
 
 
 def s_client(server, *options, data=b"", starttls=False):
@@ -233,15 +233,16 @@ def test_t08_new_certificate_by_reload_drops_nobody(make_server):
         usable(c)
 
 
-def test_wrong_password_over_tls(shared_server, account):
-    if shared_server.peer == "dovecot":
+def test_wrong_password_over_tls(make_server):
+    if server_class().peer == "dovecot":
         pytest.skip("the peer delays by its own rule")
-    with shared_server.connect("tls") as c:
+    server = make_server(users=1, settings={"login_failure_delay": "1 s"})
+    with server.connect("tls") as c:
         for i in range(3):
             begun = time.monotonic()
             r = None
             try:
-                r = c.cmd(f"LOGIN {shared_server.user(account)} wrong{i}")
+                r = c.cmd(f"LOGIN {server.user(1)} wrong{i}")
             except Closed:
                 pass
             if r:
@@ -250,5 +251,5 @@ def test_wrong_password_over_tls(shared_server, account):
         with pytest.raises(Closed):
             c.cmd("NOOP")
             c.cmd("NOOP")
-    assert "wrong0" not in shared_server.log_tail(1000)
-    still_served(shared_server, account)
+    assert "wrong0" not in server.log_tail(1000)
+    still_served(server, 1)
