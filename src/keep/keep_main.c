@@ -843,8 +843,8 @@ static enum err open_control(struct keep *k, int fd)
 static void tune_memory(void)
 {
     mallopt(M_ARENA_MAX, 64);
-    // A page from the system costs a fault. What is larger goes back at once: a password's hash, say,
-    // which may be worked out in any of many threads.
+    // A page from the system costs a fault. What is larger goes back at once: a password's hash,
+    // say, which may be worked out in any of many threads.
     mallopt(M_TRIM_THRESHOLD, 8 << 20);
     mallopt(M_MMAP_THRESHOLD, 4 << 20);
 }
