@@ -56,6 +56,45 @@ static void expect(struct driver *d, const char *wanted)
     buf_finish(&copy);
 }
 
+// What an IDLE has been told of takes no memory afterwards, however long it lasts.
+static void idle_does_not_grow(const char *asks)
+{
+    struct driver watcher, other;
+    size_t before = 0;
+
+    driver_open(&watcher, &world);
+    driver_open(&other, &world);
+    say(&watcher, "a SELECT INBOX\r\n");
+    say(&watcher, asks);
+    say(&watcher, "c IDLE\r\n");
+    expect(&watcher, "+ idling");
+    for (int i = 0; i < 120; i++) {
+        say(&other, "d APPEND INBOX {16+}\r\nSubject: x\r\n\r\nx\r\n");
+        driver_run(&watcher);
+        expect(&watcher, "BODY[HEADER.FIELDS (SUBJECT)]");
+        if (i == 20) {
+            before = imap_session_memory(watcher.session);
+        }
+    }
+    assert_in_range(imap_session_memory(watcher.session), 1, before + 2048);
+    driver_close(&watcher);
+    driver_close(&other);
+}
+
+static void idle_with_notify_does_not_grow(void **unused)
+{
+    (void)unused;
+    idle_does_not_grow("b NOTIFY SET (SELECTED (MessageNew (UID BODY.PEEK[HEADER.FIELDS (SUBJECT)])"
+                       " MessageExpunge))\r\n");
+}
+
+static void idle_with_update_does_not_grow(void **unused)
+{
+    (void)unused;
+    idle_does_not_grow("b UID SEARCH RETURN (UPDATE (UID BODY.PEEK[HEADER.FIELDS (SUBJECT)])) "
+                       "ALL\r\n");
+}
+
 static void idle_session_is_small(void **unused)
 {
     struct driver d;
@@ -299,6 +338,8 @@ static void stopping_says_bye(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(idle_with_notify_does_not_grow, open_world, close_world),
+        cmocka_unit_test_setup_teardown(idle_with_update_does_not_grow, open_world, close_world),
         cmocka_unit_test_setup_teardown(idle_session_is_small, open_world, close_world),
         cmocka_unit_test_setup_teardown(changes_wake_once, open_world, close_world),
         cmocka_unit_test_setup_teardown(notify_says_what_it_cannot_tell, open_forgetful_world,

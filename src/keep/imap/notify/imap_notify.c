@@ -422,21 +422,46 @@ enum imap_step imap_run_notify(struct imap_session *s)
 
 // ---- steps of telling ---------------------------------------------------------------------------
 
+static enum imap_step overflow(struct imap_session *s, const char *why)
+{
+    log_info("imap: %s: NOTIFY ends: %s", s->user, why);
+    OUT(s, "* OK [NOTIFICATIONOVERFLOW] More changed than can be told; ask again\r\n");
+    notify_accounts_finish(s->notify);
+    s->notify->group_n = 0;
+    s->notify->selected = 0;
+    return STEP_DONE;
+}
+
 // What was asked for of messages that came.
-static enum imap_step fetch_begin(struct imap_session *s, struct imap_notify *n)
+static enum err fetch_what_came(struct imap_session *s, struct imap_notify *n, struct arena *a)
 {
     struct uid_range all = {1, UINT32_MAX};
     struct imap_fetch_request r = {.items = n->items, .n = n->item_n};
-    enum err e = uid_map_known(&n->fresh, (struct uid_set){&all, 1}, &s->arena, &r.uids);
+    enum err e = uid_map_known(&n->fresh, (struct uid_set){&all, 1}, a, &r.uids);
 
     // Those that have gone again are no messages of the map.
-    e = e ? e : uid_map_known(&s->selected->map, r.uids, &s->arena, &r.uids);
-    n->fetcher = e || !r.uids.count ? NULL : imap_fetcher_create(s, &r);
-    if (n->fetcher) {
-        n->fetcher->sets_seen = false;
+    e = e ? e : uid_map_known(&s->selected->map, r.uids, a, &r.uids);
+    if (e || !r.uids.count) {
+        return e;
     }
+    n->fetcher = imap_fetcher_create(s, &r);
+    if (!n->fetcher) {
+        return ERR_NOMEM;
+    }
+    n->fetcher->sets_seen = false;
+    return ERR_OK;
+}
+
+static enum imap_step fetch_begin(struct imap_session *s, struct imap_notify *n)
+{
+    struct arena a;
+
+    arena_init(&a, IMAP_COMMAND_BYTES);
+    enum err e = fetch_what_came(s, n, &a);
+
+    arena_finish(&a);
     imap_notify_forget_selected(s);
-    return STEP_MORE;
+    return e ? overflow(s, "no memory to tell of new messages") : STEP_MORE;
 }
 
 static enum imap_step fetch_step(struct imap_session *s, struct imap_notify *n)
@@ -451,16 +476,6 @@ static enum imap_step fetch_step(struct imap_session *s, struct imap_notify *n)
     return step;
 }
 
-static enum imap_step overflow(struct imap_session *s)
-{
-    log_info("imap: %s: NOTIFY ends: more changed than the history goes back", s->user);
-    OUT(s, "* OK [NOTIFICATIONOVERFLOW] More changed than can be told; ask again\r\n");
-    notify_accounts_finish(s->notify);
-    s->notify->group_n = 0;
-    s->notify->selected = 0;
-    return STEP_DONE;
-}
-
 static enum imap_step tell_accounts(struct imap_session *s, struct imap_notify *n)
 {
     for (size_t i = 0; i < n->account_n; i++) {
@@ -473,7 +488,7 @@ static enum imap_step tell_accounts(struct imap_session *s, struct imap_notify *
         enum err e = notify_tell(s, n, a, &more);
 
         if (e == ERR_LIMIT) {
-            return overflow(s);
+            return overflow(s, "more changed than the history goes back");
         }
         if (e) { // told at the next occasion; who has gone is found by the refresh
             continue;
@@ -505,7 +520,7 @@ enum imap_step imap_notify_step(struct imap_session *s)
     }
     // Whom a new subscription reaches has not begun to share just now.
     if (owners_changed(n) && notify_accounts_refresh(s, n, n->owners_told == 0) == ERR_LIMIT) {
-        return overflow(s);
+        return overflow(s, "more changed than the history goes back");
     }
     enum imap_step step = tell_accounts(s, n);
 

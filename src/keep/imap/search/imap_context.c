@@ -50,11 +50,9 @@ struct imap_contexts {
     struct imap_context *first;
     size_t count, bytes;
     struct imap_server *server;
-    // What came is fetched before it is told: whose it is, and which messages. In the command's
-    // arena.
+    // What came is fetched before it is told, and whose it is.
     struct imap_fetcher *fetcher;
     struct imap_context *fetching;
-    struct uid_set came;
 };
 
 // ---- life ---------------------------------------------------------------------------------------
@@ -560,7 +558,7 @@ static enum err fetch_begin(struct imap_session *s, struct imap_context *c, stru
 {
     struct imap_contexts *all = s->selected->contexts;
     struct imap_fetch_request r = {.items = search_of(c)->items, .n = search_of(c)->item_n};
-    enum err e = uid_map_known(&s->selected->map, came, &s->arena, &r.uids);
+    enum err e = uid_map_known(&s->selected->map, came, &s->tell_arena, &r.uids);
     struct imap_fetcher *f = e ? NULL : imap_fetcher_create(s, &r);
 
     if (!f) {
@@ -569,7 +567,6 @@ static enum err fetch_begin(struct imap_session *s, struct imap_context *c, stru
     f->sets_seen = false;
     all->fetcher = f;
     all->fetching = c;
-    all->came = r.uids;
     return ERR_OK;
 }
 
@@ -624,10 +621,14 @@ enum imap_step imap_contexts_fetch(struct imap_session *s)
     while (*at != all->fetching) {
         at = &(*at)->next;
     }
-    imap_fetcher_finish(all->fetcher);
+    struct imap_fetcher *f = all->fetcher;
+
     all->fetcher = NULL;
     all->fetching = NULL;
-    if (!s->selected->is_gone && fetch_end(s, *at, all->came)) {
+    enum err e = s->selected->is_gone ? ERR_OK : fetch_end(s, *at, f->request.uids);
+
+    imap_fetcher_finish(f);
+    if (e) {
         say_no_update(s, (*at)->command.tag, "Changes are not told any more");
         drop(all, at);
     }
