@@ -846,7 +846,7 @@ static void tune_memory(void)
     // A page from the system costs a fault. What is larger goes back at once: a password's hash,
     // say, which may be worked out in any of many threads.
     mallopt(M_TRIM_THRESHOLD, 8 << 20);
-    mallopt(M_MMAP_THRESHOLD, 4 << 20);
+    mallopt(M_MMAP_THRESHOLD, 8 << 20);
 }
 
 static enum err keep_open(struct keep *k, int supervisor_fd)

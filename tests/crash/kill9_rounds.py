@@ -58,6 +58,9 @@ class Rounds:
                 have = {u.args[2].decode() for u in c.ok('LIST "" "*"').all(b"LIST")}
                 for name in mine + ["shared"]:
                     c.ok(f'CREATE "{name}"')
+                if self.server.peer == "mailkeep":
+                    # Then the store notes which messages are there, and its check counts them.
+                    c.ok('SETMETADATA "shared" (/shared/vendor/mailkeep/seen "own")')
                 for name in mine + ["shared"] + sorted(have):
                     make_known(c, self.books, Box(account, name))
                 c.logout()
