@@ -57,6 +57,7 @@ enum imap_step imap_run_idle(struct imap_session *s)
     enum err e = imap_input_frame(s, DONE_LINE_MAX, &f);
 
     if (e == ERR_AGAIN) {
+        imap_wait_lightly(s);
         return STEP_INPUT;
     }
     return e ? STEP_CLOSE : idle_line(s, &f);

@@ -20,6 +20,8 @@
 
 // How long one run may go on before others get their turn.
 #define RUN_US 20000
+// A waiting session may keep so much in its arena.
+#define WAITING_BYTES 8192
 // The same when it may be read no more: who has no right is told of no mailbox.
 #define GONE_TEXT "The selected mailbox was deleted"
 
@@ -353,6 +355,24 @@ enum err imap_input_release(struct imap_session *s)
     return ERR_OK;
 }
 
+void imap_wait_lightly(struct imap_session *s)
+{
+    struct arena small;
+
+    if (s->arena.used <= WAITING_BYTES || imap_notify_is_inside(s) ||
+        imap_contexts_are_inside(s->selected)) {
+        return;
+    }
+    arena_init(&small, IMAP_COMMAND_BYTES);
+    struct span tag = s->handler ? arena_dup(&small, s->command.tag) : SPAN("");
+
+    if (tag.p) {
+        arena_finish(&s->arena);
+        s->arena = small;
+        s->command.tag = tag;
+    }
+}
+
 // ---- answers to what is no command --------------------------------------------------------------
 
 static enum progress say_bye(struct imap_session *s, struct span code, const char *text)
@@ -551,6 +571,7 @@ static enum progress tell_between(struct imap_session *s)
         s->phase = PHASE_OVER;
         return OVER;
     default:
+        imap_wait_lightly(s);
         return s->selected && s->selected->is_gone ? say_bye(s, (struct span){0}, GONE_TEXT)
                                                    : WAIT_INPUT;
     }

@@ -139,6 +139,10 @@ void imap_input_consume(struct imap_session *s, size_t n);
 bool imap_input_uses_numbers(struct imap_session *s);
 // Copies the running command's text, so that input may be read while it runs. ERR_NOMEM.
 enum err imap_input_release(struct imap_session *s);
+// Before a session waits that may be told of any number of changes meanwhile: gives back what
+// telling has taken from the arena. Whatever of the running command is in it but its tag is gone
+// then.
+void imap_wait_lightly(struct imap_session *s);
 
 // ---- answers (imap_answer.c) --------------------------------------------------------------------
 

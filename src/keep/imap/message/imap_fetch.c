@@ -3,8 +3,6 @@
 // FETCH and UID FETCH (RFC 9051 section 6.4.5), with CHANGEDSINCE and VANISHED (RFC 7162).
 #include "keep/imap/message/imap_fetch.h"
 
-#include <stdlib.h>
-
 #include "base/log.h"
 #include "keep/imap/imap_limit.h"
 #include "keep/imap/imap_place.h"
@@ -46,39 +44,25 @@ static void plan_item(struct imap_session *s, struct imap_fetcher *f,
     imap_write_fetch_item(&name, item, imap_is_utf8(s));
     buf_put_byte(&name, ' ');
     plan->item = item;
-    plan->name = arena_dup(&f->arena, buf_span(&name));
+    plan->name = arena_dup(&s->arena, buf_span(&name));
     buf_finish(&name);
     f->sets_seen |= !is_summary && !item->peek && item->type != IMAP_FETCH_BINARY_SIZE &&
                     item->type != IMAP_FETCH_RFC822_HEADER;
 }
 
-static bool own_uids(struct imap_fetcher *f)
-{
-    struct uid_set *uids = &f->request.uids;
-    struct uid_range *copy = arena_zalloc(&f->arena, uids->count + 1, sizeof(*copy));
-
-    if (copy && uids->count) {
-        memcpy(copy, uids->ranges, uids->count * sizeof(*copy));
-    }
-    uids->ranges = copy;
-    return copy;
-}
-
 struct imap_fetcher *imap_fetcher_create(struct imap_session *s,
                                          const struct imap_fetch_request *request)
 {
-    struct imap_fetcher *f = calloc(1, sizeof(*f));
+    struct imap_fetcher *f = arena_zalloc(&s->arena, 1, sizeof(*f));
     size_t n = request->n ? request->n : 1;
 
     if (!f) {
         return NULL;
     }
-    arena_init(&f->arena, IMAP_COMMAND_BYTES);
     f->request = *request;
-    f->summary_items = arena_zalloc(&f->arena, n, sizeof(*f->summary_items));
-    f->sections = arena_zalloc(&f->arena, n, sizeof(*f->sections));
-    if (!f->summary_items || !f->sections || !own_uids(f)) {
-        imap_fetcher_finish(f);
+    f->summary_items = arena_zalloc(&s->arena, n, sizeof(*f->summary_items));
+    f->sections = arena_zalloc(&s->arena, n, sizeof(*f->sections));
+    if (!f->summary_items || !f->sections) {
         return NULL;
     }
     buf_init(&f->scratch, 8u << 20);
@@ -97,8 +81,6 @@ void imap_fetcher_finish(struct imap_fetcher *f)
 {
     if (f) {
         buf_finish(&f->scratch);
-        arena_finish(&f->arena);
-        free(f);
     }
 }
 

@@ -35,7 +35,6 @@ struct imap_plan_item {
 };
 
 struct imap_fetcher {
-    struct arena arena; // its own: in an IDLE there is one after the other in one command
     struct imap_fetch_request request;
     bool flags, uid, modseq_, date, size, emailid, threadid, savedate;
     bool sets_seen;
@@ -63,8 +62,7 @@ struct imap_fetcher {
     bool is_broken; // a literal could not be finished: the connection must end
 };
 
-// NULL without memory. The items must outlive it, the UIDs are copied. The caller's cleanup calls
-// imap_fetcher_finish.
+// In the command's arena; NULL without memory. The caller's cleanup calls imap_fetcher_finish.
 struct imap_fetcher *imap_fetcher_create(struct imap_session *s,
                                          const struct imap_fetch_request *request);
 void imap_fetcher_finish(struct imap_fetcher *f); // NULL is allowed

@@ -433,35 +433,26 @@ static enum imap_step overflow(struct imap_session *s, const char *why)
 }
 
 // What was asked for of messages that came.
-static enum err fetch_what_came(struct imap_session *s, struct imap_notify *n, struct arena *a)
+static enum imap_step fetch_begin(struct imap_session *s, struct imap_notify *n)
 {
     struct uid_range all = {1, UINT32_MAX};
     struct imap_fetch_request r = {.items = n->items, .n = n->item_n};
-    enum err e = uid_map_known(&n->fresh, (struct uid_set){&all, 1}, a, &r.uids);
+    enum err e = uid_map_known(&n->fresh, (struct uid_set){&all, 1}, &s->arena, &r.uids);
 
     // Those that have gone again are no messages of the map.
-    e = e ? e : uid_map_known(&s->selected->map, r.uids, a, &r.uids);
-    if (e || !r.uids.count) {
-        return e;
-    }
-    n->fetcher = imap_fetcher_create(s, &r);
-    if (!n->fetcher) {
-        return ERR_NOMEM;
-    }
-    n->fetcher->sets_seen = false;
-    return ERR_OK;
-}
-
-static enum imap_step fetch_begin(struct imap_session *s, struct imap_notify *n)
-{
-    struct arena a;
-
-    arena_init(&a, IMAP_COMMAND_BYTES);
-    enum err e = fetch_what_came(s, n, &a);
-
-    arena_finish(&a);
+    e = e ? e : uid_map_known(&s->selected->map, r.uids, &s->arena, &r.uids);
     imap_notify_forget_selected(s);
-    return e ? overflow(s, "no memory to tell of new messages") : STEP_MORE;
+    if (!e && r.uids.count) {
+        n->fetcher = imap_fetcher_create(s, &r);
+        e = n->fetcher ? ERR_OK : ERR_NOMEM;
+    }
+    if (e) {
+        return overflow(s, "no memory to tell of new messages");
+    }
+    if (n->fetcher) {
+        n->fetcher->sets_seen = false;
+    }
+    return STEP_MORE;
 }
 
 static enum imap_step fetch_step(struct imap_session *s, struct imap_notify *n)

@@ -50,9 +50,11 @@ struct imap_contexts {
     struct imap_context *first;
     size_t count, bytes;
     struct imap_server *server;
-    // What came is fetched before it is told, and whose it is.
+    // What came is fetched before it is told: whose it is, and which messages. In the command's
+    // arena.
     struct imap_fetcher *fetcher;
     struct imap_context *fetching;
+    struct uid_set came;
 };
 
 // ---- life ---------------------------------------------------------------------------------------
@@ -558,7 +560,7 @@ static enum err fetch_begin(struct imap_session *s, struct imap_context *c, stru
 {
     struct imap_contexts *all = s->selected->contexts;
     struct imap_fetch_request r = {.items = search_of(c)->items, .n = search_of(c)->item_n};
-    enum err e = uid_map_known(&s->selected->map, came, &s->tell_arena, &r.uids);
+    enum err e = uid_map_known(&s->selected->map, came, &s->arena, &r.uids);
     struct imap_fetcher *f = e ? NULL : imap_fetcher_create(s, &r);
 
     if (!f) {
@@ -567,6 +569,7 @@ static enum err fetch_begin(struct imap_session *s, struct imap_context *c, stru
     f->sets_seen = false;
     all->fetcher = f;
     all->fetching = c;
+    all->came = r.uids;
     return ERR_OK;
 }
 
@@ -621,14 +624,10 @@ enum imap_step imap_contexts_fetch(struct imap_session *s)
     while (*at != all->fetching) {
         at = &(*at)->next;
     }
-    struct imap_fetcher *f = all->fetcher;
-
+    imap_fetcher_finish(all->fetcher);
     all->fetcher = NULL;
     all->fetching = NULL;
-    enum err e = s->selected->is_gone ? ERR_OK : fetch_end(s, *at, f->request.uids);
-
-    imap_fetcher_finish(f);
-    if (e) {
+    if (!s->selected->is_gone && fetch_end(s, *at, all->came)) {
         say_no_update(s, (*at)->command.tag, "Changes are not told any more");
         drop(all, at);
     }
