@@ -183,6 +183,37 @@ static void append_big(struct driver *d, struct buf *body)
     expect(d, "big OK [APPENDUID ");
 }
 
+// While its client is slow the message that is being fetched goes: nobody is told that it came.
+static void gone_while_fetched_is_not_told(void **unused)
+{
+    struct driver watcher, other;
+    struct buf body, copy;
+
+    (void)unused;
+    driver_open(&watcher, &world);
+    driver_open(&other, &world);
+    say(&watcher, "a SELECT INBOX\r\n"
+                  "b UID SEARCH RETURN (UPDATE (UID BODY.PEEK[])) ALL\r\nc IDLE\r\n");
+    expect(&watcher, "+ idling");
+    watcher.is_stuck = true;
+    append_big(&other, &body);
+    driver_run(&watcher);
+    say(&other, "e SELECT INBOX\r\nf UID STORE 21 +FLAGS (\\Deleted)\r\ng UID EXPUNGE 21\r\n");
+    expect(&other, "g OK ");
+    watcher.is_stuck = false;
+    driver_run(&watcher);
+    buf_init(&copy, 1u << 30);
+    struct span heard = driver_heard(&watcher, &copy);
+
+    assert_true(span_find(heard, SPAN("UID 21 BODY[] {")) < heard.n);
+    assert_true(span_find(heard, SPAN("* 21 EXPUNGE")) < heard.n);
+    assert_int_equal(span_find(heard, SPAN("ADDTO")), heard.n);
+    buf_finish(&copy);
+    buf_finish(&body);
+    driver_close(&watcher);
+    driver_close(&other);
+}
+
 static void stuck_reader_costs_little(void **unused)
 {
     struct driver d;
@@ -340,6 +371,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(idle_with_notify_does_not_grow, open_world, close_world),
         cmocka_unit_test_setup_teardown(idle_with_update_does_not_grow, open_world, close_world),
+        cmocka_unit_test_setup_teardown(gone_while_fetched_is_not_told, open_world, close_world),
         cmocka_unit_test_setup_teardown(idle_session_is_small, open_world, close_world),
         cmocka_unit_test_setup_teardown(changes_wake_once, open_world, close_world),
         cmocka_unit_test_setup_teardown(notify_says_what_it_cannot_tell, open_forgetful_world,
