@@ -4,21 +4,19 @@ every session; nobody inherits what a group of the same name once had."""
 import smtplib
 
 import pytest
-from servers import PASSWORD
 
 from imapwire import Closed
 from messages import generated
+from servers import PASSWORD
+from sharing import Pair
 
 
-class Team:
-    """An owner, a reader, and a group that the reader is a member of."""
+class Team(Pair):
+    """And a group that the reader is a member of."""
 
-    def __init__(self, server, owner, reader):
-        self.server, self.reader_number = server, reader
-        self.owner_name, self.reader_name = server.user(owner), server.user(reader)
-        self.owner, self.reader = server.login(owner), server.login(reader)
-        self.their = f"Other Users/{self.owner_name}"
-        self.name = f"team{reader}@example.org"
+    def __init__(self, server, account):
+        super().__init__(server, account)
+        self.name = f"team{self.reader_number}@example.org"
         self.join(self.reader_name)
 
     def join(self, *who):
@@ -30,10 +28,9 @@ class Team:
 
 @pytest.fixture
 def team(shared_server, account):
-    t = Team(shared_server, 2 * account, 2 * account + 1)
+    t = Team(shared_server, account)
     yield t
-    for c in (t.owner, t.reader):
-        c.sock.close()
+    t.close()
 
 
 def listed(client):

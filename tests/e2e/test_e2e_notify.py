@@ -5,27 +5,14 @@ import time
 import pytest
 
 from messages import generated
-
-
-class Two:
-    """An owner, and somebody who may be told of what the owner shares."""
-
-    def __init__(self, server, owner, reader):
-        self.server, self.reader_number = server, reader
-        self.owner_name, self.reader_name = server.user(owner), server.user(reader)
-        self.owner, self.reader = server.login(owner), server.login(reader)
-        self.their = f"Other Users/{self.owner_name}"
-
-    def share(self, box, rights):
-        self.owner.ok(f'SETACL "{box}" {self.reader_name} "{rights}"')
+from sharing import Pair
 
 
 @pytest.fixture
 def two(shared_server, account):
-    p = Two(shared_server, 2 * account, 2 * account + 1)
+    p = Pair(shared_server, account)
     yield p
-    for c in (p.owner, p.reader):
-        c.sock.close()
+    p.close()
 
 
 def line(client, kind, seconds=10):

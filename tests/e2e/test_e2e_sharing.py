@@ -7,30 +7,16 @@ import pytest
 
 from imapwire import Closed, Imap
 from messages import generated
+from sharing import Pair
 
 LETTERS = "lrswipkxtea"
 
 
-class Pair:
-    """An owner with a mailbox, and somebody it may be shared with."""
-
-    def __init__(self, server, owner, reader):
-        self.server = server
-        self.owner_name, self.reader_name = server.user(owner), server.user(reader)
-        self.owner, self.reader = server.login(owner), server.login(reader)
-        self.their = f"Other Users/{self.owner_name}"
-
-    def share(self, box, rights, who=None):
-        self.owner.ok(f'SETACL "{box}" {who or self.reader_name} "{rights}"')
-
-
 @pytest.fixture
 def pair(shared_server, account):
-    n = 2 * account  # account numbers of this file go by twos
-    p = Pair(shared_server, n, n + 1)
+    p = Pair(shared_server, account)
     yield p
-    for c in (p.owner, p.reader):
-        c.sock.close()
+    p.close()
 
 
 def names(reply, kind=b"LIST"):

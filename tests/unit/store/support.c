@@ -62,6 +62,14 @@ void bench_open(struct bench *b)
                                     &b->account));
 }
 
+account_id bench_account(struct bench *b, const char *name)
+{
+    account_id id;
+
+    assert_ok(directory_account_add(b->store, &tester, span_from_str(name), SPAN(""), true, &id));
+    return id;
+}
+
 void bench_reopen(struct bench *b)
 {
     store_close(b->store);

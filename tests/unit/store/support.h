@@ -38,6 +38,7 @@ void bench_choose(void *const *state);
 int bench_run(const char *name, const struct CMUnitTest *tests, size_t count);
 #define BENCH_RUN(name, tests) bench_run(name, tests, sizeof(tests) / sizeof((tests)[0]))
 
+account_id bench_account(struct bench *b, const char *name); // one more, with standard mailboxes
 mailbox_id bench_mailbox(struct bench *b, const char *name); // 0: none
 struct mailbox bench_mailbox_get(struct bench *b, const char *name);
 struct incoming *bench_incoming(struct store *s, struct span text);

@@ -13,22 +13,14 @@ static struct bench bench;
 static struct bench *const b = &bench;
 static account_id anna, bert, cora; // cora is of another domain
 
-static account_id account(const char *name)
-{
-    account_id id;
-
-    assert_ok(directory_account_add(b->store, &tester, span_from_str(name), SPAN(""), true, &id));
-    return id;
-}
-
 static int setup(void **state)
 {
     bench_choose(state);
     bench_open(b);
     assert_ok(directory_domain_add(b->store, &tester, SPAN("example.net")));
-    anna = account("anna@example.org");
-    bert = account("bert@example.org");
-    cora = account("cora@example.net");
+    anna = bench_account(b, "anna@example.org");
+    bert = bench_account(b, "bert@example.org");
+    cora = bench_account(b, "cora@example.net");
     return 0;
 }
 
@@ -425,7 +417,7 @@ static void test_very_many_groups(void **state)
         alias(name, "anna@example.org bert@example.org");
     }
     assert_ok(directory_account_remove(b->store, &tester, anna));
-    anna = account("anna@example.org");
+    anna = bench_account(b, "anna@example.org");
     share("Sent", "g0000@example.org", "lr");
     assert_string_equal(may("Sent", anna), "lr"); // still its only address, and so said anew
     for (int i = 0; i < 250; i++) {
@@ -475,7 +467,7 @@ static void test_nobody_inherits(void **state)
     assert_string_equal(may("INBOX", anna), "");
     // An account of that name is none of it either.
     alias("team@example.org", "");
-    account_id team = account("team@example.org");
+    account_id team = bench_account(b, "team@example.org");
 
     assert_string_equal(may("INBOX", team), "");
     // Who is removed leaves: the next one of that address is somebody else.
@@ -485,7 +477,7 @@ static void test_nobody_inherits(void **state)
     share("Junk", "alone@example.org", "lr");
     assert_string_equal(may("Junk", anna), "lr");
     assert_ok(directory_account_remove(b->store, &tester, anna));
-    anna = account("anna@example.org");
+    anna = bench_account(b, "anna@example.org");
     assert_string_equal(may("Sent", anna), "");
     assert_string_equal(may("Junk", anna), "");
     assert_string_equal(may("Sent", bert), "lr");
@@ -515,7 +507,7 @@ static void test_renamed_members(void **state)
     assert_ok(route_alias_get(b->store, SPAN("team@example.org"), &b->arena, &targets, &n));
     assert_int_equal(n, 2);
     assert_span(targets[0], "ann@example.net");
-    account_id next = account("anna@example.org");
+    account_id next = bench_account(b, "anna@example.org");
 
     assert_string_equal(may("INBOX", next), "");
     assert_ok(route_domain_alias_set(b->store, &tester, SPAN("other.example"), SPAN("")));

@@ -16,14 +16,6 @@ static struct actor by_anna, by_bert;
 static const struct metadata_limits wide = {METADATA_VALUE_BYTES_MAX, METADATA_ENTRIES_MAX,
                                             METADATA_ACCOUNT_BYTES_MAX};
 
-static account_id account(const char *name)
-{
-    account_id id;
-
-    assert_ok(directory_account_add(b->store, &tester, span_from_str(name), SPAN(""), true, &id));
-    return id;
-}
-
 static mailbox_id make(const char *name)
 {
     mailbox_id id;
@@ -36,8 +28,8 @@ static int setup(void **state)
 {
     bench_choose(state);
     bench_open(b);
-    anna = account("anna@example.org");
-    bert = account("bert@example.org");
+    anna = bench_account(b, "anna@example.org");
+    bert = bench_account(b, "bert@example.org");
     by_anna = by_bert = tester;
     by_anna.reader = anna;
     by_bert.reader = bert;

@@ -9,20 +9,12 @@ static struct bench bench;
 static struct bench *const b = &bench;
 static account_id anna, bert;
 
-static account_id account(const char *name)
-{
-    account_id id;
-
-    assert_ok(directory_account_add(b->store, &tester, span_from_str(name), SPAN(""), true, &id));
-    return id;
-}
-
 static int setup(void **state)
 {
     bench_choose(state);
     bench_open(b);
-    anna = account("anna@example.org");
-    bert = account("bert@example.org");
+    anna = bench_account(b, "anna@example.org");
+    bert = bench_account(b, "bert@example.org");
     return 0;
 }
 
