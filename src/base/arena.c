@@ -6,11 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/pages.h"
+
 #include "base/banned.h"
 
-#define CHUNK_MIN  1024
-#define CHUNK_MAX  (256 * 1024)
-#define CHUNK_KEEP 4096 // a kept chunk is at most this large
+#define CHUNK_MIN        1024
+#define CHUNK_MAX        (PAGES_LARGE - sizeof(struct arena_chunk))
+#define CHUNK_SECRET_MAX (256 * 1024) // all of it is overwritten
+#define CHUNK_KEEP       4096         // a kept chunk is at most this large
 
 struct arena_chunk {
     struct arena_chunk *next;
@@ -33,7 +36,7 @@ static void chunk_free(const struct arena *a, struct arena_chunk *c)
     if (a->is_secret) {
         explicit_bzero(c->bytes, c->size);
     }
-    free(c);
+    pages_free(c, sizeof(*c) + c->size);
 }
 
 void arena_finish(struct arena *a)
@@ -72,13 +75,14 @@ void arena_reset(struct arena *a)
     a->end = last ? last->bytes + last->size : NULL;
 }
 
-// Chunks double up to CHUNK_MAX; a larger request gets a chunk of its own size.
+// Chunks double up to the most; a larger request gets a chunk of its own size.
 static bool arena_grow(struct arena *a, size_t n)
 {
     size_t size = a->chunks ? a->chunks->size * 2 : CHUNK_MIN;
+    size_t most = a->is_secret ? CHUNK_SECRET_MAX : CHUNK_MAX;
 
-    if (size > CHUNK_MAX) {
-        size = CHUNK_MAX;
+    if (size > most) {
+        size = most;
     }
     if (size < n) {
         size = n;
@@ -89,7 +93,7 @@ static bool arena_grow(struct arena *a, size_t n)
     if (size < n) {
         return false;
     }
-    struct arena_chunk *c = malloc(sizeof(*c) + size);
+    struct arena_chunk *c = pages_alloc(sizeof(*c) + size);
 
     if (!c) {
         return false;

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/pages.h"
+
 #include "base/banned.h"
 
 void buf_init(struct buf *b, size_t max_bytes)
@@ -23,7 +25,7 @@ void buf_finish(struct buf *b)
     if (b->is_secret && b->p) {
         explicit_bzero(b->p, b->cap);
     }
-    free(b->p);
+    pages_free(b->p, b->cap);
     *b = (struct buf){.max = b->max, .is_secret = b->is_secret};
 }
 
@@ -41,15 +43,19 @@ void buf_release(struct buf *b)
     buf_finish(b);
 }
 
-// realloc would leave the old bytes where they were.
-static char *grow_secret(struct buf *b, size_t cap)
+static char *grow(struct buf *b, size_t cap)
 {
-    char *p = malloc(cap);
+    if (!b->is_secret && cap < PAGES_LARGE) {
+        return realloc(b->p, cap);
+    }
+    char *p = pages_alloc(cap);
 
     if (p && b->p) {
         memcpy(p, b->p, b->n);
-        explicit_bzero(b->p, b->cap);
-        free(b->p);
+        if (b->is_secret) { // realloc would leave the old bytes where they were
+            explicit_bzero(b->p, b->cap);
+        }
+        pages_free(b->p, b->cap);
     }
     return p;
 }
@@ -71,7 +77,7 @@ char *buf_reserve(struct buf *b, size_t n)
     while (cap - b->n < n) {
         cap = cap > b->max / 2 ? b->max : cap * 2;
     }
-    char *p = b->is_secret ? grow_secret(b, cap) : realloc(b->p, cap);
+    char *p = grow(b, cap);
 
     if (!p) {
         b->failed = true;

@@ -6,11 +6,13 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "base/pages.h"
 #include "engine/local/memtable_internal.h"
 
 #include "base/banned.h"
 
-#define CHUNK_BYTES (256u << 10)
+#define CHUNK_MIN (256u << 10)
+#define CHUNK_MAX (PAGES_LARGE - sizeof(struct chunk))
 
 struct chunk {
     struct chunk *next;
@@ -38,8 +40,12 @@ static struct memtable_node *load(const struct memtable_node *n, int level)
 
 static bool table_grow(struct memtable *t, size_t n)
 {
-    size_t size = n > CHUNK_BYTES ? n : CHUNK_BYTES;
-    struct chunk *c = malloc(sizeof(*c) + size);
+    // Chunks double: a small table holds little, and a large one has few faults.
+    size_t size = t->chunks ? t->chunks->size * 2 : CHUNK_MIN;
+
+    size = size > CHUNK_MAX ? CHUNK_MAX : size;
+    size = size < n ? n : size;
+    struct chunk *c = pages_alloc(sizeof(*c) + size);
 
     if (!c) {
         return false;
@@ -119,7 +125,7 @@ void memtable_unref(struct memtable *t)
     for (struct chunk *c = t->chunks; c;) {
         struct chunk *next = c->next;
 
-        free(c);
+        pages_free(c, sizeof(*c) + c->size);
         c = next;
     }
     free(t);

@@ -11,6 +11,7 @@
 #include "base/ip_network.h"
 #include "base/log.h"
 #include "base/map.h"
+#include "base/pages.h"
 #include "base/problems.h"
 #include "base/utf8.h"
 
@@ -184,6 +185,87 @@ static void test_arena_stops_at_its_cap(void **state)
     arena_reset(&a);
     assert_non_null(arena_alloc(&a, 4000));
     arena_finish(&a);
+}
+
+static void test_arena_grows_in_large_pieces(void **state)
+{
+    struct arena a;
+
+    (void)state;
+    arena_init(&a, 24 << 20);
+    for (size_t i = 0; i < 200; i++) {
+        char *p = arena_alloc(&a, 100000);
+        assert_non_null(p);
+        memset(p, 'x', 100000);
+    }
+    assert_true(a.used <= (24 << 20));
+    arena_finish(&a);
+}
+
+// The flags of the mapping that holds `p` (proc(5), VmFlags of smaps); "" when they are not told.
+static void mapping_flags(const void *p, char *out, size_t n)
+{
+    unsigned long from = 0, to = 0;
+    char line[512];
+    FILE *f = fopen("/proc/self/smaps", "r");
+
+    out[0] = 0;
+    while (f && fgets(line, sizeof(line), f)) {
+        unsigned long a, b;
+
+        if (sscanf(line, "%lx-%lx ", &a, &b) == 2) {
+            from = a;
+            to = b;
+        } else if ((unsigned long)p >= from && (unsigned long)p < to &&
+                   strncmp(line, "VmFlags:", 8) == 0) {
+            snprintf(out, n, "%s", line + 8);
+        }
+    }
+    if (f) {
+        fclose(f);
+    }
+}
+
+static void test_large_pieces_are_in_huge_pages(void **state)
+{
+    static const size_t sizes[] = {1, 4096, PAGES_LARGE - 1, PAGES_LARGE, 3 * PAGES_LARGE + 5};
+    char flags[512];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
+        char *p = pages_alloc(sizes[i]);
+
+        assert_non_null(p);
+        memset(p, 'x', sizes[i]);
+        if (sizes[i] >= PAGES_LARGE && (uintptr_t)p % PAGES_LARGE == 0 && // not under ASan
+            access("/sys/kernel/mm/transparent_hugepage", F_OK) == 0) {
+            mapping_flags(p, flags, sizeof(flags));
+            assert_non_null(strstr(flags, " hg"));
+        }
+        pages_free(p, sizes[i]);
+    }
+    pages_free(NULL, 1);
+    pages_free(NULL, PAGES_LARGE);
+}
+
+static void test_buf_keeps_its_bytes_as_it_grows(void **state)
+{
+    for (int is_secret = 0; is_secret < 2; is_secret++) {
+        struct buf b;
+
+        (is_secret ? buf_init_secret : buf_init)(&b, 3 * PAGES_LARGE);
+        for (uint32_t i = 0; i < 3 * PAGES_LARGE / sizeof(i); i++) {
+            buf_put(&b, (struct span){(const char *)&i, sizeof(i)});
+        }
+        assert_ok(buf_result(&b));
+        for (uint32_t i = 0; i < 3 * PAGES_LARGE / sizeof(i); i++) {
+            assert_memory_equal(b.p + i * sizeof(i), &i, sizeof(i));
+        }
+        buf_put_byte(&b, 'x');
+        assert_err(buf_result(&b), ERR_LIMIT);
+        buf_finish(&b);
+    }
+    (void)state;
 }
 
 static void test_varint_round_trip(void **state)
@@ -370,6 +452,9 @@ int main(void)
         cmocka_unit_test(test_buf_stops_at_its_cap),
         cmocka_unit_test(test_secrets_are_overwritten),
         cmocka_unit_test(test_arena_stops_at_its_cap),
+        cmocka_unit_test(test_arena_grows_in_large_pieces),
+        cmocka_unit_test(test_large_pieces_are_in_huge_pages),
+        cmocka_unit_test(test_buf_keeps_its_bytes_as_it_grows),
         cmocka_unit_test(test_varint_round_trip),
         cmocka_unit_test(test_base64_is_strict),
         cmocka_unit_test(test_base64url_is_strict),
