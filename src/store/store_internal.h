@@ -54,8 +54,8 @@ struct view {
     size_t mailbox_count, orphan_count;
     bool has_mailboxes, has_orphans;
     struct keyword_table keywords;   // of the mailbox last asked for
-    const struct acl_groups *groups; // of `reader`, the last who was asked about; or NULL
-    account_id reader;
+    const struct acl_groups *groups; // of `groups_reader`, the last who was asked about; or NULL
+    account_id groups_reader;
 };
 // ERR_NOT_FOUND: no such account. view_begin works in the caller's memory; pair with view_end.
 enum err view_begin(struct view *v, struct store *s, account_id account);

@@ -193,14 +193,14 @@ static const struct acl_groups *groups_in(struct view *v, account_id reader)
 {
     static const struct acl_groups unknown = {.is_cut = true};
 
-    if (!v->groups || v->reader != reader) {
+    if (!v->groups || v->groups_reader != reader) {
         struct acl_groups *g = arena_zalloc(&v->arena, 1, sizeof(*g));
 
         if (!g || groups_of(v->snapshot, reader, &v->arena, g) != ERR_OK) {
             return &unknown;
         }
         v->groups = g;
-        v->reader = reader;
+        v->groups_reader = reader;
     }
     return v->groups;
 }
