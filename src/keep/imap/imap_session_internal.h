@@ -223,6 +223,8 @@ void imap_without_load(struct imap_session *s);
 bool imap_without_refresh(struct imap_session *s);
 // The capability that the running command is of and that the session goes without; NULL: none.
 const char *imap_without_refusal(struct imap_session *s);
+// Does it go without the capability of this name (as announced, exactly)?
+bool imap_is_without(const struct imap_session *s, const char *name);
 
 void imap_condstore_enable(struct imap_session *s);
 // Back to the state without a mailbox; `say_closed`: with [CLOSED] where the client knows it.

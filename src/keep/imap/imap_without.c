@@ -39,11 +39,11 @@ bool imap_without_refresh(struct imap_session *s)
     return memcmp(&before, &s->without, sizeof(before)) != 0;
 }
 
-static bool lacks(const struct imap_session *s, const char *name)
+bool imap_is_without(const struct imap_session *s, const char *name)
 {
     struct span capability;
 
-    for (size_t i = 0; imap_capability_at(i, &capability); i++) {
+    for (size_t i = 0; s->is_without && imap_capability_at(i, &capability); i++) {
         if (span_eq(capability, span_from_str(name))) {
             return imap_without_has(&s->without, i);
         }
@@ -89,7 +89,7 @@ struct use {
 static const char *first(const struct imap_session *s, const struct use *uses, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        if (uses[i].is_used && lacks(s, uses[i].name)) {
+        if (uses[i].is_used && imap_is_without(s, uses[i].name)) {
             return uses[i].name;
         }
     }
@@ -142,7 +142,7 @@ static const char *of_search(const struct imap_session *s, const struct imap_sea
     for (size_t i = 0; i < search->n; i++) {
         const char *name = of_search_key(search->nodes[i].key);
 
-        if (name && lacks(s, name)) {
+        if (name && imap_is_without(s, name)) {
             return name;
         }
     }
@@ -158,11 +158,12 @@ static const char *of_sort(const struct imap_session *s, const struct imap_sort 
         bool is_display = sort->criteria[i].key == IMAP_SORT_DISPLAYFROM ||
                           sort->criteria[i].key == IMAP_SORT_DISPLAYTO;
 
-        if (is_display && lacks(s, "SORT=DISPLAY")) {
+        if (is_display && imap_is_without(s, "SORT=DISPLAY")) {
             return "SORT=DISPLAY";
         }
     }
-    return sort->search.extended && lacks(s, "ESORT") ? "ESORT" : of_search(s, &sort->search);
+    return sort->search.extended && imap_is_without(s, "ESORT") ? "ESORT"
+                                                                : of_search(s, &sort->search);
 }
 
 static const char *of_thread(const struct imap_session *s, const struct imap_thread *thread)
@@ -174,7 +175,7 @@ static const char *of_thread(const struct imap_session *s, const struct imap_thr
     };
     const char *name = names[thread->algorithm];
 
-    return lacks(s, name) ? name : of_search(s, &thread->search);
+    return imap_is_without(s, name) ? name : of_search(s, &thread->search);
 }
 
 static const char *of_fetch(const struct imap_session *s, const struct imap_fetch *fetch)
@@ -190,7 +191,7 @@ static const char *of_fetch(const struct imap_session *s, const struct imap_fetc
                                ? names[fetch->items[i].type]
                                : NULL;
 
-        if (name && lacks(s, name)) {
+        if (name && imap_is_without(s, name)) {
             return name;
         }
     }
@@ -249,7 +250,7 @@ static void leave_out(const struct imap_session *s, uint32_t *enable)
     };
 
     for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
-        if (lacks(s, names[i].name)) {
+        if (imap_is_without(s, names[i].name)) {
             *enable &= ~names[i].bit;
         }
     }
@@ -261,7 +262,7 @@ const char *imap_without_refusal(struct imap_session *s)
         return NULL;
     }
     for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++) {
-        if (commands[i].id == s->command.id && lacks(s, commands[i].name)) {
+        if (commands[i].id == s->command.id && imap_is_without(s, commands[i].name)) {
             return commands[i].name;
         }
     }

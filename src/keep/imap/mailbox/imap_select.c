@@ -98,6 +98,9 @@ static void say_mailbox(struct imap_session *s, const struct imap_place *p,
     OUT(s, "* OK [MAILBOXID (");
     imap_objectid_write(s->out, imap_owner(s, s->selected->account), OBJECT_MAILBOX, mailbox->id);
     OUT(s, ")] The mailbox's identifier\r\n");
+    if (!imap_is_without(s, "URLAUTH")) { // RFC 4467 section 7.1
+        OUT(s, "* OK [URLMECH INTERNAL] How URLs are authorized\r\n");
+    }
     if (imap_is_rev2(s)) {
         imap_list_one(s, mailbox, p->full);
     }
