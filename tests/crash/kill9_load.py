@@ -11,12 +11,13 @@ import threading
 import time
 
 import imapwire
-from imapwire import Closed, Desync, compress, expand
-from kill9_oracle import Box, BoxOp, Item, ItemOp, forget, rename
+from imapwire import Closed, compress, expand
+from kill9_oracle import Box, BoxOp, Item, ItemOp, NoteOp, forget, rename
 from messages import generated
 from servers import PASSWORD
 
 FLAGS = ("\\seen", "\\flagged", "\\answered", "\\draft", "$forwarded", "work", "later")
+NOTE = "/shared/comment"
 SIZES = (300, 800, 1500, 1500, 3000, 6000, 6000, 30000)
 
 
@@ -64,7 +65,7 @@ class Client(threading.Thread):
             self.fault = None if self.expect_end else f"connection lost: {e}"
         except imapwire.Refused as e:  # by a gate whose keep has just died, say
             self.fault = None if self.expect_end else f"Refused: {e}"
-        except (TimeoutError, Desync, AssertionError) as e:
+        except Exception as e:  # noqa: B902 - a client that has ended must not pass for a quiet one
             self.fault = f"{type(e).__name__}: {e}"
         finally:
             if self.under_way:
@@ -119,7 +120,7 @@ class Client(threading.Thread):
     def step(self):
         kinds = ((self.do_append, 38), (self.do_multiappend, 4), (self.do_store, 24),
                  (self.do_move, 10), (self.do_copy, 6), (self.do_expunge, 12),
-                 (self.do_scratch, 3), (self.do_switch, 3))
+                 (self.do_scratch, 3), (self.do_switch, 3), (self.do_note, 3))
         x = self.rng.randrange(sum(w for _, w in kinds))
         for do, weight in kinds:
             if x < weight:
@@ -313,6 +314,20 @@ class Client(threading.Thread):
         with self.books.lock:
             forget(self.model, box)
         self.acknowledged(f"DELETE {box.name}")
+
+
+    def do_note(self):
+        """An annotation of a mailbox of its own; now and then it is taken away."""
+        if b"METADATA" not in self.imap.capabilities():
+            return
+        box = self.box(f"w{self.number}" + self.rng.choice(("", "-b")))
+        self.count += 1
+        note = None if self.rng.random() < 0.2 else f"r{self.round}.n{self.count}"
+        value = f'"{note}"' if note else "NIL"
+        self.send(NoteOp(box, note), f'SETMETADATA "{box.name}" ({NOTE} {value})')
+        with self.books.lock:
+            box.note = note
+        self.acknowledged(f"NOTE {box.name} {note}")
 
 
 def flags_of(attributes):

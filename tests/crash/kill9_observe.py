@@ -5,8 +5,9 @@ import random
 import re
 
 from imapwire import compress, expand, quote
-from kill9_load import flags_of
+from kill9_load import NOTE, flags_of
 from kill9_oracle import SeenBox, SeenMessage
+from kill9_reader import OTHERS
 
 TOKEN = re.compile(rb"X-Token: *(\S+)")
 
@@ -21,6 +22,7 @@ def observe(server, accounts, known, bodies=0.03, rng=random):
             names = [decode(u.args[2]) for u in c.ok('LIST "" "*"').all(b"LIST")
                      if not {bytes(a).lower() for a in u.args[0]} & {b"\\noselect",
                                                                      b"\\nonexistent"}]
+            names = [n for n in names if not n.startswith(OTHERS)]
             out[account] = {n: see_box(c, account, n, known, bodies, rng) for n in names}
             c.logout()
     return out
@@ -39,13 +41,21 @@ def see_box(c, account, name, known, bodies, rng):
     for u in reply.all(b"VANISHED"):
         vanished |= set(expand(u.args[-1]))
     box = SeenBox(codes[b"UIDVALIDITY"][0], codes[b"UIDNEXT"][0], codes[b"HIGHESTMODSEQ"][0], {},
-                  status, vanished)
+                  status, vanished, read_note(c, name))
     read_messages(c, box)
     want = [uid for uid, m in box.messages.items()
             if (account, box.uidvalidity, uid, m.token) not in known or rng.random() < bodies]
     read_bodies(c, box, want)
     known.update((account, box.uidvalidity, uid, box.messages[uid].token) for uid in want)
     return box
+
+
+def read_note(c, name):
+    if b"METADATA" not in c.capabilities():
+        return None
+    for u in c.ok(b"GETMETADATA " + quote(name) + f" ({NOTE})".encode()).all(b"METADATA"):
+        return u.args[1][1] and decode(u.args[1][1])
+    return None
 
 
 def read_messages(c, box):

@@ -21,6 +21,8 @@ class Box:
     highest: int = 0  # largest MODSEQ the server told for this mailbox
     uidnext: int = 0  # one above the largest UID the server told
     expunged: set = field(default_factory=set)  # UIDs whose end was acknowledged
+    note: str = None  # its annotation
+    marks: dict = field(default_factory=dict)  # reader to {uid: has it \Seen for them}
 
 
 @dataclass(eq=False)
@@ -48,6 +50,24 @@ class BoxOp:
     late: bool = False
 
 
+@dataclass(eq=False)
+class NoteOp:
+    """SETMETADATA, sent: the annotation is what it was, or this."""
+    box: Box
+    note: str
+    late: bool = False
+
+
+@dataclass(eq=False)
+class MarkOp:
+    """A reader's STORE of \\Seen, sent."""
+    reader: int
+    box: Box
+    uids: list
+    is_seen: bool
+    late: bool = False
+
+
 @dataclass
 class SeenMessage:
     flags: frozenset
@@ -65,6 +85,8 @@ class SeenBox:
     messages: dict  # uid to SeenMessage, in the order of sequence numbers
     status: dict = field(default_factory=dict)
     vanished: set = None  # None: not asked
+    note: str = None
+    marks: dict = field(default_factory=dict)  # reader who was asked to the UIDs seen by them
 
 
 class Model:
@@ -112,8 +134,14 @@ class Check:
         for op in self.model.pending:
             if isinstance(op, ItemOp):
                 self.settle_op(op)
+        for op in self.model.pending:
+            if isinstance(op, NoteOp):
+                self.settle_note(op)
+            elif isinstance(op, MarkOp):
+                self.settle_mark(op)
         self.model.pending = []
         self.check_unexplained()
+        self.check_belongings()
         self.check_counters()
         return self.bad
 
@@ -252,6 +280,47 @@ class Check:
                     if (account, name, uid) not in self.explained:
                         self.fail(f"INV3 {message.token or 'a message'} in {name} UID {uid}: never "
                                   "sent, doubled, or its end was acknowledged")
+
+    # ---- what is not a message's ----
+    def settled(self, op, is_done):
+        self.model.late_said += op.late
+        self.model.late_absent += op.late and not is_done
+
+    def settle_note(self, op):
+        seen = self.seen(op.box) if op.box.alive else None
+        if seen and seen.note == op.note:
+            self.settled(op, True)
+            op.box.note = op.note
+        elif seen:
+            self.settled(op, False)  # then it must be the one before: check_belongings
+
+    def settle_mark(self, op):
+        seen = self.seen(op.box) if op.box.alive else None
+        if not seen or op.reader not in seen.marks:
+            return
+        marks = op.box.marks.setdefault(op.reader, {})
+        here = [u for u in op.uids if u in seen.messages]
+        now = {u: u in seen.marks[op.reader] for u in here}
+        changed = [u for u in here if marks.get(u, False) != op.is_seen]
+        is_done = bool(changed) and now[changed[0]] == op.is_seen
+        self.settled(op, is_done or not changed)
+        if is_done:  # whole, or check_belongings says what is missing
+            marks.update((u, op.is_seen) for u in here)
+
+    def check_belongings(self):
+        for box in self.model.boxes:
+            seen = self.seen(box) if box.alive else None
+            if not seen:
+                continue
+            if seen.note != box.note:
+                self.fail(f"INV9 annotation of {box.name}: {box.note} acknowledged, "
+                          f"{seen.note} found")
+            for reader, uids in seen.marks.items():
+                want = {u for u, is_seen in box.marks.get(reader, {}).items()
+                        if is_seen and u in seen.messages}
+                if want != uids:
+                    self.fail(f"INV9 seen by {reader} in {box.name}: not {sorted(want - uids)[:10]}, "
+                              f"but {sorted(uids - want)[:10]}")
 
     # ---- numbers ----
     def check_counters(self):

@@ -21,6 +21,7 @@ from imapwire import Closed, Desync, Imap, Refused  # noqa: E402
 from kill9_load import Books, Client, make_known  # noqa: E402
 from kill9_observe import observe  # noqa: E402
 from kill9_oracle import Box, Model, check  # noqa: E402
+from kill9_reader import Reader, observe_marks, share  # noqa: E402
 import second_reader  # noqa: E402
 from servers import PASSWORD, log, server_class  # noqa: E402
 
@@ -46,6 +47,10 @@ class Rounds:
         self.cut = threading.Event()
         self.second = server.peer == "mailkeep" and not second_reader.missing()
 
+        self.readers = {}  # owner to who reads their "shared"
+        if server.peer == "mailkeep" and len(self.accounts) > 1:
+            self.readers = {a: a % len(self.accounts) + 1 for a in self.accounts}
+
     def account_of(self, client):
         return 1 + client // CLIENTS_PER_ACCOUNT
 
@@ -58,11 +63,12 @@ class Rounds:
                 have = {u.args[2].decode() for u in c.ok('LIST "" "*"').all(b"LIST")}
                 for name in mine + ["shared"]:
                     c.ok(f'CREATE "{name}"')
-                if self.server.peer == "mailkeep":
-                    # Then the store notes which messages are there, and its check counts them.
-                    c.ok('SETMETADATA "shared" (/shared/vendor/mailkeep/seen "own")')
                 for name in mine + ["shared"] + sorted(have):
                     make_known(c, self.books, Box(account, name))
+                c.logout()
+        for owner, reader in self.readers.items():
+            with self.server.login(owner) as c:
+                share(c, self.server, reader)
                 c.logout()
 
     def load(self, seconds):
@@ -71,6 +77,8 @@ class Rounds:
         self.cut.clear()
         out = [Client(self.books, self.server, k, self.account_of(k), self.number,
                       self.rng.getrandbits(60)) for k in range(self.clients)]
+        out += [Reader(self.books, self.server, owner, reader, self.number,
+                       self.rng.getrandbits(60)) for owner, reader in self.readers.items()]
         for c in out:
             c.cut = self.cut
             c.start()
@@ -90,6 +98,7 @@ class Rounds:
         wrong, self.books.wrong = self.books.wrong, []
         try:
             seen = observe(self.server, self.accounts, self.known, bodies, self.rng)
+            observe_marks(self.server, seen, self.readers)
         except (Refused, Desync, Closed, TimeoutError) as e:
             return wrong + [f"INV1 what is stored cannot be read: {type(e).__name__} {e}"]
         wrong += check(self.model, seen)

@@ -8,8 +8,8 @@ import pytest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from kill9_oracle import (Box, BoxOp, Item, ItemOp, Model, SeenBox, SeenMessage,  # noqa: E402
-                          check)
+from kill9_oracle import (Box, BoxOp, Item, ItemOp, MarkOp, Model, NoteOp, SeenBox,  # noqa: E402
+                          SeenMessage, check)
 
 SEEN = frozenset({"\\seen"})
 NONE = frozenset()
@@ -27,6 +27,7 @@ def world():
         model.remember(box, uid, token)
     inbox.expunged = {2}
     inbox.uidnext = 5
+    work.note, inbox.marks = "plans", {2: {1: False, 2: True, 3: True}}
     seen = {1: {b.name: see(model, b) for b in model.boxes}}
     return model, seen
 
@@ -36,7 +37,8 @@ def see(model, box):
             for i in model.items if i.state and i.state[0] is box}
     status = {"MESSAGES": len(here), "UIDNEXT": 5, "UIDVALIDITY": box.uidvalidity,
               "UNSEEN": sum("\\seen" not in m.flags for m in here.values())}
-    return SeenBox(box.uidvalidity, 5, 20, here, status, {2})
+    marks = {2: {3}} if box.name == "INBOX" else {}
+    return SeenBox(box.uidvalidity, 5, 20, here, status, {2}, box.note, marks)
 
 
 def lose(model, seen):
@@ -57,6 +59,38 @@ def invent(model, seen):
 def raise_dead(model, seen):
     model.items[1].state = None
     model.boxes[0].expunged = set()
+
+
+def note_lost(model, seen):
+    seen[1]["work"].note = None
+
+
+def note_invented(model, seen):
+    seen[1]["INBOX"].note = "never"
+
+
+def note_neither(model, seen):
+    model.pending = [NoteOp(model.boxes[1], "new")]
+    seen[1]["work"].note = "other"
+
+
+def mark_lost(model, seen):
+    seen[1]["INBOX"].marks = {2: set()}
+
+
+def mark_taken_back(model, seen):
+    seen[1]["INBOX"].marks = {2: {1, 3}}
+
+
+def half_mark(model, seen):
+    model.pending = [MarkOp(2, model.boxes[0], [1, 3], False)]
+    model.boxes[0].marks[2][1] = True
+    seen[1]["INBOX"].marks = {2: {1}}
+
+
+def half_mark_first(model, seen):
+    model.pending = [MarkOp(2, model.boxes[0], [1, 3], False)]
+    model.boxes[0].marks[2][1] = True
 
 
 def flip(model, seen):
@@ -182,7 +216,10 @@ PLANTED = ((lose, "INV1"), (double, "INV3"), (invent, "INV3"), (raise_dead, "INV
            (status_wrong, "INV8"), (unseen_wrong, "INV8"), (not_vanished, "INV7"),
            (box_lost, "INV1"), (box_invented, "INV3"), (validity, "INV4"),
            (half_store, "half done"), (half_append, "half done"), (move_lost, "INV1"),
-           (move_doubled, "INV1"), (store_neither, "INV1"), (rename_both, "half done"))
+           (move_doubled, "INV1"), (store_neither, "INV1"), (rename_both, "half done"),
+           (note_lost, "INV9"), (note_invented, "INV9"), (note_neither, "INV9"),
+           (mark_lost, "INV9"), (mark_taken_back, "INV9"), (half_mark, "INV9"),
+           (half_mark_first, "INV9"))
 
 
 def test_agreement_is_clean():
@@ -254,3 +291,24 @@ def test_open_delete(done):
         del seen[1]["work"]
     assert check(model, seen) == []
     assert (model.items[2].state is None) == done
+
+
+@pytest.mark.parametrize("done", [False, True])
+@pytest.mark.parametrize("note", ["new", None])
+def test_open_annotation_may_go_either_way(note, done):
+    model, seen = world()
+    model.pending = [NoteOp(model.boxes[1], note)]
+    if done:
+        seen[1]["work"].note = note
+    assert check(model, seen) == []
+    assert model.boxes[1].note == (note if done else "plans")
+
+
+@pytest.mark.parametrize("done", [False, True])
+def test_open_mark_may_go_either_way(done):
+    model, seen = world()
+    model.pending = [MarkOp(2, model.boxes[0], [1, 2, 3], False)]
+    if done:
+        seen[1]["INBOX"].marks = {2: set()}
+    assert check(model, seen) == []
+    assert model.boxes[0].marks[2][3] is not done
