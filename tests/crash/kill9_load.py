@@ -38,44 +38,33 @@ class Books:
             self.log.write(f"{time.monotonic():.6f} {text}\n")
 
 
-class Client(threading.Thread):
-    def __init__(self, books, server, number, account, round_number, seed):
+class Worker(threading.Thread):
+    """One connection with one command under way at a time; `work` is what it does with it."""
+
+    expect_end = False  # set when the server is about to be killed
+    cut = threading.Event()  # set when the power is about to go
+
+    def __init__(self, books, server, name, round_number, seed):
         super().__init__(daemon=True)
         self.books, self.model, self.server = books, books.model, server
-        self.number, self.account, self.round = number, account, round_number
-        self.rng = random.Random(seed)
+        self.label, self.round, self.rng = name, round_number, random.Random(seed)
         self.stop = threading.Event()
-        self.count, self.mine, self.current, self.fault = 0, [], None, None
-        self.under_way = None
-        me = re.compile(rf"r\d+\.w{number}\.")
-        self.mine = [i for i in self.model.items if i.state and me.match(i.token)]
+        self.fault, self.under_way, self.imap = None, None, None
 
-    # ---- life ----
     def run(self):
         try:
-            # A clear connection lives on in keep when the gate dies; one over TLS does not.
-            tls = self.number % 4 == 3 and self.server.peer != "testd"
-            self.imap = self.server.connect("tls" if tls else "clear", timeout=15.0)
-            self.imap.login(self.server.user(self.account), PASSWORD)
-            self.imap.ok("ENABLE QRESYNC")
-            self.choose_box(self.box(f"w{self.number}"))
-            while not self.stop.is_set():
-                self.step()
-        except (Closed, ConnectionError) as e:
-            self.fault = None if self.expect_end else f"connection lost: {e}"
-        except imapwire.Refused as e:  # by a gate whose keep has just died, say
-            self.fault = None if self.expect_end else f"Refused: {e}"
-        except Exception as e:  # noqa: B902 - a client that has ended must not pass for a quiet one
+            self.work()
+        except (Closed, ConnectionError, imapwire.Refused) as e:
+            # Refused: by a gate whose keep has just died, say
+            self.fault = None if self.expect_end else f"{type(e).__name__}: {e}"
+        except Exception as e:  # noqa: B902 - who has ended must not pass for a quiet one
             self.fault = f"{type(e).__name__}: {e}"
         finally:
             if self.under_way:
                 with self.books.lock:
                     self.model.pending.append(self.under_way)
-            if hasattr(self, "imap"):
+            if self.imap:
                 self.imap.close()
-
-    expect_end = False  # set when the server is about to be killed
-    cut = threading.Event()  # set when the power is about to go
 
     def heard(self):
         """What comes after the power went, nobody has heard: it was never acknowledged. A server
@@ -83,20 +72,6 @@ class Client(threading.Thread):
         its file system was shut down may have told it a success that is none (docs/testing.md)."""
         if self.cut.is_set():
             raise Closed("after the power cut")
-
-    def box(self, name):
-        with self.books.lock:
-            return self.model.box(self.account, name)
-
-    def choose_box(self, box):
-        reply = self.imap.select(box.name)
-        self.heard()
-        codes = reply.codes()
-        self.current = box
-        with self.books.lock:
-            if codes[b"UIDVALIDITY"][0] != box.uidvalidity:
-                self.books.wrong.append(f"INV4 UIDVALIDITY of {box.name} changed while serving")
-            box.highest = max(box.highest, codes.get(b"HIGHESTMODSEQ", [0])[0])
 
     def send(self, op, command, *literals):
         """One command; what it would change is open until the answer is here."""
@@ -113,8 +88,41 @@ class Client(threading.Thread):
         return reply
 
     def acknowledged(self, text):
-        self.books.fact(f"{self.round} w{self.number} {text}")
+        self.books.fact(f"{self.round} {self.label} {text}")
         self.under_way = None
+
+
+class Client(Worker):
+    def __init__(self, books, server, number, account, round_number, seed):
+        super().__init__(books, server, f"w{number}", round_number, seed)
+        self.number, self.account = number, account
+        self.count, self.current = 0, None
+        me = re.compile(rf"r\d+\.w{number}\.")
+        self.mine = [i for i in self.model.items if i.state and me.match(i.token)]
+
+    def work(self):
+        # A clear connection lives on in keep when the gate dies; one over TLS does not.
+        tls = self.number % 4 == 3 and self.server.peer != "testd"
+        self.imap = self.server.connect("tls" if tls else "clear", timeout=15.0)
+        self.imap.login(self.server.user(self.account), PASSWORD)
+        self.imap.ok("ENABLE QRESYNC")
+        self.choose_box(self.box(f"w{self.number}"))
+        while not self.stop.is_set():
+            self.step()
+
+    def box(self, name):
+        with self.books.lock:
+            return self.model.box(self.account, name)
+
+    def choose_box(self, box):
+        reply = self.imap.select(box.name)
+        self.heard()
+        codes = reply.codes()
+        self.current = box
+        with self.books.lock:
+            if codes[b"UIDVALIDITY"][0] != box.uidvalidity:
+                self.books.wrong.append(f"INV4 UIDVALIDITY of {box.name} changed while serving")
+            box.highest = max(box.highest, codes.get(b"HIGHESTMODSEQ", [0])[0])
 
     # ---- what it does ----
     def step(self):

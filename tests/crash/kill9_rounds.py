@@ -90,8 +90,8 @@ class Rounds:
             c.stop.set()
         for c in clients:
             c.join(25)
-        return [f"client {c.number}: {c.fault}" for c in clients if c.fault] + [
-            f"client {c.number} hangs" for c in clients if c.is_alive()]
+        return [f"client {c.label}: {c.fault}" for c in clients if c.fault] + [
+            f"client {c.label} hangs" for c in clients if c.is_alive()]
 
     def verify(self, bodies=0.03):
         """Reads all back and compares; the violations."""
