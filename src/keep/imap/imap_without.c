@@ -43,7 +43,10 @@ bool imap_is_without(const struct imap_session *s, const char *name)
 {
     struct span capability;
 
-    for (size_t i = 0; s->is_without && imap_capability_at(i, &capability); i++) {
+    if (!s->is_without) {
+        return false;
+    }
+    for (size_t i = 0; imap_capability_at(i, &capability); i++) {
         if (span_eq(capability, span_from_str(name))) {
             return imap_without_has(&s->without, i);
         }
