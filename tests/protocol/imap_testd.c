@@ -7,6 +7,7 @@
 //                                 "@" is one at test.example, but of no domain to "anyone"
 //     tag XQUOTA user bytes messages
 //     tag XWITHOUT user words     what the account's sessions go without
+//     tag XGROUP address members   addresses
 //     tag XFAULT n                the n-th commit from now on fails, and all after it; 0: none
 // Options: --separator C --append-max BYTES --idle-timeout SECONDS --bad-max N --search-ms MS
 //          --progress-ms MS --messages-max N --client-without PATTERN:CAPABILITY (several)
@@ -30,6 +31,7 @@
 #include "store/access/imap_without.h"
 #include "store/directory.h"
 #include "store/quota.h"
+#include "store/route.h"
 
 #include "base/banned.h"
 
@@ -37,6 +39,7 @@
 #define OUTPUT_SOFT (64u << 10)
 #define OUTPUT_MAX  (8u << 20)
 #define READ_BYTES  (16u << 10)
+#define GROUP_MAX   16
 
 struct connection {
     int fd, wake_fd;
@@ -208,6 +211,18 @@ static enum err set_without(struct span rest)
     return e ? e : imap_without_set(store, id, &by, names, n);
 }
 
+static enum err set_group(struct span rest)
+{
+    static const struct actor by = {.kind = ACTOR_ADMIN};
+    struct span address = next_word(&rest), members[GROUP_MAX];
+    size_t n = 0;
+
+    while (rest.n && n < GROUP_MAX) {
+        members[n++] = next_word(&rest);
+    }
+    return route_alias_set(store, &by, address, members, n);
+}
+
 static enum err set_fault(struct span rest)
 {
     uint64_t after;
@@ -247,6 +262,8 @@ static bool greet_line(struct connection *c, struct span line)
         e = set_quota(rest);
     } else if (span_eq_nocase(word, SPAN("XWITHOUT"))) {
         e = set_without(rest);
+    } else if (span_eq_nocase(word, SPAN("XGROUP"))) {
+        e = set_group(rest);
     } else if (span_eq_nocase(word, SPAN("XFAULT"))) {
         e = set_fault(rest);
     }

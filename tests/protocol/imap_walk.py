@@ -12,7 +12,7 @@ must end up with the truth. A seed gives the same walk each time:
 import random
 import time
 
-from imap_walk_plans import NUMBERS, Entry, Plans, Wrong, flag_set, want
+from imap_walk_plans import GROUP, NUMBERS, Entry, Plans, Wrong, flag_set, want
 from imapmodel import Account, World
 from imapwire import Closed, Imap, expand, quote
 
@@ -46,6 +46,10 @@ class Session:
 
     def rights(self):
         return self.box.rights(self.user)
+
+    def flags(self, m):
+        """Those of a message of its mailbox as its user sees them."""
+        return self.box.flags(m, self.user)
 
     def is_dead(self):
         """The server ends it at its next command."""
@@ -131,7 +135,8 @@ class Session:
         for e in self.view:
             m = self.box.messages.get(e.uid)
             if m and tells == "all" and e.flags is not None:
-                want(e.flags == m.flags, "flags of UID", e.uid, e.flags, "are", m.flags)
+                want(e.flags == self.flags(m), "flags of UID", e.uid, e.flags, "are",
+                     self.flags(m))
 
     def check_fetched(self, lines):
         """Whatever was told of a message is what it is now."""
@@ -143,7 +148,7 @@ class Session:
             if not m:
                 continue
             if b"FLAGS" in a:
-                want(flag_set(a[b"FLAGS"]) == m.flags, "told", line, "it is", m.flags)
+                want(flag_set(a[b"FLAGS"]) == self.flags(m), "told", line, "it is", self.flags(m))
             if b"MODSEQ" in a:
                 self.walk.learn(self.box, m, a[b"MODSEQ"][0])
             if b"RFC822.SIZE" in a:
@@ -167,7 +172,8 @@ class Walk(Plans):
         self.world = World([Account(f"{u}@{DOMAIN}", *limit.get(u, (None, None)))
                             for u in ("ann", "bert", "cleo")])
         for user, (size, count) in limit.items():
-            self.tell_quota(user, size, count)
+            self.tell(f"XQUOTA {user} {size} {count}")
+        self.group(*self.world.accounts)
         self.serial, self.done, self.story = 0, 0, []
         self.sessions = [Session(self, i) for i in range(len(USERS))]
         self.observers = {}
@@ -180,10 +186,15 @@ class Walk(Plans):
             for box in account.boxes.values():
                 self.observe(box)
 
-    def tell_quota(self, user, size, count):
+    def tell(self, command):
+        """What an administrator does."""
         c = Imap(self.port, timeout=PATIENCE)
-        c.ok(f"XQUOTA {user} {size} {count}")
+        c.ok(command)
         c.close()
+
+    def group(self, *members):
+        self.world.groups[GROUP] = set(members)
+        self.tell(f"XGROUP {GROUP} {' '.join(members)}")
 
     def close(self):
         for c in [s.c for s in self.sessions] + list(self.observers.values()):
@@ -272,7 +283,7 @@ class Walk(Plans):
             if last:
                 self.observe_changed(len(plans) == 1 and p.name not in ("FETCH",))
             self.finish(s, p, reply, check, plans[i + 1] if not last else None)
-        self.settle_idle(s)
+        self.settle_idle()
 
     def finish(self, s, p, reply, check, following):
         lines = reply.untagged + [reply.line]
@@ -309,7 +320,7 @@ class Walk(Plans):
                 want(b"UID" in a and b"MODSEQ" in a, "no UID or MODSEQ", p.text, line)
 
     # ---- those in IDLE ----
-    def settle_idle(self, actor):
+    def settle_idle(self):
         for s in self.sessions:
             if s.idle_tag is None or s.box is None:
                 continue
@@ -332,7 +343,7 @@ class Walk(Plans):
         if len(s.view) != len(s.box.messages):
             return True
         return any(e.uid not in (None, uid) or (e.flags is not None and
-                                                e.flags != s.box.messages[uid].flags)
+                                                e.flags != s.flags(s.box.messages[uid]))
                    for e, uid in zip(s.view, s.box.messages))
 
     def await_truth(self, s):
@@ -344,7 +355,7 @@ class Walk(Plans):
                 line = s.c.line()
             except TimeoutError:
                 raise Wrong("IDLE did not tell", [(e.uid, e.flags) for e in s.view],
-                            [(u, m.flags) for u, m in s.box.messages.items()]) from None
+                            [(u, s.flags(m)) for u, m in s.box.messages.items()]) from None
             s.take([line], is_tagged=False)
         s.name_new()
 
@@ -375,10 +386,12 @@ class Walk(Plans):
                 ["replace"] * 3 + ["search"] * 6 + ["sort"] * 3 + ["noop"] * 5)
     ANYWHERE = (["append"] * 9 + ["select"] * 6 + ["create"] * 3 + ["delete"] + ["rename"] * 2 +
                 ["subscribe"] * 2 + ["acl"] * 7 + ["myrights"] * 2 + ["getacl"] + ["list"] * 2 +
-                ["status"] * 3 + ["quota"])
+                ["status"] * 3 + ["quota"] + ["switch"] * 3)
 
     def step(self):
         s = self.random.choice(self.sessions)
+        if self.random.random() < 0.004:
+            self.regroup()
         if s.idle_tag is not None:
             self.end_idle(s)
             return
@@ -398,6 +411,13 @@ class Walk(Plans):
         else:
             names = self.ANYWHERE + (self.SELECTED if s.box else ["select"] * 15)
             self.run(s, [getattr(self, f"plan_{self.random.choice(names)}")(s)])
+
+    def regroup(self):
+        """Somebody joins the group or leaves it; it is never empty, for then it is another one."""
+        members = self.random.sample(sorted(self.world.accounts), self.random.randint(1, 3))
+        self.story.append(f"{self.done:6} the group is {members}")
+        self.group(*members)
+        self.settle_idle()
 
     def pipeline(self, s):
         """Several commands in one write. Numbers are those of the view now, which hold until a

@@ -8,6 +8,7 @@ NAMES = ["INBOX", "A", "A/x", "A/x/deep", "B", "B/y", "Team", "Team/plans", "Old
 FLAGS = ["\\Seen", "\\Flagged", "\\Answered", "\\Draft", "$K1", "$K2", "$K3"]
 WIDE = FLAGS + ["\\Deleted", "$K4", "$K5"]
 BOX_MAX = 40  # messages
+GROUP = "team@test.example"
 NUMBERS = ("FETCH", "STORE", "SEARCH", "SORT", "THREAD")  # these tell no EXPUNGE
 
 
@@ -182,7 +183,7 @@ class Plans:
     def plan_acl(self, s):
         where = self.somewhere(s, 0.85)
         others = list(self.world.accounts)
-        who = self.random.choice(others + ["anyone"])
+        who = self.random.choice(others + ["anyone", GROUP])
         negative = self.random.random() < 0.15
         letters = frozenset(self.random.choice([
             "lrswipkxtea", "lrswipkxte", "lr", "lrs", "lrswite", "lrswit", "li", "r", "lrw", "lrte",
@@ -196,6 +197,13 @@ class Plans:
             text = f'SETACL {self.name_of(s, where)} {sign}{who} "{words}"'
         return self.simple(text, lambda: self.world.set_acl(s.user, where, who, negative, how,
                                                             letters))
+
+    def plan_switch(self, s):
+        """Whether readers have a \\Seen of their own."""
+        where, is_own = self.somewhere(s, 0.7), self.random.random() < 0.7
+        return self.simple(f'SETMETADATA {self.name_of(s, where)} (/shared/vendor/mailkeep/seen '
+                           f'"{"own" if is_own else "shared"}")',
+                           lambda: self.world.switch(s.user, where, is_own))
 
     def plan_myrights(self, s):
         where = self.somewhere(s, 0.4)
@@ -269,7 +277,8 @@ class Plans:
             box, refused = self.world.open(s.user, where, "r")
             due = box and {
                 b"MESSAGES": len(box.messages), b"UIDNEXT": box.next,
-                b"UNSEEN": sum("\\seen" not in m.flags for m in box.messages.values()),
+                b"UNSEEN": sum("\\seen" not in box.flags(m, s.user)
+                               for m in box.messages.values()),
                 b"DELETED": sum("\\deleted" in m.flags for m in box.messages.values()),
                 b"SIZE": sum(m.size for m in box.messages.values())}
 
@@ -396,8 +405,9 @@ class Plans:
         want([e.uid for e in s.view] == there, "after QRESYNC from", old[1], [e.uid for e in s.view],
              "truth", there)
         for e in s.view:
-            want(e.flags is None or e.flags == s.box.messages[e.uid].flags, "after QRESYNC from",
-                 old[1], "UID", e.uid, e.flags, s.box.messages[e.uid].flags,
+            want(e.flags is None or e.flags == s.flags(s.box.messages[e.uid]),
+                 "after QRESYNC from", old[1], "UID", e.uid, e.flags,
+                 s.flags(s.box.messages[e.uid]),
                  s.box.messages[e.uid].modseq)
 
     def plan_leave(self, s):
@@ -439,9 +449,7 @@ class Plans:
             wanted = [m for m in messages if not since or m.modseq is None or m.modseq > since]
             if "BODY[" in items and not s.is_read_only and "s" in s.rights():
                 for m in wanted:
-                    if "\\seen" not in m.flags:
-                        m.flags |= {"\\seen"}
-                        s.box.touch(m)
+                    s.box.set_flags(m, s.user, s.flags(m) | {"\\seen"})
 
             def check(reply):
                 got = {s.view[u.number - 1].uid for u in reply.all(b"FETCH")
@@ -482,7 +490,7 @@ class Plans:
             if since is not None and any(s.box.messages[u].modseq is None for u in uids
                                          if u in s.box.messages):
                 self.observe(s.box)  # of a command before it in the same write
-            answer, refused = self.world.store(s.box, s.rights(), uids, how,
+            answer, refused = self.world.store(s.user, s.box, uids, how,
                                                {f.lower() for f in flags}, since)
 
             def check(reply):
@@ -499,7 +507,7 @@ class Plans:
         if silent:  # the client knows what it asked for
             for e in s.view:
                 if e.uid in present:
-                    e.flags = s.box.messages[e.uid].flags
+                    e.flags = s.flags(s.box.messages[e.uid])
         if refused:
             numbers = {e.uid: n for n, e in enumerate(s.view, 1)}
             due = sorted(refused if by_uid else [numbers[u] for u in refused if u in numbers])
@@ -589,7 +597,7 @@ class Plans:
             if not to.account.has_room(len(body) - old.size, 0):
                 return lambda reply: ("NO", "OVERQUOTA")
             rights = to.rights(s.user)
-            made = to.add({f.lower() for f in flags if may_set(f.lower(), rights)}, body)
+            made = to.add(s.user, {f.lower() for f in flags if may_set(f.lower(), rights)}, body)
             s.box.remove(uid)
 
             def check(reply):
@@ -617,8 +625,8 @@ class Plans:
             word = r.choice(["SEEN", "FLAGGED", "DELETED", "ANSWERED", "DRAFT"])
             flag = "\\" + word.lower()
             if kind == "flag":
-                return word, lambda n, m: flag in m.flags
-            return "UN" + word, lambda n, m: flag not in m.flags
+                return word, lambda n, m: flag in s.flags(m)
+            return "UN" + word, lambda n, m: flag not in s.flags(m)
         if kind in ("keyword", "unkeyword"):
             word = r.choice(["$K1", "$k2", "$K3", "$never"])
             if kind == "keyword":

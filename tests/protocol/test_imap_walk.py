@@ -14,7 +14,7 @@ import pytest
 from imap_walk import Walk
 from test_imap_scripts import TESTD, LocalServer
 
-COMMANDS = int(os.environ.get("MK_WALK_COMMANDS", "4000"))
+COMMANDS = int(os.environ.get("MK_WALK_COMMANDS", "20000"))
 SEED = int(os.environ.get("MK_WALK_SEED", "1"))
 
 

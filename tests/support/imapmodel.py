@@ -17,11 +17,18 @@ def may_set(flag, rights):
 
 
 class Message:
-    __slots__ = ("uid", "flags", "modseq", "floor", "body", "size", "email")
+    """`flags` are the owner's. Where readers have a \\Seen of their own, `readers` has those who
+    changed theirs, and `start` is that of all others."""
+    __slots__ = ("uid", "flags", "modseq", "floor", "body", "size", "email", "start", "readers")
 
     def __init__(self, uid, flags, body, floor):
         self.uid, self.flags, self.body, self.size = uid, frozenset(flags), body, len(body)
         self.modseq, self.floor, self.email = None, floor, None
+        self.start, self.readers = False, {}
+
+    def restart(self):
+        """A \\Seen of each reader's own begins with what is \\Seen, and is everybody's at its end."""
+        self.start, self.readers = "\\seen" in self.flags, {}
 
 
 class Box:
@@ -32,7 +39,7 @@ class Box:
         self.id, self.account, self.name = Box.count, account, name
         self.messages, self.next, self.validity, self.highest = {}, 1, None, 0
         self.acl = dict(acl)  # (who, negative) -> letters
-        self.is_level = self.subscribed = self.gone = False
+        self.is_level = self.subscribed = self.gone = self.is_own = False
         self.changed = True  # since it was looked at
 
     def rights(self, user):
@@ -40,7 +47,7 @@ class Box:
             return ALL
         given, taken = set(), set()
         for (who, negative), letters in self.acl.items():
-            if who in (user, "anyone"):
+            if who in (user, "anyone") or user in self.account.groups.get(who, ()):
                 (taken if negative else given).update(letters)
         return frozenset(given - taken)
 
@@ -48,11 +55,45 @@ class Box:
         message.modseq, message.floor = None, self.account.high
         self.changed = True
 
-    def add(self, flags, body):
-        m = Message(self.next, flags, body, self.account.high)
+    def has_own(self, user):
+        """Has somebody a \\Seen of their own here?"""
+        return self.is_own and user != self.account.name
+
+    def flags(self, m, user):
+        """A message's flags as somebody sees them."""
+        if not self.has_own(user):
+            return m.flags
+        seen = {"\\seen"} if m.readers.get(user, m.start) else set()
+        return (m.flags - {"\\seen"}) | seen
+
+    def set_flags(self, m, user, flags):
+        """True when that changed something."""
+        if flags == self.flags(m, user):
+            return False
+        if self.has_own(user):
+            m.readers[user] = "\\seen" in flags
+            flags = (flags - {"\\seen"}) | (m.flags & {"\\seen"})
+        m.flags = frozenset(flags)
+        self.touch(m)
+        return True
+
+    def switch(self, is_own):
+        """Readers have a \\Seen of their own from now on, or no more."""
+        if is_own == self.is_own:
+            return
+        self.is_own = is_own
+        for m in self.messages.values():
+            m.restart()
+            if not is_own:
+                self.touch(m)
+
+    def add(self, user, flags, body):
+        """What somebody brings with \\Seen they alone have seen."""
+        m = Message(self.next, (), body, self.account.high)
         self.messages[self.next] = m
         self.next += 1
         self.changed = True
+        self.set_flags(m, user, frozenset(flags))
         return m
 
     def remove(self, uid):
@@ -63,7 +104,7 @@ class Box:
 class Account:
     def __init__(self, name, bytes_max=None, messages_max=None):
         self.name, self.bytes_max, self.messages_max = name, bytes_max, messages_max
-        self.boxes, self.orphans, self.high = {}, set(), 0
+        self.boxes, self.orphans, self.high, self.groups = {}, set(), 0, {}
         self.boxes["INBOX"] = Box(self, "INBOX")
         self.boxes["INBOX"].subscribed = True
 
@@ -99,6 +140,7 @@ class Account:
                 continue
             box = self.boxes[level] = Box(self, level, acl)
             box.subscribed = level in self.orphans or bool(old and old.subscribed)
+            box.is_own = bool(near and near.is_own)
             self.orphans.discard(level)
         return self.boxes[name]
 
@@ -113,6 +155,9 @@ def no(code):
 class World:
     def __init__(self, accounts):
         self.accounts = {a.name: a for a in accounts}
+        self.groups = {}  # address: who is in it
+        for a in accounts:
+            a.groups = self.groups
 
     def look(self, user, where):
         """(box or None, rights) of (owner, name) as the user may know it."""
@@ -178,8 +223,9 @@ class World:
             return no("ALREADYEXISTS")
         if name == "INBOX":
             there = account.make(to)
+            there.is_own |= box.is_own  # its annotations are on both
             for m in list(box.messages.values()):
-                self.place(m, there, m.flags)
+                self.place(user, m, box, there)
                 box.remove(m.uid)
             return OK
         if to.startswith(name + "/"):
@@ -223,10 +269,24 @@ class World:
             box.acl.pop((who, negative), None)
         return OK
 
+    def switch(self, user, where, is_own):
+        """An entry of everybody's takes l and w, this one a, too (RFC 5464 section 3.3)."""
+        box, refused = self.open(user, where, "lwa", level=True)
+        if not refused:
+            box.switch(is_own)
+        return refused or OK
+
     # ---- messages ----
-    def place(self, m, box, flags):
-        there = box.add(flags, m.body)
-        there.email = m.email if there is not m else None
+    @staticmethod
+    def place(user, m, box, to, rights=ALL):
+        """A message from `box` comes to `to`: with the \\Seen of who carries it, and within an
+        account with the owner's."""
+        flags = {f for f in box.flags(m, user) if may_set(f, rights)}
+        if box.account is not to.account or not to.has_own(user):
+            return to.add(user, flags, m.body)
+        there = to.add(to.account.name, {f for f in m.flags if may_set(f, rights)}, m.body)
+        there.readers[user] = "\\seen" in flags
+        there.email = m.email
         return there
 
     def append(self, user, where, items):
@@ -237,7 +297,7 @@ class World:
         if not box.account.has_room(sum(len(b) for _, b in items), len(items)):
             return no("OVERQUOTA"), []
         rights = box.rights(user)
-        return OK, [box.add({f for f in flags if may_set(f, rights)}, body)
+        return OK, [box.add(user, {f for f in flags if may_set(f, rights)}, body)
                     for flags, body in items]
 
     def carry(self, user, box, uids, where, move):
@@ -252,16 +312,16 @@ class World:
             return no("OVERQUOTA"), [], None
         rights, pairs = to.rights(user), []
         for m in messages:
-            flags = {f for f in m.flags if may_set(f, rights)} if across else m.flags
-            there = self.place(m, to, flags)
+            there = self.place(user, m, box, to, rights)
             there.email = None if across else m.email
             pairs.append((m.uid, there.uid))
             if move:
                 box.remove(m.uid)
         return OK, pairs, to
 
-    def store(self, box, rights, uids, how, flags, since):
+    def store(self, user, box, uids, how, flags, since):
         """(answer, uids whose change was refused); None instead when no right is there."""
+        rights = box.rights(user)
         allowed = {f for f in flags if may_set(f, rights)}
         some = bool(rights & set("stw")) if how == "" else bool(allowed) or not flags
         if uids and not some:
@@ -274,12 +334,10 @@ class World:
             if since is not None and m.modseq > since:
                 refused.append(uid)
                 continue
-            kept = {f for f in m.flags if not may_set(f, rights)}
-            after = (m.flags | allowed if how == "+" else m.flags - allowed if how == "-"
-                     else frozenset(allowed | kept))
-            if after != m.flags:
-                m.flags = frozenset(after)
-                box.touch(m)
+            now = box.flags(m, user)
+            kept = {f for f in now if not may_set(f, rights)}
+            box.set_flags(m, user, now | allowed if how == "+" else now - allowed if how == "-"
+                          else frozenset(allowed | kept))
         return OK, refused
 
     def expunge(self, box, uids=None):
