@@ -3,8 +3,8 @@
 """Runs every test and counts them. Called by ./check, which installs what is needed first.
 
 Each step is a function that yields (name, outcome, detail), outcome one of passed, failed, skipped.
-A step that cannot even build counts as one failed test. Steps share two cores: at most two
-programs run at a time.
+A step that cannot even build counts as one failed test. Two cores are enough: of what runs side by
+side (SIDE_BY_SIDE) most waits.
 """
 import argparse
 import concurrent.futures
@@ -22,6 +22,10 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 # Sanitizers at -O2 -g take gcc twice as long, and find nothing more. -g1 has line numbers.
 QUICK_TO_BUILD = ("-Doptimization=1", "-Ddebug=false", "-Dc_args=-g1")
 FUZZ_SECONDS = int(os.environ.get("FUZZ_SECONDS", "60"))
+# How many at a time; of fuzzers so many that the whole stays within a coffee break.
+SIDE_BY_SIDE = {"unit": 3, "fuzz": 34, "pytest": 4}
+# What was compiled before, by a clone in any folder, is not compiled again.
+CCACHE = {"CCACHE_BASEDIR": str(ROOT), "CCACHE_NOHASHDIR": "1"}
 # Crash images are opened by the thousand without sanitizers (tests/crash/test_images.py).
 ASAN = {
     "MK_CRASH_IMAGES": "160",
@@ -55,7 +59,9 @@ def build(folder, *options, compiler="gcc", targets=lambda folder: ()):
     """Returns None, or what the build said. targets: those of a folder that is set up; none is all."""
     path = ROOT / folder
     # A hundred programs are linked with the whole library: lld takes a third of ld's time.
-    env = {"CC": compiler, **({} if "--buildtype=release" in options else {"CC_LD": "lld"})}
+    env = {"CC": f"ccache {compiler}", **CCACHE}
+    if "--buildtype=release" not in options:
+        env["CC_LD"] = "lld"
     if not (path / "build.ninja").exists():
         status, out = run(["meson", "setup", path, *options], env=env)
         if status:
@@ -97,7 +103,7 @@ def whole(name, out, status):
 
 
 def run_units(folder, label, wanted=lambda suites: True):
-    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+    with concurrent.futures.ThreadPoolExecutor(SIDE_BY_SIDE["unit"]) as pool:
         jobs = [(name, protocol, pool.submit(run, command, max(timeout, 600), ASAN))
                 for name, command, suites, protocol, timeout
                 in sorted(unit_programs(folder), key=lambda p: "crash-engine" != p[0])
@@ -201,8 +207,7 @@ def fuzz():
                       if p.is_file() and os.access(p, os.X_OK))
     if not programs:
         yield "fuzz targets are built", "failed", ""
-    # Each has its minute by the clock; so many at a time keep the whole within a coffee break.
-    with concurrent.futures.ThreadPoolExecutor(24) as pool:
+    with concurrent.futures.ThreadPoolExecutor(SIDE_BY_SIDE["fuzz"]) as pool:
         yield from pool.map(fuzz_one, programs)
 
 
@@ -218,7 +223,7 @@ def pytest():
                if any((ROOT / "tests" / f).glob("test_*.py"))]
     # Most of a test's time is somebody's wait; a file's tests share a server, so they stay together.
     status, out = run(["/usr/bin/python3", "-m", "pytest", "-q", "-x" if "-x" in sys.argv else "-q",
-                       "-n", "3", "--dist", "loadfile",
+                       "-n", str(SIDE_BY_SIDE["pytest"]), "--dist", "loadfile",
                        "-p", "no:cacheprovider", f"--junit-xml={report}",
                        *[ROOT / "tests" / f for f in folders]], timeout=2400,
                       env={"MAILKEEP": str(ROOT / "build" / "mailkeep"),

@@ -168,15 +168,13 @@ static void test_V02_budget_is_shared_over_all_recipients(void **state)
     struct buf script;
 
     (void)state;
+    // Of all that a script can do with what is in a variable, compiling it costs the most steps.
     buf_init(&script, 900000);
-    buf_printf(&script, "require \"variables\"; set \"a\" \"%0500d\";", 1);
+    buf_put_str(&script, "require [\"variables\", \"regex\"]; set \"a\" \"x\";");
     for (int i = 0; i < 8; i++) {
-        buf_put_str(&script, "set \"a\" \"${a}${a}${a}${a}\";");
-    }
-    for (int i = 0; i < 8; i++) {
-        buf_put_str(&script, "if string :matches \"${a}\" [");
+        buf_put_str(&script, "if string :regex \"b\" [");
         for (int k = 0; k < 4000; k++) {
-            buf_put_str(&script, k ? ",\"*0*0*0*0*2\"" : "\"*0*0*0*0*2\"");
+            buf_put_str(&script, k ? ",\"${a}\"" : "\"${a}\"");
         }
         buf_put_str(&script, "] {stop;}\n");
     }
