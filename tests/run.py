@@ -23,7 +23,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 QUICK_TO_BUILD = ("-Doptimization=1", "-Ddebug=false", "-Dc_args=-g1")
 FUZZ_SECONDS = int(os.environ.get("FUZZ_SECONDS", "60"))
 # How many at a time; of fuzzers so many that the whole stays within a coffee break.
-SIDE_BY_SIDE = {"unit": 3, "fuzz": 34, "pytest": 4}
+SIDE_BY_SIDE = {"unit": 3, "fuzz": 34, "pytest": 3}
 # What was compiled before, by a clone in any folder, is not compiled again. What was not is not
 # preprocessed on its own: that took half as long again.
 CCACHE = {"CCACHE_BASEDIR": str(ROOT), "CCACHE_NOHASHDIR": "1", "CCACHE_DEPEND": "1"}
