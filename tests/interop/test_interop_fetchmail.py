@@ -22,8 +22,8 @@ def configure(server, number, home, tls, options):
 
 
 def fetch(home, okay=(0,)):
-    return run(["fetchmail", "--nosyslog", "--nodetach", "-d0", "-f", home / "fetchmailrc",
-                "-i", home / "ids"], home, okay=okay)
+    return run(["fetchmail", "--nosyslog", "--nodetach", "-d0", "--pidfile", home / "pid",
+                "-f", home / "fetchmailrc", "-i", home / "ids"], home, okay=okay)
 
 
 def received(home):

@@ -53,7 +53,8 @@ def test_fetchmail(shared_server, account, mailbox, tmp_path, tls, keep):
         f"  {'ssl' if tls else 'sslproto tls1.2+'} sslcertck sslcertfile {shared_server.cert}\n"
         f"  mda \"sh {tmp_path}/deliver\"\n")
     rc.chmod(0o600)
-    words = ["fetchmail", "--nosyslog", "--nodetach", "-d0", "-f", rc, "-i", tmp_path / "ids"]
+    words = ["fetchmail", "--nosyslog", "--nodetach", "-d0", "--pidfile", tmp_path / "pid", "-f", rc,
+             "-i", tmp_path / "ids"]
     run(words, tmp_path)
     assert received(tmp_path) == [text(m) for m in mailbox]
     assert left(shared_server, account) == (len(mailbox) if keep else 0)
