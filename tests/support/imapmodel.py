@@ -67,15 +67,13 @@ class Box:
         return (m.flags - {"\\seen"}) | seen
 
     def set_flags(self, m, user, flags):
-        """True when that changed something."""
         if flags == self.flags(m, user):
-            return False
+            return
         if self.has_own(user):
             m.readers[user] = "\\seen" in flags
             flags = (flags - {"\\seen"}) | (m.flags & {"\\seen"})
         m.flags = frozenset(flags)
         self.touch(m)
-        return True
 
     def switch(self, is_own):
         """Readers have a \\Seen of their own from now on, or no more."""
@@ -280,13 +278,15 @@ class World:
     @staticmethod
     def place(user, m, box, to, rights=ALL):
         """A message from `box` comes to `to`: with the \\Seen of who carries it, and within an
-        account with the owner's."""
+        account with the owner's and its EMAILID."""
+        within = box.account is to.account
         flags = {f for f in box.flags(m, user) if may_set(f, rights)}
-        if box.account is not to.account or not to.has_own(user):
-            return to.add(user, flags, m.body)
-        there = to.add(to.account.name, {f for f in m.flags if may_set(f, rights)}, m.body)
-        there.readers[user] = "\\seen" in flags
-        there.email = m.email
+        if within and to.has_own(user):
+            there = to.add(to.account.name, {f for f in m.flags if may_set(f, rights)}, m.body)
+            there.readers[user] = "\\seen" in flags
+        else:
+            there = to.add(user, flags, m.body)
+        there.email = m.email if within else None
         return there
 
     def append(self, user, where, items):
@@ -313,7 +313,6 @@ class World:
         rights, pairs = to.rights(user), []
         for m in messages:
             there = self.place(user, m, box, to, rights)
-            there.email = None if across else m.email
             pairs.append((m.uid, there.uid))
             if move:
                 box.remove(m.uid)
