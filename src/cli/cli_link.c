@@ -3,17 +3,21 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "admin/admin_record.h"
 #include "base/clock.h"
 #include "cli/cli_offline.h"
 #include "cli/cli_text.h"
 #include "ipc/control_client.h"
+#include "ipc/data_lock.h"
 
 #include "base/banned.h"
 
 #define OUT_BYTES_MAX  (1u << 20)
 #define OUT_BYTES_SEND (48u << 10)
+#define START_WAIT_MS  10000
+#define LOOK_EVERY_NS  20000000
 
 struct cli_link {
     struct cli *cli;
@@ -56,9 +60,24 @@ static int connect_failed(struct cli *c, enum err e)
                     cli_data_dir(c), err_name(e));
 }
 
+enum err cli_connect(struct cli *c, struct control_client **out)
+{
+    const char *data_dir = cli_data_dir(c);
+    int64_t until = clock_monotonic_ms() + START_WAIT_MS;
+    enum err e = control_connect(data_dir, out);
+    int pid;
+
+    while (e == ERR_UNAVAILABLE && clock_monotonic_ms() < until &&
+           data_lock_is_taken(data_dir, &pid)) {
+        nanosleep(&(struct timespec){.tv_nsec = LOOK_EVERY_NS}, NULL);
+        e = control_connect(data_dir, out);
+    }
+    return e;
+}
+
 static int link_connect(struct cli_link *l)
 {
-    enum err e = control_connect(cli_data_dir(l->cli), &l->client);
+    enum err e = cli_connect(l->cli, &l->client);
     int code = CLI_OK;
 
     if (e == ERR_UNAVAILABLE) {

@@ -10,6 +10,13 @@
 #include "cli/cli.h"
 
 struct cli_link;
+struct control_client;
+
+// Connects to the server's control socket. While somebody has the data directory's lock and there
+// is no socket, a server is starting, stopping, or starting keep anew, or another command works
+// without one: waits for that, up to 10 s. ERR_UNAVAILABLE: nobody listens; other errors as of
+// control_connect. Nothing was explained to the person.
+enum err cli_connect(struct cli *c, struct control_client **out);
 
 // Begins the operation (see admin/admin.h); takes the reference to `args`, which may be NULL. An
 // exit code; anything but CLI_OK was explained to the person.

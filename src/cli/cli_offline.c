@@ -25,7 +25,8 @@
 
 #include "base/banned.h"
 
-#define WAIT_MS (24 * 3600000LL) // the other end is ours; it ends when it ends
+#define WAIT_MS      (24 * 3600000LL) // the other end is ours; it ends when it ends
+#define LOCK_WAIT_MS 3000             // beyond what cli_connect has waited
 
 struct cli_offline {
     pid_t child;
@@ -145,7 +146,7 @@ static bool lock(int fd, const char *data_dir)
 {
     char text[400];
     int lock_fd, pid = 0;
-    enum err e = data_lock_take(data_dir, &lock_fd, &pid);
+    enum err e = data_lock_take(data_dir, LOCK_WAIT_MS, &lock_fd, &pid);
 
     if (e == ERR_OK) {
         return true; // held until the process ends

@@ -5,14 +5,17 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/file.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/file.h"
 
 #include "base/banned.h"
 
-#define LOCK_NAME "server.lock" // the engine has a lock of its own, on `lock`
+#define LOCK_NAME     "server.lock" // the engine has a lock of its own, on `lock`
+#define LOOK_EVERY_NS 20000000
 
 static int read_owner(int fd)
 {
@@ -41,7 +44,7 @@ bool data_lock_is_taken(const char *data_dir, int *out_pid)
     return true;
 }
 
-enum err data_lock_take(const char *data_dir, int *out_fd, int *out_pid)
+static enum err take(const char *data_dir, int *out_fd, int *out_pid)
 {
     int dir CLEANUP_FD = -1;
     int fd;
@@ -71,4 +74,16 @@ enum err data_lock_take(const char *data_dir, int *out_fd, int *out_pid)
     }
     *out_fd = fd;
     return ERR_OK;
+}
+
+enum err data_lock_take(const char *data_dir, int64_t patience_ms, int *out_fd, int *out_pid)
+{
+    int64_t until = clock_monotonic_ms() + patience_ms;
+    enum err e = take(data_dir, out_fd, out_pid);
+
+    while (e == ERR_EXISTS && clock_monotonic_ms() < until) {
+        nanosleep(&(struct timespec){.tv_nsec = LOOK_EVERY_NS}, NULL);
+        e = take(data_dir, out_fd, out_pid);
+    }
+    return e;
 }

@@ -129,14 +129,8 @@ static enum err lock_data_dir(struct supervisor *s, const char *dir)
 {
     const struct process *keep = &s->processes[IPC_KEEP];
     int pid = 0;
-    int64_t until = clock_monotonic_ms() + LOCK_WAIT_MS;
-    enum err e = data_lock_take(dir, &s->lock_fd, &pid);
+    enum err e = data_lock_take(dir, LOCK_WAIT_MS, &s->lock_fd, &pid);
 
-    // A server that was killed holds it until the last of its processes has gone.
-    while (e == ERR_EXISTS && clock_monotonic_ms() < until) {
-        nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
-        e = data_lock_take(dir, &s->lock_fd, &pid);
-    }
     if (e == ERR_EXISTS) {
         log_error("another server or command uses %s (process %d): stop it first",
                   log_text(span_from_str(dir)).s, pid);

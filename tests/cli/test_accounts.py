@@ -278,8 +278,24 @@ def test_server_that_does_not_answer(online):
     assert "in use by process" in online.error
 
 
+def test_a_server_that_is_starting(online):
+    """It takes connections before keep listens to commands: a command waits for that, and so does one
+    that is given while keep is started anew."""
+    for _ in range(3):
+        for pid in online.server.kill("keep"):
+            while os.path.exists(f"/proc/{pid}/exe"):
+                time.sleep(0.001)
+        assert online.json("domain", "list")
+    os.unlink(os.path.join(online.server.data, "control.sock"))
+    asked = subprocess.Popen(online.command("--json", "domain", "list"), stdout=subprocess.PIPE)
+    time.sleep(0.3)
+    online.server.stop()
+    online.online = False
+    assert json.loads(asked.communicate(timeout=60)[0])["domain"]  # without the server, then
+
+
 def test_two_offline_commands(offline):
-    """They wait for nobody and break nothing: one works, the other says that it cannot."""
+    """One works, the other waits for it; who has waited too long says so. Nothing breaks."""
     offline.add("anna")
     many = [subprocess.Popen(offline.command("account", "quota", "anna", f"{i}MB"),
                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

@@ -9,6 +9,7 @@
 
 #include "base/buf.h"
 #include "cli/cli_commands.h"
+#include "cli/cli_link.h"
 #include "cli/cli_text.h"
 #include "conf/conf.h"
 #include "ipc/control_client.h"
@@ -282,7 +283,7 @@ int cli_reload(struct cli *c, int argc, char **argv)
     if (e != ERR_OK) {
         return cli_fail(c, CLI_FAILED, "there is not enough memory");
     }
-    e = control_connect(cli_data_dir(c), &client);
+    e = cli_connect(c, &client);
     if (e == ERR_OK) {
         e = ask(c, client, &code, &report);
     }

@@ -387,19 +387,20 @@ static void test_data_lock_has_one_owner(void **state)
     snprintf(path, sizeof(path), "%s/server.lock", dir);
     assert_false(data_lock_is_taken(dir, &pid));
     assert_int_equal(access(path, F_OK), -1); // to look makes nothing
-    assert_ok(data_lock_take(dir, &fd, &pid));
+    assert_ok(data_lock_take(dir, 0, &fd, &pid));
     assert_true(data_lock_is_taken(dir, &pid));
     assert_int_equal(pid, getpid());
     pid = 0;
-    assert_err(data_lock_take(dir, &other, &pid), ERR_EXISTS);
+    assert_err(data_lock_take(dir, 0, &other, &pid), ERR_EXISTS);
+    assert_err(data_lock_take(dir, 50, &other, &pid), ERR_EXISTS); // patience has an end
     assert_int_equal(pid, getpid());
     close(fd);
-    assert_ok(data_lock_take(dir, &fd, &pid));
+    assert_ok(data_lock_take(dir, 0, &fd, &pid));
     close(fd);
     assert_false(data_lock_is_taken(dir, &pid));
     unlink(path);
     rmdir(dir);
-    assert_err(data_lock_take(dir, &fd, &pid), ERR_NOT_FOUND);
+    assert_err(data_lock_take(dir, 0, &fd, &pid), ERR_NOT_FOUND);
     assert_false(data_lock_is_taken(dir, &pid));
 }
 
