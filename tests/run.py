@@ -117,7 +117,7 @@ def run_units(folder, label, wanted=lambda suites: True):
 
 def build_clang():
     """One build for the unit tests and the fuzzers: what they look for is the same."""
-    return build("build-check-clang", "-Dfuzz=true", "-Dwitness=true",
+    return build("build-check-clang", "-Dfuzz=true", "-Dwitness=true", "-Dshared=true",
                  "-Db_sanitize=address,undefined", "-Db_lundef=false", "-Doptimization=1",
                  "-Ddebug=false", "-Dc_args=-fsanitize=fuzzer-no-link -g1", compiler="clang")
 
