@@ -165,7 +165,7 @@ def gcc_reads(folder):
 
 
 def threads():
-    problem = build("build-check-tsan", "-Db_sanitize=thread", "-Dwitness=true",
+    problem = build("build-check-tsan", "-Db_sanitize=thread", "-Dwitness=true", "-Dshared=true",
                     *QUICK_TO_BUILD, targets=threaded)
     if problem:
         yield "build with gcc and TSan", "failed", tail(problem)
