@@ -19,7 +19,7 @@ struct options {
     long count, size;
     double seconds;
     int smtp_port, sink_port, recipients, slow, notify, boxes;
-    bool drop_caches, lmtp;
+    bool drop_caches, lmtp, tls;
 };
 extern struct options opt;
 
@@ -57,6 +57,7 @@ struct counters {
 };
 struct conn {
     int fd;
+    struct ssl_st *tls; // NULL: in the clear
     unsigned serial;
     char tag[16];
     char *buf;

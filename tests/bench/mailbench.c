@@ -89,6 +89,7 @@ enum {
     O_BOXES,
     O_DOMAIN,
     O_LMTP,
+    O_TLS,
     O_DROP
 };
 static const struct option long_options[] = {{"label", 1, 0, O_LABEL},
@@ -122,6 +123,7 @@ static const struct option long_options[] = {{"label", 1, 0, O_LABEL},
                                              {"boxes", 1, 0, O_BOXES},
                                              {"domain", 1, 0, O_DOMAIN},
                                              {"lmtp", 0, 0, O_LMTP},
+                                             {"tls", 0, 0, O_TLS},
                                              {"drop-caches", 0, 0, O_DROP},
                                              {0, 0, 0, 0}};
 
@@ -210,6 +212,8 @@ int main(int argc, char **argv)
             opt.drop_caches = true;
         else if (o == O_LMTP)
             opt.lmtp = true;
+        else if (o == O_TLS)
+            opt.tls = true;
         else if (o == '?' || (!text_option(o, optarg) && !number_option(o, atol(optarg))))
             usage();
     }
