@@ -5,7 +5,7 @@ One session acts at a time; others may be in IDLE. After each command its answer
 what the model (support/imapmodel.py) says is due; the session's view with the model's mailbox:
 numbers, UIDs, flags, MODSEQs; the mailboxes it touched with what an observer finds there; and the
 views of those in IDLE. Sessions with QRESYNC come back to mailboxes with what they remember, and
-must end up with the truth. A seed gives the same walk each time:
+must end up with the truth; so must those who only watch, by NOTIFY. A seed gives the same walk each time:
 
     tests/protocol/test_imap_walk.py --commands 100000 --seed 7
 """
@@ -13,6 +13,7 @@ import random
 import time
 
 from imap_walk_plans import GROUP, NUMBERS, Entry, Plans, Wrong, flag_set, want
+from imap_walk_watch import Watcher
 from imapmodel import Account, World
 from imapwire import Closed, Imap, expand, quote
 
@@ -185,6 +186,7 @@ class Walk(Plans):
         for account in self.world.accounts.values():
             for box in account.boxes.values():
                 self.observe(box)
+        self.watchers = [Watcher(port, user, PATIENCE) for user in self.world.accounts]
 
     def tell(self, command):
         """What an administrator does."""
@@ -197,7 +199,7 @@ class Walk(Plans):
         self.tell(f"XGROUP {GROUP} {' '.join(members)}")
 
     def close(self):
-        for c in [s.c for s in self.sessions] + list(self.observers.values()):
+        for c in [p.c for p in self.sessions + self.watchers] + list(self.observers.values()):
             c.close()
 
     # ---- the truth, looked at ----
@@ -283,7 +285,7 @@ class Walk(Plans):
             if last:
                 self.observe_changed(len(plans) == 1 and p.name not in ("FETCH",))
             self.finish(s, p, reply, check, plans[i + 1] if not last else None)
-        self.settle_idle()
+        self.settle()
 
     def finish(self, s, p, reply, check, following):
         lines = reply.untagged + [reply.line]
@@ -319,8 +321,8 @@ class Walk(Plans):
             if p.name != "FETCH" or (b"FLAGS" in a and "FLAGS" not in p.text):
                 want(b"UID" in a and b"MODSEQ" in a, "no UID or MODSEQ", p.text, line)
 
-    # ---- those in IDLE ----
-    def settle_idle(self):
+    # ---- those in IDLE, and those who watch ----
+    def settle(self):
         for s in self.sessions:
             if s.idle_tag is None or s.box is None:
                 continue
@@ -328,6 +330,8 @@ class Walk(Plans):
                 self.await_bye(s)
             else:
                 self.await_truth(s)
+        for watcher in self.watchers:
+            watcher.settle(self.world)
 
     def await_bye(self, s):
         try:
@@ -417,7 +421,7 @@ class Walk(Plans):
         members = self.random.sample(sorted(self.world.accounts), self.random.randint(1, 3))
         self.story.append(f"{self.done:6} the group is {members}")
         self.group(*members)
-        self.settle_idle()
+        self.settle()
 
     def pipeline(self, s):
         """Several commands in one write. Numbers are those of the view now, which hold until a
