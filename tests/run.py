@@ -7,6 +7,7 @@ A step that cannot even build counts as one failed test. Two cores are enough: o
 side (SIDE_BY_SIDE) most waits.
 """
 import argparse
+import collections
 import concurrent.futures
 import json
 import os
@@ -103,16 +104,29 @@ def whole(name, out, status):
     yield name, "failed" if status else "passed", tail(out) if status else tail(out, 1)
 
 
+def timed(command, timeout, env):
+    started = time.monotonic()
+    return *run(command, timeout, env), time.monotonic() - started
+
+
+def tell_slowest(seconds, most=8):
+    """Where the time of a step goes: who makes ./check quicker looks here first."""
+    slowest = sorted(seconds.items(), key=lambda x: -x[1])[:most]
+    print("   slowest: " + ", ".join(f"{name} {s:.0f} s" for name, s in slowest), flush=True)
+
+
 def run_units(folder, label, wanted=lambda suites: True):
+    seconds = {}
     with concurrent.futures.ThreadPoolExecutor(SIDE_BY_SIDE["unit"]) as pool:
-        jobs = [(name, protocol, pool.submit(run, command, max(timeout, 600), ASAN))
+        jobs = [(name, protocol, pool.submit(timed, command, max(timeout, 600), ASAN))
                 for name, command, suites, protocol, timeout
                 in sorted(unit_programs(folder), key=lambda p: "crash-engine" != p[0])
                 if wanted(suites)]  # what takes longest does not begin last
         for name, protocol, job in jobs:
-            status, out = job.result()
+            status, out, seconds[name] = job.result()
             count = tap if protocol == "tap" else whole
             yield from count(f"{label} {name}", out, status)
+    tell_slowest(seconds)
 
 
 def build_clang():
@@ -234,8 +248,10 @@ def pytest():
     if not report.exists():
         yield "pytest", "failed", tail(out)
         return
+    seconds = collections.Counter()
     for case in xml.etree.ElementTree.parse(report).iter("testcase"):
         name = f"{case.get('classname')}: {case.get('name')}"
+        seconds[case.get("classname").removeprefix("tests.")] += float(case.get("time", 0))
         bad = [c for c in case if c.tag in ("failure", "error")]
         skip = [c for c in case if c.tag == "skipped"]
         if bad:
@@ -244,6 +260,7 @@ def pytest():
             yield name, "skipped", skip[0].get("message") or ""
         else:
             yield name, "passed", ""
+    tell_slowest(seconds, 12)
     if status not in (0, 1):
         yield "pytest ends cleanly", "failed", tail(out)
 
