@@ -131,15 +131,19 @@ static char secret_byte(size_t i)
 
 static size_t count_secrets(const char *p, size_t n)
 {
+    const char *end = p + n;
     size_t found = 0;
 
-    for (size_t at = 0; at + SECRET_BYTES <= n; at++) {
+    // From one first byte to the next: byte by byte took a minute and a half under TSan.
+    while (p < end && (p = memchr(p, secret_byte(0), (size_t)(end - p))) &&
+           (size_t)(end - p) >= SECRET_BYTES) {
         size_t i = 0;
 
-        while (i < SECRET_BYTES && p[at + i] == secret_byte(i)) {
+        while (i < SECRET_BYTES && p[i] == secret_byte(i)) {
             i++;
         }
         found += i == SECRET_BYTES;
+        p++;
     }
     return found;
 }
