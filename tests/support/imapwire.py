@@ -251,7 +251,8 @@ class Imap:
     """mode: 'clear', 'tls' or 'starttls'. greet=False leaves the greeting unread."""
 
     def __init__(self, port, mode="clear", host="127.0.0.1", timeout=30.0, greet=True):
-        self.timeout, self.count, self.buf = timeout, 0, b""
+        self.timeout, self.count = timeout, 0
+        self.data, self.at = b"", 0  # what came, and how far it was taken
         self.greeting = self.capability = None
         self.sock = socket.create_connection((host, port), timeout=timeout)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -304,24 +305,33 @@ class Imap:
         self.raw_in += len(got)
         self.buf += self.inflate.decompress(got) if self.inflate else got
 
+    # To cut each line off the front would copy all that came with it, once a line.
+    @property
+    def buf(self):
+        return self.data[self.at:] if self.at else self.data
+
+    @buf.setter
+    def buf(self, data):
+        self.data, self.at = data, 0
+
     def raw_line(self):
-        while b"\n" not in self.buf:
+        while (end := self.data.find(b"\n", self.at)) < 0:
             self.fill()
-        line, _, self.buf = self.buf.partition(b"\n")
+        line, self.at = self.data[self.at:end], end + 1
         if not line.endswith(b"\r"):
             raise Desync(f"line ends in a bare LF: {line[:200]!r}")
         return line[:-1]
 
     def raw_bytes(self, n):
-        if len(self.buf) < n:
-            parts, have = [self.buf], len(self.buf)
+        if len(self.data) - self.at < n:
+            parts, have = [self.buf], len(self.data) - self.at
             while have < n:
                 self.buf = b""
                 self.fill()
                 parts.append(self.buf)
                 have += len(self.buf)
             self.buf = b"".join(parts)
-        out, self.buf = self.buf[:n], self.buf[n:]
+        out, self.at = self.data[self.at:self.at + n], self.at + n
         return out
 
     def line(self):
