@@ -170,7 +170,8 @@ def test_many_idle_sessions_stay_small(make_server):
     for c, tag in zip(clients, tags):
         assert c.done(tag).ok
         c.sock.close()
-    assert grown < 200 * 8, f"{grown} KB"
+    # Some 600 KB. Each of keep's threads that wakes for the first time has 60 of its own.
+    assert grown < 200 * 20, f"{grown} KB"
 
 
 def test_it_can_be_turned_off(make_server):
