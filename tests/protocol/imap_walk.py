@@ -5,7 +5,8 @@ One session acts at a time; others may be in IDLE. After each command its answer
 what the model (support/imapmodel.py) says is due; the session's view with the model's mailbox:
 numbers, UIDs, flags, MODSEQs; the mailboxes it touched with what an observer finds there; and the
 views of those in IDLE. Sessions with QRESYNC come back to mailboxes with what they remember, and
-must end up with the truth; so must those who only watch, by NOTIFY. A seed gives the same walk each time:
+must end up with the truth; so must those who only watch, by NOTIFY (imap_walk_watch.py). A seed gives
+the same walk each time:
 
     tests/protocol/test_imap_walk.py --commands 100000 --seed 7
 """

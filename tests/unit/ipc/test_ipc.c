@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <pthread.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 
 #include "../test.h"
 #include "base/clock.h"
@@ -404,6 +405,35 @@ static void test_data_lock_has_one_owner(void **state)
     assert_false(data_lock_is_taken(dir, &pid));
 }
 
+// The one before ends while the next waits.
+static void test_data_lock_is_waited_for(void **state)
+{
+    char dir[] = "/tmp/mk-lock-XXXXXX", path[64], byte;
+    int fd, pid = 0, ready[2];
+
+    (void)state;
+    assert_non_null(mkdtemp(dir));
+    assert_int_equal(pipe(ready), 0);
+    pid_t child = fork();
+
+    if (child == 0) {
+        bool has = data_lock_take(dir, 0, &fd, &pid) == ERR_OK && write(ready[1], "y", 1) == 1;
+
+        usleep(100000);
+        _exit(has ? 0 : 1);
+    }
+    assert_int_equal(read(ready[0], &byte, 1), 1);
+    assert_err(data_lock_take(dir, 0, &fd, &pid), ERR_EXISTS);
+    assert_ok(data_lock_take(dir, 60000, &fd, &pid));
+    assert_int_equal(waitpid(child, NULL, 0), child);
+    close(fd);
+    close(ready[0]);
+    close(ready[1]);
+    snprintf(path, sizeof(path), "%s/server.lock", dir);
+    unlink(path);
+    rmdir(dir);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -415,6 +445,7 @@ int main(void)
         cmocka_unit_test(test_a_channel_is_told_to_write_once),
         cmocka_unit_test(test_blocking_receive_takes_one_frame),
         cmocka_unit_test(test_data_lock_has_one_owner),
+        cmocka_unit_test(test_data_lock_is_waited_for),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
